@@ -1,0 +1,158 @@
+"""The whole plugin contract: four hooks and the records that they return.
+
+A plugin is a module registered in the entry-point group `crplan`. It implements any of the hooks below with the decorator
+`hookimpl`, returns frozen records, and imports its implementation only when that is called (the records hold functions that
+import on use): `crplan --help` loads every plugin. Contributions are sorted by (priority, name), so the order of plugins
+never shows. `api` is the version of this contract; a foreign major version is refused by name.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, Literal
+
+import msgspec
+import pluggy
+
+from planner.events import AnyEvent
+from planner.findings import Finding
+from planner.forest import Forest
+from planner.plans import Plan
+
+API = "1.0"
+"""Version of this contract; plugins state it in every record."""
+
+PROJECT = "crplan"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class BadImage(Exception):
+    """The bytes cannot be decoded into facts: exit code 1.
+
+    `at` is a byte offset or `"file#entry"`; the message says what was found, what was expected and, where possible, what to do.
+    """
+
+    def __init__(self, at: int | str, message: str) -> None:
+        super().__init__(message)
+        self.at = at
+        self.message = message
+
+
+class CannotEmit(Exception):
+    """A back end or executor cannot do this plan: exit code 3. The message names the task and the reason."""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an image comes from, as a reader gets it.
+
+    `name` is for messages only. `head` holds the first bytes (up to 4096) of a file or pipe and is empty for a directory.
+    `open` returns the whole stream from its first byte, unseekable in general; it may be called once. `directory` is the
+    path of an image directory, "" for a stream.
+    """
+
+    name: str
+    head: bytes
+    open: Callable[[], BinaryIO]
+    directory: str = ""
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """An option that a back end or check takes as `--option NAME=VALUE`; `choices` empty means any value of the kind."""
+
+    name: str
+    help: str
+    kind: Literal["text", "number", "switch"] = "text"
+    default: str | int | bool = ""
+    choices: tuple[str, ...] = ()
+
+
+Options = Mapping[str, str | int | bool]
+
+
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
+    """Turns images of one kind into image events.
+
+    `recognises` must be quick, must not raise, and looks at content, never at a name. `read` yields events without sequence
+    numbers and raises `BadImage`.
+    """
+
+    name: str
+    help: str
+    recognises: Callable[[Source], bool]
+    read: Callable[[Source], Iterator[AnyEvent]]
+    priority: int = 50
+    api: str = API
+
+
+class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """Turns a proved plan into an artefact: a pure function, the core writes the file.
+
+    `emit` gets the plan, the forest and findings that it came from, and the options with their defaults filled in.
+    `executable` asks for mode +x with `-o`; `machine` marks a format that programs read.
+    """
+
+    name: str
+    help: str
+    emit: Callable[["Artefact", Options], str | bytes]
+    options: tuple[Option, ...] = ()
+    executable: bool = False
+    machine: bool = False
+    priority: int = 50
+    api: str = API
+
+
+class Artefact(msgspec.Struct, frozen=True, kw_only=True):
+    """What a back end works from."""
+
+    plan: Plan
+    forest: Forest
+    findings: tuple[Finding, ...] = ()
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """Yields findings on a plan against a host; `host` is the decoded host file, empty where none was given."""
+
+    name: str
+    help: str
+    check: Callable[["Artefact", Mapping[str, object], Options], Iterator[Finding]]
+    options: tuple[Option, ...] = ()
+    priority: int = 50
+    api: str = API
+
+
+class Executor(msgspec.Struct, frozen=True, kw_only=True):
+    """Carries a plan out for real.
+
+    `run` blocks until the tree has ended, gives every run event to `record` as it happens, calls `record(RunReady)` when all
+    stands and is verified, and returns the exit code. `refuses` returns a sentence for what it cannot do, or "".
+    """
+
+    name: str
+    help: str
+    run: Callable[[Plan, Callable[[AnyEvent], None], float], int]
+    refuses: Callable[[Plan], str]
+    priority: int = 50
+    api: str = API
+
+
+@hookspec
+def crplan_readers() -> tuple[Reader, ...]:
+    """Return the image readers that the plugin provides."""
+    return ()
+
+
+@hookspec
+def crplan_backends() -> tuple[BackEnd, ...]:
+    """Return the back ends that the plugin provides."""
+    return ()
+
+
+@hookspec
+def crplan_checks() -> tuple[Check, ...]:
+    """Return the checks that the plugin provides."""
+    return ()
+
+
+@hookspec
+def crplan_executors() -> tuple[Executor, ...]:
+    """Return the executors that `crplan run` may use."""
+    return ()

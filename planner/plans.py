@@ -1,0 +1,186 @@
+"""The plan: processes to create and small steps in order, each with its actor, its rule and what it waits for.
+
+A process is named by its number at level 0; actor 0 is the executor, which stands outside the new pid namespace. Steps of one
+actor happen in plan order. A step that needs something done by another process names that step in `waits`. Carrying the steps
+out one after the other, in plan order, satisfies everything.
+"""
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from planner.identity import Level, Number, Pids, ProcessId, StepNumber, level_of, number_at
+
+FORMAT_VERSION = 1
+
+Role = Literal["task", "thread", "helper", "reaper"]
+"""`helper`: created and ended again by the plan. `reaper`: the init that stays as parent of a subtree image's root."""
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """A process or thread that the plan creates.
+
+    `namespace` is the level-0 number of the init of its pid namespace (its own number for an init); 0 stands for the executor's.
+    """
+
+    pid: ProcessId
+    pids: Pids
+    role: Role
+    namespace: ProcessId
+    name: str = ""
+    thread_group: ProcessId = ProcessId(0)
+    """For a thread, the process that it belongs to; 0 for a process."""
+
+
+class Wait(msgspec.Struct, frozen=True, gc=False):
+    """A step of another process that must be done first, and the precedence rule that says so."""
+
+    step: StepNumber
+    rule: str
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="op"):
+    """One step: `actor` does it, `rule` put it there."""
+
+    number: StepNumber
+    actor: ProcessId
+    rule: str
+    waits: tuple[Wait, ...] = ()
+
+
+class Create(Step, tag="create", frozen=True, kw_only=True):
+    """The actor calls clone3 with the whole vector of `child` in `set_tid`.
+
+    `new_namespace` is CLONE_NEWPID: the child is the init of a new namespace one level below the actor's own.
+    `sibling` is CLONE_PARENT: the child's parent is the actor's parent, and exit_signal must be 0.
+    `share` names what the child shares with the actor: "files", "fs", "memory", "signal_handlers", "sysv_undo".
+    Where the child is to be born in another namespace than the actor's, an `Enter` of the actor stands before.
+    `exit_signal` is what the parent will get (17 is SIGCHLD).
+    """
+
+    child: ProcessId
+    new_namespace: bool = False
+    sibling: bool = False
+    share: tuple[str, ...] = ()
+    exit_signal: int = 17
+
+
+class CreateThread(Step, tag="thread", frozen=True, kw_only=True):
+    """The actor, a process, calls clone3 with CLONE_THREAD and the whole vector of `child`."""
+
+    child: ProcessId
+
+
+class SetSession(Step, tag="setsid", frozen=True, kw_only=True):
+    """The actor calls setsid."""
+
+
+class SetGroup(Step, tag="setpgid", frozen=True, kw_only=True):
+    """The actor calls setpgid(target, group); the target is itself or its child, numbers are looked up in its namespace."""
+
+    target: ProcessId
+    group: ProcessId
+
+
+class SetSubreaper(Step, tag="subreaper", frozen=True, kw_only=True):
+    """The actor turns PR_SET_CHILD_SUBREAPER on or off for itself."""
+
+    on: bool
+
+
+class Enter(Step, tag="enter", frozen=True, kw_only=True):
+    """The actor enters a descendant pid namespace for its next children: setns(fd, CLONE_NEWPID).
+
+    `namespace` is the level-0 number of that namespace's init; the actor's own `Process.namespace` means: back to its own.
+    """
+
+    namespace: ProcessId
+
+
+class Exit(Step, tag="exit", frozen=True, kw_only=True):
+    """The actor ends with `status` in wait(2)'s format: helpers with 0, zombies with what the image recorded.
+
+    `thread_only` ends the leading thread alone: it stays as a zombie leader while other threads of its group live.
+    """
+
+    status: int = 0
+    thread_only: bool = False
+
+
+class Kill(Step, tag="kill", frozen=True, kw_only=True):
+    """The actor sends `signal` to `target`, an init that is to be a zombie and cannot kill itself (pid_namespaces(7))."""
+
+    target: ProcessId
+    signal: int
+
+
+class Reap(Step, tag="reap", frozen=True, kw_only=True):
+    """The actor waits for its child `child`, by pid: it must never take another."""
+
+    child: ProcessId
+
+
+class Verify(Step, tag="verify", frozen=True, kw_only=True):
+    """The executor compares `target` with /proc. Verify steps stand last and wait for every other step.
+
+    `parent`, `group` and `session` are level-0 numbers, 0 for outside. `threads` are the level-0 numbers of the other threads.
+    A `zombie` with threads is a leader that ended alone.
+    """
+
+    target: ProcessId
+    parent: ProcessId
+    group: ProcessId
+    session: ProcessId
+    zombie: bool = False
+    status: int = 0
+    threads: tuple[ProcessId, ...] = ()
+    subreaper: bool = False
+
+
+AnyStep = Create | CreateThread | SetSession | SetGroup | SetSubreaper | Enter | Exit | Kill | Reap | Verify
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A restart plan that the model kernel has proved.
+
+    `root` is the image's root task. `uncovered` are sentences on what no executor restores.
+    """
+
+    format_version: int = FORMAT_VERSION
+    image_id: str
+    root: ProcessId
+    processes: tuple[Process, ...]
+    steps: tuple[AnyStep, ...]
+    uncovered: tuple[str, ...] = ()
+
+    @property
+    def plan_id(self) -> str:
+        """Digest of the processes and steps: equal plans have equal ids, whatever image they came from."""
+        digest = hashlib.sha256()
+        encoder = msgspec.json.Encoder()
+        for record in (*self.processes, *self.steps):
+            digest.update(encoder.encode(record))
+        return digest.hexdigest()[:16]
+
+    def process_table(self) -> dict[ProcessId, Process]:
+        """Return the processes by their level-0 number."""
+        return {process.pid: process for process in self.processes}
+
+
+def set_tid(pids: Pids) -> Pids:
+    """Turn a vector, outermost first, into clone3's `set_tid`, innermost first: the one place where order is reversed.
+
+    Source: clone(2), and KERNEL rule "vector-order": an outermost-first vector with free numbers succeeds with swapped numbers.
+    """
+    return pids[::-1]
+
+
+def seen_by(actor_level: Level, pids: Pids) -> Number:
+    """Return the number by which a process at `actor_level` knows the task `pids`, whose namespace it is in or above."""
+    return number_at(pids, actor_level)
+
+
+def actor_level(process: Process | None) -> Level:
+    """Return the level that an actor stands at; the executor (None) stands at -1, above the new namespace."""
+    return Level(-1) if process is None else level_of(process.pids)
