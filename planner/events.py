@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from planner.identity import NamespaceId, Number, Pids, ProcessId, Sequence, StepNumber
-from planner.plans import Process, Step
+from planner.plans import AnyStep, Process
 
 FORMAT_VERSION = 1
 """Version of the log format; a reader of a newer version refuses, of an older one upcasts."""
@@ -218,7 +218,7 @@ class ProcessPlanned(Event, frozen=True, kw_only=True):
 class StepPlanned(Event, frozen=True, kw_only=True):
     """A step of the plan, in plan order."""
 
-    step: Step
+    step: AnyStep
     because: tuple[Sequence, ...] = ()
 
 
