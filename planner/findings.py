@@ -72,3 +72,47 @@ def finding(
         at=at,
         hint=kind.hint,
     )
+
+
+# Image facts: what readers note (warning, note) and what the fold refuses (error).
+
+_TAKE_AGAIN = "Take the checkpoint again, or repair the image where `crplan log IMAGE` says that the facts stand."
+
+for _code, _sentence in (
+    ("no-task", "The image holds no task."),
+    ("task-unknown", "A fact is recorded for a number that no task bears."),
+    ("impossible-number", "A vector has a number below 1, or none at all."),
+    ("duplicate-number", "Two tasks bear one number in one pid namespace."),
+    ("two-inits", "A pid namespace has two tasks with number 1."),
+    ("init-with-parent", "The init of the image's root namespace has a parent inside it."),
+    ("parent-unknown", "A task's parent is no process of the image."),
+    ("parent-is-thread", "A task's parent is a thread that leads no thread group."),
+    ("parent-cycle", "Tasks are each other's ancestors."),
+    ("parent-below-child", "A task's parent lives in a deeper pid namespace than the task."),
+    ("thread-group-unknown", "A thread belongs to a thread group that the image does not hold."),
+    ("thread-level", "A thread and its thread group are at different levels."),
+    ("thread-disagrees", "A thread has another parent, session or group than its thread group."),
+    ("session-leader-group", "A session leader is in another group than its own."),
+    ("session-leader-elsewhere", "A task bears a session's number and is in another session."),
+    ("session-leader-below", "A session's leader lives in a deeper pid namespace than a member."),
+    ("group-in-two-sessions", "A process group has members in two sessions."),
+    ("leader-is-thread", "A session or group bears the number of a thread."),
+    ("zombie-with-child", "A process that has ended has a child."),
+    ("zombie-init", "A pid namespace whose init has ended has tasks."),
+    ("namespace-level", "A task has more or fewer numbers than its pid namespace has levels."),
+    ("checkpoint-failed", "The image says that its checkpoint failed."),
+):
+    register(_code, "error", _sentence, _TAKE_AGAIN)
+
+register(
+    "state-missing",
+    "warning",
+    "The image has no state and no name of a task.",
+    "The task is taken to be running; if it was a zombie, the rebuilt tree differs.",
+)
+register(
+    "tail-missing",
+    "warning",
+    "The image ends after its tasks without the record that closes it.",
+    "All that a plan needs is there; the copy of the image may be cut short.",
+)

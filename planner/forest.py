@@ -6,10 +6,14 @@ their evidence. Facts that contradict each other raise `Contradiction`, which is
 say cannot be.
 """
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
+from planner.contradictions import Contradiction as Contradiction
+from planner.contradictions import check
 from planner.events import (
     AnyEvent,
     CheckpointFailed,
@@ -33,17 +37,10 @@ from planner.events import (
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
 
 ROOT_NAMESPACE = NamespaceId(0)
-
-
-class Contradiction(Exception):
-    """Facts of the image exclude each other; `because` are the sequence numbers of the smallest set that does."""
-
-    def __init__(self, code: str, message: str, because: Iterable[int] = (), pid: int = 0) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.because = tuple(Sequence(seq) for seq in because)
-        self.pid = ProcessId(pid)
+UNPLACED = NamespaceId(-1)
+UNKNOWN_LEVEL = Level(-1)
+SHARED_KINDS = ("memory", "files", "fs", "signal_handlers", "sysv_undo")
+"""What tasks may share, as `SharingRecorded` and `Create.share` call it."""
 
 
 class Task(msgspec.Struct, kw_only=True, gc=False):
@@ -108,6 +105,8 @@ class Namespace(msgspec.Struct, kw_only=True, gc=False):
     level: Level
     init: ProcessId
     recorded: Sequence
+    inferred: bool = False
+    """Whether inference found it; otherwise the image names it."""
 
 
 class Forest(msgspec.Struct, kw_only=True):
@@ -119,9 +118,10 @@ class Forest(msgspec.Struct, kw_only=True):
     leaders: dict[ProcessId, Leader] = {}
     """Numbers of dead session and group leaders."""
     namespaces: dict[NamespaceId, Namespace] = {}
-    """Pid namespaces by id; 0 is the root task's."""
+    """Pid namespaces by id; 0 is the container's root namespace."""
     sharing: dict[ProcessId, SharingRecorded] = {}
     other_namespaces: dict[ProcessId, dict[str, NamespaceId]] = {}
+    """Namespaces of other kinds than "pid", by kind, as far as the image names them."""
     namespace_records: list[NamespaceRecorded] = []
     outer_numbers: dict[ProcessId, Number] = {}
     facts: list[tuple[Sequence, FactRecorded]] = []
@@ -130,6 +130,7 @@ class Forest(msgspec.Struct, kw_only=True):
     generation: str = ""
     image_facts: dict[str, str] = {}
     complete: bool = True
+    """Whether the image was read to its proper end."""
     unknown_events: int = 0
 
     @property
@@ -143,3 +144,253 @@ class Forest(msgspec.Struct, kw_only=True):
         for task in self.tasks.values():
             children.setdefault(task.parent, []).append(task.pid)
         return children
+
+
+def fold(events: Iterable[AnyEvent], *, partial: bool = False) -> Forest:
+    """Return the forest that the image events add up to; sequence numbers are positions in `events`.
+
+    Image events build it, `NamespaceInferred` and `TaskPlaced` place its tasks, other decisions and run events are passed over.
+    Facts that exclude each other raise `Contradiction`. With `partial` the events are the beginning of a log: what shows only
+    when all are there (a parent or a state that is missing, a cycle) is then not looked for.
+    """
+    folding = _Folding()
+    handlers = folding.handlers()
+    for seq, event in enumerate(events):
+        handler = handlers.get(type(event))
+        if handler is not None:
+            handler(seq, event)
+    return folding.finish(partial)
+
+
+class _Folding:
+    """The forest while it grows; facts about a task may come before the task."""
+
+    def __init__(self) -> None:
+        self.forest = Forest(complete=False)
+        self.threads: dict[Number, Thread] = {}
+        self.early_states: list[tuple[int, TaskStateRecorded]] = []
+        self.pid_namespaces: dict[ProcessId, NamespaceId] = {}
+
+    def handlers(self) -> dict[type, Callable[[int, Any], None]]:
+        """Return what is to be done with each type of event that builds the forest."""
+        forest = self.forest
+        return {
+            ImageOpened: self.opened,
+            TaskRecorded: self.task,
+            ThreadRecorded: self.thread,
+            PidRecorded: self.leader,
+            TaskStateRecorded: self.state,
+            SharingRecorded: lambda seq, event: forest.sharing.__setitem__(event.pid, event),
+            NamespaceRecorded: self.namespace,
+            TaskNamespacesRecorded: self.task_namespaces,
+            OuterNumberRecorded: lambda seq, event: forest.outer_numbers.__setitem__(event.pid, event.number),
+            FactRecorded: lambda seq, event: forest.facts.append((Sequence(seq), event)),
+            DefectRecorded: lambda seq, event: forest.defects.append((Sequence(seq), event)),
+            CheckpointFailed: self.failed,
+            ImageClosed: self.closed,
+            NamespaceInferred: self.inferred,
+            TaskPlaced: self.placed,
+            UnknownEvent: self.unknown,
+        }
+
+    def opened(self, seq: int, event: ImageOpened) -> None:
+        self.forest.format = event.format
+        self.forest.generation = event.generation
+        self.forest.image_facts = event.facts
+
+    def closed(self, seq: int, event: ImageClosed) -> None:
+        self.forest.complete = event.complete
+
+    def unknown(self, seq: int, event: UnknownEvent) -> None:
+        self.forest.unknown_events += 1
+
+    def failed(self, seq: int, event: CheckpointFailed) -> None:
+        raise Contradiction("checkpoint-failed", f"the image says that its checkpoint failed: {event.message}", (seq,))
+
+    def task(self, seq: int, event: TaskRecorded) -> None:
+        pids = event.pids
+        pid = self.number_free(pids, seq)
+        self.forest.tasks[pid] = Task(
+            pids=pids,
+            parent=event.parent,
+            group=event.group,
+            session=event.session,
+            namespace=ROOT_NAMESPACE if len(pids) == 1 else UNPLACED,
+            recorded=Sequence(seq),
+        )
+
+    def thread(self, seq: int, event: ThreadRecorded) -> None:
+        thread = Thread(pids=event.pids, thread_group=event.thread_group, recorded=Sequence(seq))
+        self.threads[Number(self.number_free(event.pids, seq))] = thread
+        self.forest.threads.setdefault(event.thread_group, []).append(thread)
+
+    def leader(self, seq: int, event: PidRecorded) -> None:
+        pid = self.number_free(event.numbers, seq)
+        self.forest.leaders[pid] = Leader(pids=event.numbers, complete=event.complete, recorded=Sequence(seq))
+
+    def number_free(self, pids: Pids, seq: int) -> ProcessId:
+        """Return the level-0 number of a vector, which nobody else may bear."""
+        if not pids or min(pids) < 1:
+            raise Contradiction("impossible-number", f"a vector {list(pids)} has a number that no task can have", (seq,))
+        pid = ProcessId(pids[0])
+        bearer: Task | Thread | Leader | None
+        bearer = self.forest.tasks.get(pid) or self.threads.get(pids[0]) or self.forest.leaders.get(pid)
+        if bearer is not None:
+            raise Contradiction("duplicate-number", f"number {pid} is borne twice at level 0", (bearer.recorded, seq), pid)
+        return pid
+
+    def state(self, seq: int, event: TaskStateRecorded) -> None:
+        task = self.forest.tasks.get(event.pid)
+        if task is not None:
+            task.state = event.state
+            task.exit_status = event.exit_status
+            task.exit_signal = event.exit_signal
+            task.name = event.name
+            task.subreaper = event.subreaper
+            task.state_recorded = Sequence(seq)
+            return
+        thread = self.threads.get(Number(event.pid))
+        if thread is None:
+            self.early_states.append((seq, event))
+            return
+        thread.state = event.state
+        thread.name = event.name
+
+    def namespace(self, seq: int, event: NamespaceRecorded) -> None:
+        self.forest.namespace_records.append(event)
+        if event.kind == "pid":
+            self.forest.namespaces[event.id] = Namespace(
+                id=event.id, parent=event.parent, level=UNKNOWN_LEVEL, init=OUTSIDE, recorded=Sequence(seq)
+            )
+
+    def task_namespaces(self, seq: int, event: TaskNamespacesRecorded) -> None:
+        namespaces = dict(event.namespaces)
+        pid_namespace = namespaces.pop("pid", None)
+        if pid_namespace is not None:
+            self.pid_namespaces[event.pid] = pid_namespace
+        if namespaces:
+            self.forest.other_namespaces[event.pid] = namespaces
+
+    def inferred(self, seq: int, event: NamespaceInferred) -> None:
+        self.forest.namespaces[event.id] = Namespace(
+            id=event.id, parent=event.parent, level=UNKNOWN_LEVEL, init=event.init, recorded=Sequence(seq), inferred=True
+        )
+
+    def placed(self, seq: int, event: TaskPlaced) -> None:
+        self.pid_namespaces[event.pid] = event.namespace
+
+    def finish(self, partial: bool) -> Forest:
+        """Bring in what came before its task, settle namespaces, and look for contradictions."""
+        forest = self.forest
+        early, self.early_states = self.early_states, []
+        for seq, event in early:
+            self.state(seq, event)
+        if self.early_states and not partial:
+            seq, event = self.early_states[0]
+            raise Contradiction("task-unknown", f"a state is recorded for {event.pid}, which is no task", (seq,), event.pid)
+        self.settle_namespaces()
+        if not partial:
+            for task in forest.tasks.values():
+                if task.state_recorded < 0:
+                    forest.defects.append((task.recorded, _state_missing(task)))
+            check(forest)
+        return forest
+
+    def settle_namespaces(self) -> None:
+        """Place tasks, and give each namespace its level and its init from the tasks in it or the namespace around it."""
+        forest = self.forest
+        init = forest.tasks.get(ProcessId(1))
+        root = forest.namespaces.get(ROOT_NAMESPACE)
+        first = next(iter(forest.tasks.values()), None)
+        forest.namespaces[ROOT_NAMESPACE] = Namespace(
+            id=ROOT_NAMESPACE,
+            parent=UNPLACED,
+            level=Level(0),
+            init=OUTSIDE if init is None else init.pid,
+            recorded=root.recorded if root else init.recorded if init else first.recorded if first else Sequence(-1),
+            inferred=root is not None and root.inferred,
+        )
+        for pid, namespace_id in self.pid_namespaces.items():
+            task = forest.tasks.get(pid)
+            if task is None:
+                continue
+            task.namespace = namespace_id
+            namespace = forest.namespaces.get(namespace_id)
+            if namespace is not None:
+                if namespace.level == UNKNOWN_LEVEL:
+                    namespace.level = task.level
+                if task.pids[-1] == 1 and namespace.init == OUTSIDE:
+                    namespace.init = pid
+        for namespace in forest.namespaces.values():
+            below: list[Namespace] = []
+            outer: Namespace | None = namespace
+            while outer is not None and outer.level == UNKNOWN_LEVEL and len(below) < len(forest.namespaces):
+                below.append(outer)
+                outer = forest.namespaces.get(outer.parent)
+            if outer is not None and outer.level != UNKNOWN_LEVEL:
+                for depth, inner in enumerate(reversed(below), start=1):
+                    inner.level = Level(outer.level + depth)
+
+
+def _state_missing(task: Task) -> DefectRecorded:
+    return DefectRecorded(
+        code="state-missing",
+        detail=f"the image has no state and no name of task {task.pid}; it is taken to be running",
+        pid=task.pid,
+        at=f"event {task.recorded}",
+    )
+
+
+def image_id(forest: Forest) -> str:
+    """Return a digest of the facts, 16 hexadecimal digits, whatever places and sequence numbers they had.
+
+    Images of different generations that record the same facts have the same id. So the numbers of shared objects and namespaces
+    count only by who shares, the header and remarks on the reading do not count, and a dead leader counts where its numbers
+    below level 0 are recorded (the one at level 0 is in its members' facts). What inference found does not count.
+    """
+    digest = hashlib.sha256()
+    encoder = msgspec.json.Encoder()
+    recorded = {namespace.id for namespace in forest.namespaces.values() if not namespace.inferred}
+    for task in forest.tasks.values():
+        facts = (
+            task.pids,
+            task.parent,
+            task.group,
+            task.session,
+            task.state,
+            task.exit_status,
+            task.exit_signal,
+            task.name,
+            task.subreaper,
+            task.namespace if task.namespace > 0 and task.namespace in recorded else 0,
+        )
+        digest.update(encoder.encode(facts))
+    for group in sorted(forest.threads):
+        for thread in forest.threads[group]:
+            digest.update(encoder.encode(("thread", thread.pids, group, thread.state, thread.name)))
+    for leader in sorted(leader.pids for leader in forest.leaders.values() if len(leader.pids) > 1):
+        digest.update(encoder.encode(("leader", leader)))
+    for line in _sharing_facts(forest):
+        digest.update(encoder.encode(line))
+    for pid, kinds in sorted(forest.other_namespaces.items()):
+        apart = sorted((kind, number) for kind, number in kinds.items() if number)
+        if apart:
+            digest.update(encoder.encode(("namespaces", pid, apart)))
+    for pid, number in sorted(forest.outer_numbers.items()):
+        digest.update(encoder.encode(("outer number", pid, number)))
+    for fact in sorted((fact.pid, fact.property, fact.value) for _, fact in forest.facts if fact.pid):
+        digest.update(encoder.encode(("fact", fact)))
+    return digest.hexdigest()[:16]
+
+
+def _sharing_facts(forest: Forest) -> list[tuple[str, list[ProcessId]]]:
+    """Return who shares what with whom, without the numbers that the source gave the objects."""
+    if not forest.sharing:
+        return []
+    sharers: dict[tuple[str, int], list[ProcessId]] = {}
+    for pid, record in forest.sharing.items():
+        for kind in SHARED_KINDS:
+            number = getattr(record, kind)
+            if number:
+                sharers.setdefault((kind, number), []).append(pid)
+    return sorted((kind, sorted(pids)) for (kind, _), pids in sharers.items() if len(pids) > 1)

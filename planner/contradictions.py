@@ -1,0 +1,292 @@
+"""Facts that exclude each other: what no kernel can ever have held, whoever created whom.
+
+Each check names the smallest set of events that contradict each other. Only laws that hold for every task at every moment stand
+here; whether a tree can be *reached* is the planner's question. Sources: fork, setsid, setpgid and pid allocation in the
+kernel; the rules are those of the model kernel. The cost is linear in tasks and levels.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from planner.identity import OUTSIDE, NamespaceId, Number, ProcessId, Sequence
+
+if TYPE_CHECKING:
+    from planner.forest import Forest, Task, Thread
+
+
+class Contradiction(Exception):
+    """Facts of the image exclude each other; `because` are the sequence numbers of the smallest set that does."""
+
+    def __init__(self, code: str, message: str, because: Iterable[int] = (), pid: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.because = tuple(Sequence(seq) for seq in because)
+        self.pid = ProcessId(pid)
+
+
+def check(forest: "Forest") -> None:
+    """Raise `Contradiction` for the first set of facts that cannot be true together; the forest must be whole."""
+    threads = {ProcessId(thread.pids[0]): thread for group in forest.threads.values() for thread in group}
+    _check_roots(forest)
+    _check_threads(forest)
+    _check_parents(forest, threads)
+    _check_cycles(forest)
+    _check_sessions_and_groups(forest, threads)
+    _check_zombies(forest)
+    _check_namespaces(forest)
+
+
+def _check_roots(forest: "Forest") -> None:
+    """Some task's parent must be outside, and number 1, the init, can have no parent inside."""
+    if not forest.tasks:
+        raise Contradiction("no-task", "the image holds no task")
+    init = forest.tasks.get(ProcessId(1))
+    if init is not None and init.parent != OUTSIDE:
+        raise Contradiction(
+            "init-with-parent",
+            f"task 1 is the init of the image's root namespace, and its parent {init.parent} is a task inside",
+            (init.recorded,),
+            1,
+        )
+
+
+def _check_threads(forest: "Forest") -> None:
+    """A thread belongs to a process of the image and lives at its level."""
+    for group, threads in forest.threads.items():
+        leader = forest.tasks.get(group)
+        for thread in threads:
+            number = thread.pids[0]
+            if leader is None:
+                raise Contradiction(
+                    "thread-group-unknown",
+                    f"thread {number} is of thread group {group}, and no process of the image has that number",
+                    (thread.recorded,),
+                    number,
+                )
+            if len(thread.pids) != len(leader.pids):
+                raise Contradiction(
+                    "thread-level",
+                    f"thread {number} is at level {len(thread.pids) - 1} and its thread group {group} at level {leader.level}",
+                    (leader.recorded, thread.recorded),
+                    number,
+                )
+
+
+def _check_parents(forest: "Forest", threads: dict[ProcessId, "Thread"]) -> None:
+    """A parent is a process of the image or outside, and no parent lives in a deeper namespace than its child."""
+    tasks = forest.tasks
+    for pid, task in tasks.items():
+        if task.parent == OUTSIDE:
+            continue
+        parent = tasks.get(task.parent)
+        if parent is None:
+            thread = threads.get(task.parent)
+            if thread is not None:
+                raise Contradiction(
+                    "parent-is-thread",
+                    f"the parent of task {pid} is {task.parent}, a thread of {thread.thread_group}: processes have children",
+                    (task.recorded, thread.recorded),
+                    pid,
+                )
+            raise Contradiction(
+                "parent-unknown",
+                f"the parent of task {pid} is {task.parent}, and no process of the image has that number",
+                (task.recorded,),
+                pid,
+            )
+        if len(parent.pids) > len(task.pids):
+            raise Contradiction(
+                "parent-below-child",
+                f"task {pid} is at level {task.level} and its parent {task.parent} deeper, at level {parent.level}",
+                (parent.recorded, task.recorded),
+                pid,
+            )
+
+
+def _check_cycles(forest: "Forest") -> None:
+    """Every line of parents must lead outside; each task is walked over once."""
+    tasks = forest.tasks
+    grounded = {OUTSIDE}
+    for pid in tasks:
+        line: dict[ProcessId, None] = {}
+        while pid not in grounded:
+            if pid in line:
+                walked = list(line)
+                cycle = walked[walked.index(pid) :]
+                raise Contradiction(
+                    "parent-cycle",
+                    f"tasks are each other's parents: {_abridged([*cycle, pid])}",
+                    (tasks[member].recorded for member in cycle),
+                    pid,
+                )
+            line[pid] = None
+            pid = tasks[pid].parent
+        grounded.update(line)
+
+
+def _abridged(numbers: list[ProcessId]) -> str:
+    """Write a line of parents, a long one with its middle left out."""
+    if len(numbers) <= 12:
+        return " below ".join(map(str, numbers))
+    return " below ".join([*map(str, numbers[:6]), f"({len(numbers) - 11} more)", *map(str, numbers[-5:])])
+
+
+def _check_sessions_and_groups(forest: "Forest", threads: dict[ProcessId, "Thread"]) -> None:
+    """A group is of one session; who bears a session's number leads it, and its own group with it."""
+    tasks = forest.tasks
+    of_group: dict[ProcessId, Task] = {}
+    for pid, task in tasks.items():
+        session, group = task.session, task.group
+        if session == pid:
+            if group != pid:
+                raise Contradiction(
+                    "session-leader-group",
+                    f"task {pid} leads session {pid} and is in group {group}; a session leader stays in its own group",
+                    (task.recorded,),
+                    pid,
+                )
+        elif session != OUTSIDE:
+            leader = tasks.get(session)
+            if leader is not None:
+                _check_session_leader(task, leader)
+            elif session in threads:
+                _refuse_leading_thread(task, "session", threads[session])
+        if group == OUTSIDE:
+            continue
+        fellow = of_group.setdefault(group, task)
+        if fellow.session != session:
+            raise Contradiction(
+                "group-in-two-sessions",
+                f"group {group} has task {fellow.pid} in session {fellow.session} and task {pid} in session {session}",
+                (fellow.recorded, task.recorded),
+                pid,
+            )
+        if group != pid:
+            leader = tasks.get(group)
+            if leader is not None:
+                if leader.session != session:
+                    raise Contradiction(
+                        "group-in-two-sessions",
+                        f"task {pid} of session {session} is in group {group}, and task {group} is in session {leader.session}",
+                        (leader.recorded, task.recorded),
+                        pid,
+                    )
+            elif group in threads:
+                _refuse_leading_thread(task, "group", threads[group])
+
+
+def _check_session_leader(task: "Task", leader: "Task") -> None:
+    if leader.session != leader.pid:
+        raise Contradiction(
+            "session-leader-elsewhere",
+            f"task {task.pid} is in session {leader.pid}, and task {leader.pid} itself in session {leader.session}",
+            (leader.recorded, task.recorded),
+            task.pid,
+        )
+    if len(task.pids) < len(leader.pids):
+        raise Contradiction(
+            "session-leader-below",
+            f"task {task.pid} is at level {task.level} and its session's leader {leader.pid} deeper, at level {leader.level}",
+            (leader.recorded, task.recorded),
+            task.pid,
+        )
+
+
+def _refuse_leading_thread(task: "Task", kind: str, thread: "Thread") -> None:
+    raise Contradiction(
+        "leader-is-thread",
+        f"task {task.pid} is in {kind} {thread.pids[0]}, which is a thread of {thread.thread_group}: processes lead",
+        (task.recorded, thread.recorded),
+        task.pid,
+    )
+
+
+def dead(forest: "Forest", task: "Task") -> bool:
+    """Return whether the whole process has ended: a zombie none of whose other threads lives."""
+    return task.state == "zombie" and all(thread.state == "zombie" for thread in forest.threads.get(task.pid, ()))
+
+
+def _check_zombies(forest: "Forest") -> None:
+    """A process that has ended has no children: they were adopted when it died."""
+    ended = {pid: task for pid, task in forest.tasks.items() if task.state == "zombie" and dead(forest, task)}
+    if not ended:
+        return
+    for pid, task in forest.tasks.items():
+        parent = ended.get(task.parent)
+        if parent is not None:
+            raise Contradiction(
+                "zombie-with-child",
+                f"the parent of task {pid} is {task.parent}, a zombie: its children would have been adopted",
+                (parent.recorded, parent.state_recorded, task.recorded),
+                pid,
+            )
+
+
+def _check_namespaces(forest: "Forest") -> None:
+    """Within a namespace a number is borne once, and a namespace whose init has ended is empty."""
+    init = forest.tasks.get(ProcessId(1))
+    if init is not None and dead(forest, init):
+        for pid, task in forest.tasks.items():
+            if pid != 1:
+                raise _in_dead_namespace(task, init)
+    if len(forest.namespaces) < 2:
+        return
+    lines = _lines_of_ancestors(forest)
+    bearers: dict[tuple[NamespaceId, Number], Task | Thread] = {}
+    for task in forest.tasks.values():
+        line = lines.get(task.namespace)
+        if line is None:
+            continue
+        if len(line) != len(task.pids):
+            raise Contradiction(
+                "namespace-level",
+                f"task {task.pid} has {len(task.pids)} numbers and is in a namespace at level {len(line) - 1}",
+                (forest.namespaces[task.namespace].recorded, task.recorded),
+                task.pid,
+            )
+        for bearer in (task, *forest.threads.get(task.pid, ())):
+            for namespace, number in zip(line[1:], bearer.pids[1:], strict=False):
+                other = bearers.setdefault((namespace, number), bearer)
+                if other is not bearer:
+                    raise _borne_twice(namespace, number, other, bearer)
+    for task in forest.tasks.values():
+        for namespace in lines.get(task.namespace, ())[1:]:
+            init = forest.tasks.get(forest.namespaces[namespace].init)
+            if init is not None and init is not task and init.state == "zombie" and dead(forest, init):
+                raise _in_dead_namespace(task, init)
+
+
+def _lines_of_ancestors(forest: "Forest") -> dict[NamespaceId, tuple[NamespaceId, ...]]:
+    """Return for each namespace whose ancestors are all known the way to it from the root namespace, itself included."""
+    lines: dict[NamespaceId, tuple[NamespaceId, ...]] = {NamespaceId(0): (NamespaceId(0),)}
+    for start in forest.namespaces:
+        pending: list[NamespaceId] = []
+        namespace = start
+        while namespace not in lines and namespace in forest.namespaces and len(pending) <= len(forest.namespaces):
+            pending.append(namespace)
+            namespace = forest.namespaces[namespace].parent
+        if namespace in lines:
+            for below in reversed(pending):
+                lines[below] = (*lines[namespace], below)
+                namespace = below
+    return lines
+
+
+def _borne_twice(namespace: NamespaceId, number: Number, first: "Task | Thread", second: "Task | Thread") -> Contradiction:
+    what = "two inits" if number == 1 else f"number {number} twice"
+    return Contradiction(
+        "two-inits" if number == 1 else "duplicate-number",
+        f"pid namespace {namespace} has {what}: {first.pids[0]} and {second.pids[0]}",
+        (first.recorded, second.recorded),
+        second.pids[0],
+    )
+
+
+def _in_dead_namespace(task: "Task", init: "Task") -> Contradiction:
+    return Contradiction(
+        "zombie-init",
+        f"task {task.pid} is in a pid namespace whose init {init.pid} is a zombie: such a namespace is empty",
+        (init.recorded, init.state_recorded, task.recorded),
+        task.pid,
+    )
