@@ -6,12 +6,16 @@ kernel; the rules are those of the model kernel. The cost is linear in tasks and
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from planner.identity import OUTSIDE, NamespaceId, Number, ProcessId, Sequence
 
 if TYPE_CHECKING:
     from planner.forest import Forest, Task, Thread
+
+
+MOST_LEVELS: Final = 32
+"""Numbers that a vector can have: the kernel's MAX_PID_NS_LEVEL, which also bounds `set_tid`."""
 
 
 class Contradiction(Exception):
@@ -260,16 +264,18 @@ def _check_namespaces(forest: "Forest") -> None:
 def _lines_of_ancestors(forest: "Forest") -> dict[NamespaceId, tuple[NamespaceId, ...]]:
     """Return for each namespace whose ancestors are all known the way to it from the root namespace, itself included."""
     lines: dict[NamespaceId, tuple[NamespaceId, ...]] = {NamespaceId(0): (NamespaceId(0),)}
-    for start in forest.namespaces:
+    met = {NamespaceId(0)}
+    for namespace in forest.namespaces:
         pending: list[NamespaceId] = []
-        namespace = start
-        while namespace not in lines and namespace in forest.namespaces and len(pending) <= len(forest.namespaces):
+        while namespace not in met and namespace in forest.namespaces:
+            met.add(namespace)
             pending.append(namespace)
             namespace = forest.namespaces[namespace].parent
-        if namespace in lines:
-            for below in reversed(pending):
-                lines[below] = (*lines[namespace], below)
-                namespace = below
+        line = lines.get(namespace, ())
+        for below in reversed(pending):
+            if not 0 < len(line) < MOST_LEVELS:
+                break
+            line = lines[below] = (*line, below)
     return lines
 
 

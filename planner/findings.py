@@ -82,6 +82,7 @@ for _code, _sentence in (
     ("no-task", "The image holds no task."),
     ("task-unknown", "A fact is recorded for a number that no task bears."),
     ("impossible-number", "A vector has a number below 1, or none at all."),
+    ("too-deep", "A task has more numbers than the kernel allows levels of pid namespaces."),
     ("duplicate-number", "Two tasks bear one number in one pid namespace."),
     ("two-inits", "A pid namespace has two tasks with number 1."),
     ("init-with-parent", "The init of the image's root namespace has a parent inside it."),

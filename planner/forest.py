@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from planner.contradictions import Contradiction as Contradiction
-from planner.contradictions import check
+from planner.contradictions import MOST_LEVELS, check
 from planner.events import (
     AnyEvent,
     CheckpointFailed,
@@ -232,6 +232,10 @@ class _Folding:
         """Return the level-0 number of a vector, which nobody else may bear."""
         if not pids or min(pids) < 1:
             raise Contradiction("impossible-number", f"a vector {list(pids)} has a number that no task can have", (seq,))
+        if len(pids) > MOST_LEVELS:
+            raise Contradiction(
+                "too-deep", f"task {pids[0]} has {len(pids)} numbers; the kernel allows {MOST_LEVELS}", (seq,), pids[0]
+            )
         pid = ProcessId(pids[0])
         bearer: Task | Thread | Leader | None
         bearer = self.forest.tasks.get(pid) or self.threads.get(pids[0]) or self.forest.leaders.get(pid)
@@ -321,10 +325,12 @@ class _Folding:
                     namespace.level = task.level
                 if task.pids[-1] == 1 and namespace.init == OUTSIDE:
                     namespace.init = pid
+        met: set[NamespaceId] = set()
         for namespace in forest.namespaces.values():
             below: list[Namespace] = []
             outer: Namespace | None = namespace
-            while outer is not None and outer.level == UNKNOWN_LEVEL and len(below) < len(forest.namespaces):
+            while outer is not None and outer.level == UNKNOWN_LEVEL and outer.id not in met:
+                met.add(outer.id)
                 below.append(outer)
                 outer = forest.namespaces.get(outer.parent)
             if outer is not None and outer.level != UNKNOWN_LEVEL:
