@@ -1,0 +1,692 @@
+"""Plans written by hand, one for each thing that a plan can ask of an executor.
+
+They need neither an image nor the planner: a test of an executor, a back end or the model kernel takes `PLANS` and has every
+kind of step in small trees. Each says in its first line what is in it. `Draft` is the pen: it numbers the steps, keeps the table
+of processes and knows in which namespace a child is born.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from planner.identity import Number, ProcessId, StepNumber
+from planner.plans import (
+    AnyStep,
+    Create,
+    CreateThread,
+    Enter,
+    Exit,
+    Kill,
+    Plan,
+    Process,
+    Reap,
+    Role,
+    SetGroup,
+    SetSession,
+    SetSubreaper,
+    Verify,
+    Wait,
+)
+
+SIGCHLD: Final = 17
+
+
+class Draft:
+    """A plan in the making; every method adds one step and returns its number.
+
+    `after` names steps of other processes that must be done first. Numbers of processes are level-0 numbers; 0 is the executor.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._steps: list[AnyStep] = []
+        self._processes: dict[int, Process] = {}
+        self._entered: dict[int, int] = {}
+
+    def create(
+        self,
+        actor: int,
+        *pids: int,
+        role: Role = "task",
+        new_namespace: bool = False,
+        sibling: bool = False,
+        share: tuple[str, ...] = (),
+        exit_signal: int = SIGCHLD,
+        after: tuple[int, ...] = (),
+    ) -> int:
+        """Create the process with the vector `pids`, outermost first; a `sibling` gets exit signal 0 as the kernel wants."""
+        child = pids[0]
+        namespace = child if new_namespace else self._namespace_for_children(actor)
+        self._add_process(pids, role, namespace)
+        return self._add(
+            Create(
+                number=self._next(),
+                actor=ProcessId(actor),
+                rule="birth",
+                waits=_waits(after),
+                child=ProcessId(child),
+                new_namespace=new_namespace,
+                sibling=sibling,
+                share=share,
+                exit_signal=0 if sibling else exit_signal,
+            )
+        )
+
+    def thread(self, actor: int, *pids: int, after: tuple[int, ...] = ()) -> int:
+        """Create a thread of `actor`."""
+        self._add_process(pids, "thread", self._processes[actor].namespace, thread_group=actor)
+        return self._add(
+            CreateThread(
+                number=self._next(), actor=ProcessId(actor), rule="thread", waits=_waits(after), child=ProcessId(pids[0])
+            )
+        )
+
+    def setsid(self, actor: int, after: tuple[int, ...] = ()) -> int:
+        """Make the actor a session leader."""
+        return self._add(SetSession(number=self._next(), actor=ProcessId(actor), rule="session", waits=_waits(after)))
+
+    def setpgid(self, actor: int, target: int, group: int, after: tuple[int, ...] = ()) -> int:
+        """Put `target` into `group`."""
+        return self._add(
+            SetGroup(
+                number=self._next(),
+                actor=ProcessId(actor),
+                rule="group",
+                waits=_waits(after),
+                target=ProcessId(target),
+                group=ProcessId(group),
+            )
+        )
+
+    def subreaper(self, actor: int, on: bool, after: tuple[int, ...] = ()) -> int:
+        """Turn the actor's subreaper flag on or off."""
+        return self._add(SetSubreaper(number=self._next(), actor=ProcessId(actor), rule="adoption", waits=_waits(after), on=on))
+
+    def enter(self, actor: int, namespace: int, after: tuple[int, ...] = ()) -> int:
+        """Let the actor's next children be born in `namespace`, named by its init; the actor's own leads back."""
+        self._entered[actor] = namespace
+        return self._add(
+            Enter(number=self._next(), actor=ProcessId(actor), rule="entry", waits=_waits(after), namespace=ProcessId(namespace))
+        )
+
+    def exit(self, actor: int, status: int = 0, thread_only: bool = False, after: tuple[int, ...] = ()) -> int:
+        """End the actor with a wait status."""
+        return self._add(
+            Exit(
+                number=self._next(),
+                actor=ProcessId(actor),
+                rule="end",
+                waits=_waits(after),
+                status=status,
+                thread_only=thread_only,
+            )
+        )
+
+    def kill(self, actor: int, target: int, signal: int, after: tuple[int, ...] = ()) -> int:
+        """Kill a namespace's init from above."""
+        return self._add(
+            Kill(
+                number=self._next(),
+                actor=ProcessId(actor),
+                rule="end",
+                waits=_waits(after),
+                target=ProcessId(target),
+                signal=signal,
+            )
+        )
+
+    def reap(self, actor: int, child: int, after: tuple[int, ...] = ()) -> int:
+        """Take the ended child away."""
+        return self._add(
+            Reap(number=self._next(), actor=ProcessId(actor), rule="reap", waits=_waits(after), child=ProcessId(child))
+        )
+
+    def verify(
+        self,
+        target: int,
+        parent: int,
+        group: int,
+        session: int,
+        *,
+        zombie: bool = False,
+        status: int = 0,
+        threads: tuple[int, ...] = (),
+        subreaper: bool = False,
+    ) -> int:
+        """State what /proc must say about `target` in the end."""
+        return self._add(
+            Verify(
+                number=self._next(),
+                actor=ProcessId(0),
+                rule="verified",
+                target=ProcessId(target),
+                parent=ProcessId(parent),
+                group=ProcessId(group),
+                session=ProcessId(session),
+                zombie=zombie,
+                status=status,
+                threads=tuple(ProcessId(thread) for thread in threads),
+                subreaper=subreaper,
+            )
+        )
+
+    def plan(self, root: int) -> Plan:
+        """Return the finished plan."""
+        return Plan(
+            image_id=self._name, root=ProcessId(root), processes=tuple(self._processes.values()), steps=tuple(self._steps)
+        )
+
+    def _next(self) -> StepNumber:
+        return StepNumber(len(self._steps) + 1)
+
+    def _add(self, step: AnyStep) -> int:
+        self._steps.append(step)
+        return step.number
+
+    def _namespace_for_children(self, actor: int) -> int:
+        own = self._processes[actor].namespace if actor in self._processes else 0
+        return self._entered.get(actor, own)
+
+    def _add_process(self, pids: tuple[int, ...], role: Role, namespace: int, thread_group: int = 0) -> None:
+        if pids[0] in self._processes:
+            raise ValueError(f"number {pids[0]} is used twice")
+        self._processes[pids[0]] = Process(
+            pid=ProcessId(pids[0]),
+            pids=tuple(Number(number) for number in pids),
+            role=role,
+            namespace=ProcessId(namespace),
+            name=f"{role}{pids[0]}",
+            thread_group=ProcessId(thread_group),
+        )
+
+
+def _waits(after: tuple[int, ...]) -> tuple[Wait, ...]:
+    return tuple(Wait(step=StepNumber(step), rule="after") for step in after)
+
+
+def with_init(name: str) -> Draft:
+    """Begin a container: the executor creates number 1, which leads its own session."""
+    draft = Draft(name)
+    draft.create(0, 1, new_namespace=True)
+    draft.setsid(1)
+    return draft
+
+
+def single() -> Plan:
+    """An init alone."""
+    draft = with_init("single")
+    draft.verify(1, 0, 1, 1)
+    return draft.plan(1)
+
+
+def parent_and_child() -> Plan:
+    """An init and its child, in one session and group."""
+    draft = with_init("parent and child")
+    draft.create(1, 2)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 1)
+    return draft.plan(1)
+
+
+def sparse_numbers() -> Plan:
+    """Numbers far apart, up to 4194303, born in another order than they count."""
+    draft = with_init("sparse numbers")
+    draft.create(1, 4194303)
+    draft.create(1, 32768)
+    draft.create(32768, 300)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(4194303, 1, 1, 1)
+    draft.verify(32768, 1, 1, 1)
+    draft.verify(300, 32768, 1, 1)
+    return draft.plan(1)
+
+
+def fork_before_setsid() -> Plan:
+    """Session leaders with children of the session that they left, and of the one that they lead."""
+    draft = with_init("fork before setsid")
+    draft.create(1, 2)
+    draft.create(2, 3)
+    draft.setsid(2)
+    draft.create(2, 4)
+    draft.create(4, 5)
+    draft.setsid(4)
+    draft.create(4, 6)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 2, 2)
+    draft.verify(3, 2, 1, 1)
+    draft.verify(4, 2, 4, 4)
+    draft.verify(5, 4, 2, 2)
+    draft.verify(6, 4, 4, 4)
+    return draft.plan(1)
+
+
+def process_groups() -> Plan:
+    """A group led by its member, one joined by a sibling, and one set by the parent for its child."""
+    draft = with_init("process groups")
+    draft.create(1, 2)
+    draft.create(1, 3)
+    draft.create(1, 4)
+    lead = draft.setpgid(2, 2, 2)
+    draft.setpgid(3, 3, 2, after=(lead,))
+    put = draft.setpgid(1, 4, 2, after=(lead,))
+    draft.create(4, 5, after=(put,))
+    draft.setpgid(5, 5, 5)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 2, 1)
+    draft.verify(3, 1, 2, 1)
+    draft.verify(4, 1, 2, 1)
+    draft.verify(5, 4, 5, 1)
+    return draft.plan(1)
+
+
+def crossed_groups() -> Plan:
+    """Two leaders, each in the other's group; a helper holds one group while its leader leaves."""
+    draft = with_init("crossed groups")
+    draft.create(1, 2)
+    draft.create(1, 3)
+    draft.create(1, 90, role="helper")
+    lead_2 = draft.setpgid(2, 2, 2)
+    lead_3 = draft.setpgid(3, 3, 3)
+    anchor = draft.setpgid(90, 90, 2, after=(lead_2,))
+    left_2 = draft.setpgid(2, 2, 3, after=(anchor, lead_3))
+    left_3 = draft.setpgid(3, 3, 2, after=(left_2,))
+    ended = draft.exit(90, after=(left_3,))
+    draft.reap(1, 90, after=(ended,))
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 3, 1)
+    draft.verify(3, 1, 2, 1)
+    return draft.plan(1)
+
+
+def nested_namespaces() -> Plan:
+    """Namespaces three deep, with inits that lead sessions, and tasks on every level."""
+    draft = with_init("nested namespaces")
+    draft.create(1, 10, 1, new_namespace=True)
+    draft.setsid(10)
+    draft.create(1, 2)
+    draft.create(10, 11, 7)
+    draft.create(10, 20, 5, 1, new_namespace=True)
+    draft.create(20, 21, 6, 2)
+    draft.setsid(21)
+    draft.create(21, 30, 9, 4, 1, new_namespace=True)
+    draft.create(30, 31, 12, 8, 2)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(10, 1, 10, 10)
+    draft.verify(2, 1, 1, 1)
+    draft.verify(11, 10, 10, 10)
+    draft.verify(20, 10, 10, 10)
+    draft.verify(21, 20, 21, 21)
+    draft.verify(30, 21, 21, 21)
+    draft.verify(31, 30, 21, 21)
+    return draft.plan(1)
+
+
+def entered_from_outside() -> Plan:
+    """Tasks whose parent, session and group are outside: the executor enters level 0 and a nested namespace."""
+    draft = with_init("entered from outside")
+    nested = draft.create(1, 10, 1, new_namespace=True)
+    draft.enter(0, 1)
+    draft.create(0, 30)
+    draft.enter(0, 10, after=(nested,))
+    draft.create(0, 31, 2)
+    draft.enter(0, 0)
+    draft.setsid(31)
+    draft.create(30, 32)
+    draft.setpgid(32, 32, 32)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(10, 1, 1, 1)
+    draft.verify(30, 0, 0, 0)
+    draft.verify(31, 0, 31, 31)
+    draft.verify(32, 30, 32, 0)
+    return draft.plan(1)
+
+
+def entered_from_inside() -> Plan:
+    """A task that enters a namespace one and two levels below, has children there, and goes back for one of its own."""
+    draft = with_init("entered from inside")
+    nested = draft.create(1, 10, 1, new_namespace=True)
+    deep = draft.create(10, 20, 2, 1, new_namespace=True)
+    draft.create(1, 5)
+    draft.enter(5, 10, after=(nested,))
+    draft.create(5, 11, 3)
+    draft.enter(5, 20, after=(deep,))
+    draft.create(5, 21, 4, 2)
+    draft.enter(5, 1)
+    draft.create(5, 6)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(10, 1, 1, 1)
+    draft.verify(20, 10, 1, 1)
+    draft.verify(5, 1, 1, 1)
+    draft.verify(11, 5, 1, 1)
+    draft.verify(21, 5, 1, 1)
+    draft.verify(6, 5, 1, 1)
+    return draft.plan(1)
+
+
+def siblings() -> Plan:
+    """Children of a sibling (CLONE_PARENT): a task, a nested init, and a nested init born by one who had entered."""
+    draft = with_init("siblings")
+    draft.create(1, 2)
+    draft.setsid(2)
+    draft.create(2, 3, sibling=True)
+    nested = draft.create(2, 10, 1, new_namespace=True, sibling=True)
+    draft.create(10, 11, 2)
+    draft.enter(3, 10, after=(nested,))
+    draft.create(3, 12, 3, sibling=True)
+    draft.create(12, 20, 4, 1, new_namespace=True, sibling=True)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 2, 2)
+    draft.verify(3, 1, 2, 2)
+    draft.verify(10, 1, 2, 2)
+    draft.verify(11, 10, 2, 2)
+    draft.verify(12, 1, 2, 2)
+    draft.verify(20, 1, 2, 2)
+    return draft.plan(1)
+
+
+def adopted_by_init() -> Plan:
+    """A dead session leader whose children the init adopted, one of them in a group whose leader is dead too."""
+    draft = with_init("adopted by init")
+    draft.create(1, 40, role="helper")
+    draft.setsid(40)
+    draft.create(40, 41)
+    draft.create(40, 42, role="helper")
+    draft.setpgid(42, 42, 42)
+    born = draft.create(42, 43)
+    ended = draft.exit(42)
+    draft.reap(40, 42, after=(ended,))
+    gone = draft.exit(40, after=(born,))
+    draft.reap(1, 40, after=(gone,))
+    draft.verify(1, 0, 1, 1)
+    draft.verify(41, 1, 40, 40)
+    draft.verify(43, 1, 42, 40)
+    return draft.plan(1)
+
+
+def adopted_by_subreaper() -> Plan:
+    """A dead session leader whose child a task adopted that was a subreaper for a moment, and one that stays a subreaper."""
+    draft = with_init("adopted by subreaper")
+    draft.create(1, 2)
+    draft.create(2, 50, role="helper")
+    draft.setsid(50)
+    draft.create(50, 60, role="helper")
+    born = draft.create(60, 51)
+    on = draft.subreaper(2, True)
+    ended = draft.exit(60, after=(on,))
+    draft.reap(50, 60, after=(ended,))
+    gone = draft.exit(50, after=(born,))
+    draft.reap(2, 50, after=(gone,))
+    draft.subreaper(2, False)
+    draft.create(1, 3)
+    draft.subreaper(3, True)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 1)
+    draft.verify(51, 2, 50, 50)
+    draft.verify(3, 1, 1, 1, subreaper=True)
+    return draft.plan(1)
+
+
+def entered_and_adopted() -> Plan:
+    """A helper that enters a nested namespace from above, has a child there and dies: the nested init adopts."""
+    draft = with_init("entered and adopted")
+    nested = draft.create(1, 10, 1, new_namespace=True)
+    draft.setsid(10)
+    draft.create(1, 70, role="helper")
+    draft.enter(70, 10, after=(nested,))
+    draft.create(70, 71, 5, role="helper")
+    born = draft.create(71, 72, 6)
+    ended = draft.exit(71)
+    draft.reap(70, 71, after=(ended,))
+    gone = draft.exit(70, after=(born,))
+    draft.reap(1, 70, after=(gone,))
+    draft.verify(1, 0, 1, 1)
+    draft.verify(10, 1, 10, 10)
+    draft.verify(72, 10, 1, 1)
+    return draft.plan(1)
+
+
+def zombies() -> Plan:
+    """Zombies with an exit code, with a signal, by SIGKILL, one that leads a session, and one whose child was adopted."""
+    draft = with_init("zombies")
+    draft.create(1, 2)
+    draft.create(1, 3)
+    draft.create(1, 4)
+    draft.create(1, 5)
+    draft.create(1, 6)
+    draft.exit(2, 0)
+    draft.exit(3, 7 << 8)
+    draft.exit(4, 15)
+    draft.setsid(5)
+    draft.create(5, 7)
+    draft.exit(5, 9)
+    draft.exit(6, 34)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 1, zombie=True)
+    draft.verify(3, 1, 1, 1, zombie=True, status=7 << 8)
+    draft.verify(4, 1, 1, 1, zombie=True, status=15)
+    draft.verify(5, 1, 5, 5, zombie=True, status=9)
+    draft.verify(6, 1, 1, 1, zombie=True, status=34)
+    draft.verify(7, 1, 5, 5)
+    return draft.plan(1)
+
+
+def zombie_inits() -> Plan:
+    """Nested inits that are zombies: by an exit code, and killed from above by SIGKILL."""
+    draft = with_init("zombie inits")
+    draft.create(1, 10, 1, new_namespace=True)
+    draft.exit(10, 3 << 8)
+    draft.create(1, 20, 1, new_namespace=True)
+    led = draft.setsid(20)
+    draft.kill(1, 20, 9, after=(led,))
+    draft.verify(1, 0, 1, 1)
+    draft.verify(10, 1, 1, 1, zombie=True, status=3 << 8)
+    draft.verify(20, 1, 20, 20, zombie=True, status=9)
+    return draft.plan(1)
+
+
+def exit_signals() -> Plan:
+    """Children that will tell their parents by another signal than SIGCHLD, or by none; two of them are zombies."""
+    draft = with_init("exit signals")
+    draft.create(1, 2, exit_signal=10)
+    draft.create(1, 3, exit_signal=0)
+    draft.create(3, 4, exit_signal=12)
+    draft.create(1, 5, role="helper", exit_signal=0)
+    ended = draft.exit(5)
+    draft.reap(1, 5, after=(ended,))
+    draft.exit(2, 1 << 8)
+    draft.exit(4, 2 << 8)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 1, zombie=True, status=1 << 8)
+    draft.verify(3, 1, 1, 1)
+    draft.verify(4, 3, 1, 1, zombie=True, status=2 << 8)
+    return draft.plan(1)
+
+
+def threads() -> Plan:
+    """Threads with their numbers, at level 0 and in a nested namespace."""
+    draft = with_init("threads")
+    draft.create(1, 2)
+    draft.thread(2, 100)
+    draft.thread(2, 50)
+    draft.create(1, 10, 1, new_namespace=True)
+    draft.create(10, 11, 2)
+    draft.thread(11, 12, 9)
+    draft.create(2, 3)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 1, threads=(100, 50))
+    draft.verify(10, 1, 1, 1)
+    draft.verify(11, 10, 1, 1, threads=(12,))
+    draft.verify(3, 2, 1, 1)
+    return draft.plan(1)
+
+
+def zombie_leader() -> Plan:
+    """A thread-group leader that ended alone while its threads live; its child stays its child."""
+    draft = with_init("zombie leader")
+    draft.create(1, 2)
+    draft.create(2, 3)
+    draft.thread(2, 4)
+    draft.thread(2, 5)
+    draft.exit(2, 0, thread_only=True)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 1, zombie=True, threads=(4, 5))
+    draft.verify(3, 2, 1, 1)
+    return draft.plan(1)
+
+
+def subtree() -> Plan:
+    """A root that is not number 1: a reaper stands in as the leader of session 1 and adopts."""
+    draft = Draft("subtree")
+    draft.create(0, 1, role="reaper", new_namespace=True)
+    draft.setsid(1)
+    draft.create(1, 500)
+    draft.create(500, 501)
+    draft.setsid(501)
+    draft.create(501, 502, role="helper")
+    born = draft.create(502, 503)
+    ended = draft.exit(502)
+    draft.reap(501, 502, after=(ended, born))
+    draft.verify(1, 0, 1, 1)
+    draft.verify(500, 1, 1, 1)
+    draft.verify(501, 500, 501, 501)
+    draft.verify(503, 1, 501, 501)
+    return draft.plan(500)
+
+
+def shared_tables() -> Plan:
+    """Tasks that share open files, the working directory and System V undo lists with their creator."""
+    draft = with_init("shared tables")
+    draft.create(1, 2, share=("files",))
+    draft.create(2, 3, share=("fs", "files"))
+    draft.create(3, 4, share=("sysv_undo",))
+    draft.create(2, 5, share=("fs", "files", "sysv_undo"))
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 1)
+    draft.verify(3, 2, 1, 1)
+    draft.verify(4, 3, 1, 1)
+    draft.verify(5, 2, 1, 1)
+    return draft.plan(1)
+
+
+def wide(count: int = 50) -> Plan:
+    """An init with many children."""
+    draft = with_init(f"wide {count}")
+    for number in range(2, count + 2):
+        draft.create(1, number)
+    draft.verify(1, 0, 1, 1)
+    for number in range(2, count + 2):
+        draft.verify(number, 1, 1, 1)
+    return draft.plan(1)
+
+
+def chain(count: int = 30) -> Plan:
+    """A chain in which every task is the child of the last; every fifth leads a session."""
+    draft = with_init(f"chain {count}")
+    session = {1: 1}
+    for number in range(2, count + 2):
+        draft.create(number - 1, number)
+        session[number] = session[number - 1]
+        if number % 5 == 0:
+            draft.setsid(number)
+            session[number] = number
+    draft.verify(1, 0, 1, 1)
+    for number in range(2, count + 2):
+        draft.verify(number, number - 1, session[number], session[number])
+    return draft.plan(1)
+
+
+def taken_number() -> Plan:
+    """Two tasks that want number 5 of a nested namespace."""
+    draft = with_init("taken number")
+    draft.create(1, 10, 1, new_namespace=True)
+    draft.create(10, 11, 5)
+    draft.create(10, 12, 5)
+    return draft.plan(1)
+
+
+def setsid_of_a_leader() -> Plan:
+    """A session leader that asks for a session again."""
+    draft = with_init("setsid of a leader")
+    draft.create(1, 2)
+    draft.setsid(2)
+    draft.setsid(2)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 2, 2)
+    return draft.plan(1)
+
+
+def group_without_members() -> Plan:
+    """A task that joins a group which nobody leads."""
+    draft = with_init("group without members")
+    draft.create(1, 2)
+    draft.setpgid(2, 2, 77)
+    draft.verify(1, 0, 1, 1)
+    return draft.plan(1)
+
+
+def reap_of_the_living() -> Plan:
+    """A parent that waits for a child which never ends: only the timeout helps."""
+    draft = with_init("reap of the living")
+    draft.create(1, 2)
+    draft.reap(1, 2)
+    draft.verify(1, 0, 1, 1)
+    return draft.plan(1)
+
+
+def wrong_session() -> Plan:
+    """Every step works, and the tree is another than the one that was promised."""
+    draft = with_init("wrong session")
+    draft.create(1, 2)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 2)
+    return draft.plan(1)
+
+
+def forgotten_helper() -> Plan:
+    """A helper that the plan never ends."""
+    draft = with_init("forgotten helper")
+    draft.create(1, 2, role="helper")
+    draft.verify(1, 0, 1, 1)
+    return draft.plan(1)
+
+
+PLANS: Final[dict[str, Callable[[], Plan]]] = {
+    function.__name__: function
+    for function in (
+        single,
+        parent_and_child,
+        sparse_numbers,
+        fork_before_setsid,
+        process_groups,
+        crossed_groups,
+        nested_namespaces,
+        entered_from_outside,
+        entered_from_inside,
+        siblings,
+        adopted_by_init,
+        adopted_by_subreaper,
+        entered_and_adopted,
+        zombies,
+        zombie_inits,
+        exit_signals,
+        threads,
+        zombie_leader,
+        subtree,
+        shared_tables,
+        wide,
+        chain,
+    )
+}
+"""Plans that every executor either carries out exactly or refuses before its first step."""
+
+FAILURES: Final[dict[str, tuple[Callable[[], Plan], int, str]]] = {
+    function.__name__: (function, step, error)
+    for function, step, error in (
+        (taken_number, 5, "EEXIST"),
+        (setsid_of_a_leader, 5, "EPERM"),
+        (group_without_members, 4, "EPERM"),
+        (reap_of_the_living, 4, "ETIMEDOUT"),
+        (wrong_session, 5, ""),
+        (forgotten_helper, 0, ""),
+    )
+}
+"""Plans that must fail: the step that does, 0 for any, and the errno's name, empty where the kernel returned none."""
