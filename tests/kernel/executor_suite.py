@@ -1,0 +1,258 @@
+"""What every executor must do, whatever it is written in.
+
+A test file of one executor derives a class from `ExecutorSuite` and says how a plan becomes a command line:
+
+    class TestPython(ExecutorSuite):
+        def command(self, plan, directory):
+            program = directory / "rebuild.py"
+            program.write_text(emit(plan))
+            return ["python3", str(program)]
+
+Everything runs in pid namespaces of its own, is bounded in time, and is killed at the end. What stands is read from the host's
+/proc, not from the executor.
+"""
+
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from planner.hookspecs import CannotEmit
+from planner.plans import Create, Plan
+from planner.testing.executors import Sandbox, expected, expected_exit_signals, shares
+from planner.testing.plans import FAILURES, PLANS, chain, nested_namespaces, wide, zombies
+
+FAILURE_LINE = re.compile(r"^crplan: step (\d+) \(([^)]*)\): task (\d+): (.+): ([A-Za-z0-9 ]+)\n$")
+
+
+class ExecutorSuite:
+    """The contract of DESIGN, "Executors", as tests."""
+
+    refuses: ClassVar[frozenset[str]] = frozenset()
+    """Names in `PLANS` that this executor refuses before its first step, by `CannotEmit` or by exit code 3."""
+
+    kill_rounds: ClassVar[int] = 50
+    timeout: ClassVar[float] = 30
+    """Seconds that any one rebuild may take."""
+
+    def command(self, plan: Plan, directory: Path) -> Sequence[str]:
+        """Return the command line that rebuilds `plan`; `directory` is empty and the test's own."""
+        raise NotImplementedError
+
+    def start(
+        self, plan: Plan, directory: Path, *, options: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> Sandbox:
+        """Start the executor in a sandbox."""
+        if os.geteuid():
+            pytest.skip("needs root")
+        return Sandbox(self.command(plan, directory), options=options, environment=environment)
+
+    def stop(self, sandbox: Sandbox, number: int = signal.SIGTERM) -> None:
+        """End a holding executor, and check that it ends with 0, says nothing and leaves nothing."""
+        sandbox.signal(number)
+        ended = sandbox.ended()
+        assert ended.code == 0, ended
+        assert re.fullmatch(r"ready \d+\n", ended.stdout)
+        assert ended.stderr == ""
+        assert sandbox.left() == []
+
+    def accepted(self) -> list[str]:
+        """Return the names of the plans that this executor does not refuse."""
+        return [name for name in PLANS if name not in self.refuses]
+
+    # What stands.
+
+    @pytest.mark.parametrize("name", PLANS)
+    def test_what_stands_is_what_the_plan_says(self, name: str, tmp_path: Path) -> None:
+        if name in self.refuses:
+            pytest.skip("refused")
+        plan = PLANS[name]()
+        with self.start(plan, tmp_path) as sandbox:
+            root = sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            assert root == next(sandbox.sandbox_number(seen.host) for seen in sandbox.processes() if seen.pids[0] == plan.root)
+            signals = {seen.pids[0]: seen.exit_signal for seen in sandbox.processes()}
+            wanted = expected_exit_signals(plan)
+            assert {pid: signals[pid] for pid in wanted} == wanted
+            self.stop(sandbox)
+
+    @pytest.mark.parametrize("name", PLANS)
+    def test_what_cannot_be_done_is_refused_before_the_first_step(self, name: str, tmp_path: Path) -> None:
+        if name not in self.refuses:
+            pytest.skip("not refused")
+        try:
+            with self.start(PLANS[name](), tmp_path) as sandbox:
+                ended = sandbox.ended(self.timeout)
+                assert ended.code == 3, ended
+                assert ended.stdout == ""
+                assert re.search(r"task \d+", ended.stderr)
+                assert sandbox.left() == []
+        except CannotEmit as refusal:
+            assert re.search(r"task \d+", str(refusal))
+
+    def test_what_was_shared_is_shared(self, tmp_path: Path) -> None:
+        if "shared_tables" in self.refuses:
+            pytest.skip("refused")
+        plan = PLANS["shared_tables"]()
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            hosts = {seen.pids[0]: seen.host for seen in sandbox.processes()}
+            for step in plan.steps:
+                if isinstance(step, Create) and step.actor:
+                    for what in ("files", "fs", "sysv_undo"):
+                        if what in step.share:
+                            assert shares(hosts[step.actor], hosts[step.child], what), (step.child, what)
+                    for what in {"files", "fs"}.difference(step.share):
+                        assert not shares(hosts[step.actor], hosts[step.child], what), (step.child, what)
+            self.stop(sandbox)
+
+    def test_many_and_deep(self, tmp_path: Path) -> None:
+        for name, plan in (("wide", wide(300)), ("deep", chain(120))):
+            directory = tmp_path / name
+            directory.mkdir()
+            with self.start(plan, directory) as sandbox:
+                sandbox.ready(self.timeout)
+                assert sandbox.standing() == expected(plan)
+                self.stop(sandbox)
+
+    # How it ends.
+
+    def test_interrupt_ends_everything(self, tmp_path: Path) -> None:
+        with self.start(nested_namespaces(), tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            self.stop(sandbox, signal.SIGINT)
+
+    @pytest.mark.parametrize("name", ["nested_namespaces", "entered_from_outside", "subtree"])
+    def test_the_end_of_the_root_ends_everything(self, name: str, tmp_path: Path) -> None:
+        plan = PLANS[name]()
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            root = next(seen.host for seen in sandbox.processes() if seen.pids[0] == plan.root)
+            os.kill(root, signal.SIGKILL)
+            assert sandbox.ended().code == 0
+            assert sandbox.left() == []
+
+    @pytest.mark.parametrize("name", ["nested_namespaces", "entered_from_outside", "zombies", "subtree"])
+    def test_the_death_of_the_executor_ends_everything(self, name: str, tmp_path: Path) -> None:
+        with self.start(PLANS[name](), tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            sandbox.signal(signal.SIGKILL)
+            sandbox.ended()
+            assert sandbox.left() == []
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+    def test_signals_before_ready_end_everything(self, number: int, tmp_path: Path) -> None:
+        plan = wide(200)
+        for delay in (0.05, 0.1, 0.15, 0.2):
+            directory = tmp_path / str(delay)
+            directory.mkdir()
+            with self.start(plan, directory) as sandbox:
+                sandbox.executor()
+                time.sleep(delay)
+                sandbox.signal(number)
+                sandbox.ended()
+                assert sandbox.left() == []
+
+    # How it fails.
+
+    @pytest.mark.parametrize("name", FAILURES)
+    def test_a_failure_names_the_step_and_leaves_nothing(self, name: str, tmp_path: Path) -> None:
+        make, step, error = FAILURES[name]
+        plan = make()
+        began = time.monotonic()
+        with self.start(plan, tmp_path, environment={"CRPLAN_TIMEOUT": "1"}) as sandbox:
+            ended = sandbox.ended(self.timeout)
+            assert ended.code == 1, ended
+            assert ended.stdout == ""
+            line = FAILURE_LINE.match(ended.stderr)
+            assert line, ended.stderr
+            if step:
+                assert int(line[1]) == step
+                assert line[2] == plan.steps[step - 1].rule
+            if error:
+                assert line[5] == error
+            assert sandbox.left() == []
+        assert time.monotonic() - began < 10
+
+    def test_a_killed_process_is_noticed_at_any_moment(self, tmp_path: Path) -> None:
+        for round_ in range(self.kill_rounds):
+            chance = random.Random(round_)
+            directory = tmp_path / str(round_)
+            directory.mkdir()
+            name = chance.choice(["nested_namespaces", "entered_and_adopted", "crossed_groups", "wide"])
+            with self.start(PLANS[name](), directory) as sandbox:
+                self.kill_anything(sandbox, chance)
+
+    def kill_anything(self, sandbox: Sandbox, chance: random.Random) -> None:
+        """Kill one process at a random moment: before ready the rebuild fails soon, after it the executor may hold on."""
+        deadline = time.monotonic() + self.timeout
+        target = chance.randrange(1, 12)
+        while True:
+            inside = sandbox.processes()
+            if sandbox.is_ready() or sandbox.has_ended() or len(inside) >= target:
+                break
+            assert time.monotonic() < deadline
+        if not inside:
+            inside = sandbox.processes()
+        victim = chance.choice(sorted(inside, key=lambda seen: seen.host)) if inside else None
+        if victim:
+            try:
+                os.kill(victim.host, signal.SIGKILL)
+            except ProcessLookupError:
+                victim = None
+        was_ready = sandbox.is_ready()
+        began = time.monotonic()
+        while not sandbox.has_ended() and not sandbox.is_ready() and time.monotonic() - began < 5:
+            time.sleep(0.005)
+        assert sandbox.has_ended() or sandbox.is_ready(), "neither ready nor ended"
+        if not sandbox.has_ended() and not was_ready:
+            # A helper may die by our hand when it was about to die anyway, and a task between its check and the ready line.
+            was_ready = True
+        if was_ready and not sandbox.has_ended():
+            sandbox.signal(signal.SIGTERM)
+        ended = sandbox.ended()
+        assert ended.code in (0, 1), ended
+        if ended.code == 1:
+            assert FAILURE_LINE.match(ended.stderr), ended.stderr
+            assert ended.stdout == ""
+        assert sandbox.left() == []
+
+    def test_a_dry_run_prints_every_step_and_does_nothing(self, tmp_path: Path) -> None:
+        for name in self.accepted():
+            plan = PLANS[name]()
+            directory = tmp_path / name
+            directory.mkdir()
+            with self.start(plan, directory, environment={"CRPLAN_DRY_RUN": "1"}) as sandbox:
+                ended = sandbox.ended(self.timeout)
+                assert ended.code == 0, ended
+                assert ended.stderr == ""
+                lines = ended.stdout.splitlines()
+                assert len([line for line in lines if re.match(r"^\s*(step\s+)?\d+\b", line)]) >= len(plan.steps)
+                assert "ready" not in ended.stdout
+                assert sandbox.left() == []
+
+    # Where it runs.
+
+    @pytest.mark.parametrize("options", [("ignore",), ("block",), ("ignore", "block"), ("proc",)])
+    def test_the_caller_may_ignore_and_block_signals(self, options: tuple[str, ...], tmp_path: Path) -> None:
+        plan = zombies()
+        with self.start(plan, tmp_path, options=options) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+
+    def test_without_root_a_user_namespace_serves(self, tmp_path: Path) -> None:
+        if Path("/proc/sys/user/max_user_namespaces").read_text().strip() == "0":
+            pytest.skip("no user namespaces")
+        plan = nested_namespaces()
+        tmp_path.chmod(0o755)
+        with self.start(plan, tmp_path, options=("proc", "uid=65534")) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
