@@ -301,4 +301,7 @@ ImageEvent = (
 )
 DecisionEvent = NamespaceInferred | TaskPlaced | BirthDecided | ProcessPlanned | StepPlanned | FindingRaised | PlanProved
 RunEvent = RunStarted | StepDone | StepFailed | RunReady | RunEnded
-AnyEvent = LogOpened | ImageEvent | DecisionEvent | RunEvent
+WrittenEvent = LogOpened | ImageEvent | DecisionEvent | RunEvent
+"""What a line of a log can decode to; `UnknownEvent` stands for the lines that do not."""
+
+AnyEvent = WrittenEvent | UnknownEvent
