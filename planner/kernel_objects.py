@@ -1,0 +1,117 @@
+"""The objects that the model kernel holds: pid namespaces, pid objects, processes.
+
+They are mutable and belong to one kernel. A pid object stands for the number vector of one task; as in Linux it outlives the
+task while a group or session bears it, and its numbers are taken for as long.
+"""
+
+from typing import Final, Literal
+
+from planner.identity import Pids, ProcessId
+
+State = Literal["living", "dying", "zombie", "gone"]
+
+LIVING: Final = "living"
+DYING: Final = "dying"
+"""An init that has begun to end and waits for its namespace to empty: neither alive nor a zombie."""
+ZOMBIE: Final = "zombie"
+GONE: Final = "gone"
+
+
+class Namespace:
+    """A pid namespace: the pid objects visible in it by number, and its init.
+
+    `closed` says that the init has begun to die. `subreapers` counts the living subreapers that live in it: a search for one
+    is not begun where there is none, which keeps long chains linear.
+    """
+
+    __slots__ = ("closed", "init", "level", "numbers", "parent", "subreapers")
+
+    def __init__(self, parent: "Namespace | None") -> None:
+        self.parent = parent
+        self.level: int = -1 if parent is None else parent.level + 1
+        self.numbers: dict[int, Pid] = {}
+        self.init: Process | None = None
+        self.closed = False
+        self.subreapers = 0
+
+    def within(self, other: "Namespace") -> bool:
+        """Whether this is `other` or one of its descendants."""
+        space: Namespace | None = self
+        while space is not None and space.level > other.level:
+            space = space.parent
+        return space is other
+
+
+class Pid:
+    """A pid object: a vector, outermost first, and who uses it.
+
+    `owner` is the process whose task has it, None once that is gone; `thread` says that the task does not lead its thread
+    group. `members` and `sessions` count the processes that bear it as group and as session; `session` is the one session that
+    all members of the group are in.
+    """
+
+    __slots__ = ("first", "members", "namespace", "numbers", "owner", "session", "sessions", "thread")
+
+    def __init__(self, numbers: Pids, namespace: Namespace, owner: "Process | None", thread: bool) -> None:
+        self.numbers = numbers
+        self.first: ProcessId = ProcessId(numbers[0])
+        self.namespace = namespace
+        self.owner = owner
+        self.thread = thread
+        self.members = 0
+        self.sessions = 0
+        self.session: Pid | None = None
+
+    def number_in(self, namespace: Namespace) -> int:
+        """Return the number that `namespace` knows this by, 0 where it cannot be seen; level -1 uses the numbers of level 0."""
+        if namespace.level < 0:
+            return self.numbers[0]
+        return self.numbers[namespace.level] if self.namespace.within(namespace) else 0
+
+
+class Process:
+    """A thread group: `pid` is its leader's, `threads` the other threads' pid objects.
+
+    `births` is the namespace that children are born in (`pid_ns_for_children`). `below_subreaper` is the kernel's
+    has_child_subreaper. `newcomers` are the children that came after the process last told its descendants that it is a
+    subreaper, None when it never did.
+    """
+
+    __slots__ = (
+        "below_subreaper",
+        "births",
+        "children",
+        "exit_signal",
+        "group",
+        "leads_session",
+        "main_ended",
+        "namespace",
+        "newcomers",
+        "parent",
+        "pid",
+        "ran",
+        "session",
+        "state",
+        "status",
+        "subreaper",
+        "threads",
+    )
+
+    def __init__(self, parent: "Process | None", namespace: Namespace, exit_signal: int) -> None:
+        self.parent = parent
+        self.namespace = namespace
+        self.births = namespace
+        self.exit_signal = exit_signal
+        self.pid: Pid
+        self.session: Pid
+        self.group: Pid
+        self.children: dict[Process, None] | None = None
+        self.threads: dict[int, Pid] | None = None
+        self.leads_session = False
+        self.subreaper = False
+        self.below_subreaper = False
+        self.ran = False
+        self.state: State = LIVING
+        self.main_ended = False
+        self.status = 0
+        self.newcomers: list[Process] | None = None

@@ -1,0 +1,303 @@
+"""Run a plan on the model kernel, and prove that it ends in exactly the image's forest."""
+
+from collections.abc import Iterable
+
+from planner.forest import Forest, Task
+from planner.identity import OUTSIDE, ProcessId, StepNumber
+from planner.kernel import LEVELS, Kernel
+from planner.kernel_objects import LIVING, ZOMBIE, Namespace, Pid, Process
+from planner.kernel_rules import KERNEL_RULES, KernelError
+from planner.plans import (
+    AnyStep,
+    Create,
+    CreateThread,
+    Enter,
+    Exit,
+    Kill,
+    Plan,
+    Reap,
+    SetGroup,
+    SetSession,
+    SetSubreaper,
+    Verify,
+)
+from planner.plans import Process as PlannedProcess
+
+
+class ModelRefusal(Exception):
+    """The model kernel refuses a step: `errno` is the error's name, "" where the step has no effect or the plan is at fault."""
+
+    def __init__(self, step: StepNumber, rule: str, detail: str = "") -> None:
+        self.step = step
+        self.rule = rule
+        self.errno = KERNEL_RULES[rule].errno
+        self.message = detail or KERNEL_RULES[rule].sentence
+        super().__init__(f"step {step} ({rule}): {self.errno + ': ' if self.errno else ''}{self.message}")
+
+
+class ProofFailed(Exception):
+    """The plan runs, and ends in another forest than the image's: `pid` is the task, `property` what differs of it."""
+
+    def __init__(self, pid: ProcessId, property: str, expected: object, found: object) -> None:
+        self.pid = pid
+        self.property = property
+        self.expected = expected
+        self.found = found
+        self.message = f"task {pid}: {property} is {found} at the end of the plan, and {expected} in the image"
+        super().__init__(self.message)
+
+
+class World:
+    """What stands when a plan has run: the model kernel, and the targets of the plan's verify steps in their order."""
+
+    __slots__ = ("kernel", "verified")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.verified: list[ProcessId] = []
+
+
+def simulate(plan: Plan, steps: Iterable[AnyStep] | None = None, levels: int = LEVELS) -> World:
+    """Run a plan's steps in plan order on the model kernel.
+
+    `steps` gives another order of the same steps, to try what executors that run actors side by side may do; `levels` is how
+    many levels the container may have. Raises `ModelRefusal` at the first step that fails.
+    """
+    return _Run(plan, levels).run(plan.steps if steps is None else steps, in_order=steps is None)
+
+
+def prove(plan: Plan, forest: Forest, levels: int = LEVELS) -> None:
+    """Show on the model kernel that a plan ends in exactly the forest, with no helper left.
+
+    Raises `ModelRefusal` when a step fails, and `ProofFailed` for the first difference.
+    """
+    world = simulate(plan, levels=levels)
+    _Comparison(plan, forest, world).run()
+
+
+class _Run:
+    """One run of a plan; processes are found by their number at level 0, as the plan names them."""
+
+    def __init__(self, plan: Plan, levels: int) -> None:
+        self.kernel = Kernel(levels)
+        self.planned = plan.process_table()
+        self.world = World(self.kernel)
+
+    def run(self, steps: Iterable[AnyStep], in_order: bool) -> World:
+        for position, step in enumerate(steps, 1):
+            if in_order:
+                if step.number != position:
+                    raise ModelRefusal(step.number, "plan-order")
+                for wait in step.waits:
+                    if wait.step >= position:
+                        raise ModelRefusal(step.number, "plan-order")
+            try:
+                kind = type(step)
+                if kind is Create:
+                    self._create(step)  # type: ignore[arg-type]
+                elif kind is Verify:
+                    self._verify(step)  # type: ignore[arg-type]
+                else:
+                    self._other(step)
+            except KernelError as error:
+                raise ModelRefusal(step.number, error.rule) from None
+        return self.world
+
+    def _actor(self, step: AnyStep) -> Process:
+        if step.actor == OUTSIDE:
+            return self.kernel.outside
+        pid = self.kernel.host.numbers.get(step.actor)
+        if pid is None or pid.owner is None or pid.thread or pid.owner.state != LIVING or pid.owner.main_ended:
+            raise ModelRefusal(step.number, "actor-gone", f"actor {step.actor} does not live at this step")
+        return pid.owner
+
+    def _planned(self, step: Create | CreateThread) -> PlannedProcess:
+        planned = self.planned.get(step.child)
+        if planned is None:
+            raise ModelRefusal(step.number, "plan-process", f"{step.child} is no process of the plan")
+        return planned
+
+    def _create(self, step: Create) -> None:
+        planned = self._planned(step)
+        actor = self._actor(step)
+        if step.sibling:
+            child = self.kernel.clone(actor, planned.pids, step.new_namespace, True, 0)
+        else:
+            child = self.kernel.clone(actor, planned.pids, step.new_namespace, False, step.exit_signal)
+        init = child.namespace.init
+        if init is None or init.pid.first != planned.namespace:
+            raise ModelRefusal(step.number, "plan-process", f"{step.child} is born in another pid namespace than planned")
+
+    def _verify(self, step: Verify) -> None:
+        pid = self.kernel.host.numbers.get(step.target)
+        if pid is None or pid.owner is None or pid.thread:
+            raise ModelRefusal(step.number, "plan-verify", f"{step.target} does not exist")
+        process = pid.owner
+        parent = process.parent
+        zombie = process.state == ZOMBIE or process.main_ended
+        if (
+            (parent is not None and step.parent != parent.pid.first)
+            or step.group != process.group.first
+            or step.session != process.session.first
+            or step.zombie != zombie
+            or (zombie and step.status != process.status)
+            or step.subreaper != process.subreaper
+            or (process.state != LIVING and process.state != ZOMBIE)
+            or ((step.threads or process.threads) and set(step.threads) != set(process.threads or ()))
+        ):
+            raise ModelRefusal(step.number, "plan-verify", f"{step.target} is not as the step says: it has {_words(process)}")
+        self.world.verified.append(step.target)
+
+    def _other(self, step: AnyStep) -> None:
+        kernel = self.kernel
+        actor = self._actor(step)
+        match step:
+            case SetSession():
+                kernel.setsid(actor)
+            case SetGroup(target=target, group=group):
+                kernel.setpgid(actor, self._number(actor, target), self._number(actor, group))
+            case SetSubreaper(on=on):
+                kernel.set_subreaper(actor, on)
+            case Enter(namespace=namespace):
+                self._enter(step, actor, namespace)
+            case CreateThread():
+                kernel.clone_thread(actor, self._planned(step).pids)
+            case Exit(status=status, thread_only=thread_only):
+                if status & 0x7F and kernel.is_init(actor):
+                    raise ModelRefusal(step.number, "init-shield", f"{actor.pid.first} is an init and cannot kill itself")
+                if actor is kernel.outside:
+                    raise ModelRefusal(step.number, "actor-gone", "the executor must not end")
+                if thread_only:
+                    kernel.exit_leading_thread(actor, status)
+                else:
+                    kernel.exit(actor, status)
+            case Kill(target=target, signal=signal):
+                if not kernel.kill(actor, self._number(actor, target), signal):
+                    raise ModelRefusal(step.number, "init-shield", f"the signal {signal} to {target} has no effect")
+            case Reap(child=child):
+                kernel.wait(actor, self._number(actor, child))
+            case _:
+                raise ModelRefusal(step.number, "plan-process", f"unknown step {type(step).__name__}")
+
+    def _number(self, actor: Process, first: int) -> int:
+        """The number by which an actor knows a process, -1 (which no process has) where it cannot see it."""
+        pid = self.kernel.host.numbers.get(first)
+        return (0 if pid is None else pid.number_in(actor.namespace)) or -1
+
+    def _enter(self, step: Enter, actor: Process, namespace: int) -> None:
+        own = actor.namespace
+        if namespace == (own.init.pid.first if own.init is not None else OUTSIDE):
+            self.kernel.enter(actor, 0)
+            return
+        pid = self.kernel.host.numbers.get(namespace)
+        if pid is not None and pid.namespace.init is not pid.owner:
+            raise ModelRefusal(step.number, "plan-process", f"{namespace} is not the init of a pid namespace")
+        self.kernel.enter(actor, self._number(actor, namespace))
+
+
+class _Comparison:
+    """The end of a plan beside the image's forest."""
+
+    def __init__(self, plan: Plan, forest: Forest, world: World) -> None:
+        self.plan = plan
+        self.forest = forest
+        self.world = world
+        self.kernel = world.kernel
+        reapers = [process.pid for process in plan.processes if process.role == "reaper"]
+        self.reaper = reapers[0] if reapers else OUTSIDE
+        self.namespaces: dict[int, Namespace] = {}
+
+    def run(self) -> None:
+        tasks = self.forest.tasks
+        numbers = self.kernel.host.numbers
+        for task in tasks.values():
+            pid = numbers.get(task.pids[0])
+            if pid is None or pid.owner is None or pid.thread:
+                raise ProofFailed(task.pid, "process", "present", "missing")
+            self._compare(task, pid, pid.owner)
+        self._nothing_else()
+        self._leaders()
+        verified = set(self.world.verified)
+        for first in tasks:
+            if first not in verified:
+                raise ProofFailed(first, "verify step", "present", "missing")
+
+    def _compare(self, task: Task, pid: Pid, process: Process) -> None:
+        first = task.pid
+        if pid.numbers != task.pids:
+            raise ProofFailed(first, "vector", task.pids, pid.numbers)
+        parent = process.parent
+        if parent is not None and parent.pid.first != task.parent:
+            self._outside(first, "parent", task.parent, parent.pid.first)
+        if process.session.first != task.session:
+            self._outside(first, "session", task.session, process.session.first)
+        if process.group.first != task.group:
+            self._outside(first, "group", task.group, process.group.first)
+        zombie = task.state == "zombie"
+        if process.state != LIVING or process.main_ended or zombie:
+            self._compare_end(task, process, zombie)
+        if process.subreaper is not task.subreaper:
+            raise ProofFailed(first, "subreaper flag", task.subreaper, process.subreaper)
+        if task.namespace >= 0 and self.namespaces.setdefault(task.namespace, process.namespace) is not process.namespace:
+            raise ProofFailed(first, "pid namespace", task.namespace, "another")
+        if process.threads or first in self.forest.threads:
+            expected = {thread.pids for thread in self.forest.threads.get(first, ())}
+            found = {thread.numbers for thread in (process.threads or {}).values()}
+            if expected != found:
+                raise ProofFailed(first, "set of threads", sorted(expected), sorted(found))
+
+    def _compare_end(self, task: Task, process: Process, zombie: bool) -> None:
+        threads = bool(self.forest.threads.get(task.pid))
+        state = "a zombie leading thread" if process.main_ended and process.state == LIVING else process.state
+        expected = ("a zombie leading thread" if threads else ZOMBIE) if zombie else LIVING
+        if state != expected:
+            raise ProofFailed(task.pid, "state", expected, state)
+        if process.status != task.exit_status:
+            raise ProofFailed(task.pid, "exit status", task.exit_status, process.status)
+
+    def _outside(self, first: ProcessId, property: str, expected: int, found: int) -> None:
+        # The reaper of a subtree image stands in for whatever the image has above its root.
+        if expected == OUTSIDE and found == self.reaper:
+            return
+        raise ProofFailed(first, property, expected, found)
+
+    def _nothing_else(self) -> None:
+        tasks = self.forest.tasks
+        seen: set[Namespace] = set(self.namespaces.values())
+        if len(seen) != len(self.namespaces):
+            raise ProofFailed(OUTSIDE, "number of pid namespaces", len(self.namespaces), len(seen))
+        for process in self.kernel.processes():
+            first = process.pid.first
+            if first in tasks or first == self.reaper:
+                continue
+            raise ProofFailed(first, "process", "absent", f"present ({_words(process)})")
+
+    def _leaders(self) -> None:
+        for leader in self.forest.leaders.values():
+            pid = self.kernel.find(leader.pids[0])
+            if pid is None:
+                raise ProofFailed(ProcessId(leader.pids[0]), "number of a dead leader", "borne", "free")
+            if pid.numbers[: len(leader.pids)] != leader.pids or (leader.complete and len(pid.numbers) != len(leader.pids)):
+                raise ProofFailed(ProcessId(leader.pids[0]), "vector of a dead leader", leader.pids, pid.numbers)
+
+
+def trapped_inits(world: World) -> list[ProcessId]:
+    """Return the inits that can never finish dying, by rule `init-trap`: those whose group is led from below themselves."""
+    return [
+        process.pid.first
+        for process in world.kernel.processes()
+        if process.namespace.init is process
+        and process.group is not process.pid
+        and process.group.namespace.within(process.namespace)
+    ]
+
+
+def _words(process: Process) -> str:
+    parent = process.parent.pid.first if process.parent is not None else OUTSIDE
+    threads = f", threads {sorted(process.threads)}" if process.threads else ""
+    flag = ", subreaper" if process.subreaper else ""
+    state = "zombie" if process.main_ended or process.state == ZOMBIE else process.state
+    return (
+        f"parent {parent}, session {process.session.first}, group {process.group.first}, {state}, "
+        f"status {process.status}{threads}{flag}"
+    )

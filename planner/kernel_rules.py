@@ -1,0 +1,201 @@
+"""The kernel's rules on processes, as one table: what is refused with which errno, and what follows from what.
+
+A rule is data: a name, one sentence, the errno that breaking it gives ("" for a rule that refuses nothing), and how it was
+verified. The model kernel raises these names, the planner names them in the sources of its own rules, and findings and
+documentation print the sentences. "compared" means that `tests/kernel` plays random histories on the model and on the running
+kernel and meets this rule; a function name is the kernel's, of Linux 6.18.
+"""
+
+import msgspec
+
+
+class KernelRule(msgspec.Struct, frozen=True):
+    """A rule of the kernel; `errno` is the name of the error that breaking it gives, or ""."""
+
+    name: str
+    sentence: str
+    errno: str
+    verified: str
+
+
+_RULES = (
+    # clone: who may create what.
+    KernelRule(
+        "sibling-signal",
+        "CLONE_PARENT and CLONE_THREAD take no exit signal: the child gets its creator's.",
+        "EINVAL",
+        "clone(2); clone3_args_valid; compared",
+    ),
+    KernelRule(
+        "sibling-of-init", "The init of a pid namespace creates no sibling.", "EINVAL", "clone(2); copy_process; compared"
+    ),
+    KernelRule(
+        "own-namespace-nests",
+        "A new pid namespace is made only by a task whose children would be born in its own.",
+        "EINVAL",
+        "copy_pid_ns; compared",
+    ),
+    KernelRule("level-limit", "Pid namespaces nest 32 levels deep and no deeper.", "ENOSPC", "create_pid_namespace; compared"),
+    KernelRule(
+        "vector-length",
+        "A vector has a number for every level of the container that the child is visible at: with more, numbers outside the"
+        " container would be set, with fewer, the kernel would choose the outer ones.",
+        "EINVAL",
+        "alloc_pid; compared for longer ones, shorter ones are refused by the model alone",
+    ),
+    KernelRule(
+        "number-range", "A number is at least 1 and below its namespace's pid_max.", "EINVAL", "clone(2); alloc_pid; compared"
+    ),
+    KernelRule("init-first", "The first task of a pid namespace has number 1 there.", "EINVAL", "clone(2); alloc_pid; compared"),
+    KernelRule(
+        "number-taken",
+        "A number is taken as long as a task, a thread, a group or a session bears it, at every level it has.",
+        "EEXIST",
+        "clone(2); alloc_pid; compared",
+    ),
+    KernelRule(
+        "namespace-closed",
+        "Nothing is born in a pid namespace whose init has begun to die.",
+        "ENOMEM",
+        "pid_namespaces(7); alloc_pid; compared",
+    ),
+    KernelRule(
+        "thread-own-namespace",
+        "A task whose children would be born in another pid namespace creates no thread.",
+        "EINVAL",
+        "clone(2); copy_process; compared",
+    ),
+    # setsid and setpgid.
+    KernelRule("setsid-leader", "A session leader makes no second session.", "EPERM", "setsid(2); ksys_setsid; compared"),
+    KernelRule(
+        "setsid-group",
+        "setsid fails while any process, a zombie included, is in the group of the caller's own number.",
+        "EPERM",
+        "setsid(2); ksys_setsid; compared",
+    ),
+    KernelRule("setpgid-negative", "A group's number is not negative.", "EINVAL", "setpgid(2); compared"),
+    KernelRule("setpgid-gone", "The target must be a task that the caller's namespace sees.", "ESRCH", "setpgid(2); compared"),
+    KernelRule("setpgid-thread", "The target must lead its thread group.", "EINVAL", "SYSCALL setpgid; compared"),
+    KernelRule(
+        "setpgid-stranger",
+        "The target must be the caller or its child, not a grandchild or sibling.",
+        "ESRCH",
+        "setpgid(2); compared",
+    ),
+    KernelRule(
+        "setpgid-child-session", "A child in another session is not moved.", "EPERM", "setpgid(2); SYSCALL setpgid; compared"
+    ),
+    KernelRule("setpgid-child-ran", "A child that has called execve is not moved.", "EACCES", "setpgid(2); compared"),
+    KernelRule("setpgid-leader", "A session leader's group is its own for ever.", "EPERM", "setpgid(2); compared"),
+    KernelRule(
+        "setpgid-group",
+        "The group must be the target's own number, or have a member (a zombie counts) in the caller's session; its number is"
+        " looked up in the caller's pid namespace.",
+        "EPERM",
+        "setpgid(2); SYSCALL setpgid; compared",
+    ),
+    # setns.
+    KernelRule(
+        "enter-gone",
+        "A pid namespace is entered through a living task of it; an init that has died or is dying gives no entry.",
+        "ESRCH",
+        "setns(2), pidfd_open(2); validate_nsset; compared",
+    ),
+    KernelRule(
+        "enter-upwards",
+        "Only one's own pid namespace and its descendants can be entered.",
+        "EINVAL",
+        "setns(2); pidns_install; compared",
+    ),
+    # wait, kill.
+    KernelRule("reap-stranger", "Only one's own child can be waited for.", "ECHILD", "wait(2); compared"),
+    KernelRule(
+        "reap-living",
+        "A wait for a child that has not ended would block.",
+        "EAGAIN",
+        "wait(2), WNOHANG; compared",
+    ),
+    KernelRule("kill-gone", "A signal needs a task that the sender's namespace sees.", "ESRCH", "kill(2); compared"),
+    KernelRule("kill-signal", "Signals are numbered 0 to 64.", "EINVAL", "kill(2); compared"),
+    # Rules that refuse nothing.
+    KernelRule(
+        "init-shield",
+        "An init ignores every signal from its own namespace or below, and all but SIGKILL from above.",
+        "",
+        "pid_namespaces(7); sig_task_ignored; compared",
+    ),
+    KernelRule(
+        "birth",
+        "A child is born in its creator's session and group and, but for CLONE_PARENT, is its creator's child.",
+        "",
+        "fork(2), clone(2); compared",
+    ),
+    KernelRule(
+        "adoption-thread", "While another thread of a process lives, its children stay with it.", "", "find_new_reaper; compared"
+    ),
+    KernelRule(
+        "adoption-subreaper",
+        "An orphan goes to the nearest subreaper among the dead task's ancestors in the dead task's pid namespace; the search"
+        " ends at the first ancestor of another level.",
+        "",
+        "prctl(2) PR_SET_CHILD_SUBREAPER; find_new_reaper; compared",
+    ),
+    KernelRule(
+        "adoption-init", "Any other orphan goes to the init of the dead task's pid namespace.", "", "find_new_reaper; compared"
+    ),
+    KernelRule(
+        "subreaper-reach",
+        "A new subreaper is one for the descendants that it has, but not for those behind a nested init.",
+        "",
+        "propagate_has_child_subreaper; compared",
+    ),
+    KernelRule(
+        "namespace-death",
+        "With its init a pid namespace dies: SIGKILL to all in it and below; those whose parent stands outside stay as zombies.",
+        "",
+        "pid_namespaces(7); zap_pid_ns_processes; compared",
+    ),
+    KernelRule(
+        "init-waits",
+        "An init has not ended before every number in its namespace but its own is free.",
+        "",
+        "zap_pid_ns_processes; compared",
+    ),
+    KernelRule(
+        "init-trap",
+        "An init in a group whose leader's number lies in the init's own namespace or below can never finish dying.",
+        "",
+        "seen on Linux 6.18; zap_pid_ns_processes; never tried in tests, for it leaves a process behind until reboot",
+    ),
+    KernelRule(
+        "zombie-pins",
+        "A zombie keeps its pid, parent, session and group until it is waited for.",
+        "",
+        "wait(2); release_task; compared",
+    ),
+    KernelRule(
+        "leading-thread",
+        "A leading thread that ends alone stays as a zombie until the last thread of its process has ended.",
+        "",
+        "delay_group_leader; compared",
+    ),
+    # What only a plan can break.
+    KernelRule("actor-gone", "Only a living process with a living leading thread takes a step.", "ESRCH", "wait(2)"),
+    KernelRule("plan-order", "A step waits for earlier steps only, and its number is its position.", "", "the plan's format"),
+    KernelRule(
+        "plan-process", "A step names a process of the plan, with the namespace that it is born in.", "", "the plan's format"
+    ),
+    KernelRule("plan-verify", "What a plan says it verifies is what the model kernel holds.", "", "the plan's format"),
+)
+
+KERNEL_RULES: dict[str, KernelRule] = {rule.name: rule for rule in _RULES}
+"""The kernel's rules by name, in the order of the table."""
+
+
+class KernelError(Exception):
+    """A system call fails: `errno` is the error's name, `rule` the name of the rule that was broken."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        self.errno = KERNEL_RULES[rule].errno
+        super().__init__(f"{self.errno}: {KERNEL_RULES[rule].sentence}")
