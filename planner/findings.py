@@ -117,3 +117,46 @@ register(
     "The image ends after its tasks without the record that closes it.",
     "All that a plan needs is there; the copy of the image may be cut short.",
 )
+register(
+    "revision-disagrees",
+    "note",
+    "The header's revision is not that of the image's structure.",
+    "The image was read by its structure; compare the preview with what you expect.",
+)
+register(
+    "depth-disagrees",
+    "warning",
+    "A task's entry and its pid object have different depths.",
+    "The pid object, which holds the numbers, was believed.",
+)
+register(
+    "unknown-record",
+    "warning",
+    "The image has records of a type that the reader does not know.",
+    "They were passed over; a plan needs only tasks and their numbers.",
+)
+register(
+    "bytes-after-tail",
+    "note",
+    "The stream goes on after the record that closes the image.",
+    "What follows was not read; split the stream if it holds a second image.",
+)
+
+# Pid namespaces that had to be inferred.
+
+for _code, _sentence in (
+    ("namespace-init-below", "The init of a pid namespace has its parent or its session's leader inside that namespace."),
+    ("namespace-init-deeper", "A task has the number 1 in a pid namespace and lives in a deeper one."),
+    ("namespace-without-init", "A task is in a nested pid namespace, and no living task can be that namespace's init."),
+    ("namespace-none-fits", "Some tasks fit into no pid namespaces of the image without bearing one number twice."),
+    ("namespace-recorded-apart", "A task would have to be in two pid namespaces that the image tells apart."),
+    ("namespace-undecided", "The bounded search for the pid namespaces of the tasks came to no end."),
+):
+    register(_code, "error", _sentence, _TAKE_AGAIN)
+
+register(
+    "namespace-ambiguous",
+    "note",
+    "A task fits into several pid namespaces, and the image does not say which it was in.",
+    "Every fitting choice rebuilds the numbers, parents, sessions and groups of the image; `crplan explain` shows what was chosen.",
+)

@@ -1,0 +1,381 @@
+"""From cells to answers: namespaces are values, numbers keep cells apart, and what is left open is searched part by part."""
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations_with_replacement
+from operator import itemgetter
+from typing import Final
+
+from planner.identity import Pids
+from planner.namespace_cells import NOBODY, ROOT, Bearers, Cells, Clash, inits_of
+from planner.namespace_hint import Hint
+from planner.namespace_search import EFFORT, TOP, Exhausted, Problem, possible, search
+
+MOST_BITS: Final = 1 << 29
+"""Open cells times namespaces at their level: more is given up before the memory is taken."""
+
+PROBES: Final = 300
+"""How many values are tried out to count those that fit; a value that nothing refuted counts as fitting."""
+
+MOST_PROBED: Final = 64
+"""Parts with more open cells are not probed."""
+
+
+class Answer:
+    """The namespaces of some bearers: what is forced at once, and one assignment of the open cells at a time.
+
+    Raises `Clash` when the facts of `members` exclude each other, `Exhausted` when the search was given up.
+    """
+
+    def __init__(self, bearers: Bearers, members: list[int], effort: int = EFFORT) -> None:
+        self.bearers = bearers
+        self.members = members
+        self.inits = inits_of(bearers)
+        self.cells = Cells(bearers, self.inits, members)
+        self._refuse_ended()
+        self.namespaces = self._collect_namespaces()
+        """Cells with a living init, by level, in image order: the values of open cells."""
+        self._close_gaps()
+        self.lines: dict[int, tuple[int, ...]] = {ROOT: ()}
+        """The nested cells from level 1 down to a cell, itself included."""
+        self.open = [cell for cell in self.cells.representatives() if self.cells.init[cell] == NOBODY]
+        self.index = {cell: place for place, cell in enumerate(self.open)}
+        self._value = {cell: value for cells in self.namespaces for value, cell in enumerate(cells)}
+        self.problem = self._problem(self._numbers(), effort)
+        self._chosen: list[int] = []
+        self._fitting: list[int] = []
+
+    # What is forced.
+
+    def _member_of(self, cell: int) -> list[int]:
+        """Return somebody who lives in a cell, for evidence; nobody where the cell only stands between others."""
+        own = self.cells.own
+        return next(([member] for member in self.members if own(member) == cell), [])
+
+    def _refuse_ended(self) -> None:
+        cells, bearers = self.cells, self.bearers
+        ended = {cells.own(init): init for init in self.inits if init in bearers.empty}
+        if not ended:
+            return
+        inside = [(cells.own(member), member) for member in self.members if bearers.vectors[member][-1] != 1]
+        inside += [(cells.over(cell), member) for cell in cells.representatives() for member in self._members_if(cell, ended)]
+        for cell, member in inside:
+            if cell in ended:
+                raise Clash(
+                    "zombie-init",
+                    f"{bearers.name(member)} is in the pid namespace of {bearers.name(ended[cell])}, its init, which has ended:"
+                    " such a namespace is empty",
+                    [ended[cell], member],
+                )
+
+    def _members_if(self, cell: int, ended: dict[int, int]) -> list[int]:
+        return self._member_of(cell) if self.cells.over(cell) in ended else []
+
+    def _collect_namespaces(self) -> list[list[int]]:
+        cells, bearers = self.cells, self.bearers
+        deepest = max(cells.level)
+        namespaces: list[list[int]] = [[] for _ in range(deepest + 1)]
+        for init in self.inits:
+            if init not in bearers.empty:
+                cell = cells.own(init)
+                namespaces[cells.level[cell]].append(cell)
+        needed = {cells.level[cell]: cell for cell in reversed(cells.representatives()) if cells.init[cell] == NOBODY}
+        needed |= {
+            level - 1: cell
+            for cell in reversed(cells.representatives())
+            if (level := cells.level[cell]) > 1 and not namespaces[level - 1]
+        }
+        for level, cell in sorted(needed.items()):
+            if not namespaces[level]:
+                member = self._member_of(cell) or [cells.init[cell]]
+                raise Clash(
+                    "namespace-without-init",
+                    f"{bearers.name(member[0])} is in a pid namespace at level {level}, and no living task of the image is"
+                    " the init of one at that level",
+                    member,
+                )
+        return namespaces
+
+    def _close_gaps(self) -> None:
+        """Let every cell lie below one of the next level, which is open where the facts do not name it."""
+        cells = self.cells
+        sole = [found[0] if len(found) == 1 else NOBODY for found in self.namespaces]
+        nearest = [ROOT] * len(sole)
+        """For each level the deepest sole namespace above it."""
+        for level in range(2, len(sole)):
+            nearest[level] = sole[level - 1] if sole[level - 1] != NOBODY else nearest[level - 1]
+        for cell in sorted(cells.representatives(), key=cells.level.__getitem__):
+            cell = cells.find(cell)
+            level = cells.level[cell]
+            if cells.init[cell] == NOBODY and sole[level] != NOBODY:
+                cells.put_below(cell, sole[level])
+            elif cells.level[cells.over(cell)] < cells.level[nearest[level]]:
+                cells.put_below(cell, nearest[level])
+        for cell in cells.representatives():
+            level = cells.level[cell]
+            over = cells.over(cell)
+            if cells.level[over] < level - 1:
+                for between in range(cells.level[over] + 1, level):
+                    over = cells.new(between, above=over)
+                cells.above[cell] = over
+
+    def line(self, cell: int) -> tuple[int, ...]:
+        """Return the nested cells from level 1 down to `cell`."""
+        lines = self.lines
+        path: list[int] = []
+        while cell not in lines:
+            path.append(cell)
+            cell = self.cells.over(cell)
+        line = lines[cell]
+        for below in reversed(path):
+            line = lines[below] = (*line, below)
+        return line
+
+    # Numbers.
+
+    def _numbers(self) -> dict[int, set[int]]:
+        """Return the numbers that every cell bears at its own level; raises `Clash` where one is borne twice."""
+        own = self.cells.own
+        vectors, threads = self.bearers.vectors, self.bearers.threads
+        held: dict[int, list[Pids]] = {}
+        for member in self.members:
+            vector = vectors[member]
+            if len(vector) > 1:
+                held.setdefault(own(member), []).append(vector)
+                if member in threads:
+                    held[own(member)].extend(threads[member])
+        numbers: dict[int, set[int]] = {}
+        for cell, inside in held.items():
+            for level, over in enumerate(self.line(cell), start=1):
+                column = set(map(itemgetter(level), inside))
+                before = numbers.get(over)
+                if len(column) < len(inside) or (before is not None and not before.isdisjoint(column)):
+                    self._refuse_twice(over, level)
+                if before is None:
+                    numbers[over] = column
+                else:
+                    before |= column
+        return numbers
+
+    def _refuse_twice(self, cell: int, level: int) -> None:
+        bearers = self.bearers
+        seen: dict[int, int] = {}
+        for member in self.members:
+            vector = bearers.vectors[member]
+            if len(vector) <= level or self.line(self.cells.own(member))[level - 1] != cell:
+                continue
+            for pids in (vector, *bearers.threads.get(member, ())):
+                first = seen.setdefault(pids[level], member)
+                if first != member or (pids is not vector and pids[level] == vector[level]):
+                    raise Clash(
+                        "duplicate-number",
+                        f"{bearers.name(first)} and {bearers.name(member)} must share a pid namespace at level {level},"
+                        f" and both bear number {pids[level]} there",
+                        [first, member],
+                    )
+
+    def _problem(self, numbers: dict[int, set[int]], effort: int) -> Problem:
+        cells = self.cells
+        if sum(len(self.namespaces[cells.level[cell]]) for cell in self.open) > MOST_BITS:
+            raise Exhausted
+        level = [cells.level[cell] for cell in self.open]
+        domain = self._candidates()
+        apart = self._keep_apart(numbers, domain)
+        above = [self._place(cells.over(cell)) for cell in self.open]
+        value_above = [[self._place(cells.over(cell)) for cell in found] for found in self.namespaces]
+        return Problem(level, domain, above, value_above, apart, effort)
+
+    def _place(self, cell: int) -> int:
+        """Return what stands for a cell in the problem."""
+        if cell == ROOT:
+            return TOP
+        return self.index[cell] if cell in self.index else ~self._value[cell]
+
+    def _candidates(self) -> list[int]:
+        """Return for each open cell the namespaces at its level that may lie below what it lies below."""
+        cells = self.cells
+        kids: dict[int, int] = {}
+        floating = [0] * len(self.namespaces)
+        for level, found in enumerate(self.namespaces):
+            for value, cell in enumerate(found):
+                over = cells.over(cell)
+                if over in self.index:
+                    floating[level] |= 1 << value
+                else:
+                    kids[over] = kids.get(over, 0) | 1 << value
+        memo: dict[tuple[int, int], int] = {}
+
+        def below(anchor: int, level: int) -> int:
+            mask = kids.get(anchor, 0) | floating[cells.level[anchor] + 1]
+            for at in range(cells.level[anchor] + 1, level + 1):
+                if (anchor, at) not in memo:
+                    if at > cells.level[anchor] + 1:
+                        found, lower, rest = self.namespaces[at - 1], floating[at], mask
+                        while rest:
+                            bit = rest & -rest
+                            rest ^= bit
+                            lower |= kids.get(found[bit.bit_length() - 1], 0)
+                        mask = lower
+                    memo[anchor, at] = mask
+                mask = memo[anchor, at]
+            return mask
+
+        domain: list[int] = []
+        for cell in self.open:
+            anchor = cells.over(cell)
+            while anchor in self.index:
+                anchor = cells.over(anchor)
+            level = cells.level[cell]
+            mask = (1 << len(self.namespaces[level])) - 1 if anchor == ROOT else below(anchor, level)
+            recorded = cells.namespace[cell]
+            if recorded >= 0:
+                for value, namespace in enumerate(self.namespaces[level]):
+                    if cells.namespace[namespace] not in (-1, recorded):
+                        mask &= ~(1 << value)
+            domain.append(mask)
+        return domain
+
+    def _keep_apart(self, numbers: dict[int, set[int]], domain: list[int]) -> list[list[int]]:
+        """Take from the domains the namespaces where a number is borne already; return the sets of cells that share a number."""
+        cells = self.cells
+        sharing: dict[tuple[int, int], list[int]] = {}
+        recorded: dict[int, list[int]] = {}
+        for place, cell in enumerate(self.open):
+            level = cells.level[cell]
+            for number in sorted(numbers.get(cell, ())):
+                sharing.setdefault((level, number), []).append(place)
+            if cells.namespace[cell] >= 0:
+                recorded.setdefault(level, []).append(place)
+        wanted: dict[int, set[int]] = {}
+        for level, number in sharing:
+            wanted.setdefault(level, set()).add(number)
+        for level, looked_for in wanted.items():
+            taken: dict[int, int] = {}
+            for value, namespace in enumerate(self.namespaces[level]):
+                for number in numbers.get(namespace, set()) & looked_for:
+                    taken[number] = taken.get(number, 0) | 1 << value
+            for number, mask in taken.items():
+                for place in sharing[level, number]:
+                    domain[place] &= ~mask
+        for place, mask in enumerate(domain):
+            if not mask:
+                raise self._none_fits([place])
+        return [clique for clique in (*sharing.values(), *recorded.values()) if len(clique) > 1]
+
+    def _none_fits(self, places: Iterable[int]) -> Clash:
+        """Say that no namespace is left for these open cells; the evidence is everybody who is in them or below them."""
+        wanted = {self.open[place] for place in places}
+        own = self.cells.own
+        inside = [
+            member
+            for member in self.members
+            if len(self.bearers.vectors[member]) > 1 and not wanted.isdisjoint(self.line(own(member)))
+        ]
+        level = max(self.cells.level[cell] for cell in wanted)
+        names = ", ".join(self.bearers.name(member) for member in inside[:4]) + (", ..." if len(inside) > 4 else "")
+        return Clash(
+            "namespace-none-fits",
+            f"no pid namespace at level {level} can hold {names}: each has a number that is borne there already, or is not below"
+            " that of the parent and of the session's leader",
+            inside,
+        )
+
+    # What is searched.
+
+    def find(self) -> None:
+        """Find the first assignment; raises `Clash` when there is none, `Exhausted` when the search was given up."""
+        problem = self.problem
+        wiped = problem.propagate(list(range(len(self.open))), [])
+        if wiped >= 0:
+            raise self._none_fits([wiped])
+        for clique in problem.apart:
+            together = 0
+            for place in clique:
+                together |= problem.domain[place]
+            if together.bit_count() < len(clique):
+                raise self._none_fits(clique)
+        self._chosen = list(problem.domain)
+        self._hint = Hint(self)
+        self.parts = problem.parts()
+        for part in self.parts:
+            found = search(problem, part, self._hint.order)
+            first = next(found, None)
+            found.close()
+            if first is None:
+                raise self._none_fits(part)
+            self._take(first)
+
+    def count(self) -> None:
+        """Count for each open cell the namespaces that fit, by trying out those of small parts."""
+        problem = self.problem
+        probes = PROBES
+        known = list(self._chosen)
+        for part in self.parts:
+            if len(part) > MOST_PROBED:
+                continue
+            for place in part:
+                for value in range(problem.domain[place].bit_length()):
+                    if not problem.domain[place] & ~known[place] & 1 << value or not probes:
+                        continue
+                    probes -= 1
+                    try:
+                        witness = possible(problem, part, self._hint.order, place, value)
+                    except Exhausted:
+                        continue
+                    if witness is None:
+                        problem.refute(place, value)
+                    else:
+                        for one, values in witness.items():
+                            known[one] |= values
+        self._fitting = list(problem.domain)
+
+    def others(self) -> Iterator[None]:
+        """Go on to the other assignments, one for each step; parts are varied one at a time before they are varied together."""
+        searches = [search(self.problem, part, self._hint.order) for part in self.parts]
+        found = [[{place: self._chosen[place] for place in part}] for part in self.parts]
+
+        def nth(part: int, number: int) -> dict[int, int] | None:
+            while len(found[part]) <= number:
+                try:
+                    further = next(searches[part], None)
+                except Exhausted:
+                    further = None
+                if further is None:
+                    return None
+                if further != found[part][0]:
+                    found[part].append(further)
+            return found[part][number]
+
+        varied, more = 0, True
+        while more:
+            varied += 1
+            more = False
+            for which in combinations_with_replacement(range(len(self.parts)), varied):
+                picked = [nth(part, which.count(part)) for part in dict.fromkeys(which)]
+                if None in picked:
+                    continue
+                more = True
+                for assignments in found:
+                    self._take(assignments[0])
+                for assignment in picked:
+                    self._take(assignment or {})
+                yield
+
+    def _take(self, assignment: dict[int, int]) -> None:
+        for place, value in assignment.items():
+            self._chosen[place] = value
+
+    # What came out.
+
+    def namespace(self, cell: int) -> int:
+        """Return the cell of the namespace that a cell is, in the present assignment."""
+        if cell not in self.index:
+            return cell
+        return self.namespaces[self.cells.level[cell]][self._chosen[self.index[cell]].bit_length() - 1]
+
+    def fitting(self, cell: int) -> int:
+        """Return how many namespaces fit a cell."""
+        return self._fitting[self.index[cell]].bit_count() if cell in self.index else 1
+
+    def was_open(self, cell: int) -> bool:
+        """Return whether the choice for a cell was left to the search."""
+        return cell in self.index

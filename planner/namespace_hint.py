@@ -1,0 +1,104 @@
+"""Which namespace is the likeliest: a hint for the order of the search, never a law.
+
+Three observations, in this order: numbers that a namespace gives rise with the outer ones, and never faster; who shares a session
+or a group often shares a namespace; and a task often comes soon after the last one before it.
+"""
+
+from bisect import bisect_left, insort
+from typing import TYPE_CHECKING, Final
+
+from planner.identity import OUTSIDE
+
+if TYPE_CHECKING:
+    from planner.namespace_answer import Answer
+
+MOST_POINTS: Final = 32
+"""How many bearers of one cell are compared."""
+
+MOST_COMPARED: Final = 2_000
+"""In an image with more open cells, only bearers whose namespace was certain from the start are compared."""
+
+Point = tuple[int, int]
+"""The number at level 0 and the number in a namespace, of one bearer."""
+
+
+class Hint:
+    """Orders the values of open cells; a pure function of the problem's present domains."""
+
+    def __init__(self, answer: "Answer") -> None:
+        self._problem = answer.problem
+        bearers, own = answer.bearers, answer.cells.own
+        wanted = set(answer.open)
+        for place, cell in enumerate(answer.open):
+            found = answer.namespaces[answer.cells.level[cell]]
+            rest = self._problem.domain[place]
+            while rest:
+                bit = rest & -rest
+                rest ^= bit
+                wanted.add(found[bit.bit_length() - 1])
+        points: dict[int, list[Point]] = {cell: [] for cell in wanted}
+        labels: dict[int, set[int]] = {cell: set() for cell in wanted}
+        if wanted:
+            for member in answer.members:
+                vector = bearers.vectors[member]
+                for level, cell in enumerate(answer.line(own(member)) if len(vector) > 1 else (), start=1):
+                    if cell in wanted:
+                        points[cell].append((vector[0], vector[level]))
+                        labels[cell].update((bearers.groups[member], bearers.sessions[member]))
+        for cell in wanted:
+            points[cell].sort()
+            labels[cell].discard(OUTSIDE)
+        self._points = [points[cell][:MOST_POINTS] for cell in answer.open]
+        self._labels = [labels[cell] for cell in answer.open]
+        self._value_points = [[points.get(cell, []) for cell in found] for found in answer.namespaces]
+        self._value_labels = [[labels.get(cell, set()) for cell in found] for found in answer.namespaces]
+        self._compared: dict[int, list[int]] = {}
+        if len(answer.open) <= MOST_COMPARED:
+            for place, level in enumerate(self._problem.level):
+                self._compared.setdefault(level, []).append(place)
+
+    def order(self, place: int) -> list[int]:
+        """Return the values that an open cell still has, the likeliest first."""
+        problem = self._problem
+        level = problem.level[place]
+        values: list[int] = []
+        rest = problem.domain[place]
+        while rest:
+            bit = rest & -rest
+            rest ^= bit
+            values.append(bit.bit_length() - 1)
+        if len(values) < 2:
+            return values
+        settled: dict[int, list[int]] = {}
+        for other in self._compared.get(level, ()):
+            domain = problem.domain[other]
+            if domain & (domain - 1) == 0 and domain & problem.domain[place]:
+                settled.setdefault(domain.bit_length() - 1, []).append(other)
+        return sorted(values, key=lambda value: (*self._unlikely(place, level, value, settled.get(value, [])), value))
+
+    def _unlikely(self, place: int, level: int, value: int, settled: list[int]) -> tuple[int, int, int]:
+        """Return how much speaks against a value: broken order, no shared session or group, distance in time."""
+        points = self._value_points[level][value]
+        strange = self._labels[place].isdisjoint(self._value_labels[level][value])
+        if settled:
+            points = list(points)
+            for other in settled:
+                for point in self._points[other]:
+                    insort(points, point)
+                strange = strange and self._labels[place].isdisjoint(self._labels[other])
+        broken = distance = 0
+        for point in self._points[place]:
+            at = bisect_left(points, point)
+            if at:
+                broken += _breaks(points[at - 1], point)
+                distance += point[0] - points[at - 1][0]
+            else:
+                broken += 1
+            if at < len(points):
+                broken += _breaks(point, points[at])
+        return broken, int(strange), distance
+
+
+def _breaks(earlier: Point, later: Point) -> int:
+    """Return 1 where the inner number does not rise, or rises by more than the outer one."""
+    return int(not 0 < later[1] - earlier[1] <= later[0] - earlier[0])
