@@ -1,0 +1,35 @@
+"""Rebuilds a tree from Python: the back end `python` and the executor `python`."""
+
+from planner.hookspecs import Artefact, BackEnd, Executor, Options, hookimpl
+from planner.plans import Plan
+
+
+@hookimpl
+def crplan_backends() -> tuple[BackEnd, ...]:
+    """Return the back end that writes a standalone program."""
+    return (
+        BackEnd(
+            name="python",
+            help="a standalone Python program that rebuilds the tree (standard library of 3.8 and later only)",
+            emit=_emit,
+            executable=True,
+        ),
+    )
+
+
+@hookimpl
+def crplan_executors() -> tuple[Executor, ...]:
+    """Return the executor that runs the same program as a child process."""
+    from crplan_python.limits import refuses
+    from crplan_python.run import run
+
+    return (Executor(name="python", help="runs the standalone Python program as a child process", run=run, refuses=refuses),)
+
+
+def _emit(artefact: Artefact, options: Options) -> str:
+    from crplan_python.emit import emit
+
+    return emit(artefact.plan)
+
+
+__all__ = ["Plan", "crplan_backends", "crplan_executors"]

@@ -1,0 +1,141 @@
+"""Writes the standalone program: the plan as two tables, and the runtime behind them."""
+
+import re
+from importlib import resources
+from typing import Final
+
+from crplan_python.limits import refuses
+from planner.hookspecs import CannotEmit
+from planner.plans import (
+    AnyStep,
+    Create,
+    CreateThread,
+    Enter,
+    Exit,
+    Kill,
+    Plan,
+    Process,
+    Reap,
+    SetGroup,
+    SetSession,
+    SetSubreaper,
+    Verify,
+)
+
+PARTS: Final = ("tables", "kernel", "board", "proc", "actor", "executor", "program")
+"""The parts of the runtime, each after those that it imports."""
+
+FUTURE: Final = "from __future__ import annotations\n"
+PLAIN_IMPORT: Final = re.compile(r"^import \w+\n", re.MULTILINE)
+PART_IMPORT: Final = re.compile(r"^from crplan_python\.runtime\.\w+ import (?:\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
+
+
+def emit(plan: Plan) -> str:
+    """Return the program's text; raises CannotEmit when the plan asks for what Python cannot do."""
+    reason = refuses(plan)
+    if reason:
+        raise CannotEmit(reason)
+    imports, runtime = _runtime()
+    return "".join(
+        (
+            "#!/usr/bin/env python3\n",
+            _head(plan),
+            "\n",
+            FUTURE,
+            "\n",
+            imports,
+            "\n# number at each level, outermost first; role; init of its namespace; name\n",
+            _table("PROCESSES", [process_line(process) for process in plan.processes]),
+            "\n# step, actor (0 is this program), what it does, and the rule that put it there\n",
+            _table("STEPS", [step_line(step) for step in plan.steps]),
+            runtime,
+            '\n\nif __name__ == "__main__":\n',
+            f"    sys.exit(main(Plan({plan.root}, PROCESSES, STEPS)))\n",
+        )
+    )
+
+
+def process_line(process: Process) -> str:
+    """Write a process as a line of the table."""
+    return f"{_numbers(process.pids)} {process.role} {process.namespace} ={_escaped(process.name)}"
+
+
+def step_line(step: AnyStep) -> str:
+    """Write a step as a line of the table, its rule as a comment."""
+    return f"{step.number:5} {step.actor:7} {_words(step):50} # {_escaped(step.rule)}"
+
+
+def _words(step: AnyStep) -> str:
+    match step:
+        case Create():
+            words = [f"create {step.child} signal={0 if step.sibling else step.exit_signal}"]
+            words += ["new_namespace"] * step.new_namespace + ["sibling"] * step.sibling + sorted(step.share)
+        case CreateThread():
+            words = [f"thread {step.child}"]
+        case SetSession():
+            words = ["setsid"]
+        case SetGroup():
+            words = [f"setpgid {step.target} {step.group}"]
+        case SetSubreaper():
+            words = [f"subreaper {'on' if step.on else 'off'}"]
+        case Enter():
+            words = [f"enter {step.namespace}"]
+        case Exit():
+            words = [f"exit {step.status}"] + ["thread_only"] * step.thread_only
+        case Kill():
+            words = [f"kill {step.target} {step.signal}"]
+        case Reap():
+            words = [f"reap {step.child}"]
+        case Verify():
+            words = [f"verify {step.target} parent={step.parent} group={step.group} session={step.session}"]
+            words += [f"zombie status={step.status}"] * step.zombie
+            words += [f"threads={_numbers(step.threads)}"] * bool(step.threads)
+    return " ".join(words)
+
+
+def _head(plan: Plan) -> str:
+    lines = [
+        f"Rebuilds {len(plan.processes)} processes in {len(plan.steps)} steps (plan {plan.plan_id}).",
+        "",
+        "It makes a new pid namespace, creates every process in it with the numbers of the table below, checks",
+        "them against /proc, prints `ready PID` and holds until SIGTERM, SIGINT or the end of that process; then",
+        "it ends everything. The processes wait and run nothing. Needs Linux 5.8 or later, Python 3.8 or later,",
+        "and root or user namespaces. CRPLAN_DRY_RUN=1 prints the steps; CRPLAN_TIMEOUT is the number of seconds",
+        "that a step may take (30).",
+    ]
+    lines += [f"Not restored: {_plain(sentence)}" for sentence in plan.uncovered]
+    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+
+
+def _table(name: str, lines: list[str]) -> str:
+    return f'{name} = """\\\n' + "".join(f"{line.rstrip()}\n" for line in lines) + '"""\n'
+
+
+def _runtime() -> tuple[str, str]:
+    """Return the imports of all parts, and the parts without them."""
+    imports: set[str] = set()
+    texts: list[str] = []
+    for part in PARTS:
+        text = resources.files("crplan_python.runtime").joinpath(f"{part}.py").read_text("utf-8")
+        text = PART_IMPORT.sub("", text.replace(FUTURE, ""))
+        imports.update(PLAIN_IMPORT.findall(text))
+        docstring, _, body = PLAIN_IMPORT.sub("", text).lstrip('"').partition('"""\n')
+        title = "".join(f"# {line}".rstrip() + "\n" for line in docstring.splitlines())
+        texts.append(f"\n\n{title}\n\n{body.strip()}\n")
+    return "".join(sorted(imports)), "".join(texts)
+
+
+def _numbers(numbers: tuple[int, ...]) -> str:
+    return ",".join(str(number) for number in numbers)
+
+
+def _escaped(text: str) -> str:
+    """Write a text so that it is one word of letters, digits and harmless marks; other bytes as %XX."""
+    return "".join(
+        chr(byte) if chr(byte).isalnum() and byte < 128 or byte in b"-_.:/+@" else f"%{byte:02X}"
+        for byte in text.encode("utf-8", "surrogateescape")
+    )
+
+
+def _plain(text: str) -> str:
+    return "".join(character if character.isprintable() and character.isascii() else "?" for character in text)

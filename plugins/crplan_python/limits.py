@@ -1,0 +1,25 @@
+"""What the Python executor cannot do, known before anything runs."""
+
+from planner.plans import Create, Exit, Plan
+
+SHARED: frozenset[str] = frozenset({"files", "fs", "sysv_undo"})
+"""What two interpreters can share; memory and what needs it they cannot."""
+
+SIGSEGV = 11
+
+
+def refuses(plan: Plan) -> str:
+    """Return a sentence that names the first task which cannot be made, or ""."""
+    processes = plan.process_table()
+    for step in plan.steps:
+        if isinstance(step, Create):
+            impossible = sorted(set(step.share) - SHARED)
+            if impossible:
+                return f"task {step.child} shares {' and '.join(impossible)} with task {step.actor}: two interpreters cannot"
+            if step.share and not step.actor:
+                return f"task {step.child} would share {' and '.join(sorted(step.share))} with the executor itself"
+        elif isinstance(step, Exit) and step.status & 0x7F not in (0, SIGSEGV):
+            process = processes.get(step.actor)
+            if process and process.pids[-1] == 1:
+                return f"task {step.actor} is an init, and an init cannot end itself by signal {step.status & 0x7F}"
+    return ""

@@ -1,0 +1,74 @@
+"""Runs the standalone program as a child process of `crplan run`, and turns what it tells into run events."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from crplan_python.emit import emit
+from planner.events import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
+from planner.identity import StepNumber
+from planner.plans import Plan
+
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
+    """Rebuild the tree and block until it has ended; returns the exit code. `timeout` is in seconds, for one step.
+
+    The program is a child of its own, so that it stays small and forks cheaply; it dies with this process, because its events
+    go into a pipe that only this process reads, and because the kernel is asked to.
+    """
+    record(RunStarted(plan_id=plan.plan_id, executor="python"))
+    reader, writer = os.pipe()
+    environment = {**os.environ, "CRPLAN_EVENTS": str(writer), "CRPLAN_TIMEOUT": repr(timeout), "CRPLAN_PARENT": str(os.getpid())}
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[writer],
+        env=environment,
+    )
+    os.close(writer)
+    with _passing_on(child), os.fdopen(reader, "rb") as events:
+        assert child.stdin
+        child.stdin.write(emit(plan).encode())
+        child.stdin.close()
+        for line in events:
+            for event in _events(line.decode("ascii", "replace").split()):
+                record(event)
+    code = child.wait()
+    record(RunEnded(code=code if code >= 0 else 1))
+    return code if code >= 0 else 1
+
+
+def _events(words: list[str]) -> Iterator[AnyEvent]:
+    match words:
+        case ["done", first, last]:
+            for number in range(int(first), int(last) + 1):
+                yield StepDone(step=StepNumber(number))
+        case ["failed", number, error, *detail]:
+            yield StepFailed(step=StepNumber(int(number)), error=error, detail=" ".join(detail))
+        case ["ready", pid]:
+            yield RunReady(pid=int(pid))
+
+
+class _passing_on:
+    """Passes the signals that ask for the end on to the child, while the block lasts."""
+
+    def __init__(self, child: "subprocess.Popen[bytes]") -> None:
+        self._child = child
+        self._before: list[tuple[int, object]] = []
+
+    def __enter__(self) -> None:
+        for number in PASSED_ON:
+            self._before.append((number, signal.signal(number, self._pass_on)))
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before:
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        self._child.send_signal(number)

@@ -1,0 +1,198 @@
+"""What a process does: its own steps in plan order, each when its turn comes, and then it waits for ever."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import resource
+import signal
+
+from crplan_python.runtime.board import Board
+from crplan_python.runtime.kernel import (
+    CLONE_FILES,
+    CLONE_FS,
+    CLONE_NEWPID,
+    CLONE_PARENT,
+    CLONE_SYSVSEM,
+    NR_EXIT,
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_NAME,
+    WAIT_ALL,
+    ThreadMaker,
+    checked,
+    clone,
+    close_from,
+    libc,
+    prctl,
+    syscall,
+)
+from crplan_python.runtime.proc import Proc, check_vector, compare, mount, verify
+from crplan_python.runtime.tables import Plan, Process, Step
+
+SHARE_FLAGS = {"files": CLONE_FILES, "fs": CLONE_FS, "sysv_undo": CLONE_SYSVSEM}
+CORE_FLAG = 0x80
+CORE_LIMIT = 4096
+"""Bytes: the least with which the kernel begins to write a core file at all."""
+
+
+class Rebuild:
+    """All that a process inherits from its creator; `proc` is there as soon as the namespace is.
+
+    What differs for the executor and for the first init is overridden in `Executor`.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.board = Board(plan)
+        self.proc = Proc(-1)
+        self.threads = ThreadMaker() if plan.has_threads else None
+        self.all_signals = signal.valid_signals()
+        self.always_blocked = plan.exit_signals & {int(number) for number in self.all_signals}
+
+    def number(self, me: int, pid: int) -> int:
+        """Return the number by which `me` knows `pid`; raises OSError when it cannot."""
+        return self.plan.number(pid, self.plan.processes[me].level)
+
+    def created(self, me: int, child: Process, number: int) -> None:
+        """Check that the child of `me` got the numbers that were asked for; raises OSError and Mismatch."""
+        compare("the number that clone3 returned", number, self.number(me, child.pid))
+        check_vector(self.proc, self.plan, child.pid, str(child.pid))
+
+    def open_namespace(self, me: int, init: int) -> int:
+        """Open the pid namespace of `init` for `me`; raises OSError."""
+        return self.proc.namespace(init)
+
+    def woken(self, me: int) -> None:
+        """Do what is to be done whenever `me` wakes up."""
+
+    def rest(self, me: int) -> None:
+        """Wait for ever, open to all signals but those that an ended child may have sent: never returns."""
+        if not self.plan.shares_files:
+            close_from(3, [])
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.always_blocked)
+        while True:
+            signal.pause()
+
+
+def live(rebuild: Rebuild, me: int) -> None:
+    """Be the process `me`, and in the child every process that it creates: never returns."""
+    board, last_step = rebuild.board, rebuild.plan.last_step
+    while board.current <= last_step.get(me, -1):
+        board.sleep(me)
+        rebuild.woken(me)
+        try:
+            me = take_turn(rebuild, me)
+        except Exception as error:
+            board.fail(error)
+            break
+    rebuild.rest(me)
+
+
+def take_turn(rebuild: Rebuild, me: int) -> int:
+    """Do the steps of `me` that come next, and hand on; returns who the process is now: in a child, the child.
+
+    Raises whatever a step raises; the board says which step that was.
+    """
+    board, steps = rebuild.board, rebuild.plan.steps
+    if board.holder() != me or board.failure():
+        return me
+    if board.handed_on:
+        rebuild.proc.wait_for_end(steps[board.current].actor)
+        board.advance()
+    while not board.all_done and steps[board.current].actor == me:
+        now = perform(rebuild, me, steps[board.current])
+        if now != me:
+            return now
+        board.advance()
+    board.wake()
+    return me
+
+
+def perform(rebuild: Rebuild, me: int, step: Step) -> int:
+    """Do one step as `me`; returns who the process is now. Raises OSError and Mismatch."""
+    if step.op == "create":
+        return create(rebuild, me, step)
+    if step.op == "thread":
+        create_thread(rebuild, step)
+    elif step.op == "setsid":
+        os.setsid()
+    elif step.op == "setpgid":
+        os.setpgid(rebuild.number(me, step.target), rebuild.number(me, int(step.words[1])))
+    elif step.op == "subreaper":
+        prctl(PR_SET_CHILD_SUBREAPER, int(step.words[0] == "on"))
+    elif step.op == "enter":
+        enter(rebuild, me, int(step.words[0]))
+    elif step.op == "kill":
+        os.kill(rebuild.number(me, step.target), int(step.words[1]))
+        rebuild.proc.wait_for_end(step.target)
+    elif step.op == "reap":
+        os.waitpid(rebuild.number(me, step.target), WAIT_ALL)
+    elif step.op == "exit":
+        end(rebuild, step)
+    elif step.op == "verify":
+        verify(rebuild.proc, rebuild.plan, step)
+    return me
+
+
+def create(rebuild: Rebuild, me: int, step: Step) -> int:
+    """Create the step's target and check its numbers; returns `me`, and in the child the child. Raises OSError and Mismatch."""
+    child = rebuild.plan.processes[step.target]
+    flags = sum(flag for word, flag in SHARE_FLAGS.items() if word in step.words)
+    flags |= CLONE_NEWPID if "new_namespace" in step.words else 0
+    flags |= CLONE_PARENT if "sibling" in step.words else 0
+    number = clone(flags, step.value("signal"), child.pids)
+    if not number:
+        bear_name(child.name)
+        return child.pid
+    rebuild.created(me, child, number)
+    return me
+
+
+def create_thread(rebuild: Rebuild, step: Step) -> None:
+    """Create a thread that waits for ever; raises OSError and Mismatch."""
+    assert rebuild.threads
+    thread = rebuild.plan.processes[step.target]
+    signal.pthread_sigmask(signal.SIG_SETMASK, rebuild.always_blocked)
+    try:
+        number = rebuild.threads.create(thread.pids)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, rebuild.all_signals)
+    compare("the number that clone3 returned", number, thread.pids[-1])
+    check_vector(rebuild.proc, rebuild.plan, thread.pid, str(thread.pid))
+
+
+def enter(rebuild: Rebuild, me: int, init: int) -> None:
+    """Let the next children be born in the namespace of `init`; raises OSError."""
+    namespace = rebuild.open_namespace(me, init)
+    try:
+        checked(libc.setns(namespace, CLONE_NEWPID))
+    finally:
+        os.close(namespace)
+
+
+def end(rebuild: Rebuild, step: Step) -> None:
+    """Hand on, and end with the step's wait status: never returns."""
+    status = int(step.words[0])
+    number = status & 0x7F
+    if status & CORE_FLAG:
+        os.fchdir(mount(b"tmpfs"))
+    rebuild.board.hand_on_before_ending()
+    if "thread_only" in step.words:
+        syscall(NR_EXIT[platform.machine()], status >> 8 & 0xFF)
+    if number:
+        limit = CORE_LIMIT if status & CORE_FLAG else 0
+        resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+        if number == signal.SIGSEGV and os.getpid() == 1:
+            ctypes.string_at(0)
+        if number in rebuild.all_signals - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        os.kill(os.getpid(), number)
+    os._exit(status >> 8 & 0xFF)
+
+
+def bear_name(name: str) -> None:
+    """Bear the task's name, as far as 15 bytes go."""
+    buffer = ctypes.create_string_buffer(name.encode("utf-8", "surrogateescape")[:15])
+    prctl(PR_SET_NAME, ctypes.addressof(buffer))

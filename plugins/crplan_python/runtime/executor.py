@@ -1,0 +1,377 @@
+"""The executor: makes the namespace, watches the steps, verifies, says that all is ready, and ends everything."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import select
+import signal
+import socket
+import struct
+import time
+
+from crplan_python.runtime.actor import Rebuild, live, take_turn
+from crplan_python.runtime.kernel import (
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    NR_PIDFD_OPEN,
+    PR_SET_PDEATHSIG,
+    WAIT_ALL,
+    checked,
+    close_from,
+    error_name,
+    libc,
+    prctl,
+    syscall,
+)
+from crplan_python.runtime.proc import Mismatch, Proc, check_vector, mount, verify_nothing_else
+from crplan_python.runtime.tables import Plan, Process
+
+TICK = 0.05
+"""Seconds between looks at whether anything moves."""
+
+STOPPED_AFTER = 0.1
+"""Seconds without progress after which the process at work is looked at: it may have been killed."""
+
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+CAP_SYS_ADMIN = 21
+SCM_CREDENTIALS = 2
+
+
+class Failed(Exception):
+    """A step that failed: its index (-1 is the executor itself), the task, what happened and the errno's name or a word."""
+
+    def __init__(self, index: int, task: int, what: str, error: str) -> None:
+        super().__init__(what)
+        self.index = index
+        self.task = task
+        self.what = what
+        self.error = error
+
+
+class Executor(Rebuild):
+    """The rebuild as the executor, actor 0, sees it; its children inherit it and go on as themselves.
+
+    `outer` holds the numbers of the executor's children in its own namespace. `link` leads to the first init, which hands over
+    the proc instance and translates numbers.
+    """
+
+    def __init__(self, plan: Plan, tell: list[int], timeout: float) -> None:
+        super().__init__(plan)
+        self._tell = tell
+        self._told = 0
+        self._timeout = timeout
+        self.outer: dict[int, int] = {}
+        self.link, self._inner_link = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.link.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._own_namespace = syscall(NR_PIDFD_OPEN, os.getpid(), 0)
+        self._init = 0
+        self._init_descriptor = -1
+
+    # The executor as an actor.
+
+    def number(self, me: int, pid: int) -> int:
+        """Return the number by which `me` knows `pid`; raises OSError when it cannot."""
+        if me:
+            return super().number(me, pid)
+        if pid not in self.outer:
+            self.outer[pid] = self._translate(pid)
+        return self.outer[pid]
+
+    def created(self, me: int, child: Process, number: int) -> None:
+        """Check a child's numbers; the first init's after its proc instance has come. Raises OSError and Mismatch."""
+        if me:
+            super().created(me, child, number)
+            return
+        self.outer[child.pid] = number
+        if not self._init:
+            self._init = child.pid
+            self._init_descriptor = syscall(NR_PIDFD_OPEN, number, 0)
+            self._inner_link.close()
+            self.proc = Proc(self._receive_descriptor())
+        check_vector(self.proc, self.plan, child.pid, str(child.pid))
+
+    def open_namespace(self, me: int, init: int) -> int:
+        """Open the namespace of `init`, the executor's own for 0; raises OSError."""
+        return os.dup(self._own_namespace) if not init else super().open_namespace(me, init)
+
+    # The first init, and children of the executor.
+
+    def begin(self, child: int) -> None:
+        """Leave the executor's descriptors and directory behind and live as `child`: never returns."""
+        kept = [*self.board.descriptors, self.proc.top]
+        if not self._init:
+            self._init = child
+            kept = [*self.board.descriptors, self._inner_link.fileno()]
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nothing, descriptor)
+        close_from(3, [descriptor for descriptor in kept if descriptor >= 0])
+        os.chdir("/")
+        if self.proc.top < 0:
+            self._hand_over_proc()
+        live(self, child)
+
+    def woken(self, me: int) -> None:
+        """Let the first init translate numbers when it is asked to."""
+        if me == self._init:
+            self._serve(socket.MSG_DONTWAIT)
+
+    def rest(self, me: int) -> None:
+        """Wait for ever; the first init answers questions meanwhile, and ends with the executor."""
+        if me != self._init:
+            super().rest(me)
+        if not self.plan.shares_files:
+            close_from(3, [self._inner_link.fileno()])
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.always_blocked)
+        while True:
+            self._serve(0)
+
+    def _hand_over_proc(self) -> None:
+        """As the first init: die with the executor, and give it a proc instance of the new namespace."""
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(self._inner_link, 0)
+        if poll.poll(0):
+            os._exit(1)
+        try:
+            self.proc = Proc(mount_proc())
+        except OSError as error:
+            self._inner_link.send(error_name(error).encode())
+            self.rest(self._init)
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", self.proc.top))]
+        self._inner_link.sendmsg([b"proc"], ancillary)
+
+    def _serve(self, flags: int) -> None:
+        """As the first init: answer a number with credentials that name the same process; the kernel translates them."""
+        try:
+            question = self._inner_link.recv(16, flags)
+        except BlockingIOError:
+            return
+        if not question:
+            os._exit(0)
+        credentials = struct.pack("iII", int(question), os.getuid(), os.getgid())
+        try:
+            self._inner_link.sendmsg([b"ok"], [(socket.SOL_SOCKET, SCM_CREDENTIALS, credentials)])
+        except OSError as error:
+            self._inner_link.send(error_name(error).encode())
+
+    # The other end of the link.
+
+    def _receive(self) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+        """Wait for a message of the first init; raises OSError when there is none in time."""
+        deadline = time.monotonic() + self._timeout
+        poll = select.poll()
+        poll.register(self.link, select.POLLIN)
+        while not poll.poll(TICK * 1000):
+            self.heed_signals()
+            if time.monotonic() > deadline:
+                raise TimeoutError(errno.ETIMEDOUT, "the namespace's init does not answer")
+        message, ancillary, _, _ = self.link.recvmsg(64, 256)
+        if not message:
+            raise ChildProcessError(errno.ECHILD, "the namespace's init has ended")
+        return message, ancillary
+
+    def _receive_descriptor(self) -> int:
+        message, ancillary = self._receive()
+        for _, kind, data in ancillary:
+            if kind == socket.SCM_RIGHTS:
+                return int(struct.unpack("i", data[:4])[0])
+        number = getattr(errno, message.decode(), errno.EIO)
+        raise OSError(number, "no proc instance for the new namespace")
+
+    def _translate(self, pid: int) -> int:
+        """Ask the first init for the number of `pid` in the executor's namespace; raises OSError."""
+        self.link.send(str(self.plan.number(pid, 0)).encode())
+        self.board.nudge(self._init)
+        message, ancillary = self._receive()
+        for _, kind, data in ancillary:
+            if kind == SCM_CREDENTIALS and message == b"ok":
+                return int(struct.unpack("iII", data[:12])[0])
+        raise OSError(getattr(errno, message.decode(), errno.ESRCH), "the number of task %d outside is unknown" % pid)
+
+    # Watching.
+
+    def build(self) -> None:
+        """See all steps done; raises Failed. Children return from here as themselves and never come back."""
+        seen, since = -1, time.monotonic()
+        while not self.board.all_done:
+            if self.board.holder() == 0 and not self.board.failure():
+                self._own_turn()
+                continue
+            self._wait_for_news()
+            now = time.monotonic()
+            state = self.board.current * 2 + self.board.handed_on
+            if state != seen:
+                seen, since = state, now
+                self.report()
+            elif now - since > STOPPED_AFTER:
+                self._look_for_the_dead()
+                if now - since > self._timeout:
+                    raise self.failed("no progress for %g seconds" % self._timeout, "ETIMEDOUT")
+                self.board.wake()
+        self.report()
+
+    def _own_turn(self) -> None:
+        self.heed_signals()
+        try:
+            now = take_turn(self, 0)
+        except Mismatch as error:
+            raise self.failed(str(error), "mismatch") from None
+        except OSError as error:
+            raise self.failed(str(error.strerror or error), error_name(error)) from None
+        if now:
+            self.begin(now)
+
+    def _wait_for_news(self) -> None:
+        """Wait for a tick, the bell or the end of the first init; raises Failed."""
+        poll = select.poll()
+        poll.register(self.board.bell, select.POLLIN)
+        poll.register(self._init_descriptor, select.POLLIN)
+        for descriptor, _ in poll.poll(TICK * 1000):
+            if descriptor == self.board.bell:
+                os.read(descriptor, 64)
+        failure = self.board.failure()
+        if failure:
+            raise self.failed(failure[1], failure[0])
+        if has_ended(self._init_descriptor):
+            raise self.failed("the namespace's init was killed", "killed")
+        self.heed_signals()
+
+    def _look_for_the_dead(self) -> None:
+        """Find out whether the process whose turn it is has been killed; raises Failed."""
+        index = self.board.current
+        suspects = {self.board.holder()} if self.board.handed_on else {self.plan.steps[index].actor}
+        for pid in suspects - {0}:
+            state = self.proc.state(pid)
+            if state in ("Z", "X", "") and self.board.current == index and not self.board.all_done:
+                raise self.failed("process %d was killed" % pid, "killed")
+
+    def heed_signals(self) -> None:
+        """Raise Failed when a signal came that asks for the end."""
+        information = signal.sigtimedwait(END_SIGNALS, 0)
+        if information:
+            raise self.failed("interrupted", signal.Signals(information.si_signo).name)
+
+    def failed(self, what: str, error: str) -> Failed:
+        """Blame the step in work."""
+        index = min(self.board.current, len(self.plan.steps) - 1)
+        step = self.plan.steps[index]
+        return Failed(index, step.target or self.plan.root, "%s: %s" % (step.op, what), error)
+
+    # The end.
+
+    def hold(self) -> None:
+        """Say that all is ready, and wait for a signal or for the end of the root; raises Failed."""
+        try:
+            verify_nothing_else(self.proc, self.plan)
+            number = self.number(0, self.plan.root)
+            root = syscall(NR_PIDFD_OPEN, number, 0)
+        except Mismatch as error:
+            raise Failed(-1, self.plan.root, str(error), "mismatch") from None
+        except OSError as error:
+            raise Failed(-1, self.plan.root, str(error.strerror), error_name(error)) from None
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer)
+        for number_of_signal in END_SIGNALS:
+            signal.signal(number_of_signal, lambda *_: None)
+        root_is_zombie = self.proc.state(self.plan.root) == "Z"
+        self.tell("ready %d" % number)
+        os.write(1, b"ready %d\n" % number)
+        poll = select.poll()
+        poll.register(reader, select.POLLIN)
+        poll.register(self._init_descriptor if root_is_zombie else root, select.POLLIN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
+        poll.poll()
+
+    def finish(self) -> None:
+        """Kill the namespace and reap until its init is gone: then nothing of it is left. Raises Failed."""
+        init = self.outer.get(self._init)
+        if not init:
+            return
+        os.kill(init, signal.SIGKILL)
+        deadline, pause = time.monotonic() + max(self._timeout, 5), 0.0002
+        while True:
+            pid = os.waitpid(-1, os.WNOHANG | WAIT_ALL)[0]
+            if pid == init:
+                return
+            if not pid:
+                if time.monotonic() > deadline:
+                    raise Failed(-1, self._init, "the namespace's init does not end", "ETIMEDOUT")
+                time.sleep(pause)
+                pause = min(pause * 2, 0.02)
+
+    # Events for `crplan run`.
+
+    def tell(self, line: str) -> None:
+        """Write an event line where somebody listens."""
+        if self._tell:
+            try:
+                os.write(self._tell[0], line.encode("ascii", "replace") + b"\n")
+            except OSError:
+                self._tell.clear()
+
+    def report(self) -> None:
+        """Tell of the steps that have been done since the last time."""
+        done = self.board.current
+        if done > self._told:
+            self.tell("done %d %d" % (self._told + 1, done))
+            self._told = done
+
+
+def mount_proc() -> int:
+    """Mount a proc instance nowhere; where the mount namespace is another's, in one of our own. Raises OSError."""
+    try:
+        return mount(b"proc")
+    except PermissionError:
+        checked(libc.unshare(CLONE_NEWNS))
+        return mount(b"proc")
+
+
+def has_ended(descriptor: int) -> bool:
+    """Tell whether the process behind a pidfd has ended."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def may_administrate() -> bool:
+    """Tell whether CAP_SYS_ADMIN is there, in whatever user namespace this is."""
+    header = struct.pack("Ii", 0x20080522, 0)
+    data = ctypes.create_string_buffer(24)
+    checked(libc.capget(header, data))
+    return bool(struct.unpack("6I", data.raw)[0] >> CAP_SYS_ADMIN & 1)
+
+
+def enter_user_namespace() -> None:
+    """Become root of a user namespace of one's own; raises OSError.
+
+    Where /proc shows another pid namespace the ids stay unmapped, which is enough for all but the looks.
+    """
+    uid, gid = os.getuid(), os.getgid()
+    checked(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS))
+    for name, text in (("setgroups", "deny"), ("uid_map", "0 %d 1" % uid), ("gid_map", "0 %d 1" % gid)):
+        try:
+            with open("/proc/self/" + name, "w") as file:
+                file.write(text)
+        except OSError:
+            pass
+
+
+def what_forbids() -> str:
+    """Return the settings of this machine that forbid a user namespace, as far as they can be read."""
+    reasons = []
+    for name, forbidding in (
+        ("user/max_user_namespaces", "0"),
+        ("kernel/unprivileged_userns_clone", "0"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "1"),
+    ):
+        try:
+            with open("/proc/sys/" + name) as file:
+                if file.read().strip() == forbidding:
+                    reasons.append("%s is %s" % (name.replace("/", "."), forbidding))
+        except OSError:
+            pass
+    return " and ".join(reasons) or "a container's seccomp filter or security module may forbid it"

@@ -1,0 +1,125 @@
+"""The container's own proc instance: a mount that only this program's descriptors know, whose numbers begin at level 0."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+
+from crplan_python.runtime.kernel import NR_FSCONFIG, NR_FSMOUNT, NR_FSOPEN, syscall
+from crplan_python.runtime.tables import Plan, Step
+
+FSCONFIG_CMD_CREATE = 6
+
+
+class Mismatch(Exception):
+    """What stands is not what the plan says."""
+
+
+def mount(kind: bytes) -> int:
+    """Mount a file system of the caller's pid namespace nowhere, and return a descriptor of its top; raises OSError."""
+    name = ctypes.create_string_buffer(kind)
+    context = syscall(NR_FSOPEN, ctypes.addressof(name), 1)
+    try:
+        syscall(NR_FSCONFIG, context, FSCONFIG_CMD_CREATE, 0, 0, 0)
+        return syscall(NR_FSMOUNT, context, 1, 0)
+    finally:
+        os.close(context)
+
+
+class Proc:
+    """Reads tasks by their level-0 numbers through the descriptor `top`."""
+
+    def __init__(self, top: int) -> None:
+        self.top = top
+
+    def read(self, path: str) -> str:
+        """Return the text of a file; raises OSError."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.top)
+        try:
+            return os.read(descriptor, 65536).decode("utf-8", "replace")
+        finally:
+            os.close(descriptor)
+
+    def status(self, path: str) -> dict[str, list[str]]:
+        """Return the fields of a status file as lists of words; raises OSError."""
+        return {name: rest.split() for name, _, rest in (line.partition(":") for line in self.read(path + "/status").split("\n"))}
+
+    def state(self, pid: int) -> str:
+        """Return the state's letter, or "" when there is no such task."""
+        try:
+            return self.read("%d/stat" % pid).rpartition(")")[2].split()[0]
+        except OSError:
+            return ""
+
+    def list(self, path: str) -> set[int]:
+        """Return the numbers in a directory; raises OSError."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.top)
+        try:
+            return {int(name) for name in os.listdir(descriptor) if name.isdigit()}
+        finally:
+            os.close(descriptor)
+
+    def namespace(self, init: int) -> int:
+        """Open the pid namespace of `init`; raises OSError."""
+        return os.open("%d/ns/pid" % init, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.top)
+
+    def wait_for_end(self, pid: int) -> None:
+        """Wait until `pid` is a zombie or gone: by then its children have been adopted."""
+        pause = 0.00005
+        while self.state(pid) not in ("Z", "X", ""):
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.01)
+
+
+def numbers(words: list[str]) -> tuple[int, ...]:
+    """Turn the words of a field into numbers."""
+    return tuple(int(word) for word in words)
+
+
+def compare(what: str, found: object, wanted: object) -> None:
+    """Raise Mismatch when the two differ."""
+    if found != wanted:
+        raise Mismatch("%s is %s, the plan says %s" % (what, shown(found), shown(wanted)))
+
+
+def shown(value: object) -> str:
+    """Write a value for people."""
+    if isinstance(value, (list, tuple, set)):
+        return " ".join(str(item) for item in (sorted(value) if isinstance(value, set) else value)) or "empty"
+    return str(value)
+
+
+def check_vector(proc: Proc, plan: Plan, pid: int, path: str) -> dict[str, list[str]]:
+    """Check a task's numbers at every level and return its status; raises Mismatch and OSError."""
+    status = proc.status(path)
+    compare("the vector of task %d" % pid, numbers(status["NSpid"]), plan.processes[pid].pids)
+    return status
+
+
+def verify(proc: Proc, plan: Plan, step: Step) -> None:
+    """Check all that /proc says about the target of a verify step; raises Mismatch and OSError."""
+    pid = step.target
+    zombie = "zombie" in step.words
+    threads = step.numbers("threads")
+    status = check_vector(proc, plan, pid, str(pid))
+    compare("the thread group", numbers(status["Tgid"]), (pid,))
+    compare("the state", "zombie" if status["State"][0] in "ZX" else "living", "zombie" if zombie else "living")
+    compare("the parent", int(status["PPid"][0]), step.value("parent"))
+    compare("the process group", int(status["NSpgid"][0]), step.value("group"))
+    compare("the session", int(status["NSsid"][0]), step.value("session"))
+    if threads or not zombie:
+        compare("the list of threads", proc.list("%d/task" % pid) - {pid}, set(threads))
+    for thread in threads:
+        check_vector(proc, plan, thread, "%d/task/%d" % (pid, thread))
+    if zombie:
+        compare("the exit status", int(proc.read("%d/stat" % pid).rpartition(")")[2].split()[49]), step.value("status"))
+
+
+def verify_nothing_else(proc: Proc, plan: Plan) -> None:
+    """Check that no process is left that the plan does not want to stay; raises Mismatch and OSError."""
+    wanted = {step.target for step in plan.steps if step.op == "verify"}
+    wanted.update(pid for pid, process in plan.processes.items() if process.role == "reaper")
+    extra = proc.list(".") - wanted
+    if extra:
+        raise Mismatch("there are processes that should not be left: %s" % shown(extra))

@@ -1,0 +1,104 @@
+"""The program: refuses, prints, or rebuilds."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import signal
+import sys
+
+from crplan_python.runtime.actor import CORE_FLAG
+from crplan_python.runtime.executor import Executor, Failed, enter_user_namespace, may_administrate, what_forbids
+from crplan_python.runtime.kernel import NR_EXIT, THREAD_CODE, error_name
+from crplan_python.runtime.tables import Plan
+
+
+def refusal(plan: Plan) -> str:
+    """Return why this machine cannot do the plan, or "": asked before the first step."""
+    machine = platform.machine()
+    for step in plan.steps:
+        if step.op == "thread" and (machine not in THREAD_CODE or sys.maxsize < 2**32):
+            return "task %d is a thread, and threads are made on x86_64 and aarch64 only, not on %s" % (step.target, machine)
+        if "thread_only" in step.words and machine not in NR_EXIT:
+            return "task %d ends without its threads, which is not known for %s" % (step.target, machine)
+        if step.op == "exit" and int(step.words[0]) & CORE_FLAG and core_pattern()[:1] in ("|", "@", "/"):
+            return "task %d left a core file, and core_pattern hands core files to others on this machine" % step.target
+    return ""
+
+
+def core_pattern() -> str:
+    """Return where core files go, "" where that cannot be read."""
+    try:
+        with open("/proc/sys/kernel/core_pattern") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def dry_run(plan: Plan) -> None:
+    """Print the steps."""
+    for step in plan.steps:
+        actor = "task %d" % step.actor if step.actor else "the executor"
+        print("%5d  %s: %s %s  # %s" % (step.number, actor, step.op, " ".join(step.words), step.rule))
+
+
+def rebuild(plan: Plan, timeout: float, events: list[int]) -> int:
+    """Rebuild the tree, hold it, and end it; returns the exit code."""
+    all_signals = signal.valid_signals()
+    for number in all_signals - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) != signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, all_signals)
+    executor = Executor(plan, events, timeout)
+    gc.disable()
+    gc.freeze()
+    code = 0
+    try:
+        try:
+            executor.build()
+            executor.hold()
+        finally:
+            executor.finish()
+    except Failed as failure:
+        executor.report()
+        complain(plan, executor, failure)
+        code = 1
+    executor.tell("ended %d" % code)
+    return code
+
+
+def complain(plan: Plan, executor: Executor, failure: Failed) -> None:
+    """Say in one line what failed."""
+    what = failure.what
+    if failure.error == "EPERM" and failure.index == 0:
+        what += " (%s)" % what_forbids()
+    number, rule = (plan.steps[failure.index].number, plan.steps[failure.index].rule) if failure.index >= 0 else (0, "executor")
+    line = "step %d (%s): task %d: %s: %s" % (number, rule, failure.task, what, failure.error)
+    executor.tell("failed %d %s %s" % (number, failure.error, what))
+    os.write(2, ("crplan: %s\n" % line).encode("ascii", "backslashreplace"))
+
+
+def main(plan: Plan) -> int:
+    """Do what the environment asks for: CRPLAN_DRY_RUN, CRPLAN_TIMEOUT, CRPLAN_EVENTS; returns the exit code."""
+    refused = refusal(plan)
+    if refused:
+        os.write(2, ("crplan: cannot do this plan: %s\n" % refused).encode("ascii", "backslashreplace"))
+        return 3
+    if os.environ.get("CRPLAN_DRY_RUN", "0") not in ("", "0"):
+        dry_run(plan)
+        return 0
+    try:
+        timeout = float(os.environ.get("CRPLAN_TIMEOUT") or 30)
+    except ValueError:
+        os.write(2, b"crplan: CRPLAN_TIMEOUT is not a number of seconds\n")
+        return 2
+    try:
+        if not may_administrate():
+            enter_user_namespace()
+    except OSError as error:
+        message = "crplan: step 0 (executor): task %d: no root, and no user namespace: %s: %s\n"
+        os.write(2, (message % (plan.root, what_forbids(), error_name(error))).encode())
+        return 1
+    events = os.environ.get("CRPLAN_EVENTS", "")
+    return rebuild(plan, timeout, [int(events)] if events.isdigit() else [])

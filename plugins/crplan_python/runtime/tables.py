@@ -1,0 +1,81 @@
+"""The plan as the program reads it: two tables of plain words."""
+
+from __future__ import annotations
+
+
+class Process:
+    """A process or thread of the plan.
+
+    `pids` has a number for each level, outermost first. `namespace` is the level-0 number of its pid namespace's init.
+    """
+
+    __slots__ = ("name", "namespace", "pid", "pids", "role")
+
+    def __init__(self, line: str) -> None:
+        vector, self.role, namespace, name = line.split()
+        self.pids = tuple(int(number) for number in vector.split(","))
+        self.pid = self.pids[0]
+        self.namespace = int(namespace)
+        first, *rest = name[1:].split("%")
+        self.name = first + "".join(chr(int(part[:2], 16)) + part[2:] for part in rest)
+
+    @property
+    def level(self) -> int:
+        """The level of its namespace."""
+        return len(self.pids) - 1
+
+
+class Step:
+    """One step: `actor` does `op`; `target` is the process that it is about, the actor where it names no other."""
+
+    __slots__ = ("actor", "number", "op", "rule", "target", "words")
+
+    def __init__(self, line: str) -> None:
+        body, _, rule = line.partition("#")
+        number, actor, op, *words = body.split()
+        self.number = int(number)
+        self.actor = int(actor)
+        self.op = op
+        self.words = words
+        self.rule = rule.strip()
+        self.target = int(words[0]) if op in ("create", "thread", "setpgid", "kill", "reap", "verify") else self.actor
+
+    @property
+    def ends_actor(self) -> bool:
+        """Whether the actor does nothing after this step."""
+        return self.op == "exit"
+
+    def value(self, name: str, default: int = 0) -> int:
+        """Return the number behind `name=`."""
+        for word in self.words:
+            if word.startswith(name + "="):
+                return int(word[len(name) + 1 :])
+        return default
+
+    def numbers(self, name: str) -> list[int]:
+        """Return the list of numbers behind `name=`."""
+        for word in self.words:
+            if word.startswith(name + "="):
+                return [int(number) for number in word[len(name) + 1 :].split(",")]
+        return []
+
+
+class Plan:
+    """All processes by level-0 number, all steps, and the index of the last step of every actor."""
+
+    def __init__(self, root: int, processes: str, steps: str) -> None:
+        self.root = root
+        self.processes = {process.pid: process for process in map(Process, processes.splitlines())}
+        self.steps = list(map(Step, steps.splitlines()))
+        self.last_step = {step.actor: index for index, step in enumerate(self.steps)}
+        self.has_threads = any(process.role == "thread" for process in self.processes.values())
+        self.shares_files = any(step.op == "create" and "files" in step.words for step in self.steps)
+        self.exit_signals = {step.value("signal") for step in self.steps if step.op == "create"} - {0, 17}
+
+    def number(self, pid: int, level: int) -> int:
+        """Return the number by which `level` knows `pid`; raises ProcessLookupError where it cannot be seen."""
+        process = self.processes.get(pid)
+        pids = process.pids if process else (pid,)
+        if not 0 <= level < len(pids):
+            raise ProcessLookupError(3, "task %d has no number at level %d" % (pid, level))
+        return pids[level]
