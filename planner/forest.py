@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from planner.contradictions import Contradiction as Contradiction
 from planner.contradictions import MOST_LEVELS, check
+from planner.contradictions import Contradiction as Contradiction
 from planner.events import (
     AnyEvent,
     CheckpointFailed,
@@ -34,6 +34,7 @@ from planner.events import (
     ThreadRecorded,
     UnknownEvent,
 )
+from planner.findings import KINDS
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
 
 ROOT_NAMESPACE = NamespaceId(0)
@@ -185,7 +186,7 @@ class _Folding:
             TaskNamespacesRecorded: self.task_namespaces,
             OuterNumberRecorded: lambda seq, event: forest.outer_numbers.__setitem__(event.pid, event.number),
             FactRecorded: lambda seq, event: forest.facts.append((Sequence(seq), event)),
-            DefectRecorded: lambda seq, event: forest.defects.append((Sequence(seq), event)),
+            DefectRecorded: self.defect,
             CheckpointFailed: self.failed,
             ImageClosed: self.closed,
             NamespaceInferred: self.inferred,
@@ -206,6 +207,13 @@ class _Folding:
 
     def failed(self, seq: int, event: CheckpointFailed) -> None:
         raise Contradiction("checkpoint-failed", f"the image says that its checkpoint failed: {event.message}", (seq,))
+
+    def defect(self, seq: int, event: DefectRecorded) -> None:
+        """Keep a defect that a reader met, or refuse: some are contradictions that the vocabulary has no facts for."""
+        kind = KINDS.get(event.code)
+        if kind is not None and kind.severity == "error":
+            raise Contradiction(event.code, event.detail, (seq,), event.pid)
+        self.forest.defects.append((Sequence(seq), event))
 
     def task(self, seq: int, event: TaskRecorded) -> None:
         pids = event.pids
