@@ -38,7 +38,7 @@ class _Line(msgspec.Struct):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(WrittenEvent).decode
+_decode: Callable[[bytes], WrittenEvent] = msgspec.json.Decoder(WrittenEvent).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
