@@ -1,0 +1,393 @@
+"""Random histories of processes: what a container's tasks may do to each other, step by step.
+
+A history is a list of operations on seats. A seat is one process or thread, numbered from 0 in the order of the attempts to
+create it; seat 0 stands outside the container. A `Player` carries operations out, on the real kernel or on a model of it, and
+answers each with a number or with the errno's name. The historian makes up the next operation from what the player shows of the
+world, so any player can be the first; the recorded operations are then played on another one.
+
+Nothing here knows the rules: wrong operations are made up too, on purpose and by accident. One thing is never done, because the
+real kernel cannot undo it before the next reboot: to put an init into a group led from its own namespace or below.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Protocol
+
+import msgspec
+
+Operation = tuple[str | int | tuple[int, ...], ...]
+"""A word, the acting seat, and arguments; see `OPERATIONS`."""
+
+Answer = int | str
+
+OPERATIONS = {
+    "clone": "actor, seat, vector (outermost first), 1 for a new namespace, 1 for a sibling, exit signal",
+    "thread": "actor, seat, vector",
+    "setsid": "actor",
+    "setpgid": "actor, number of the target, number of the group, in the actor's namespace",
+    "subreaper": "actor, 1 or 0",
+    "enter": "actor, number of a task in the namespace to enter, 0 for the actor's own",
+    "enter-root": "actor; the container's root namespace by a descriptor that everybody holds",
+    "exec": "actor",
+    "exit": "actor, code; the whole process",
+    "end": "actor, code; this thread alone",
+    "kill": "actor, number of the target, signal",
+    "wait": "actor, number of the child",
+}
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A process as /proc shows it, by level-0 numbers; 0 is outside the container.
+
+    `state` is "living", "zombie" or "dying", which is an init that has begun to end and waits for its namespace to empty.
+    `leading` is false where the leading thread has ended before others. `status` means something for what has ended.
+    """
+
+    pids: tuple[int, ...]
+    parent: int
+    group: int
+    session: int
+    state: str
+    leading: bool = True
+    status: int = 0
+    threads: tuple[tuple[int, ...], ...] = ()
+
+
+World = dict[int, Standing]
+
+
+class Player(Protocol):
+    """Somebody who carries operations out."""
+
+    def play(self, operation: Operation) -> Answer:
+        """Carry one operation out; return a number, or the name of the errno."""
+
+    def world(self) -> World:
+        """Return all processes of the container by their level-0 numbers."""
+
+
+class Space(msgspec.Struct, eq=False):
+    """A pid namespace: `init` is the seat that was made with it."""
+
+    parent: "Space | None"
+    level: int
+    init: int
+
+    def within(self, other: "Space") -> bool:
+        """Whether this is `other` or below it."""
+        space: Space | None = self
+        while space is not None and space is not other:
+            space = space.parent
+        return space is other
+
+
+class Seat(msgspec.Struct, eq=False):
+    """A process or thread that was created: `process` is the seat of its thread group's leader."""
+
+    number: int
+    pids: tuple[int, ...]
+    space: Space
+    births: Space
+    process: int
+
+
+Weights = dict[str, int]
+
+EVEN: Weights = {
+    "clone": 30,
+    "nest": 6,
+    "sibling": 5,
+    "thread": 3,
+    "setsid": 8,
+    "setpgid": 12,
+    "setpgid-child": 8,
+    "subreaper": 6,
+    "enter": 8,
+    "back": 4,
+    "exec": 1,
+    "exit": 9,
+    "end": 2,
+    "kill": 4,
+    "wait": 10,
+    "wrong": 5,
+}
+
+PROFILES: dict[str, Weights] = {
+    "mixture": EVEN,
+    "flat": EVEN | {"nest": 0, "enter": 0, "thread": 0, "exec": 0, "wrong": 0},
+    "deep": EVEN | {"nest": 25, "enter": 12, "exit": 4, "kill": 2},
+    "sessions": EVEN | {"setsid": 25, "subreaper": 12, "exit": 14, "sibling": 8, "nest": 3},
+    "groups": EVEN | {"setpgid": 35, "setpgid-child": 25, "setsid": 4, "nest": 4},
+    "entry": EVEN | {"nest": 14, "enter": 30, "back": 8, "sibling": 12, "exit": 12},
+    "adoption": EVEN | {"subreaper": 25, "exit": 25, "wait": 16, "nest": 8, "enter": 12, "clone": 45},
+    "zombies": EVEN | {"exit": 22, "kill": 10, "wait": 3, "thread": 8, "end": 8, "clone": 45},
+    "deaths": EVEN | {"nest": 22, "enter": 18, "kill": 18, "exit": 12, "wait": 14, "clone": 40},
+    "threads": EVEN | {"thread": 25, "end": 16},
+}
+"""What each profile presses: how often each kind of operation is made up."""
+
+
+class Historian:
+    """Makes a history up, one operation at a time, and keeps what it needs to know of who was made where."""
+
+    def __init__(self, random: Random, profile: str, player: Player, most: int = 40) -> None:
+        self.random = random
+        self.weights = {kind: weight for kind, weight in PROFILES[profile].items() if weight and kind != "wrong"}
+        self.wrong = PROFILES[profile]["wrong"] / 100
+        self.player = player
+        self.most = most
+        self.history: list[tuple[Operation, Answer]] = []
+        outside = Space(None, -1, 0)
+        self.seats: dict[int, Seat] = {0: Seat(0, (), outside, outside, 0)}
+        self.made = 0
+        self.sitting: dict[int, int] = {}
+        """The seat that a level-0 number was last given to."""
+        self.named: dict[tuple[Space, int], Seat] = {}
+        """The seat that a number in a namespace was last given to."""
+        self.view: World = {}
+        self._act(("clone", 0, self._seat(), (1,), 1, 0, 17))
+        self.root = self.seats[1].space
+
+    def run(self, steps: int) -> list[tuple[Operation, Answer]]:
+        """Make up `steps` operations beyond the first one, which made the container."""
+        while len(self.history) <= steps:
+            self.step()
+        return self.history
+
+    def step(self) -> None:
+        """Make up one operation and have it played."""
+        kinds = list(self.weights)
+        weights = [self.weights[kind] for kind in kinds]
+        operation: Operation | None = None
+        while operation is None:
+            kind = self.random.choices(kinds, weights)[0]
+            if kind in ("clone", "nest", "sibling", "thread") and len(self.view) >= self.most:
+                kind = "wait"
+            actor = self._anybody()
+            operation = getattr(self, "_" + kind.replace("-", "_"))(actor)
+        self._act(operation)
+
+    def _act(self, operation: Operation) -> None:
+        answer = self.player.play(operation)
+        self.history.append((operation, answer))
+        if isinstance(answer, int):
+            self._note(operation)
+        self.view = self.player.world()
+
+    def _note(self, operation: Operation) -> None:
+        word, actor = operation[0], self.seats[_number(operation[1])]
+        if word == "clone":
+            new = operation[4]
+            seat, pids = _number(operation[2]), _vector(operation[3])
+            space = Space(actor.births, actor.births.level + 1, seat) if new else actor.births
+            self._sit(Seat(seat, pids, space, space, seat))
+        elif word == "thread":
+            self._sit(Seat(_number(operation[2]), _vector(operation[3]), actor.space, actor.space, actor.process))
+        elif word == "enter":
+            entered = self._target(actor, _number(operation[2])) if operation[2] else actor
+            actor.births = entered.space if entered is not None else actor.space
+        elif word == "enter-root":
+            actor.births = self.root
+
+    def _sit(self, seat: Seat) -> None:
+        self.seats[seat.number] = seat
+        self.sitting[seat.pids[0]] = seat.number
+        space: Space | None = seat.space
+        for number in reversed(seat.pids):
+            assert space is not None
+            self.named[space, number] = seat
+            space = space.parent
+
+    def _seat(self) -> int:
+        self.made += 1
+        return self.made
+
+    # Choosing.
+
+    def _anybody(self) -> Seat:
+        """A seat that can act: a thread now and then, the outside one now and then, else a living process."""
+        if self.random.random() < 0.06:
+            return self.seats[0]
+        seats = [self.sitting[first] for first, standing in self.view.items() if standing.state == "living" and standing.leading]
+        if self.random.random() < 0.1:
+            threads = [self.sitting[pids[0]] for standing in self.view.values() for pids in standing.threads]
+            seats = threads or seats
+        return self.seats[self.random.choice(seats)] if seats else self.seats[0]
+
+    def _target(self, actor: Seat, number: int) -> Seat | None:
+        space = self.root if actor.number == 0 else actor.space
+        return self.named.get((space, number))
+
+    def _seen(self, actor: Seat, wanted: Callable[[Standing], bool]) -> int:
+        """The number by which the actor knows some process that is wanted; 0 where there is none."""
+        space = self.root if actor.number == 0 else actor.space
+        seats = [self.seats[self.sitting[first]] for first, standing in self.view.items() if wanted(standing)]
+        numbers = [seat.pids[space.level] for seat in seats if seat.space.within(space)]
+        return self.random.choice(numbers) if numbers else 0
+
+    def _own(self, actor: Seat) -> int:
+        return self.seats[actor.process].pids[0] if actor.number else 0
+
+    def _free(self, space: Space) -> tuple[int, ...]:
+        """A vector for a child in `space`: mostly free numbers, and sometimes wrong ones."""
+        pids: list[int] = []
+        here: Space | None = space
+        while here is not None and here.level >= 0:
+            taken = {pids[here.level] for pids in self._vectors() if len(pids) > here.level}
+            number = self.random.randrange(2, 4 * self.most)
+            while number in taken:
+                number = self.random.randrange(2, 4 * self.most)
+            if self.random.random() < self.wrong:
+                number = self.random.choice([*range(12), 4194303, 4194304, -1])
+            pids.append(number)
+            here = here.parent
+        pids.reverse()
+        if self.random.random() < self.wrong:
+            self.random.shuffle(pids)
+        return tuple(pids)
+
+    def _vectors(self) -> list[tuple[int, ...]]:
+        return [pids for standing in self.view.values() for pids in (standing.pids, *standing.threads)]
+
+    # One method for each kind of operation.
+
+    def _clone(self, actor: Seat) -> Operation | None:
+        pids = self._free(actor.births)
+        if not pids:
+            return None
+        if self.random.random() < self.wrong:
+            # Never just one more number than levels: it would be set outside the container.
+            pids = (*pids, *self.random.choices(range(2, 90), k=32 - len(pids)))
+        signal = 17 if self.random.random() < 0.9 else 0
+        return ("clone", actor.number, self._seat(), pids, 0, 0, signal)
+
+    def _nest(self, actor: Seat) -> Operation | None:
+        if actor.number == 0:
+            return None
+        inner = 1 if self.random.random() > self.wrong else 2
+        sibling = int(self.random.random() < 0.2)
+        return ("clone", actor.number, self._seat(), (*self._free(actor.births), inner), 1, sibling, 0 if sibling else 17)
+
+    def _sibling(self, actor: Seat) -> Operation | None:
+        if actor.number == 0 or not (pids := self._free(actor.births)):
+            return None
+        return ("clone", actor.number, self._seat(), pids, 0, 1, 17 if self.random.random() < self.wrong else 0)
+
+    def _thread(self, actor: Seat) -> Operation | None:
+        if actor.number == 0 or actor.number != actor.process:
+            return None
+        return ("thread", actor.number, self._seat(), self._free(actor.space))
+
+    def _setsid(self, actor: Seat) -> Operation | None:
+        return ("setsid", actor.number) if actor.number else None
+
+    def _setpgid(self, actor: Seat) -> Operation | None:
+        if not actor.number:
+            return None
+        session = self.view[self._own(actor)].session if self._own(actor) in self.view else 0
+        roll = self.random.random()
+        if roll < 0.3:
+            group = 0
+        elif roll < 0.9:
+            group = self._group(actor, session)
+        else:
+            group = self.random.choice([-1, 1, self.random.randrange(2, 4 * self.most)])
+        target = 0
+        if self.random.random() < self.wrong:
+            target = self._seen(actor, lambda _: True) or self.random.randrange(2, 4 * self.most)
+        return self._no_trap(("setpgid", actor.number, target, group))
+
+    def _setpgid_child(self, actor: Seat) -> Operation | None:
+        if not actor.number:
+            return None
+        child = self._seen(actor, lambda standing: standing.parent == self._own(actor))
+        if not child:
+            return None
+        session = self.view[self._own(actor)].session if self._own(actor) in self.view else 0
+        group = 0 if self.random.random() < 0.3 else self._group(actor, session)
+        return self._no_trap(("setpgid", actor.number, child, group))
+
+    def _group(self, actor: Seat, session: int) -> int:
+        """The number of a group of the session, or of any, as the actor knows it."""
+        firsts = sorted({standing.group for standing in self.view.values() if standing.session == session} - {0})
+        if not firsts or self.random.random() < self.wrong:
+            firsts = [first for first in self.view if first]
+        seats = [self.seats[self.sitting[first]] for first in firsts]
+        numbers = [seat.pids[actor.space.level] for seat in seats if seat.space.within(actor.space)]
+        return self.random.choice(numbers) if numbers else 0
+
+    def _no_trap(self, operation: Operation) -> Operation | None:
+        actor = self.seats[_number(operation[1])]
+        number, group = _number(operation[2]), _number(operation[3])
+        target = self._target(actor, number) if number else self.seats[actor.process]
+        led = self._target(actor, group) if group else target
+        if target is None or led is None or led is target or target.space.init != target.number:
+            return operation
+        return None if led.space.within(target.space) else operation
+
+    def _subreaper(self, actor: Seat) -> Operation | None:
+        return ("subreaper", actor.number, int(self.random.random() < 0.65)) if actor.number else None
+
+    def _enter(self, actor: Seat) -> Operation | None:
+        roll = self.random.random()
+        if roll < self.wrong and actor.number:
+            return ("enter-root", actor.number)
+        if roll < 2 * self.wrong:
+            return ("enter", actor.number, self.random.randrange(2, 4 * self.most))
+        number = self._seen(actor, lambda standing: standing.pids[-1] == 1)
+        return ("enter", actor.number, number) if number else None
+
+    def _back(self, actor: Seat) -> Operation | None:
+        return ("enter", actor.number, 0) if actor.births is not actor.space and actor.number else None
+
+    def _exec(self, actor: Seat) -> Operation | None:
+        first = self._own(actor)
+        if actor.number != actor.process or first not in self.view or self.view[first].threads:
+            return None
+        return ("exec", actor.number)
+
+    def _exit(self, actor: Seat) -> Operation | None:
+        if actor.process in (0, 1):
+            return None
+        return ("exit", actor.number, self.random.choice([0, 0, 1, 7, 255]))
+
+    def _end(self, actor: Seat) -> Operation | None:
+        if actor.process in (0, 1):
+            return None
+        return ("end", actor.number, self.random.choice([0, 3]))
+
+    def _kill(self, actor: Seat) -> Operation | None:
+        number = self._seen(actor, lambda _: True)
+        target = self._target(actor, number)
+        signal = self.random.choice([9, 9, 15, 15, 0, 65 if self.random.random() < self.wrong else 1])
+        if target is None or (target.process == 1 and actor.number == 0):
+            return None
+        if self.random.random() < self.wrong:
+            number = self.random.randrange(100, 8 * self.most)
+            if self._target(actor, number) is not None:
+                return None
+        return ("kill", actor.number, number, signal)
+
+    def _wait(self, actor: Seat) -> Operation | None:
+        roll = self.random.random()
+        if roll < self.wrong:
+            return ("wait", actor.number, self._seen(actor, lambda _: True) or 77)
+        zombies = [standing for standing in self.view.values() if standing.state == "zombie"]
+        if zombies and roll < 0.8:
+            zombie = self.random.choice(zombies)
+            parent = self.seats[self.sitting[zombie.parent]] if zombie.parent else self.seats[0]
+            if parent.number and not self.view[zombie.parent].leading:
+                return None
+            return ("wait", parent.number, zombie.pids[max(parent.space.level, 0)])
+        child = self._seen(actor, lambda standing: standing.parent == self._own(actor))
+        return ("wait", actor.number, child) if child else None
+
+
+def _number(argument: object) -> int:
+    assert isinstance(argument, int)
+    return argument
+
+
+def _vector(argument: object) -> tuple[int, ...]:
+    assert isinstance(argument, tuple)
+    return argument

@@ -1,0 +1,198 @@
+"""Histories played on the model kernel: for comparison with the real one, and as forests with known pid namespaces."""
+
+from random import Random
+
+from planner.events import (
+    AnyEvent,
+    ImageClosed,
+    ImageOpened,
+    NamespaceRecorded,
+    PidRecorded,
+    TaskNamespacesRecorded,
+    TaskRecorded,
+    TaskStateRecorded,
+    ThreadRecorded,
+)
+from planner.forest import Forest, fold
+from planner.identity import NamespaceId, Number, Pids
+from planner.kernel import Kernel
+from planner.kernel_objects import Namespace, Pid, Process
+from planner.kernel_rules import KernelError
+from tests.kernel.histories import Answer, Historian, Operation, Standing, World
+
+
+class ModelPlayer:
+    """Plays operations on the model kernel; `met` counts the rules that refused one."""
+
+    def __init__(self, levels: int = 32, kernel: type[Kernel] = Kernel) -> None:
+        self.kernel = kernel(levels)
+        self.processes: dict[int, Process] = {0: self.kernel.outside}
+        self.threads: dict[int, Pid] = {}
+        self.met: dict[str, int] = {}
+
+    def play(self, operation: Operation) -> Answer:
+        """Carry one operation out; return a number, or the name of the errno."""
+        word, actor, *rest = operation
+        assert isinstance(actor, int)
+        try:
+            return self._play(str(word), actor, *rest)
+        except KernelError as error:
+            self.met[error.rule] = self.met.get(error.rule, 0) + 1
+            return error.errno
+
+    def _play(self, word: str, actor: int, *rest: object) -> int:
+        kernel = self.kernel
+        process = self.processes[actor]
+        match word, rest:
+            case "clone", (int(seat), tuple(pids), new, sibling, int(signal)):
+                child = kernel.clone(process, pids, bool(new), bool(sibling), signal)
+                self.processes[seat] = child
+                return child.pid.number_in(process.namespace) if actor else 0
+            case "thread", (int(seat), tuple(pids)):
+                self.threads[seat] = kernel.clone_thread(process, pids)
+                self.processes[seat] = process
+                return pids[-1]
+            case "setsid", ():
+                kernel.setsid(process)
+                return 0
+            case "setpgid", (int(number), int(group)):
+                kernel.setpgid(process, number, group)
+            case "subreaper", (on,):
+                kernel.set_subreaper(process, bool(on))
+            case "enter", (int(number),):
+                kernel.enter(process, number)
+            case "enter-root", ():
+                assert kernel.container is not None
+                kernel.enter_namespace(process, kernel.container)
+            case "exec", ():
+                kernel.run(process)
+            case "exit", (int(code),):
+                kernel.exit(process, code << 8)
+            case "end", (int(code),):
+                if actor in self.threads:
+                    kernel.exit_thread(process, self.threads[actor])
+                else:
+                    kernel.exit_leading_thread(process, code << 8)
+            case "kill", (int(number), int(signal)):
+                kernel.kill(process, number, signal)
+            case "wait", (int(number),):
+                return kernel.wait(process, number)
+            case _:
+                raise AssertionError(word)
+        return 0
+
+    def world(self) -> World:
+        """Return all processes of the container by their level-0 numbers."""
+        return {process.pid.first: _standing(process) for process in self.kernel.processes()}
+
+
+def _standing(process: Process) -> Standing:
+    assert process.parent is not None
+    ended = process.state == "zombie" or process.main_ended
+    return Standing(
+        pids=process.pid.numbers,
+        parent=process.parent.pid.first,
+        group=process.group.first,
+        session=process.session.first,
+        state=process.state,
+        leading=not (process.main_ended and process.state == "living"),
+        status=process.status if ended else 0,
+        threads=tuple(sorted(thread.numbers for thread in (process.threads or {}).values())),
+    )
+
+
+def random_events(seed: int, profile: str = "mixture", steps: int = 60, most: int = 40) -> list[AnyEvent]:
+    """Return what a checkpoint would record after a random history of about `steps` operations.
+
+    It is taken at the last moment at which every task was either alive or a zombie. Pid namespaces are recorded with their
+    identity, namespace 0 being the root. A dead session leader's vector is complete; of a dead group leader there is the longest
+    prefix that a member sees.
+    """
+    player = ModelPlayer()
+    historian = Historian(Random(f"{profile} {seed}"), profile, player, most)
+    events = image_events(player.kernel)
+    for _ in range(steps):
+        historian.step()
+        if all(standing.state != "dying" for standing in historian.view.values()):
+            events = image_events(player.kernel)
+    return events
+
+
+def random_forest(seed: int, profile: str = "mixture", steps: int = 60, most: int = 40) -> Forest:
+    """Return the forest of `random_events`."""
+    return fold(random_events(seed, profile, steps, most))
+
+
+def image_events(kernel: Kernel) -> list[AnyEvent]:
+    """Return the image events of a checkpoint of the whole container, parents first."""
+    assert kernel.container is not None
+    spaces: dict[Namespace, NamespaceId] = {kernel.container: NamespaceId(0)}
+    events: list[AnyEvent] = [ImageOpened(format="history", generation="", at=0)]
+    leaders: dict[Pid, int] = {}
+    processes = _parents_first(kernel)
+    for process in processes:
+        pid = process.pid
+        first = pid.first
+        at = len(events)
+        assert process.parent is not None
+        events.append(
+            TaskRecorded(
+                pids=pid.numbers,
+                parent=process.parent.pid.first,
+                group=process.group.first,
+                session=process.session.first,
+                at=at,
+            )
+        )
+        ended = process.state == "zombie" or process.main_ended
+        events.append(
+            TaskStateRecorded(
+                pid=first,
+                state="zombie" if ended else "running",
+                exit_status=process.status if ended else 0,
+                subreaper=process.subreaper,
+                at=at,
+            )
+        )
+        space = _record_space(process.namespace, spaces, events)
+        events.append(TaskNamespacesRecorded(pid=first, namespaces={"pid": space}, at=at))
+        for thread in (process.threads or {}).values():
+            events.append(ThreadRecorded(pids=thread.numbers, thread_group=first, at=at))
+            events.append(TaskStateRecorded(pid=thread.first, state="running", at=at))
+        if process.session.owner is None:
+            leaders[process.session] = len(process.session.numbers)
+        if process.group.owner is None:
+            leaders[process.group] = max(leaders.get(process.group, 0), _shared_levels(process.group, process))
+    for pid, known in sorted(leaders.items(), key=lambda item: item[0].first):
+        complete = bool(pid.sessions)
+        events.append(PidRecorded(numbers=_prefix(pid, known), complete=complete, at=len(events)))
+    events.append(ImageClosed(tasks=len(processes), complete=True, at=len(events)))
+    return events
+
+
+def _parents_first(kernel: Kernel) -> list[Process]:
+    order = list(kernel.outside.children or ())
+    for process in order:
+        order += process.children or ()
+    return order
+
+
+def _record_space(space: Namespace, spaces: dict[Namespace, NamespaceId], events: list[AnyEvent]) -> NamespaceId:
+    if space not in spaces:
+        assert space.parent is not None
+        parent = _record_space(space.parent, spaces, events)
+        spaces[space] = NamespaceId(len(spaces))
+        events.append(NamespaceRecorded(kind="pid", id=spaces[space], parent=parent, at=len(events)))
+    return spaces[space]
+
+
+def _shared_levels(pid: Pid, member: Process) -> int:
+    """How many of a leader's numbers a member sees: one for each namespace that both are in."""
+    space: Namespace | None = member.namespace
+    while space is not None and not pid.namespace.within(space):
+        space = space.parent
+    return 0 if space is None else space.level + 1
+
+
+def _prefix(pid: Pid, known: int) -> Pids:
+    return tuple(Number(number) for number in pid.numbers[:known])
