@@ -387,8 +387,8 @@ def image_id(forest: Forest) -> str:
     for line in _sharing_facts(forest):
         digest.update(encoder.encode(line))
     for pid, kinds in sorted(forest.other_namespaces.items()):
-        apart = sorted((kind, number) for kind, number in kinds.items() if number)
-        if apart:
+        if any(kinds.values()):
+            apart = sorted((kind, number) for kind, number in kinds.items() if number)
             digest.update(encoder.encode(("namespaces", pid, apart)))
     for pid, number in sorted(forest.outer_numbers.items()):
         digest.update(encoder.encode(("outer number", pid, number)))
@@ -399,12 +399,13 @@ def image_id(forest: Forest) -> str:
 
 def _sharing_facts(forest: Forest) -> list[tuple[str, list[ProcessId]]]:
     """Return who shares what with whom, without the numbers that the source gave the objects."""
-    if not forest.sharing:
-        return []
-    sharers: dict[tuple[str, int], list[ProcessId]] = {}
-    for pid, record in forest.sharing.items():
-        for kind in SHARED_KINDS:
+    facts: list[tuple[str, list[ProcessId]]] = []
+    for kind in SHARED_KINDS:
+        first: dict[int, ProcessId] = {}
+        sharers: dict[int, list[ProcessId]] = {}
+        for pid, record in forest.sharing.items():
             number = getattr(record, kind)
-            if number:
-                sharers.setdefault((kind, number), []).append(pid)
-    return sorted((kind, sorted(pids)) for (kind, _), pids in sharers.items() if len(pids) > 1)
+            if number and first.setdefault(number, pid) != pid:
+                sharers.setdefault(number, [first[number]]).append(pid)
+        facts.extend(sorted((kind, sorted(pids)) for pids in sharers.values()))
+    return facts

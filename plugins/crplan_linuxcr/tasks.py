@@ -48,28 +48,40 @@ def read_tasks(records: Records, generation: Generation, task_length: int, roll:
     namespaces = Namespaces(generation, root=roll.numbers[0])
     order, task = records.order, generation.task
     numbers, threads, expected = roll.numbers, roll.threads, len(roll.numbers)
-    # A task and its name are taken in one look, which holds for all streams that a kernel has written.
+    # A task and its name are taken in one look, which holds for all streams that a kernel has written; and what tells nothing is
+    # passed over without ceremony, since real images consist of it.
     before, after = generation.state_at - HEADER_SIZE, max(task_length - generation.state_at - 16, 0)
     whole = struct.Struct(f"{order}II{before}x4i{after}xII{NAME_LENGTH}s")
     size, name_length = whole.size, HEADER_SIZE + NAME_LENGTH
+    telling = {
+        OBJREF,
+        TAIL,
+        ERROR,
+        task,
+        generation.ns,
+        generation.task_ns,
+        generation.task_objs,
+        generation.tree,
+    } | SECTION_TYPES
+    mute = frozenset(records.names) - telling
+    unpack_head, unpack_whole = records.head.unpack_from, whole.unpack_from
     while True:
         if records.fill(size):
-            found = whole.unpack_from(records.buffer, records.position)
-            kind, length, state, exit_state, status, signal, name_kind, found_length, name = found
-            if (
-                kind == task
-                and length == task_length
-                and name_kind == STRING
-                and found_length == name_length
-                and reading.tasks < expected
-            ):
-                at = records.base + records.position
-                records.position += size
-                pid = numbers[reading.tasks]
-                reading.tasks += 1
-                reading.pid = pid
-                reading.bears_objects = exit_state == 0 and pid not in threads
-                yield _state(pid, state, exit_state, status, signal, text(name), at)
+            buffer, position = records.buffer, records.position
+            kind, length = unpack_head(buffer, position)
+            if kind == task and length == task_length and reading.tasks < expected:
+                _, _, state, exit_state, status, signal, name_kind, found_length, name = unpack_whole(buffer, position)
+                if name_kind == STRING and found_length == name_length:
+                    at = records.base + position
+                    records.position = position + size
+                    pid = numbers[reading.tasks]
+                    reading.tasks += 1
+                    reading.pid = pid
+                    reading.bears_objects = exit_state == 0 and pid not in threads
+                    yield _state(pid, state, exit_state, status, signal, text(name), at)
+                    continue
+            elif kind in mute and HEADER_SIZE <= length <= len(buffer) - position:
+                records.position = position + length
                 continue
         if not records.next():
             yield from _end_without_tail(records, reading, expected)
