@@ -9,6 +9,7 @@ be blocked, `uid=N` gives root away.
 
 import ctypes
 import os
+import shutil
 import signal
 import sys
 import time
@@ -41,7 +42,7 @@ def start(options: list[str], command: list[str]) -> None:
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
     try:
-        os.execvp(command[0], command)
+        os.execv(command[0], command)
     except OSError as error:
         os.write(2, f"{command[0]}: {error}\n".encode())
     os._exit(127)
@@ -64,6 +65,7 @@ def main() -> None:
     report = int(sys.argv[1])
     split = sys.argv.index("--")
     options, command = sys.argv[2:split], sys.argv[split + 1 :]
+    command[0] = shutil.which(command[0]) or command[0]
     libc = ctypes.CDLL(None, use_errno=True)
     call(libc.unshare(CLONE_NEWPID | CLONE_NEWNS), "unshare")
     call(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount")
