@@ -1,0 +1,15 @@
+"""Back end `shell`: a plan as a shell script that a person can read, step through and run."""
+
+from planner.hookspecs import Artefact, BackEnd, Options, hookimpl
+
+
+def _emit(artefact: Artefact, options: Options) -> str:
+    from crplan_shell.emit import emit
+
+    return emit(artefact.plan)
+
+
+@hookimpl
+def crplan_backends() -> tuple[BackEnd, ...]:
+    """Return the back end."""
+    return (BackEnd(name="shell", help="a shell script that rebuilds the tree, one line a step", emit=_emit, executable=True),)

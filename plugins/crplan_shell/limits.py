@@ -1,0 +1,47 @@
+"""What a shell script cannot do, known before anything runs, and what it must ask of the machine first."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from planner.identity import ProcessId
+from planner.plans import Create, CreateThread, Exit, Plan
+
+SHARED: Final = frozenset({"files", "fs", "sysv_undo"})
+"""What two interpreters can share; memory, and what needs it, they cannot."""
+
+SIGSEGV: Final = 11
+NO_END: Final = frozenset({17, 18, 19, 20, 21, 22, 23, 28, 127})
+"""Signals that end no process by default (SIGCHLD, SIGCONT, the stops, SIGURG, SIGWINCH), and the mark of a stop."""
+
+CORE_DUMPED: Final = 0x80
+
+
+def refuses(plan: Plan) -> str:
+    """Return a sentence that names the first task which cannot be made, or ""."""
+    processes = plan.process_table()
+    for step in plan.steps:
+        if isinstance(step, Create) and step.share:
+            impossible = sorted(set(step.share) - SHARED)
+            if impossible:
+                return f"task {step.child} shares {' and '.join(impossible)} with task {step.actor}: two interpreters cannot"
+            if not step.actor:
+                return f"task {step.child} would share {' and '.join(sorted(step.share))} with the script itself"
+        elif isinstance(step, Exit):
+            number = step.status & 0x7F
+            actor = processes.get(step.actor)
+            if not 0 <= step.status <= 0xFFFF or number in NO_END or (number and step.status >> 8):
+                return f"task {step.actor} ended with the wait status {step.status}, with which no process ends"
+            if number not in (0, SIGSEGV) and actor and actor.pids[-1] == 1:
+                return f"task {step.actor} is an init, and an init cannot end itself by signal {number}"
+    return ""
+
+
+def needs(plan: Plan) -> Iterator[tuple[str, ProcessId]]:
+    """Yield what not every machine's agent can do, with the first task that wants it."""
+    threads = (step.child for step in plan.steps if isinstance(step, CreateThread))
+    cores = (step.actor for step in plan.steps if isinstance(step, Exit) and step.status & CORE_DUMPED)
+    alone = (step.actor for step in plan.steps if isinstance(step, Exit) and step.thread_only)
+    for what, tasks in (("threads", threads), ("cores", cores), ("leaderless", alone)):
+        task = next(tasks, None)
+        if task is not None:
+            yield what, task

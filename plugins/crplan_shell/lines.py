@@ -1,0 +1,112 @@
+"""One step as one line of shell: its words, quoted, and its comment.
+
+Numbers are level-0 numbers and vectors are written outermost first, as in the plan; the agent translates.
+"""
+
+import re
+from typing import Final
+
+from planner.identity import Pids, ProcessId
+from planner.plans import (
+    AnyStep,
+    Create,
+    CreateThread,
+    Enter,
+    Exit,
+    Kill,
+    Process,
+    Reap,
+    SetGroup,
+    SetSession,
+    SetSubreaper,
+    Verify,
+)
+
+SIGCHLD: Final = 17
+_BARE_WORD: Final = re.compile(r"[A-Za-z0-9_./,@%+:-]+")
+_NAME_MOST: Final = 32
+"""Characters of a task's name in a comment; the kernel keeps 15."""
+
+
+def quoted(text: str) -> str:
+    """Quote a text as one word of shell: printable ASCII on one line, without blanks, whatever the text was.
+
+    Words are joined by blanks on their way to the agent, so a blank inside a word is escaped like any odd character.
+    """
+    word = escaped(text).replace(" ", r"\x20")
+    return word if _BARE_WORD.fullmatch(word) else "'" + word.replace("'", r"'\''") + "'"
+
+
+def escaped(text: str) -> str:
+    """Write a text in printable ASCII on one line; every other character, and the backslash, as its UTF-8 bytes in hex."""
+    return "".join(
+        character
+        if " " <= character <= "~" and character != "\\"
+        else "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+        for character in text
+    )
+
+
+def step_words(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
+    """Return the words of a step: its number, what is done, to whom, how, and by which rule."""
+    return [str(step.number), *_deed(step, processes), "rule", step.rule]
+
+
+def step_comment(step: AnyStep, processes: dict[ProcessId, Process], sentences: dict[str, str]) -> str:
+    """Return the comment of a step: its rule, why it is there, and the name of the process that it is about."""
+    subject = processes.get(_subject(step))
+    sentence = sentences.get(step.rule, "")
+    name = f"[{escaped(subject.name[:_NAME_MOST])}]" if subject and subject.name else ""
+    return " ".join(part for part in (f"{escaped(step.rule)}:", sentence, name) if part)
+
+
+def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
+    subject = _subject(step)
+    match step:
+        case Create():
+            words = ["create", str(subject), "as", _slashed(processes[subject].pids), "by", str(step.actor)]
+            flags = ["newpid"] * step.new_namespace + ["parent"] * step.sibling
+            exit_signal = 0 if step.sibling else step.exit_signal
+            words += ["flags", ",".join(flags)] * bool(flags)
+            words += ["share", ",".join(sorted(step.share))] * bool(step.share)
+            words += ["signal", str(exit_signal)] * (exit_signal != SIGCHLD)
+        case CreateThread():
+            words = ["thread", str(subject), "as", _slashed(processes[subject].pids), "by", str(step.actor)]
+        case SetSession():
+            words = ["setsid", str(subject)]
+        case SetGroup():
+            words = ["setpgid", str(subject), "to", str(step.group), "by", str(step.actor)]
+        case SetSubreaper():
+            words = ["subreaper", str(subject), "turn", "on" if step.on else "off"]
+        case Enter():
+            actor = processes.get(step.actor)
+            home = actor.namespace if actor else ProcessId(0)
+            words = ["enter", str(subject), "namespace", "own" if step.namespace == home else str(step.namespace)]
+        case Exit():
+            words = ["exit", str(subject), "status", str(step.status)] + ["only", "leader"] * step.thread_only
+        case Kill():
+            words = ["kill", str(subject), "signal", str(step.signal), "by", str(step.actor)]
+        case Reap():
+            words = ["reap", str(subject), "by", str(step.actor)]
+        case Verify():
+            words = ["verify", str(subject), "as", _slashed(processes[subject].pids), "parent", str(step.parent)]
+            words += ["group", str(step.group), "session", str(step.session), "state", "zombie" if step.zombie else "alive"]
+            words += ["status", str(step.status)] * bool(step.zombie and step.status)
+            words += ["subreaper", "on"] * step.subreaper
+            vectors = sorted(processes[thread].pids for thread in step.threads)
+            words += ["threads", ",".join(_slashed(vector) for vector in vectors)] * bool(vectors)
+    return words
+
+
+def _subject(step: AnyStep) -> ProcessId:
+    match step:
+        case Create() | CreateThread() | Reap():
+            return step.child
+        case SetGroup() | Kill() | Verify():
+            return step.target
+        case _:
+            return step.actor
+
+
+def _slashed(pids: Pids) -> str:
+    return "/".join(str(number) for number in pids)
