@@ -93,15 +93,21 @@ class Records:
         self.position += HEADER_SIZE
         return True
 
+    def refuse_failure(self) -> None:
+        """Raise `FailureFound` where the next record is ERROR."""
+        head = self.peek()
+        if head is not None and head[0] == ERROR:
+            self.next()
+            raise FailureFound
+
     def expect(self, kind: int, what: str, shortest: int, longest: int) -> bytes:
         """Return the payload of the next record, which must be `what`, of `kind`, with a length within bounds.
 
         Raises `BadImage`, and `FailureFound` where the checkpoint broke off here.
         """
+        self.refuse_failure()
         if not self.next():
             raise BadImage(self.offset, f"the stream ends, expected {what}")
-        if self.type == ERROR:
-            raise FailureFound
         if self.type != kind:
             raise BadImage(self.at, f"found {self.name(self.type)} of length {self.length}, expected {what}")
         return self.payload(what, shortest, longest)

@@ -24,22 +24,24 @@ def read(stream: BinaryIO) -> Iterator[AnyEvent]:
     Nothing is kept but the pid sections; everything else goes by in chunks.
     """
     records = Records(stream, BEFORE_PIDS)
+    opened = False
     try:
         header = read_header(records)
         sections = read_sections(records)
+        generation = choose(records, header, sections)
+        records.names = generation.names()
+        task_length = check_first_task(records, generation)
+        yield ImageOpened(format=FORMAT, generation=generation.name, facts=header.facts(generation), at=0)
+        opened = True
+        yield from defects_of(header, generation)
+        roll = Roll()
+        if sections.shape == "objects":
+            yield from read_objects(sections, generation, roll)
+        else:
+            yield from read_entries(sections, roll)
+        yield from read_tasks(records, generation, task_length, roll)
     except FailureFound:
-        yield ImageOpened(format=FORMAT, generation="unknown", at=0)
+        if not opened:
+            yield ImageOpened(format=FORMAT, generation="unknown", at=0)
         yield read_failure(records)
         yield ImageClosed(tasks=0, complete=False, at=records.offset)
-        return
-    generation = choose(records, header, sections)
-    records.names = generation.names()
-    task_length = check_first_task(records, generation)
-    yield ImageOpened(format=FORMAT, generation=generation.name, facts=header.facts(generation), at=0)
-    yield from defects_of(header, generation)
-    roll = Roll()
-    if sections.shape == "objects":
-        yield from read_objects(sections, generation, roll)
-    else:
-        yield from read_entries(sections, roll)
-    yield from read_tasks(records, generation, task_length, roll)

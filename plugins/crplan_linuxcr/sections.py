@@ -73,22 +73,28 @@ def read_sections(records: Records) -> Sections:
         raise BadImage(records.at, f"BUFFER (TREE): length {records.length}, expected {narrow} or {wide} for {tasks} tasks")
     width = (WIDE if records.length == wide else NARROW) // WORD
     entries = _words(records, payload)
+    records.refuse_failure()
     numbers: array[int] = array("i")
     shape: Shape = "flat"
     head = records.peek()
+    if head is None:
+        raise BadImage(records.offset, f"the stream ends after the TREE, expected the records of {tasks} tasks")
     if head == (VPIDS, VPIDS_LENGTH):
         shape = "wide" if width == WIDE // WORD else "announced"
         announced = _announced(records, tasks)
         if announced:
             numbers = _read_numbers(records, announced)
     elif width == WIDE // WORD:
-        found = "the stream ends" if head is None else f"found {records.name(head[0])} of length {head[1]}"
-        raise BadImage(records.offset, f"{found}, expected VPIDS of length {VPIDS_LENGTH}")
-    elif head is not None and head[0] == BUFFER:
+        raise BadImage(
+            records.offset, f"found {records.name(head[0])} of length {head[1]}, expected VPIDS of length {VPIDS_LENGTH}"
+        )
+    elif head[0] == BUFFER:
         shape = "inline"
         depths = entries[5::width]
         if min(depths) < 0:
             raise BadImage(tree_at, f"TREE: an entry has depth {min(depths)}, expected 0 or more")
+        if sum(depths) > tasks * MOST_LEVELS:
+            raise BadImage(tree_at, f"TREE: the sum of depths is {sum(depths)}, expected at most {tasks * MOST_LEVELS}")
         numbers = _read_numbers(records, sum(depths))
     return Sections(
         shape=shape,
@@ -117,10 +123,12 @@ def _read_objects(records: Records) -> Sections:
     tree_at = records.at
     length = HEADER_SIZE + tasks * NARROW
     payload = records.expect(BUFFER, "BUFFER (TREE)", length, length)
+    entries_at = records.at + HEADER_SIZE
+    records.refuse_failure()
     return Sections(
         shape="objects",
         tree_at=tree_at,
-        entries_at=records.at + HEADER_SIZE,
+        entries_at=entries_at,
         entries=_words(records, payload),
         width=NARROW // WORD,
         numbers_at=numbers_at,

@@ -10,8 +10,7 @@ from typing import Final
 
 import msgspec
 
-from crplan_linuxcr.failure import read_failure
-from crplan_linuxcr.framing import HEADER_SIZE, Records
+from crplan_linuxcr.framing import HEADER_SIZE, FailureFound, Records
 from crplan_linuxcr.generations import ERROR, OBJREF, STRING, TAIL, Generation
 from crplan_linuxcr.members import Roll
 from crplan_linuxcr.namespaces import Namespaces
@@ -43,7 +42,7 @@ class Reading(msgspec.Struct, kw_only=True):
 
 
 def read_tasks(records: Records, generation: Generation, task_length: int, roll: Roll) -> Iterator[AnyEvent]:
-    """Yield what the stream says from the first TASK to its end, `ImageClosed` included; raises `BadImage`."""
+    """Yield what the stream says from the first TASK to its end, `ImageClosed` included; raises `BadImage` and `FailureFound`."""
     reading = Reading()
     namespaces = Namespaces(generation, root=roll.numbers[0])
     order, task = records.order, generation.task
@@ -90,9 +89,7 @@ def read_tasks(records: Records, generation: Generation, task_length: int, roll:
             yield from _tail(records, reading, expected)
             return
         if records.type == ERROR:
-            yield read_failure(records)
-            yield ImageClosed(tasks=reading.tasks, complete=False, at=records.offset)
-            return
+            raise FailureFound
         if records.type == task:
             yield _task(records, generation, task_length, roll, reading)
         else:
