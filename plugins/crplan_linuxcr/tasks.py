@@ -158,8 +158,9 @@ SECTION_TYPES: Final = frozenset({1, 2, 3, 7})
 
 def _sharing(pid: ProcessId, generation: Generation, order: str, payload: bytes, at: int) -> SharingRecorded:
     numbers = struct.unpack_from(f"{order}{len(generation.shared)}i", payload)
-    shared = {kind: max(number, 0) for kind, number in zip(generation.shared, numbers, strict=True)}
-    return SharingRecorded(pid=pid, at=at, **shared)
+    if min(numbers) < 0:
+        numbers = tuple(max(number, 0) for number in numbers)
+    return SharingRecorded(pid=pid, at=at, **dict(zip(generation.shared, numbers, strict=True)))
 
 
 def _tail(records: Records, reading: Reading, expected: int) -> Iterator[AnyEvent]:
