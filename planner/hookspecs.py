@@ -16,6 +16,7 @@ from planner.events import AnyEvent
 from planner.findings import Finding
 from planner.forest import Forest
 from planner.plans import Plan
+from planner.rebuild import Rebuild
 
 API = "1.0"
 """Version of this contract; plugins state it in every record."""
@@ -39,6 +40,30 @@ class BadImage(Exception):
 
 class CannotEmit(Exception):
     """A back end or executor cannot do this plan: exit code 3. The message names the task and the reason."""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event that a problem or an explanation rests on: its position in the log, its place in the image, and what it says."""
+
+    seq: int
+    at: int | str | None = None
+    text: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a job could not be done, in a form for every output.
+
+    `exit_code` is what the command ends with; `code` is a finding's code, or "bad-image", "plugin-failed", "cannot-emit",
+    "not-proved". `at` is the place in the image, `because` are the facts that contradict each other.
+    """
+
+    exit_code: int
+    code: str
+    message: str
+    at: int | str | None = None
+    pid: int = 0
+    because: tuple[Evidence, ...] = ()
+    hint: str = ""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +112,9 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
     """Turns a proved plan into an artefact: a pure function, the core writes the file.
 
     `emit` gets the plan, the forest and findings that it came from, and the options with their defaults filled in.
-    `executable` asks for mode +x with `-o`; `machine` marks a format that programs read.
+    `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `machine` marks a
+    format that programs read; such a back end also has `problem`, which writes a valid document that holds the error, so that
+    whoever reads standard output finds a document whatever the exit code.
     """
 
     name: str
@@ -96,16 +123,28 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
     options: tuple[Option, ...] = ()
     executable: bool = False
     machine: bool = False
+    problem: Callable[[Problem, Options], str | bytes] | None = None
     priority: int = 50
     api: str = API
 
 
 class Artefact(msgspec.Struct, frozen=True, kw_only=True):
-    """What a back end works from."""
+    """What a back end works from.
+
+    `proved` is False for the beginning of a log (`--until`), whose plan may lack steps; then `cut_at` is the position where it
+    ends. `rebuild` says how far a run came, where the log holds one. `width`, `colour` and `unicode` say what the terminal can
+    show; only outputs for people look at them, and their values here are those of a file.
+    """
 
     plan: Plan
     forest: Forest
     findings: tuple[Finding, ...] = ()
+    proved: bool = True
+    cut_at: int | None = None
+    rebuild: Rebuild | None = None
+    width: int = 100
+    colour: bool = False
+    unicode: bool = True
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,134 @@
+"""The plan and the findings: the folds of the decision events of a log."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from planner.events import (
+    AnyEvent,
+    BirthDecided,
+    FindingRaised,
+    NamespaceInferred,
+    PlanProved,
+    ProcessPlanned,
+    StepPlanned,
+    TaskPlaced,
+)
+from planner.findings import KINDS, Finding, finding
+from planner.forest import Forest
+from planner.identity import OUTSIDE, ProcessId
+from planner.plans import AnyStep, Plan, Process
+
+DECISIONS: Final = (NamespaceInferred, TaskPlaced, BirthDecided, ProcessPlanned, StepPlanned, FindingRaised, PlanProved)
+
+UNCOVERED_PROPERTY: Final = "uncovered"
+"""Property of the facts by which a plan document says what is not covered."""
+
+PLAN_FORMAT: Final = "plan"
+"""Format of an image that is a plan document: its facts are those that the plan's steps end in."""
+
+NEVER_COVERED: Final = (
+    "memory, registers, pending signals, timers and limits of every task",
+    "open files, pipes, sockets, terminals and file locks",
+    "mounts, and every kind of namespace other than pid namespaces",
+    "credentials, capabilities, security labels, seccomp filters and cgroups",
+)
+"""What no executor restores, whatever the image."""
+
+
+def fold_plan(events: Iterable[AnyEvent], forest: Forest, image_id: str) -> Plan:
+    """Return the plan that the decisions in `events` add up to; of a log that was cut, the beginning of it."""
+    processes: list[Process] = []
+    steps: list[AnyStep] = []
+    for event in events:
+        if isinstance(event, StepPlanned):
+            steps.append(event.step)
+        elif isinstance(event, ProcessPlanned):
+            processes.append(event.process)
+    return Plan(
+        image_id=image_id,
+        root=forest.root if any(task.parent == OUTSIDE for task in forest.tasks.values()) else OUTSIDE,
+        processes=tuple(processes),
+        steps=tuple(steps),
+        uncovered=uncovered(forest),
+    )
+
+
+def uncovered(forest: Forest) -> tuple[str, ...]:
+    """Return sentences on what a rebuild of this forest leaves out."""
+    recorded = tuple(fact.value for _, fact in forest.facts if fact.property == UNCOVERED_PROPERTY)
+    if recorded:
+        return recorded
+    stopped = [task.pid for task in forest.tasks.values() if task.state == "stopped"]
+    special = (f"the stopped state of {_tasks(stopped)}, which will pause instead",) if stopped else ()
+    return NEVER_COVERED + special
+
+
+def _tasks(pids: list[ProcessId]) -> str:
+    shown = ", ".join(map(str, pids[:8]))
+    more = f" and {len(pids) - 8} more" if len(pids) > 8 else ""
+    return f"task{'s' if len(pids) > 1 else ''} {shown}{more}"
+
+
+def fold_findings(events: Sequence[AnyEvent], forest: Forest) -> tuple[Finding, ...]:
+    """Return the findings of reader, inference, planner and checks, in the order of the log, with their places in the image."""
+    found: list[Finding] = [
+        _finding(defect.code, pid=defect.pid, detail=defect.detail, at=defect.at) for _, defect in forest.defects
+    ]
+    for event in events:
+        if isinstance(event, TaskPlaced):
+            if event.choices < 2:
+                continue
+            detail = f"task {event.pid} fits into {event.choices} pid namespaces, and the image does not say which it was in"
+            found.append(_finding("namespace-ambiguous", pid=event.pid, property="namespace", detail=detail))
+        elif isinstance(event, FindingRaised):
+            found.append(
+                _finding(
+                    event.code,
+                    pid=event.pid,
+                    property=event.property,
+                    recorded=event.recorded,
+                    target=event.target,
+                    detail=event.detail,
+                    at=_place(events, event.because),
+                )
+            )
+    return tuple(found)
+
+
+def _place(events: Sequence[AnyEvent], because: Sequence[int]) -> int | str | None:
+    """Return the place in the image of the first piece of evidence that has one."""
+    for seq in because:
+        place: int | str | None = getattr(events[seq], "at", None) if 0 <= seq < len(events) else None
+        if place is not None:
+            return place
+    return None
+
+
+def _finding(
+    code: str,
+    *,
+    pid: ProcessId,
+    detail: str,
+    at: int | str | None = None,
+    property: str = "",
+    recorded: str = "",
+    target: str = "",
+) -> Finding:
+    """Make a finding; a code that this version does not know, from a newer log or a plugin, is a warning."""
+    if code in KINDS:
+        return finding(code, pid=pid, property=property, recorded=recorded, target=target, detail=detail, at=at)
+    return Finding(
+        code=code,
+        severity="warning",
+        message=detail or code,
+        pid=pid,
+        property=property,
+        recorded=recorded,
+        target=target,
+        at=at,
+    )
+
+
+def recorded_id(forest: Forest) -> str:
+    """Return the image id that a plan document states, "" for every other image."""
+    return forest.image_facts.get("image_id", "") if forest.format == PLAN_FORMAT else ""

@@ -1,0 +1,279 @@
+"""From a source to a proved plan and an artefact: the one path that the library and the command line share.
+
+A log that already holds decisions is folded and proved again, never planned again, so that what was reviewed is what is carried
+out; everything else about a log is the same as of the image that it was written from.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import chain
+from typing import BinaryIO
+
+import msgspec
+
+from planner import log, sources
+from planner.decisions import DECISIONS, fold_findings, fold_plan, recorded_id
+from planner.events import (
+    FORMAT_VERSION,
+    AnyEvent,
+    DefectRecorded,
+    FindingRaised,
+    LogOpened,
+    PlanProved,
+    RunEvent,
+)
+from planner.findings import KINDS, Finding
+from planner.forest import Contradiction, Forest, fold, image_id
+from planner.hookspecs import Artefact, BackEnd, BadImage, CannotEmit, Reader, Source
+from planner.identity import Sequence as Seq
+from planner.options import filled
+from planner.plans import Plan
+from planner.plugins import PluginFailed, Registry, load
+from planner.problems import NotProved
+from planner.rebuild import fold_run
+
+BAD_IMAGE = "bad-image"
+"""Code of the defect by which a log says that its image could not be read to the end."""
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What a log comes to: its events with the decisions, and their folds."""
+
+    events: list[AnyEvent]
+    forest: Forest
+    plan: Plan
+    findings: tuple[Finding, ...]
+
+    def artefact(self) -> Artefact:
+        """Return what a back end works from."""
+        return Artefact(plan=self.plan, forest=self.forest, findings=self.findings, rebuild=fold_run(self.events))
+
+
+@cache
+def default_registry() -> Registry:
+    """Return the installed plugins, loaded once for the library's functions."""
+    return load()
+
+
+def source_of(source: "str | os.PathLike[str] | bytes | BinaryIO | Source") -> Source:
+    """Return a path, bytes or an open binary stream as a source; raises `BadImage` for a path that cannot be opened."""
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, bytes):
+        return sources.from_bytes(source)
+    if isinstance(source, (str, os.PathLike)):
+        return sources.from_path(os.fspath(source))
+    return sources.from_stream(source, getattr(source, "name", "stream"))
+
+
+def stream_events(source: Source, registry: Registry) -> Iterator[AnyEvent]:
+    """Yield the log of a source as it is read, `LogOpened` first: what the image says, and in a log or plan what was decided.
+
+    Raises `BadImage` where the bytes cannot be decoded, and `PluginFailed` where a reader raises anything else.
+    """
+    if log.recognises(source.head):
+        with source.open() as stream:
+            yield from log.read(stream)
+        return
+    reader = recognise(source, registry)
+    yield LogOpened(format_version=FORMAT_VERSION)
+    try:
+        yield from reader.read(source)
+    except (BadImage, Contradiction, GeneratorExit):
+        raise
+    except RecursionError:
+        raise BadImage(0, "the image is nested too deeply") from None
+    except Exception as error:
+        plugin = registry.provider("reader", reader.name)
+        raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+
+
+def recognise(source: Source, registry: Registry) -> Reader:
+    """Return the first reader, by priority and name, that recognises the source; raises `BadImage` when none does."""
+    for reader in registry.readers:
+        try:
+            if reader.recognises(source):
+                return reader
+        except Exception as error:
+            plugin = registry.provider("reader", reader.name)
+            raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+    found = "a directory" if source.directory else f"it begins with {source.head[:8].hex(' ')}" if source.head else "it is empty"
+    known = ", ".join(["event log", *(reader.name for reader in registry.readers)])
+    raise BadImage(0, f"is no image that an installed reader recognises ({found}); readers: {known}")
+
+
+def resolve(events: Iterable[AnyEvent], *, replan: bool = False) -> Outcome:
+    """Fold a log, decide what it leaves open, and prove the plan on the model kernel.
+
+    Raises `Contradiction` for facts that cannot be or cannot be restarted, `BadImage` for a log that was cut or does not hold
+    together, and `NotProved`. When it raises, `events` (if it is a list) holds the log as far as it came.
+    """
+    history = events if isinstance(events, list) else list(events)
+    _refuse_unreadable(history)
+    if replan:
+        history[:] = [event for event in history if not isinstance(event, (*DECISIONS, *_RUN))]
+    if any(type(event) in _DECISIONS for event in history):
+        return _replay(history)
+    return _plan(history)
+
+
+_RUN = RunEvent.__args__
+_DECISIONS = frozenset(DECISIONS)
+
+
+def _refuse_unreadable(history: Sequence[AnyEvent]) -> None:
+    """Raise again what the reader raised, when the log is that of an image which could not be read."""
+    for event in history:
+        if type(event) is DefectRecorded and event.code == BAD_IMAGE:
+            raise BadImage(event.at, event.detail)
+
+
+def _plan(history: list[AnyEvent]) -> Outcome:
+    """Plan a log of image events; `history` grows by the decisions."""
+    try:
+        forest, decisions = _decide(history)
+    except Contradiction as error:
+        history.append(FindingRaised(code=error.code, pid=error.pid, detail=error.message, because=error.because))
+        raise
+    history += decisions
+    identity = image_id(forest)
+    plan = fold_plan(decisions, forest, identity)
+    _prove(plan, forest, recorded=False)
+    history.append(PlanProved(image_id=identity, plan_id=plan.plan_id))
+    return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
+
+
+def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
+    """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried."""
+    from planner.namespaces import solutions
+    from planner.planning import decide
+
+    forest = fold(history)
+    first: Contradiction | None = None
+    for placed in solutions(forest):
+        try:
+            whole = fold(chain(history, placed)) if placed else forest
+            return whole, [*placed, *decide(whole, Seq(len(history) + len(placed)))]
+        except Contradiction as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _replay(history: list[AnyEvent]) -> Outcome:
+    """Fold a log that holds decisions, and prove its plan again."""
+    proved = [event for event in history if type(event) is PlanProved]
+    if not proved:
+        _refuse_again(history)
+        raise BadImage(
+            f"event {len(history) - 1}",
+            "the log holds decisions and does not come to a proved plan, so it was cut; give --replan, or --until to look at it",
+        )
+    forest = fold(history)
+    identity = image_id(forest)
+    plan = fold_plan(history, forest, recorded_id(forest) or identity)
+    _prove(plan, forest, recorded=True)
+    if proved[-1].plan_id != plan.plan_id:
+        raise NotProved(
+            f"the steps are not those that were proved: plan {plan.plan_id}, recorded {proved[-1].plan_id}", recorded=True
+        )
+    return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
+
+
+def _refuse_again(history: Sequence[AnyEvent]) -> None:
+    """Raise the contradiction that ended the planning of this log, if that is how it ended."""
+    fold(history)
+    last = history[-1]
+    if isinstance(last, FindingRaised) and (last.code not in KINDS or KINDS[last.code].severity == "error"):
+        raise Contradiction(last.code, last.detail, last.because, last.pid)
+
+
+def _prove(plan: Plan, forest: Forest, *, recorded: bool) -> None:
+    from planner.kernel_proof import ModelRefusal, ProofFailed, prove
+
+    try:
+        prove(plan, forest)
+    except (ModelRefusal, ProofFailed) as error:
+        raise NotProved(f"the plan does not prove on the model: {error}", recorded=recorded) from None
+
+
+def as_it_stood(history: Sequence[AnyEvent], seq: int) -> Artefact:
+    """Return forest, plan and rebuild as they stood at position `seq` of a log."""
+    cut = list(log.until(history, seq))
+    forest = fold(cut, partial=True)
+    return Artefact(
+        plan=fold_plan(cut, forest, recorded_id(forest) or image_id(forest)),
+        forest=forest,
+        findings=fold_findings(cut, forest),
+        proved=any(type(event) is PlanProved for event in cut),
+        cut_at=len(cut) - 1,
+        rebuild=fold_run(cut),
+    )
+
+
+def emit_with(back_end: BackEnd, artefact: Artefact, given: Mapping[str, str], registry: Registry) -> str | bytes:
+    """Run a back end with its options filled in.
+
+    Raises `UsageError` for an option that it does not have, `CannotEmit` when it cannot do this plan, and `PluginFailed`.
+    """
+    options = filled(back_end.options, given, f"back end {back_end.name}")
+    try:
+        return back_end.emit(artefact, options)
+    except CannotEmit:
+        raise
+    except Exception as error:
+        plugin = registry.provider("back end", back_end.name)
+        raise PluginFailed(f"back end {back_end.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+
+
+# The library's functions, which `planner` offers under its own name.
+
+
+def read(source: "str | os.PathLike[str] | bytes | BinaryIO | Source") -> list[AnyEvent]:
+    """Read an image, an event log or a plan document and return its log, `LogOpened` first.
+
+    Raises `BadImage` with the place where the bytes cannot be decoded into facts.
+    """
+    return list(stream_events(source_of(source), default_registry()))
+
+
+def plan(log: Iterable[AnyEvent], *, replan: bool = False) -> Plan:
+    """Plan the restart of a log's image and prove it on the model kernel; decisions in the log are kept unless `replan`.
+
+    Raises `Contradiction` for an image that cannot be restarted, and `NotProved`.
+    """
+    return resolve(list(log), replan=replan).plan
+
+
+def simulate(plan: Plan) -> Forest:
+    """Run a plan on the model kernel and return the forest that stands at its end.
+
+    Raises `NotProved` with the step, the rule and the errno where the model refuses a step.
+    """
+    from planner.plandoc import forest_of
+
+    forest = forest_of(plan)
+    _prove(plan, forest, recorded=True)
+    return forest
+
+
+def emit(
+    plan: Plan, name: str, *, log: Iterable[AnyEvent] | None = None, options: Mapping[str, str] | None = None
+) -> str | bytes:
+    """Return the artefact that the back end `name` makes of a plan.
+
+    Programs depend on the plan alone. `log` is the log that the plan came from; a preview shows what it says beyond the plan.
+    Raises `UsageError` for an unknown back end or option, `CannotEmit` and `PluginFailed`.
+    """
+    from planner.options import chosen
+    from planner.plandoc import forest_of
+
+    registry = default_registry()
+    if log is None:
+        artefact = Artefact(plan=plan, forest=forest_of(plan))
+    else:
+        events = list(log)
+        forest = fold(events)
+        artefact = Artefact(plan=plan, forest=forest, findings=fold_findings(events, forest), rebuild=fold_run(events))
+    return emit_with(chosen(registry.backends, name, "back end"), artefact, options or {}, registry)
