@@ -158,5 +158,5 @@ register(
     "namespace-ambiguous",
     "note",
     "A task fits into several pid namespaces, and the image does not say which it was in.",
-    "Every fitting choice rebuilds the numbers, parents, sessions and groups of the image; `crplan explain` shows what was chosen.",
+    "Every fitting choice rebuilds the recorded numbers, parents, sessions and groups; `crplan explain` shows what was chosen.",
 )

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
-from operator import itemgetter
 from typing import Final
 
-from planner.identity import Pids
-from planner.namespace_cells import NOBODY, ROOT, Bearers, Cells, Clash, inits_of
+from planner.namespace_cells import NOBODY, ROOT, Bearers, Clash
+from planner.namespace_forced import Forced
 from planner.namespace_hint import Hint
-from planner.namespace_search import EFFORT, TOP, Exhausted, Problem, possible, search
+from planner.namespace_problem import TOP, Exhausted, Problem
+from planner.namespace_search import possible, search
 
 MOST_BITS: Final = 1 << 29
 """Open cells times namespaces at their level: more is given up before the memory is taken."""
@@ -23,155 +23,23 @@ MOST_PROBED: Final = 64
 class Answer:
     """The namespaces of some bearers: what is forced at once, and one assignment of the open cells at a time.
 
-    Raises `Clash` when the facts of `members` exclude each other, `Exhausted` when the search was given up.
+    Raises `Clash` when the facts of `members` exclude each other, `Exhausted` when the search was given up: `effort` is how many
+    steps of propagation it may take.
     """
 
-    def __init__(self, bearers: Bearers, members: list[int], effort: int = EFFORT) -> None:
+    def __init__(self, bearers: Bearers, members: list[int], effort: int) -> None:
+        self.forced = Forced(bearers, members)
         self.bearers = bearers
         self.members = members
-        self.inits = inits_of(bearers)
-        self.cells = Cells(bearers, self.inits, members)
-        self._refuse_ended()
-        self.namespaces = self._collect_namespaces()
-        """Cells with a living init, by level, in image order: the values of open cells."""
-        self._close_gaps()
-        self.lines: dict[int, tuple[int, ...]] = {ROOT: ()}
-        """The nested cells from level 1 down to a cell, itself included."""
+        self.cells = self.forced.cells
+        self.namespaces = self.forced.namespaces
+        self.line = self.forced.line
         self.open = [cell for cell in self.cells.representatives() if self.cells.init[cell] == NOBODY]
         self.index = {cell: place for place, cell in enumerate(self.open)}
         self._value = {cell: value for cells in self.namespaces for value, cell in enumerate(cells)}
-        self.problem = self._problem(self._numbers(), effort)
+        self.problem = self._problem(self.forced.numbers(), effort)
         self._chosen: list[int] = []
         self._fitting: list[int] = []
-
-    # What is forced.
-
-    def _member_of(self, cell: int) -> list[int]:
-        """Return somebody who lives in a cell, for evidence; nobody where the cell only stands between others."""
-        own = self.cells.own
-        return next(([member] for member in self.members if own(member) == cell), [])
-
-    def _refuse_ended(self) -> None:
-        cells, bearers = self.cells, self.bearers
-        ended = {cells.own(init): init for init in self.inits if init in bearers.empty}
-        if not ended:
-            return
-        inside = [(cells.own(member), member) for member in self.members if bearers.vectors[member][-1] != 1]
-        inside += [(cells.over(cell), member) for cell in cells.representatives() for member in self._members_if(cell, ended)]
-        for cell, member in inside:
-            if cell in ended:
-                raise Clash(
-                    "zombie-init",
-                    f"{bearers.name(member)} is in the pid namespace of {bearers.name(ended[cell])}, its init, which has ended:"
-                    " such a namespace is empty",
-                    [ended[cell], member],
-                )
-
-    def _members_if(self, cell: int, ended: dict[int, int]) -> list[int]:
-        return self._member_of(cell) if self.cells.over(cell) in ended else []
-
-    def _collect_namespaces(self) -> list[list[int]]:
-        cells, bearers = self.cells, self.bearers
-        deepest = max(cells.level)
-        namespaces: list[list[int]] = [[] for _ in range(deepest + 1)]
-        for init in self.inits:
-            if init not in bearers.empty:
-                cell = cells.own(init)
-                namespaces[cells.level[cell]].append(cell)
-        needed = {cells.level[cell]: cell for cell in reversed(cells.representatives()) if cells.init[cell] == NOBODY}
-        needed |= {
-            level - 1: cell
-            for cell in reversed(cells.representatives())
-            if (level := cells.level[cell]) > 1 and not namespaces[level - 1]
-        }
-        for level, cell in sorted(needed.items()):
-            if not namespaces[level]:
-                member = self._member_of(cell) or [cells.init[cell]]
-                raise Clash(
-                    "namespace-without-init",
-                    f"{bearers.name(member[0])} is in a pid namespace at level {level}, and no living task of the image is"
-                    " the init of one at that level",
-                    member,
-                )
-        return namespaces
-
-    def _close_gaps(self) -> None:
-        """Let every cell lie below one of the next level, which is open where the facts do not name it."""
-        cells = self.cells
-        sole = [found[0] if len(found) == 1 else NOBODY for found in self.namespaces]
-        nearest = [ROOT] * len(sole)
-        """For each level the deepest sole namespace above it."""
-        for level in range(2, len(sole)):
-            nearest[level] = sole[level - 1] if sole[level - 1] != NOBODY else nearest[level - 1]
-        for cell in sorted(cells.representatives(), key=cells.level.__getitem__):
-            cell = cells.find(cell)
-            level = cells.level[cell]
-            if cells.init[cell] == NOBODY and sole[level] != NOBODY:
-                cells.put_below(cell, sole[level])
-            elif cells.level[cells.over(cell)] < cells.level[nearest[level]]:
-                cells.put_below(cell, nearest[level])
-        for cell in cells.representatives():
-            level = cells.level[cell]
-            over = cells.over(cell)
-            if cells.level[over] < level - 1:
-                for between in range(cells.level[over] + 1, level):
-                    over = cells.new(between, above=over)
-                cells.above[cell] = over
-
-    def line(self, cell: int) -> tuple[int, ...]:
-        """Return the nested cells from level 1 down to `cell`."""
-        lines = self.lines
-        path: list[int] = []
-        while cell not in lines:
-            path.append(cell)
-            cell = self.cells.over(cell)
-        line = lines[cell]
-        for below in reversed(path):
-            line = lines[below] = (*line, below)
-        return line
-
-    # Numbers.
-
-    def _numbers(self) -> dict[int, set[int]]:
-        """Return the numbers that every cell bears at its own level; raises `Clash` where one is borne twice."""
-        own = self.cells.own
-        vectors, threads = self.bearers.vectors, self.bearers.threads
-        held: dict[int, list[Pids]] = {}
-        for member in self.members:
-            vector = vectors[member]
-            if len(vector) > 1:
-                held.setdefault(own(member), []).append(vector)
-                if member in threads:
-                    held[own(member)].extend(threads[member])
-        numbers: dict[int, set[int]] = {}
-        for cell, inside in held.items():
-            for level, over in enumerate(self.line(cell), start=1):
-                column = set(map(itemgetter(level), inside))
-                before = numbers.get(over)
-                if len(column) < len(inside) or (before is not None and not before.isdisjoint(column)):
-                    self._refuse_twice(over, level)
-                if before is None:
-                    numbers[over] = column
-                else:
-                    before |= column
-        return numbers
-
-    def _refuse_twice(self, cell: int, level: int) -> None:
-        bearers = self.bearers
-        seen: dict[int, int] = {}
-        for member in self.members:
-            vector = bearers.vectors[member]
-            if len(vector) <= level or self.line(self.cells.own(member))[level - 1] != cell:
-                continue
-            for pids in (vector, *bearers.threads.get(member, ())):
-                first = seen.setdefault(pids[level], member)
-                if first != member or (pids is not vector and pids[level] == vector[level]):
-                    raise Clash(
-                        "duplicate-number",
-                        f"{bearers.name(first)} and {bearers.name(member)} must share a pid namespace at level {level},"
-                        f" and both bear number {pids[level]} there",
-                        [first, member],
-                    )
 
     def _problem(self, numbers: dict[int, set[int]], effort: int) -> Problem:
         cells = self.cells
@@ -306,27 +174,33 @@ class Answer:
 
     def count(self) -> None:
         """Count for each open cell the namespaces that fit, by trying out those of small parts."""
-        problem = self.problem
-        probes = PROBES
         known = list(self._chosen)
+        self._probes = PROBES
         for part in self.parts:
-            if len(part) > MOST_PROBED:
-                continue
-            for place in part:
-                for value in range(problem.domain[place].bit_length()):
-                    if not problem.domain[place] & ~known[place] & 1 << value or not probes:
-                        continue
-                    probes -= 1
-                    try:
-                        witness = possible(problem, part, self._hint.order, place, value)
-                    except Exhausted:
-                        continue
-                    if witness is None:
-                        problem.refute(place, value)
-                    else:
-                        for one, values in witness.items():
-                            known[one] |= values
-        self._fitting = list(problem.domain)
+            if len(part) <= MOST_PROBED:
+                try:
+                    self._probe(part, known)
+                except Exhausted:
+                    break
+        self._fitting = list(self.problem.domain)
+
+    def _probe(self, part: list[int], known: list[int]) -> None:
+        """Look for an assignment with each value of a part's cells that none is known for, and refute the others."""
+        problem = self.problem
+        for place in part:
+            for value in range(problem.domain[place].bit_length()):
+                if not problem.domain[place] & ~known[place] & 1 << value or not self._probes:
+                    continue
+                self._probes -= 1
+                try:
+                    witness = possible(problem, part, self._hint.order, place, value)
+                except Exhausted:
+                    continue
+                if witness is None:
+                    problem.refute(place, value)
+                    continue
+                for one, values in witness.items():
+                    known[one] |= values
 
     def others(self) -> Iterator[None]:
         """Go on to the other assignments, one for each step; parts are varied one at a time before they are varied together."""

@@ -79,7 +79,7 @@ class Bearers:
 
 
 class Cells:
-    """The cells of a forest, or of some of its bearers: `members` counts what only those say.
+    """The cells of a forest, or of some of its bearers: only what `members` say counts, and that there are `inits`.
 
     Lists are by cell number. A cell that became one with another is represented by the one that `find` returns.
     """
@@ -94,6 +94,9 @@ class Cells:
         """The recorded id of the namespace, -1 where the image has none."""
         self._one_with: list[int] = [ROOT]
         self._recorded: dict[NamespaceId, int] = {}
+        self._is_member = bytearray(len(bearers.tasks))
+        for member in members:
+            self._is_member[member] = 1
         self._own: list[int] = [NOBODY] * len(bearers.tasks)
         for init in inits:
             self.own(init)
@@ -128,7 +131,7 @@ class Cells:
 
     def own(self, bearer: int) -> int:
         """Return the cell of a bearer's own namespace; one who lives at the parent's level shares the parent's."""
-        own = self._own
+        own, is_member = self._own, self._is_member
         vectors = self.bearers.vectors
         line: list[int] = []
         while own[bearer] == NOBODY:
@@ -138,7 +141,7 @@ class Cells:
                 own[bearer] = ROOT
             elif vector[-1] == 1:
                 own[bearer] = self.new(len(vector) - 1, init=bearer)
-            elif parent != NOBODY and len(vectors[parent]) == len(vector):
+            elif parent != NOBODY and len(vectors[parent]) == len(vector) and is_member[bearer]:
                 line.append(bearer)
                 bearer = parent
             else:
@@ -152,6 +155,9 @@ class Cells:
         """Bring in what the parent and the session of a bearer say."""
         vectors, parents, sessions = self.bearers.vectors, self.bearers.parent, self.bearers.session
         level = len(vectors[bearer]) - 1
+        leader = sessions[bearer]
+        if leader != NOBODY and len(vectors[leader]) - 1 > level:
+            self._refuse_session(bearer, leader)
         if level == 0:
             return
         cell = self._own[bearer]
@@ -167,16 +173,8 @@ class Cells:
                 self._refuse_inside(bearer, parent, "parent")
             else:
                 inherited = sessions[parent] == sessions[bearer]
-        leader = sessions[bearer]
         if leader != NOBODY and leader != bearer and not inherited:
             above = len(vectors[leader]) - 1
-            if above > level:
-                raise Clash(
-                    "session-leader-below",
-                    f"{self.bearers.name(bearer)} is at level {level} and its session's leader {vectors[leader][0]} deeper,"
-                    f" at level {above}",
-                    [leader, bearer],
-                )
             if above == level and is_init:
                 self._refuse_inside(bearer, leader, "session's leader")
             if above:
@@ -202,6 +200,15 @@ class Cells:
             )
         self.namespace[cell] = namespace
         self.put_below(cell, fellow)
+
+    def _refuse_session(self, bearer: int, leader: int) -> NoReturn:
+        vectors = self.bearers.vectors
+        raise Clash(
+            "session-leader-below",
+            f"{self.bearers.name(bearer)} is at level {len(vectors[bearer]) - 1} and its session's leader {vectors[leader][0]}"
+            f" deeper, at level {len(vectors[leader]) - 1}",
+            [leader, bearer],
+        )
 
     def _refuse_inside(self, init: int, inner: int, what: str) -> NoReturn:
         number = self.bearers.vectors[inner][0]

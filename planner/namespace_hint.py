@@ -1,7 +1,8 @@
 """Which namespace is the likeliest: a hint for the order of the search, never a law.
 
-Three observations, in this order: numbers that a namespace gives rise with the outer ones, and never faster; who shares a session
-or a group often shares a namespace; and a task often comes soon after the last one before it.
+Three observations, in this order: numbers that a namespace gives rise with the outer ones; who shares a session or a group often
+shares a namespace; and a task often comes soon after another one of its namespace. Only the order of numbers counts, so that
+renumbering an image changes nothing.
 """
 
 from bisect import bisect_left, insort
@@ -18,8 +19,11 @@ MOST_POINTS: Final = 32
 MOST_COMPARED: Final = 2_000
 """In an image with more open cells, only bearers whose namespace was certain from the start are compared."""
 
+MOST_TRIED: Final = 256
+"""How many values of one cell are compared; those whose inits came last before it, in image order."""
+
 Point = tuple[int, int]
-"""The number at level 0 and the number in a namespace, of one bearer."""
+"""The rank of the number at level 0 and the number in a namespace, of one bearer."""
 
 
 class Hint:
@@ -38,13 +42,18 @@ class Hint:
                 wanted.add(found[bit.bit_length() - 1])
         points: dict[int, list[Point]] = {cell: [] for cell in wanted}
         labels: dict[int, set[int]] = {cell: set() for cell in wanted}
+        rank = {number: place for place, number in enumerate(sorted(bearers.position))} if wanted else {}
         if wanted:
             for member in answer.members:
                 vector = bearers.vectors[member]
                 for level, cell in enumerate(answer.line(own(member)) if len(vector) > 1 else (), start=1):
                     if cell in wanted:
-                        points[cell].append((vector[0], vector[level]))
-                        labels[cell].update((bearers.groups[member], bearers.sessions[member]))
+                        points[cell].append((rank[vector[0]], vector[level]))
+                        for label in (bearers.groups[member], bearers.sessions[member]):
+                            leader = bearers.position.get(label, member)
+                            # A leader that stands further out says nothing about which namespace down here.
+                            if len(bearers.vectors[leader]) > level or leader >= bearers.dead_from:
+                                labels[cell].add(label)
         for cell in wanted:
             points[cell].sort()
             labels[cell].discard(OUTSIDE)
@@ -52,6 +61,8 @@ class Hint:
         self._labels = [labels[cell] for cell in answer.open]
         self._value_points = [[points.get(cell, []) for cell in found] for found in answer.namespaces]
         self._value_labels = [[labels.get(cell, set()) for cell in found] for found in answer.namespaces]
+        self._born = [[rank.get(bearers.vectors[answer.cells.init[cell]][0], 0) for cell in found] for found in answer.namespaces]
+        """By level and value, the rank of the init's outer number."""
         self._compared: dict[int, list[int]] = {}
         if len(answer.open) <= MOST_COMPARED:
             for place, level in enumerate(self._problem.level):
@@ -69,12 +80,20 @@ class Hint:
             values.append(bit.bit_length() - 1)
         if len(values) < 2:
             return values
+        further: list[int] = []
+        if len(values) > MOST_TRIED:
+            born = self._born[level]
+            before = [value for value in values if born[value] < self._points[place][0][0]] if self._points[place] else []
+            near = set(before[-MOST_TRIED:] or values[:MOST_TRIED])
+            further = [value for value in values if value not in near]
+            values = [value for value in values if value in near]
         settled: dict[int, list[int]] = {}
         for other in self._compared.get(level, ()):
             domain = problem.domain[other]
             if domain & (domain - 1) == 0 and domain & problem.domain[place]:
                 settled.setdefault(domain.bit_length() - 1, []).append(other)
-        return sorted(values, key=lambda value: (*self._unlikely(place, level, value, settled.get(value, [])), value))
+        values.sort(key=lambda value: (*self._unlikely(place, level, value, settled.get(value, [])), value))
+        return values + further
 
     def _unlikely(self, place: int, level: int, value: int, settled: list[int]) -> tuple[int, int, int]:
         """Return how much speaks against a value: broken order, no shared session or group, distance in time."""
@@ -100,5 +119,5 @@ class Hint:
 
 
 def _breaks(earlier: Point, later: Point) -> int:
-    """Return 1 where the inner number does not rise, or rises by more than the outer one."""
-    return int(not 0 < later[1] - earlier[1] <= later[0] - earlier[0])
+    """Return 1 where the inner number does not rise."""
+    return int(later[1] <= earlier[1])

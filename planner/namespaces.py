@@ -40,11 +40,17 @@ RULES: Final = {
 MOST_SOLUTIONS: Final = 64
 """How many answers `solutions` gives unless it is told otherwise."""
 
+EFFORT: Final = 3_000_000
+"""Steps of propagation that the search for one image may cost in all: a few seconds."""
+
 MINIMISED: Final = 2_000
 """Images with more nested bearers than this get their contradictions with the evidence as it was met, not the smallest."""
 
 MINIMISING_TESTS: Final = 400
+"""How many subsets are looked at for the smallest evidence."""
+
 MINIMISING_EFFORT: Final = 20_000
+"""Steps of propagation for each of them."""
 
 _OBVIOUS: Final = frozenset({"session-leader-below", "namespace-init-below", "namespace-init-deeper", "namespace-without-init"})
 """Contradictions of one or two bearers, as they are met."""
@@ -73,12 +79,12 @@ def solutions(forest: "Forest", limit: int = MOST_SOLUTIONS) -> Iterator[list[De
         return
     from planner.namespace_answer import Answer
     from planner.namespace_cells import Bearers, Clash, check_numbers
-    from planner.namespace_search import Exhausted
+    from planner.namespace_problem import Exhausted
 
     bearers = Bearers(forest)
     try:
         check_numbers(bearers)
-        answer = Answer(bearers, list(range(len(bearers.vectors))))
+        answer = Answer(bearers, list(range(len(bearers.vectors))), EFFORT)
         answer.find()
         answer.count()
     except Clash as clash:
@@ -144,7 +150,7 @@ def _clash_of(bearers: "Bearers", members: list[int]) -> "Clash | None":
     """Return the contradiction between some bearers alone, None where there is none or none was found with little effort."""
     from planner.namespace_answer import Answer
     from planner.namespace_cells import Clash
-    from planner.namespace_search import Exhausted
+    from planner.namespace_problem import Exhausted
 
     try:
         Answer(bearers, members, MINIMISING_EFFORT).find()
@@ -158,7 +164,7 @@ def _clash_of(bearers: "Bearers", members: list[int]) -> "Clash | None":
 def _decisions(forest: "Forest", answer: "Answer") -> list[Decision]:
     """Write an answer as events: namespaces from the outermost level down, then tasks, then dead leaders, in image order."""
     cells, bearers = answer.cells, answer.bearers
-    inits = {init: answer.cells.own(init) for init in answer.inits}
+    inits = {init: answer.cells.own(init) for init in answer.forced.inits}
     ids: dict[int, NamespaceId] = {_ROOT_CELL: NamespaceId(0)}
     fresh = max(forest.namespaces, default=0) + 1
     decisions: list[Decision] = []

@@ -51,7 +51,7 @@ class History:
     """A tree that grows and dies at random; equal seeds give equal trees."""
 
     def __init__(self, seed: int, depth: int = 4, highest: int = 0) -> None:
-        """Begin with the init of level 0; `highest` asks for random nested numbers up to it (and a few above) instead of rising ones."""
+        """Begin with the init of level 0; `highest` asks for random nested numbers up to about it instead of rising ones."""
         self.random = Random(seed)
         self.depth = depth
         self.highest = highest
