@@ -132,13 +132,16 @@ class Sandbox:
 
     def close(self) -> None:
         """Kill whatever is left, and wait until it is gone."""
+        self._members()
         if self._init:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._init, signal.SIGKILL)
-        self._outer.kill()
-        self._outer.wait()
-        if self._init:
-            _until(lambda: not Path(f"/proc/{self._init}").exists(), 10, "the sandbox does not end")
+        try:
+            self._outer.wait(10)
+        except subprocess.TimeoutExpired:
+            self._outer.kill()
+            self._outer.wait()
+            raise
         for stream in (self._outer.stdout, self._outer.stderr):
             if stream:
                 stream.close()
@@ -227,18 +230,13 @@ class Sandbox:
 
     def _members(self) -> list[Seen]:
         """Return the descendants of the sandbox's init: every process of the sandbox is one."""
-        children: dict[int, list[int]] = {}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit() and (status := _status(f"/proc/{entry}")):
-                children.setdefault(int(status["PPid"]), []).append(int(entry))
         if not self._init:
-            inits = children.get(self._outer.pid, [])
-            self._init = inits[0] if inits else 0
+            self._init = next(iter(_children(self._outer.pid)), 0)
         found: list[Seen] = []
         queue = [self._init] if self._init else []
         while queue:
             host = queue.pop()
-            queue += children.get(host, [])
+            queue += _children(host)
             if seen := _look(host):
                 found.append(seen)
         return found
@@ -282,6 +280,15 @@ def shares(first: int, second: int, what: str) -> bool:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
     return bool(result == 0)
+
+
+def _children(host: int) -> list[int]:
+    """Return the children of all threads of a process (needs CONFIG_PROC_CHILDREN); none when it has gone."""
+    found: list[int] = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for thread in os.listdir(f"/proc/{host}/task"):
+            found += map(int, Path(f"/proc/{host}/task/{thread}/children").read_text().split())
+    return found
 
 
 def _status(directory: str) -> dict[str, str]:

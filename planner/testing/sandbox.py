@@ -67,6 +67,7 @@ def main() -> None:
     options, command = sys.argv[2:split], sys.argv[split + 1 :]
     command[0] = shutil.which(command[0]) or command[0]
     libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     call(libc.unshare(CLONE_NEWPID | CLONE_NEWNS), "unshare")
     call(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount")
     init = os.fork()

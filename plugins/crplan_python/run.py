@@ -18,16 +18,16 @@ PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
     """Rebuild the tree and block until it has ended; returns the exit code. `timeout` is in seconds, for one step.
 
-    The program is a child of its own, so that it stays small and forks cheaply; it dies with this process, because its events
-    go into a pipe that only this process reads, and because the kernel is asked to.
+    The program is a child process, so that it stays small and forks cheaply. It ends everything when this process dies, because
+    then nobody reads its events any more. With CRPLAN_DRY_RUN it prints the steps.
     """
     record(RunStarted(plan_id=plan.plan_id, executor="python"))
     reader, writer = os.pipe()
-    environment = {**os.environ, "CRPLAN_EVENTS": str(writer), "CRPLAN_TIMEOUT": repr(timeout), "CRPLAN_PARENT": str(os.getpid())}
+    environment = {**os.environ, "CRPLAN_EVENTS": str(writer), "CRPLAN_TIMEOUT": repr(timeout)}
     child = subprocess.Popen(
         [sys.executable, "-I", "-S", "-"],
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=None if os.environ.get("CRPLAN_DRY_RUN", "0") not in ("", "0") else subprocess.DEVNULL,
         pass_fds=[writer],
         env=environment,
     )

@@ -13,6 +13,7 @@ from tests.kernel.executor_suite import ExecutorSuite
 SYSTEM_PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
 
 RUN = """
+import os
 import sys
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def record(event):
     if isinstance(event, RunReady):
         print("ready", event.pid, flush=True)
 
-sys.exit(run(plan, record, float(sys.argv[2])))
+sys.exit(run(plan, record, float(os.environ.get("CRPLAN_TIMEOUT", "30"))))
 """
 
 
@@ -50,4 +51,4 @@ class TestRun(ExecutorSuite):
     def command(self, plan: Plan, directory: Path) -> Sequence[str]:
         file = directory / "plan.json"
         file.write_bytes(msgspec.json.encode(plan))
-        return [sys.executable, "-c", RUN, str(file), "30"]
+        return [sys.executable, "-c", RUN, str(file)]

@@ -31,6 +31,9 @@ from crplan_python.runtime.tables import Plan, Process
 TICK = 0.05
 """Seconds between looks at whether anything moves."""
 
+HOLD_TICK = 0.2
+"""Seconds between looks at a root whose end cannot be waited for."""
+
 STOPPED_AFTER = 0.1
 """Seconds without progress after which the process at work is looked at: it may have been killed."""
 
@@ -229,9 +232,12 @@ class Executor(Rebuild):
         poll = select.poll()
         poll.register(self.board.bell, select.POLLIN)
         poll.register(self._init_descriptor, select.POLLIN)
+        self._watch_listener(poll)
         for descriptor, _ in poll.poll(TICK * 1000):
             if descriptor == self.board.bell:
                 os.read(descriptor, 64)
+            elif descriptor in self._tell:
+                raise self.failed("nobody listens any more", "EPIPE")
         failure = self.board.failure()
         if failure:
             raise self.failed(failure[1], failure[0])
@@ -244,8 +250,7 @@ class Executor(Rebuild):
         index = self.board.current
         suspects = {self.board.holder()} if self.board.handed_on else {self.plan.steps[index].actor}
         for pid in suspects - {0}:
-            state = self.proc.state(pid)
-            if state in ("Z", "X", "") and self.board.current == index and not self.board.all_done:
+            if self.proc.is_ending(pid) and self.board.current == index and not self.board.all_done:
                 raise self.failed("process %d was killed" % pid, "killed")
 
     def heed_signals(self) -> None:
@@ -283,8 +288,12 @@ class Executor(Rebuild):
         poll = select.poll()
         poll.register(reader, select.POLLIN)
         poll.register(self._init_descriptor if root_is_zombie else root, select.POLLIN)
+        self._watch_listener(poll)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
-        poll.poll()
+        # An init that was killed stays until the executor has reaped the tasks that it let enter: then only a look helps.
+        look_after = HOLD_TICK * 1000 if len(self.outer) > 1 and not root_is_zombie else None
+        while not poll.poll(look_after) and not self.proc.is_ending(self.plan.root):
+            pass
 
     def finish(self) -> None:
         """Kill the namespace and reap until its init is gone: then nothing of it is left. Raises Failed."""
@@ -304,6 +313,11 @@ class Executor(Rebuild):
                 pause = min(pause * 2, 0.02)
 
     # Events for `crplan run`.
+
+    def _watch_listener(self, poll: select.poll) -> None:
+        """Notice the end of whoever listens to the events: the rebuild must not outlive it."""
+        for descriptor in self._tell:
+            poll.register(descriptor, 0)
 
     def tell(self, line: str) -> None:
         """Write an event line where somebody listens."""

@@ -10,6 +10,8 @@ from crplan_python.runtime.kernel import NR_FSCONFIG, NR_FSMOUNT, NR_FSOPEN, sys
 from crplan_python.runtime.tables import Plan, Step
 
 FSCONFIG_CMD_CREATE = 6
+PF_EXITING = 4
+"""The flag in stat's ninth field of a task that has begun to end."""
 
 
 class Mismatch(Exception):
@@ -51,6 +53,14 @@ class Proc:
             return self.read("%d/stat" % pid).rpartition(")")[2].split()[0]
         except OSError:
             return ""
+
+    def is_ending(self, pid: int) -> bool:
+        """Tell whether a task has ended or is about to: an init stays for a while until its namespace is empty."""
+        try:
+            words = self.read(f"{pid}/stat").rpartition(")")[2].split()
+        except OSError:
+            return True
+        return words[0] in "ZX" or bool(int(words[6]) & PF_EXITING)
 
     def list(self, path: str) -> set[int]:
         """Return the numbers in a directory; raises OSError."""
