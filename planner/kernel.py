@@ -222,7 +222,11 @@ class Kernel:
             caller.births = caller.namespace
             return
         pid = caller.namespace.numbers.get(number)
-        if pid is None or pid.owner is None or pid.owner.state != LIVING:
+        if pid is None or pid.owner is None:
+            raise KernelError("enter-gone")
+        if pid.thread:
+            raise KernelError("enter-thread")
+        if pid.owner.state != LIVING or pid.owner.main_ended:
             raise KernelError("enter-gone")
         self.enter_namespace(caller, pid.namespace)
 
@@ -250,14 +254,14 @@ class Kernel:
         if not caller.threads:
             self.exit(caller, status)
 
-    def exit_thread(self, caller: Process, thread: Pid) -> None:
-        """End a thread that leads no thread group; the process ends with its last thread."""
+    def exit_thread(self, caller: Process, thread: Pid, status: int = 0) -> None:
+        """End a thread that leads no thread group; a process ends with its last thread, and with that thread's status."""
         assert caller.threads is not None
         del caller.threads[thread.first]
         thread.owner = None
         self._unpin(thread)
         if caller.main_ended and not caller.threads:
-            self._end(caller, caller.status)
+            self._end(caller, status)
         self._settle()
 
     def kill(self, caller: Process, number: int, signal: int) -> bool:

@@ -96,8 +96,14 @@ _RULES = (
     ),
     # setns.
     KernelRule(
+        "enter-thread",
+        "A pid namespace is entered through a process, not through another thread of one.",
+        "ENOENT",
+        "pidfd_open(2); compared",
+    ),
+    KernelRule(
         "enter-gone",
-        "A pid namespace is entered through a living task of it; an init that has died or is dying gives no entry.",
+        "A pid namespace is entered through a process whose leading thread lives; a dead or dying init gives no entry.",
         "ESRCH",
         "setns(2), pidfd_open(2); validate_nsset; compared",
     ),

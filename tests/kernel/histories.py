@@ -225,6 +225,14 @@ class Historian:
         numbers = [seat.pids[space.level] for seat in seats if seat.space.within(space)]
         return self.random.choice(numbers) if numbers else 0
 
+    def _anything(self, actor: Seat) -> int:
+        """A number that is a process, a thread, or nothing at all in the actor's namespace."""
+        space = self.root if actor.number == 0 else actor.space
+        seats = [self.seats[self.sitting[pids[0]]] for pids in self._vectors()]
+        numbers = [seat.pids[space.level] for seat in seats if seat.space.within(space)]
+        threads = [seat.pids[space.level] for seat in seats if seat.space.within(space) and seat.number != seat.process]
+        return self.random.choice([self.random.choice(numbers), *threads[:2], self.random.randrange(2, 4 * self.most)])
+
     def _own(self, actor: Seat) -> int:
         return self.seats[actor.process].pids[0] if actor.number else 0
 
@@ -294,7 +302,7 @@ class Historian:
             group = self.random.choice([-1, 1, self.random.randrange(2, 4 * self.most)])
         target = 0
         if self.random.random() < self.wrong:
-            target = self._seen(actor, lambda _: True) or self.random.randrange(2, 4 * self.most)
+            target = self._anything(actor)
         return self._no_trap(("setpgid", actor.number, target, group))
 
     def _setpgid_child(self, actor: Seat) -> Operation | None:
@@ -329,11 +337,13 @@ class Historian:
         return ("subreaper", actor.number, int(self.random.random() < 0.65)) if actor.number else None
 
     def _enter(self, actor: Seat) -> Operation | None:
+        if actor.number != actor.process:
+            return None
         roll = self.random.random()
         if roll < self.wrong and actor.number:
             return ("enter-root", actor.number)
         if roll < 2 * self.wrong:
-            return ("enter", actor.number, self.random.randrange(2, 4 * self.most))
+            return ("enter", actor.number, self._anything(actor))
         number = self._seen(actor, lambda standing: standing.pids[-1] == 1)
         return ("enter", actor.number, number) if number else None
 
@@ -371,7 +381,7 @@ class Historian:
     def _wait(self, actor: Seat) -> Operation | None:
         roll = self.random.random()
         if roll < self.wrong:
-            return ("wait", actor.number, self._seen(actor, lambda _: True) or 77)
+            return ("wait", actor.number, self._anything(actor))
         zombies = [standing for standing in self.view.values() if standing.state == "zombie"]
         if zombies and roll < 0.8:
             zombie = self.random.choice(zombies)

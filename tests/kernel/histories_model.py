@@ -45,7 +45,14 @@ class ModelPlayer:
         process = self.processes[actor]
         match word, rest:
             case "clone", (int(seat), tuple(pids), new, sibling, int(signal)):
-                child = kernel.clone(process, pids, bool(new), bool(sibling), signal)
+                # The model speaks of leading threads; any other has never entered anything.
+                entered = process.births
+                if actor in self.threads:
+                    process.births = process.namespace
+                try:
+                    child = kernel.clone(process, pids, bool(new), bool(sibling), signal)
+                finally:
+                    process.births = entered
                 self.processes[seat] = child
                 return child.pid.number_in(process.namespace) if actor else 0
             case "thread", (int(seat), tuple(pids)):
@@ -70,7 +77,7 @@ class ModelPlayer:
                 kernel.exit(process, code << 8)
             case "end", (int(code),):
                 if actor in self.threads:
-                    kernel.exit_thread(process, self.threads[actor])
+                    kernel.exit_thread(process, self.threads[actor], code << 8)
                 else:
                     kernel.exit_leading_thread(process, code << 8)
             case "kill", (int(number), int(signal)):
@@ -88,15 +95,15 @@ class ModelPlayer:
 
 def _standing(process: Process) -> Standing:
     assert process.parent is not None
-    ended = process.state == "zombie" or process.main_ended
+    leading = not (process.main_ended and process.state == "living")
     return Standing(
         pids=process.pid.numbers,
         parent=process.parent.pid.first,
         group=process.group.first,
         session=process.session.first,
         state=process.state,
-        leading=not (process.main_ended and process.state == "living"),
-        status=process.status if ended else 0,
+        leading=leading,
+        status=process.status if process.state == "zombie" or not leading else 0,
         threads=tuple(sorted(thread.numbers for thread in (process.threads or {}).values())),
     )
 

@@ -1,0 +1,263 @@
+/*
+ * Puppets: processes and threads that carry out one command after the other.
+ *
+ * puppets PATH          makes an arena, a pid namespace of its own, with seat 0 in it
+ * puppets PATH SEAT     is the same program after execve
+ *
+ * PATH is this program. Descriptor 3 is shared memory: a head, and a slot for each seat. A seat sleeps on its slot's `request`,
+ * does what the slot says, and wakes who sleeps on `done`. Descriptor 4 is the arena's own proc, 5 a pidfd of the container's
+ * init. The arena and all in it die with the caller.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SEATS 1024
+#define STACK 16384
+#define NEWPID 0x20000000
+
+struct head {
+	int32_t arena;
+	char unused[4092];
+};
+
+struct slot {
+	uint32_t request, taken, done;
+	int32_t word, argument[3], length;
+	int64_t result;
+	int32_t vector[32];
+	char unused[88];
+};
+
+struct shared {
+	struct head head;
+	struct slot slots[SEATS];
+};
+
+enum { CLONE = 1, THREAD, SETSID, SETPGID, SUBREAPER, ENTER, ENTER_ROOT, EXEC, EXIT, END, KILL, WAIT };
+
+static struct shared *shared;
+static char *path;
+
+static void serve(long seat, uint32_t last) __attribute__((noreturn));
+
+static long futex(uint32_t *word, int op, uint32_t value)
+{
+	return syscall(SYS_futex, word, op, value, NULL, NULL, 0);
+}
+
+static void answer(struct slot *slot, uint32_t request, long result)
+{
+	slot->result = result < 0 ? -errno : result;
+	__atomic_store_n(&slot->done, request, __ATOMIC_SEQ_CST);
+	futex(&slot->done, FUTEX_WAKE, 1);
+}
+
+static long clone_with(struct slot *slot, uint64_t flags, int signal, char *stack)
+{
+	int32_t numbers[32];
+	struct clone_args args = {.flags = flags, .exit_signal = signal};
+
+	memcpy(numbers, slot->vector, sizeof numbers);
+	args.set_tid = (uintptr_t)numbers;
+	args.set_tid_size = slot->length;
+	if (!stack)
+		return syscall(SYS_clone3, &args, sizeof args);
+	args.stack = (uintptr_t)stack;
+	args.stack_size = STACK;
+	/* A thread has no frame to return to: its seat waits for it in a register. */
+	long seat = slot->argument[0];
+#if defined(__x86_64__)
+	long result;
+	register long kept __asm__("r12") = seat;
+	__asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%ebp, %%ebp\n\tmov %%r12, %%rdi\n\txor %%esi, %%esi\n\t"
+			 "call *%[serve]\n\t1:"
+			 : "=a"(result)
+			 : "a"((long)SYS_clone3), "D"(&args), "S"(sizeof args), "r"(kept), [serve] "r"(serve)
+			 : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+	register long result __asm__("x0") = (long)&args;
+	register long size __asm__("x1") = sizeof args;
+	register long number __asm__("x8") = SYS_clone3;
+	register long kept __asm__("x19") = seat;
+	register void *entry __asm__("x20") = serve;
+	__asm__ volatile("svc 0\n\tcbnz x0, 1f\n\tmov x29, xzr\n\tmov x0, x19\n\tmov x1, xzr\n\tblr x20\n\t1:"
+			 : "+r"(result)
+			 : "r"(size), "r"(number), "r"(kept), "r"(entry)
+			 : "memory");
+#else
+	long result = -ENOSYS;
+	(void)seat;
+#endif
+	if (result < 0) {
+		errno = -result;
+		return -1;
+	}
+	return result;
+}
+
+static void hold_root(int pid)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+	if (fd != 5) {
+		dup2(fd, 5);
+		close(fd);
+	} else {
+		fcntl(5, F_SETFD, 0);
+	}
+}
+
+static long enter(int number)
+{
+	int fd = syscall(SYS_pidfd_open, number ? number : getpid(), 0);
+	if (fd < 0)
+		return -1;
+	long result = syscall(SYS_setns, fd, NEWPID);
+	int error = errno;
+	close(fd);
+	errno = error;
+	return result;
+}
+
+static long carry_out(struct slot *slot, long seat)
+{
+	/* A copy: the child comes to read it when the creator's slot may hold the next command. */
+	int32_t argument[3] = {slot->argument[0], slot->argument[1], slot->argument[2]};
+	long result;
+	int status;
+
+	switch (slot->word) {
+	case CLONE:
+		result = clone_with(slot, (argument[1] & 1 ? NEWPID : 0) | (argument[1] & 2 ? CLONE_PARENT : 0), argument[2], NULL);
+		if (!result) {
+			seat = argument[0];
+			if (seat == 1)
+				hold_root(getpid());
+			serve(seat, 0);
+		}
+		if (result > 0 && argument[0] == 1)
+			hold_root(result);
+		return result;
+	case THREAD: {
+		char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		return clone_with(slot, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, 0, stack);
+	}
+	case SETSID:
+		return setsid();
+	case SETPGID:
+		return syscall(SYS_setpgid, argument[0], argument[1]);
+	case SUBREAPER:
+		return prctl(PR_SET_CHILD_SUBREAPER, argument[0]);
+	case ENTER:
+		return enter(argument[0]);
+	case ENTER_ROOT:
+		return syscall(SYS_setns, 5, NEWPID);
+	case EXEC: {
+		char digits[16];
+		int at = 15;
+		digits[at] = 0;
+		do
+			digits[--at] = '0' + seat % 10;
+		while (seat /= 10);
+		return execv(path, (char *[]){"puppets", path, digits + at, NULL});
+	}
+	case EXIT:
+		syscall(SYS_exit_group, argument[0]);
+		break;
+	case END:
+		syscall(SYS_exit, argument[0]);
+		break;
+	case KILL:
+		return kill(argument[0], argument[1]);
+	case WAIT:
+		result = wait4(argument[0], &status, WNOHANG | __WALL, NULL);
+		if (!result)
+			errno = EAGAIN;
+		return result > 0 ? status : -1;
+	}
+	errno = ENOSYS;
+	return -1;
+}
+
+static void serve(long seat, uint32_t last)
+{
+	struct slot *slot = &shared->slots[seat];
+	for (;;) {
+		uint32_t request = __atomic_load_n(&slot->request, __ATOMIC_SEQ_CST);
+		if (request == last) {
+			futex(&slot->request, FUTEX_WAIT, last);
+			continue;
+		}
+		last = request;
+		__atomic_store_n(&slot->taken, request, __ATOMIC_SEQ_CST);
+		answer(slot, request, carry_out(slot, seat));
+	}
+}
+
+static void be_arena(void)
+{
+	int fs = syscall(SYS_fsopen, "proc", 0);
+	syscall(SYS_fsconfig, fs, 6 /* FSCONFIG_CMD_CREATE */, NULL, NULL, 0);
+	int mount = syscall(SYS_fsmount, fs, 0, 0);
+	if (mount < 0)
+		_exit(3);
+	if (mount != 4) {
+		dup2(mount, 4);
+		close(mount);
+	}
+	if (fs != 4)
+		close(fs);
+	int player = fork();
+	if (!player) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		serve(0, 0);
+	}
+	shared->slots[0].taken = ~0u;
+	futex(&shared->slots[0].taken, FUTEX_WAKE, 1);
+	while (wait4(-1, NULL, __WALL, NULL) != player)
+		;
+	_exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return 2;
+	path = argv[1];
+	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, 3, 0);
+	if (shared == MAP_FAILED)
+		return 4;
+	if (argc > 2) {
+		long seat = atol(argv[2]);
+		struct slot *slot = &shared->slots[seat];
+		uint32_t request = slot->request;
+		answer(slot, request, 0);
+		serve(seat, request);
+	}
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	if (syscall(SYS_unshare, NEWPID))
+		return 5;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	int arena = fork();
+	if (!arena) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		be_arena();
+	}
+	shared->head.arena = arena;
+	int status;
+	while (wait4(arena, &status, 0, NULL) != arena)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
