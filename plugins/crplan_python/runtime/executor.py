@@ -192,7 +192,7 @@ class Executor(Rebuild):
         for _, kind, data in ancillary:
             if kind == SCM_CREDENTIALS and message == b"ok":
                 return int(struct.unpack("iII", data[:12])[0])
-        raise OSError(getattr(errno, message.decode(), errno.ESRCH), "the number of task %d outside is unknown" % pid)
+        raise OSError(getattr(errno, message.decode(), errno.ESRCH), f"the number of task {pid} outside is unknown")
 
     # Watching.
 
@@ -212,7 +212,7 @@ class Executor(Rebuild):
             elif now - since > STOPPED_AFTER:
                 self._look_for_the_dead()
                 if now - since > self._timeout:
-                    raise self.failed("no progress for %g seconds" % self._timeout, "ETIMEDOUT")
+                    raise self.failed(f"no progress for {self._timeout:g} seconds", "ETIMEDOUT")
                 self.board.wake()
         self.report()
 
@@ -251,7 +251,7 @@ class Executor(Rebuild):
         suspects = {self.board.holder()} if self.board.handed_on else {self.plan.steps[index].actor}
         for pid in suspects - {0}:
             if self.proc.is_ending(pid) and self.board.current == index and not self.board.all_done:
-                raise self.failed("process %d was killed" % pid, "killed")
+                raise self.failed(f"process {pid} was killed", "killed")
 
     def heed_signals(self) -> None:
         """Raise Failed when a signal came that asks for the end."""
@@ -263,7 +263,7 @@ class Executor(Rebuild):
         """Blame the step in work."""
         index = min(self.board.current, len(self.plan.steps) - 1)
         step = self.plan.steps[index]
-        return Failed(index, step.target or self.plan.root, "%s: %s" % (step.op, what), error)
+        return Failed(index, step.target or self.plan.root, f"{step.op}: {what}", error)
 
     # The end.
 
@@ -283,7 +283,7 @@ class Executor(Rebuild):
         for number_of_signal in END_SIGNALS:
             signal.signal(number_of_signal, lambda *_: None)
         root_is_zombie = self.proc.state(self.plan.root) == "Z"
-        self.tell("ready %d" % number)
+        self.tell(f"ready {number}")
         os.write(1, b"ready %d\n" % number)
         poll = select.poll()
         poll.register(reader, select.POLLIN)
@@ -331,7 +331,7 @@ class Executor(Rebuild):
         """Tell of the steps that have been done since the last time."""
         done = self.board.current
         if done > self._told:
-            self.tell("done %d %d" % (self._told + 1, done))
+            self.tell(f"done {self._told + 1} {done}")
             self._told = done
 
 
@@ -366,7 +366,7 @@ def enter_user_namespace() -> None:
     """
     uid, gid = os.getuid(), os.getgid()
     checked(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS))
-    for name, text in (("setgroups", "deny"), ("uid_map", "0 %d 1" % uid), ("gid_map", "0 %d 1" % gid)):
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
         try:
             with open("/proc/self/" + name, "w") as file:
                 file.write(text)
@@ -385,7 +385,7 @@ def what_forbids() -> str:
         try:
             with open("/proc/sys/" + name) as file:
                 if file.read().strip() == forbidding:
-                    reasons.append("%s is %s" % (name.replace("/", "."), forbidding))
+                    reasons.append(name.replace("/", ".") + " is " + forbidding)
         except OSError:
             pass
     return " and ".join(reasons) or "a container's seccomp filter or security module may forbid it"

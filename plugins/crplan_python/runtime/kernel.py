@@ -97,7 +97,7 @@ def clone_arguments(flags: int, exit_signal: int, pids: tuple[int, ...]) -> ctyp
     block[4] = exit_signal
     block[8] = ctypes.addressof(block) + 80
     block[9] = len(pids)
-    struct.pack_into("=%di" % len(pids), block, 80, *reversed(pids))
+    struct.pack_into(f"={len(pids)}i", block, 80, *reversed(pids))
     return block
 
 

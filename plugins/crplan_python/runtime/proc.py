@@ -50,7 +50,7 @@ class Proc:
     def state(self, pid: int) -> str:
         """Return the state's letter, or "" when there is no such task."""
         try:
-            return self.read("%d/stat" % pid).rpartition(")")[2].split()[0]
+            return self.read(f"{pid}/stat").rpartition(")")[2].split()[0]
         except OSError:
             return ""
 
@@ -72,7 +72,7 @@ class Proc:
 
     def namespace(self, init: int) -> int:
         """Open the pid namespace of `init`; raises OSError."""
-        return os.open("%d/ns/pid" % init, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.top)
+        return os.open(f"{init}/ns/pid", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.top)
 
     def wait_for_end(self, pid: int) -> None:
         """Wait until `pid` is a zombie or gone: by then its children have been adopted."""
@@ -90,7 +90,7 @@ def numbers(words: list[str]) -> tuple[int, ...]:
 def compare(what: str, found: object, wanted: object) -> None:
     """Raise Mismatch when the two differ."""
     if found != wanted:
-        raise Mismatch("%s is %s, the plan says %s" % (what, shown(found), shown(wanted)))
+        raise Mismatch(f"{what} is {shown(found)}, the plan says {shown(wanted)}")
 
 
 def shown(value: object) -> str:
@@ -103,7 +103,7 @@ def shown(value: object) -> str:
 def check_vector(proc: Proc, plan: Plan, pid: int, path: str) -> dict[str, list[str]]:
     """Check a task's numbers at every level and return its status; raises Mismatch and OSError."""
     status = proc.status(path)
-    compare("the vector of task %d" % pid, numbers(status["NSpid"]), plan.processes[pid].pids)
+    compare(f"the vector of task {pid}", numbers(status["NSpid"]), plan.processes[pid].pids)
     return status
 
 
@@ -119,11 +119,11 @@ def verify(proc: Proc, plan: Plan, step: Step) -> None:
     compare("the process group", int(status["NSpgid"][0]), step.value("group"))
     compare("the session", int(status["NSsid"][0]), step.value("session"))
     if threads or not zombie:
-        compare("the list of threads", proc.list("%d/task" % pid) - {pid}, set(threads))
+        compare("the list of threads", proc.list(f"{pid}/task") - {pid}, set(threads))
     for thread in threads:
-        check_vector(proc, plan, thread, "%d/task/%d" % (pid, thread))
+        check_vector(proc, plan, thread, f"{pid}/task/{thread}")
     if zombie:
-        compare("the exit status", int(proc.read("%d/stat" % pid).rpartition(")")[2].split()[49]), step.value("status"))
+        compare("the exit status", int(proc.read(f"{pid}/stat").rpartition(")")[2].split()[49]), step.value("status"))
 
 
 def verify_nothing_else(proc: Proc, plan: Plan) -> None:
@@ -132,4 +132,4 @@ def verify_nothing_else(proc: Proc, plan: Plan) -> None:
     wanted.update(pid for pid, process in plan.processes.items() if process.role == "reaper")
     extra = proc.list(".") - wanted
     if extra:
-        raise Mismatch("there are processes that should not be left: %s" % shown(extra))
+        raise Mismatch(f"there are processes that should not be left: {shown(extra)}")

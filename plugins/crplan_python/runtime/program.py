@@ -19,11 +19,11 @@ def refusal(plan: Plan) -> str:
     machine = platform.machine()
     for step in plan.steps:
         if step.op == "thread" and (machine not in THREAD_CODE or sys.maxsize < 2**32):
-            return "task %d is a thread, and threads are made on x86_64 and aarch64 only, not on %s" % (step.target, machine)
+            return f"task {step.target} is a thread, and threads are made on x86_64 and aarch64 only, not on {machine}"
         if "thread_only" in step.words and machine not in NR_EXIT:
-            return "task %d ends without its threads, which is not known for %s" % (step.target, machine)
+            return f"task {step.target} ends without its threads, which is not known for {machine}"
         if step.op == "exit" and int(step.words[0]) & CORE_FLAG and core_pattern()[:1] in ("|", "@", "/"):
-            return "task %d left a core file, and core_pattern hands core files to others on this machine" % step.target
+            return f"task {step.target} left a core file, and core_pattern hands core files to others on this machine"
     return ""
 
 
@@ -39,8 +39,8 @@ def core_pattern() -> str:
 def dry_run(plan: Plan) -> None:
     """Print the steps."""
     for step in plan.steps:
-        actor = "task %d" % step.actor if step.actor else "the executor"
-        print("%5d  %s: %s %s  # %s" % (step.number, actor, step.op, " ".join(step.words), step.rule))
+        actor = f"task {step.actor}" if step.actor else "the executor"
+        print(f"{step.number:5}  {actor}: {' '.join([step.op, *step.words])}  # {step.rule}")
 
 
 def rebuild(plan: Plan, timeout: float, events: list[int]) -> int:
@@ -64,7 +64,7 @@ def rebuild(plan: Plan, timeout: float, events: list[int]) -> int:
         executor.report()
         complain(plan, executor, failure)
         code = 1
-    executor.tell("ended %d" % code)
+    executor.tell(f"ended {code}")
     return code
 
 
@@ -72,18 +72,18 @@ def complain(plan: Plan, executor: Executor, failure: Failed) -> None:
     """Say in one line what failed."""
     what = failure.what
     if failure.error == "EPERM" and failure.index == 0:
-        what += " (%s)" % what_forbids()
+        what += f" ({what_forbids()})"
     number, rule = (plan.steps[failure.index].number, plan.steps[failure.index].rule) if failure.index >= 0 else (0, "executor")
-    line = "step %d (%s): task %d: %s: %s" % (number, rule, failure.task, what, failure.error)
-    executor.tell("failed %d %s %s" % (number, failure.error, what))
-    os.write(2, ("crplan: %s\n" % line).encode("ascii", "backslashreplace"))
+    line = f"step {number} ({rule}): task {failure.task}: {what}: {failure.error}"
+    executor.tell(f"failed {number} {failure.error} {what}")
+    os.write(2, f"crplan: {line}\n".encode("ascii", "backslashreplace"))
 
 
 def main(plan: Plan) -> int:
     """Do what the environment asks for: CRPLAN_DRY_RUN, CRPLAN_TIMEOUT, CRPLAN_EVENTS; returns the exit code."""
     refused = refusal(plan)
     if refused:
-        os.write(2, ("crplan: cannot do this plan: %s\n" % refused).encode("ascii", "backslashreplace"))
+        os.write(2, f"crplan: cannot do this plan: {refused}\n".encode("ascii", "backslashreplace"))
         return 3
     if os.environ.get("CRPLAN_DRY_RUN", "0") not in ("", "0"):
         dry_run(plan)

@@ -77,5 +77,5 @@ class Plan:
         process = self.processes.get(pid)
         pids = process.pids if process else (pid,)
         if not 0 <= level < len(pids):
-            raise ProcessLookupError(3, "task %d has no number at level %d" % (pid, level))
+            raise ProcessLookupError(3, f"task {pid} has no number at level {level}")
         return pids[level]
