@@ -9,6 +9,7 @@ from planner.names import escaped
 from planner.plugins import PluginFailed
 
 COULD_NOT = 1
+USAGE = 2
 CANNOT_RESTART = 3
 
 

@@ -1,0 +1,15 @@
+"""The commands, each a module of the same name with `add_arguments(parser)` and `run(args, registry)`.
+
+A module is imported when its command is used. `run` returns the exit code; what it may raise is in `planner.cli`.
+"""
+
+from typing import Final
+
+COMMANDS: Final = {
+    "plan": "plan an image: a preview for people, or what --emit names",
+    "log": "write the event log of an image: what it says and what was decided",
+    "explain": "say why a step is there or who creates a process, and from which facts",
+    "run": "rebuild the tree for real, and hold it",
+    "plugins": "list what is installed",
+}
+"""What `crplan --help` says of each command; the first is what `crplan IMAGE` means."""

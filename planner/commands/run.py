@@ -1,0 +1,87 @@
+"""`crplan run IMAGE`: rebuild the tree for real, say `ready PID`, and hold it until it is to end."""
+
+import argparse
+import contextlib
+import os
+import sys
+
+from planner.events import AnyEvent, RunReady
+from planner.hookspecs import Artefact, CannotEmit, Executor
+from planner.jobs import Job, add_image_arguments, errors_of, finding_line
+from planner.log import LogWriter
+from planner.names import escaped
+from planner.options import UsageError, chosen
+from planner.plugins import PluginFailed, Registry
+from planner.problems import CANNOT_RESTART, EXPECTED
+from planner.terminal import say, write_artefact
+from planner.wording import step_lines
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds without progress after which a step has failed, where CRPLAN_TIMEOUT says nothing else."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_image_arguments(parser)
+    parser.add_argument("--executor", metavar="NAME", help="executor to use (see `crplan plugins`)")
+    parser.add_argument("--log", metavar="FILE", help="write the whole log with the run's events to FILE as they happen")
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", type=float, help="a step without progress for so long fails (CRPLAN_TIMEOUT, default 30)"
+    )
+
+
+def run(args: argparse.Namespace, registry: Registry) -> int:
+    """Rebuild and hold; returns the executor's exit code, or 3 for what it refuses before its first step."""
+    if not registry.executors:
+        raise UsageError("no executor is installed")
+    executor = chosen(registry.executors, args.executor, "executor") if args.executor else registry.executors[0]
+    timeout = _timeout(args.timeout)
+    if args.until is not None:
+        raise UsageError("--until is for looking; a rebuild needs the whole plan")
+    job = Job(args, registry)
+    try:
+        artefact = job.artefact()
+        if errors := errors_of(artefact):
+            say(f"crplan: {escaped(job.image)}: cannot be restarted as it is", *(f"  {finding_line(found)}" for found in errors))
+            return CANNOT_RESTART
+        if reason := executor.refuses(artefact.plan):
+            raise CannotEmit(f"executor {executor.name} cannot do this: {reason}")
+        if os.environ.get("CRPLAN_DRY_RUN", "") not in {"", "0"}:
+            write_artefact("".join(f"{line}\n" for line in step_lines(artefact.plan)), None)
+            return 0
+        return _carry_out(executor, artefact, job, args.log, timeout)
+    except EXPECTED as error:
+        return job.refuse(error).exit_code
+
+
+def _timeout(given: float | None) -> float:
+    text = os.environ.get("CRPLAN_TIMEOUT", "")
+    try:
+        value = given if given is not None else float(text) if text else DEFAULT_TIMEOUT
+    except ValueError:
+        raise UsageError(f"CRPLAN_TIMEOUT is {text!r}, and not a number of seconds") from None
+    if not 0 < value < 1e9:
+        raise UsageError(f"the timeout is {value}, and must be above 0 seconds")
+    return value
+
+
+def _carry_out(executor: Executor, artefact: Artefact, job: Job, log_file: str | None, timeout: float) -> int:
+    with contextlib.ExitStack() as stack:
+        writer = LogWriter(stack.enter_context(open(log_file, "wb")), job.history) if log_file else None
+
+        def record(event: AnyEvent) -> None:
+            if writer is not None:
+                writer.add(event)
+            if isinstance(event, RunReady):
+                # Whoever started us may have stopped listening; the tree stands all the same.
+                with contextlib.suppress(BrokenPipeError):
+                    sys.stdout.write(f"ready {event.pid}\n")
+                    sys.stdout.flush()
+
+        try:
+            return executor.run(artefact.plan, record, timeout)
+        except (OSError, *EXPECTED):
+            raise
+        except Exception as error:
+            plugin = job.registry.provider("executor", executor.name)
+            raise PluginFailed(f"executor {executor.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error

@@ -1,0 +1,48 @@
+"""The plan as JSON, and JSON as a plan."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from planner.events import AnyEvent
+from planner.hookspecs import Artefact, BadImage, CannotEmit, Options, Problem, Source
+from planner.plandoc import KIND, LONGEST_DOCUMENT, PlanDocument, decode, document, events_of
+from planner.plans import FORMAT_VERSION
+
+
+def emit(artefact: Artefact, options: Options) -> bytes:
+    """Return the plan document."""
+    return _encoded(document(artefact.plan, artefact.findings, proved=artefact.proved), options)
+
+
+def emit_problem(problem: Problem, options: Options) -> bytes:
+    """Return the document that holds an error instead of a plan."""
+    return _encoded(PlanDocument(kind=KIND, format_version=FORMAT_VERSION, error=problem), options)
+
+
+def _encoded(plan: PlanDocument, options: Options) -> bytes:
+    indent = options.get("indent", 2)
+    if not isinstance(indent, int) or not 0 <= indent <= 16:
+        raise CannotEmit(f"option indent is {indent}, and must be between 0 and 16")
+    encoded = msgspec.json.encode(plan)
+    return (msgspec.json.format(encoded, indent=indent) if indent else encoded) + b"\n"
+
+
+def read(source: Source) -> Iterator[AnyEvent]:
+    """Yield the facts and decisions of a plan document; raises `BadImage` for what is none."""
+    with source.open() as stream:
+        data = stream.read(LONGEST_DOCUMENT + 1)
+    if len(data) > LONGEST_DOCUMENT:
+        raise BadImage(LONGEST_DOCUMENT, f"the plan document is longer than {LONGEST_DOCUMENT} bytes")
+    yield from events_of(decode(data))
+
+
+def schema() -> bytes:
+    """Return the published JSON Schema of plan documents, generated from the records."""
+    generated = msgspec.json.schema(PlanDocument)
+    generated = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"crplan plan document, format version {FORMAT_VERSION}",
+        **generated,
+    }
+    return msgspec.json.format(msgspec.json.encode(generated), indent=2) + b"\n"

@@ -1,0 +1,154 @@
+"""The preview: the tree with its numbers, then the steps, then what is not covered and what was found."""
+
+from collections.abc import Iterator
+
+from crplan_preview.drawing import Line, render, wrapped
+from crplan_preview.tree import helper_lines, leader_lines, tree_lines
+from planner.findings import Finding
+from planner.hookspecs import Artefact, Options
+from planner.names import escaped
+from planner.plans import AnyStep
+from planner.problems import place_words
+from planner.rebuild import Rebuild
+from planner.wording import step_words, wait_words
+
+RULE_COLUMNS = 22
+"""Columns that a rule's name is given beside its step."""
+
+
+def emit(artefact: Artefact, options: Options) -> str:
+    """Return the preview; its width is that of the terminal, or 100 columns in a file."""
+    unicode = artefact.unicode and not options.get("ascii", False)
+    return render(
+        _lines(artefact, with_steps=bool(options.get("steps", True)), unicode=unicode), colour=artefact.colour, unicode=unicode
+    )
+
+
+def _lines(artefact: Artefact, *, with_steps: bool, unicode: bool) -> Iterator[Line]:
+    yield from _head(artefact)
+    if artefact.forest.tasks:
+        yield []
+        yield [("Tasks", "heading"), ("   numbers outermost first", "quiet")]
+        yield from tree_lines(artefact, unicode=unicode)
+    leaders = list(leader_lines(artefact))
+    if leaders:
+        yield []
+        yield [("Leaders that have died", "heading")]
+        yield from leaders
+    helpers = list(helper_lines(artefact))
+    if helpers:
+        yield []
+        yield [("Helpers", "heading"), ("   created and ended again by the plan", "quiet")]
+        yield from helpers
+    if artefact.plan.steps and with_steps:
+        yield []
+        yield [("Steps", "heading")]
+        yield from _steps(artefact)
+    if artefact.rebuild is not None:
+        yield []
+        yield [("Rebuild", "heading")]
+        yield from _rebuild(artefact.rebuild, artefact)
+    yield []
+    yield [("Not covered", "heading"), ("   no executor restores this", "quiet")]
+    for sentence in artefact.plan.uncovered:
+        for line in wrapped(f"  {escaped(sentence)}", artefact.width, "    "):
+            yield [(line, "")]
+    if artefact.findings:
+        yield []
+        yield [("Findings", "heading")]
+        for found in artefact.findings:
+            yield from _finding(found, artefact.width)
+
+
+def _head(artefact: Artefact) -> Iterator[Line]:
+    forest, plan = artefact.forest, artefact.plan
+    source = escaped(" ".join(filter(None, (forest.format, forest.generation)))) or "plan"
+    threads = sum(map(len, forest.threads.values()))
+    zombies = sum(task.zombie for task in forest.tasks.values())
+    parts = [_count(len(forest.tasks), "task")]
+    parts += [_count(threads, "thread")] if threads else []
+    parts += [_count(zombies, "zombie")] if zombies else []
+    parts += [_count(len({task.namespace for task in forest.tasks.values()}), "pid namespace")]
+    yield [(source, "heading"), (f": {', '.join(parts)}", "")]
+    facts = [f"{key} {value}" for key, value in sorted(forest.image_facts.items()) if key != "image_id"]
+    if facts:
+        for line in wrapped(escaped(", ".join(facts)), artefact.width, "  "):
+            yield [(line, "quiet")]
+    helpers = sum(process.role == "helper" for process in plan.processes)
+    waiting = sum(bool(step.waits) for step in plan.steps)
+    if artefact.proved:
+        yield [
+            (f"plan {plan.plan_id} of image {plan.image_id}: ", ""),
+            (f"{_count(len(plan.steps), 'step')}, {_count(helpers, 'helper')}, {waiting} with waits, ", ""),
+            ("proved on the model", "done"),
+        ]
+    else:
+        yield [
+            (f"as it stood at event {artefact.cut_at}: {_count(len(plan.steps), 'step')} planned, ", ""),
+            ("not proved", "warning"),
+        ]
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _steps(artefact: Artefact) -> Iterator[Line]:
+    """Yield each step with its rule beside it, and below it what does not fit."""
+    table = artefact.plan.process_table()
+    digits = max(3, len(str(len(artefact.plan.steps))))
+    rebuild = artefact.rebuild
+    indent = " " * (digits + 5)
+    rule_at = max(artefact.width - RULE_COLUMNS, len(indent) + 30)
+    for step in artefact.plan.steps:
+        mark, style = _mark(step, rebuild)
+        words = step_words(step, table)
+        rule = escaped(step.rule)
+        waits = wait_words(step)
+        head: Line = [(f" {mark}", style), (f"{step.number:>{digits}}", "number"), ("  ", "")]
+        used = digits + 4
+        if used + len(words) + 1 <= rule_at:
+            yield [*head, (words.ljust(rule_at - used), ""), (rule, "quiet")]
+        else:
+            first, *rest = wrapped(words, artefact.width - used, "")
+            yield [*head, (first, "")]
+            for line in rest:
+                yield [(indent + line, "")]
+            yield [(indent.ljust(rule_at), ""), (rule, "quiet")]
+        if waits:
+            for line in wrapped(indent + waits, artefact.width, indent):
+                yield [(line, "quiet")]
+
+
+def _mark(step: AnyStep, rebuild: Rebuild | None) -> tuple[str, str]:
+    """Return the sign of what a run made of a step: `+` done, `!` failed."""
+    if rebuild is None:
+        return " ", ""
+    if rebuild.failed is not None and rebuild.failed.step == step.number:
+        return "!", "error"
+    return ("+", "done") if step.number in rebuild.done else (" ", "")
+
+
+def _rebuild(rebuild: Rebuild, artefact: Artefact) -> Iterator[Line]:
+    steps = artefact.plan.steps
+    yield [(f"  executor {escaped(rebuild.executor)}: {len(rebuild.done)} of {len(steps)} steps done (marked +)", "")]
+    if rebuild.failed is not None:
+        failed = rebuild.failed
+        detail = f": {escaped(failed.detail)}" if failed.detail else ""
+        where = f"step {failed.step}" if failed.step else "the executor itself"
+        yield [(f"  {where} failed (marked !): {escaped(failed.error)}{detail}", "error")]
+    if rebuild.ready:
+        yield [(f"  ready, the root was {rebuild.ready} where it was started", "done")]
+    if rebuild.code >= 0:
+        yield [(f"  ended with exit code {rebuild.code}", "")]
+
+
+def _finding(found: Finding, width: int) -> Iterator[Line]:
+    where = f" ({place_words(found.at)})" if found.at is not None else ""
+    first, *rest = wrapped(f"  {found.severity}: {escaped(found.message)}{where} [{found.code}]", width, "    ")
+    yield [(first, found.severity)]
+    for line in rest:
+        yield [(line, found.severity)]
+    if found.hint:
+        for line in wrapped(f"    {escaped(found.hint)}", width, "    "):
+            yield [(line, "quiet")]
