@@ -5,12 +5,14 @@ from the arena's own instance of proc. Leaving the arena kills everything in it 
 """
 
 import ctypes
+import errno
 import mmap
 import os
 import signal
 import struct
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -32,7 +34,6 @@ FUTEX = {"x86_64": 202, "aarch64": 98}
 FUTEX_WAIT, FUTEX_WAKE = 0, 1
 PF_EXITING = 4
 PATIENCE = 10.0
-ERRNO = {value: name for name, value in vars(__import__("errno")).items() if name.startswith("E")}
 
 
 class Timespec(ctypes.Structure):
@@ -63,7 +64,7 @@ class Arena:
         self._program = program
         self._requests = 0
         self._numbers: dict[int, int] = {}
-        """The arena's number of each process of the container, by level-0 number."""
+        """The arena's number of each task of the container, by level-0 number."""
         self._dying: set[int] = set()
 
     def __enter__(self) -> "Arena":
@@ -75,7 +76,7 @@ class Arena:
             else:
                 os.dup2(memory, 3)
 
-        self._launcher = subprocess.Popen([self._program, self._program], preexec_fn=hand_over, close_fds=False)  # noqa: PLW1509
+        self._launcher = subprocess.Popen([self._program, self._program], preexec_fn=hand_over, close_fds=False)
         if not (self._wait(HEAD + 4, lambda value: value == 0xFFFFFFFF) and self._wait(0, lambda value: value != 0)):
             raise Stuck("the arena does not start")
         self.arena = struct.unpack_from("i", self._map, 0)[0]
@@ -117,10 +118,14 @@ class Arena:
                     assert isinstance(argument, int)
                     arguments[index] = argument
         result = self._command(actor, str(word), arguments, vector)
+        if result == -errno.EEXIST:
+            # A number is free only a moment after its task has left proc (release_task: free_pids).
+            time.sleep(0.02)
+            result = self._command(actor, str(word), arguments, vector)
         if word in ("exit", "end", "kill", "wait") or self._dying:
             self._settle()
         if result < 0:
-            return ERRNO[-result]
+            return errno.errorcode[-result]
         if word in ("clone", "thread", "wait") and (actor or word == "wait"):
             return result
         return 0
@@ -153,8 +158,8 @@ class Arena:
         at = HEAD + seat * SLOT
         return bool(struct.unpack_from("=I", self._map, at + 4)[0] == struct.unpack_from("=I", self._map, at + 8)[0])
 
-    def _wait(self, at: int, wanted: "object", patience: float = PATIENCE, wake: bool = True) -> bool:
-        assert callable(wanted)
+    def _wait(self, at: int, wanted: Callable[[int], bool], patience: float = PATIENCE, wake: bool = True) -> bool:
+        """Wait until a word of the shared memory is as wanted; `wake` says that whoever changes it wakes the sleepers."""
         end = time.monotonic() + patience
         while True:
             value = struct.unpack_from("=I", self._map, at)[0]
@@ -192,12 +197,13 @@ class Arena:
 
     def _look(self) -> World | None:
         """One look at all processes; None where something is on the move."""
+        self._numbers = {}
         try:
             found = [self._process(name) for name in os.listdir(self._proc) if name.isdigit() and name not in ("1", "2")]
         except (FileNotFoundError, ProcessLookupError):
             return None
-        self._numbers = {standing.pids[0]: number for number, _, standing in found}
-        names = {number: first for first, number in self._numbers.items()}
+        names = {number: standing.pids[0] for number, _, standing in found}
+        self._numbers |= {first: number for number, first in names.items()}
         if any(standing.state == "moving" for _, _, standing in found):
             return None
         return {standing.pids[0]: msgspec.structs.replace(standing, parent=names.get(parent, 0)) for _, parent, standing in found}
@@ -217,6 +223,7 @@ class Arena:
                 thread_fields, thread_state, _ = self._task(f"{name}/task/{thread}")
                 if thread_state == "living":
                     threads.append(_vector(thread_fields["NSpid"])[1:])
+                    self._numbers[threads[-1][0]] = int(thread)
                 elif state != "moving":
                     state = thread_state
             leading = state != "zombie" or not threads

@@ -1,0 +1,487 @@
+"""The kernel's rules, each told as a story with two ends: what is allowed, and what is refused.
+
+Every story is told twice, to the model kernel and to the running one (as root, by puppets). Seats are processes and threads:
+seat 0 stands outside, seat 1 is the container's init, and here a seat's number at level 0 is its seat number.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from planner.kernel_rules import KERNEL_RULES
+from tests.kernel.histories import Answer, Operation, Player, Standing
+from tests.kernel.histories_model import ModelPlayer
+from tests.kernel.puppets import Arena, compile_puppets
+
+TOLD: set[str] = set()
+"""The rules that have a story."""
+
+
+class Story:
+    """One container, and what is done in it."""
+
+    def __init__(self, player: Player) -> None:
+        self.player = player
+        self.do("clone", 0, 1, (1,), 1, 0, 17)
+
+    def play(self, *operation: object) -> Answer:
+        """Do something and return the answer."""
+        done: Operation = operation  # type: ignore[assignment]
+        return self.player.play(done)
+
+    def do(self, *operation: object) -> int:
+        """Do something that must succeed."""
+        answer = self.play(*operation)
+        assert isinstance(answer, int), f"{operation}: {answer}"
+        return answer
+
+    def refused(self, rule: str, *operation: object) -> None:
+        """Do something that a rule forbids."""
+        answer = self.play(*operation)
+        assert answer == KERNEL_RULES[rule].errno, operation
+        if isinstance(self.player, ModelPlayer):
+            assert self.player.met.get(rule), f"{operation} was refused by another rule: {self.player.met}"
+
+    def clone(self, actor: int, *pids: int, sibling: bool = False) -> None:
+        """Create a process, whose seat is its number at level 0."""
+        self.do("clone", actor, pids[0], pids, 0, int(sibling), 0 if sibling else 17)
+
+    def nest(self, actor: int, *pids: int, sibling: bool = False) -> None:
+        """Create a process in a new pid namespace."""
+        self.do("clone", actor, pids[0], pids, 1, int(sibling), 0 if sibling else 17)
+
+    def __getitem__(self, number: int) -> Standing:
+        return self.player.world()[number]
+
+    def __contains__(self, number: int) -> bool:
+        return number in self.player.world()
+
+
+@pytest.fixture(scope="session")
+def puppets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program that the puppets run."""
+    return compile_puppets(tmp_path_factory.mktemp("puppets"))
+
+
+@pytest.fixture(params=["model", "kernel"])
+def story(request: pytest.FixtureRequest) -> Iterator[Story]:
+    """A story told to the model, and the same told to the running kernel."""
+    if request.param == "model":
+        yield Story(ModelPlayer())
+        return
+    if os.geteuid() != 0 or shutil.which("cc") is None:
+        pytest.skip("the running kernel is asked as root, with a C compiler")
+    with Arena(request.getfixturevalue("puppets")) as arena:
+        yield Story(arena)
+
+
+def tells(*rules: str) -> Callable[[Callable[[Story], None]], Callable[[Story], None]]:
+    """Mark a story with the rules that it tells."""
+    assert set(rules) <= KERNEL_RULES.keys()
+    TOLD.update(rules)
+    return lambda test: test
+
+
+# Births.
+
+
+@tells("birth")
+def test_a_child_is_born_in_its_creators_session_and_group(story: Story) -> None:
+    story.clone(1, 2)
+    story.do("setsid", 2)
+    story.clone(2, 3)
+    story.do("setpgid", 3, 0, 0)
+    story.clone(3, 4)
+    story.clone(3, 5, sibling=True)
+    assert (story[4].parent, story[4].session, story[4].group) == (3, 2, 3)
+    assert (story[5].parent, story[5].session, story[5].group) == (2, 2, 3)
+
+
+@tells("sibling-signal")
+def test_a_sibling_takes_no_exit_signal(story: Story) -> None:
+    story.clone(1, 2)
+    story.refused("sibling-signal", "clone", 2, 3, (3,), 0, 1, 17)
+    story.do("clone", 2, 3, (3,), 0, 1, 0)
+
+
+@tells("sibling-of-init")
+def test_an_init_has_no_siblings(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.refused("sibling-of-init", "clone", 1, 3, (3,), 0, 1, 0)
+    story.refused("sibling-of-init", "clone", 2, 3, (3, 3), 0, 1, 0)
+    story.clone(2, 4, 4)
+    story.nest(4, 5, 5, 1, sibling=True)
+    assert story[5].parent == 2
+
+
+@tells("own-namespace-nests")
+def test_a_namespace_is_made_one_level_below_its_creator(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.do("enter", 1, 2)
+    story.refused("own-namespace-nests", "clone", 1, 3, (3, 3, 1), 1, 0, 17)
+    story.do("enter", 1, 0)
+    story.nest(1, 4, 1)
+
+
+@tells("level-limit")
+def test_namespaces_nest_so_deep_and_no_deeper(story: Story) -> None:
+    # The arena, and whatever else stands between the machine and the container, takes levels away from the real kernel.
+    for level in range(1, 40):
+        seat = level + 1
+        pids = (*(seat + 7 * above for above in range(level)), 1) if level > 1 else (seat, 1)
+        answer = story.play("clone", level, seat, pids, 1, 0, 17)
+        if answer == "ENOSPC":
+            break
+    else:
+        pytest.fail("no limit")
+    assert level == 32 if isinstance(story.player, ModelPlayer) else 20 < level <= 32
+    assert len(story[level].pids) == level
+
+
+@tells("vector-length")
+def test_a_vector_has_no_more_numbers_than_the_child_has_levels(story: Story) -> None:
+    story.refused("vector-length", "clone", 1, 2, tuple(range(2, 34)), 0, 0, 17)
+    story.clone(1, 2)
+
+
+@tells("number-range")
+def test_numbers_start_at_one_and_end_below_the_limit(story: Story) -> None:
+    for number in (0, -1, 4194304):
+        story.refused("number-range", "clone", 1, 2, (number,), 0, 0, 17)
+    story.do("clone", 1, 2, (4194303,), 0, 0, 17)
+
+
+@tells("init-first")
+def test_the_first_task_of_a_namespace_is_number_one(story: Story) -> None:
+    story.refused("init-first", "clone", 1, 2, (2, 7), 1, 0, 17)
+    story.nest(1, 2, 1)
+    story.do("enter", 1, 2)
+    story.clone(1, 3, 7)
+
+
+@tells("number-taken")
+def test_a_number_is_taken_while_anything_bears_it(story: Story) -> None:
+    story.clone(1, 2)
+    story.do("setsid", 2)
+    story.clone(2, 3)
+    story.clone(2, 4)
+    story.do("setpgid", 4, 0, 0)
+    story.do("setpgid", 3, 0, 4)
+    for last, number in ((4, 4), (2, 2)):
+        story.do("exit", last, 0)
+        story.do("wait", 2 if last == 4 else 1, last)
+        assert number not in story
+        story.refused("number-taken", "clone", 1, 9, (number,), 0, 0, 17)
+    story.do("setpgid", 3, 0, 0)
+    story.clone(1, 4)
+    story.do("exit", 3, 0)
+    story.do("wait", 1, 3)
+    story.clone(1, 2)
+
+
+@tells("number-taken")
+def test_a_number_is_taken_at_every_level(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.nest(1, 3, 1)
+    story.clone(2, 4, 7)
+    story.refused("number-taken", "clone", 2, 5, (5, 7), 0, 0, 17)
+    story.refused("number-taken", "clone", 2, 5, (4, 8), 0, 0, 17)
+    story.clone(3, 5, 7)
+
+
+@tells("namespace-closed")
+def test_nothing_is_born_in_a_dead_namespace(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.do("enter", 1, 2)
+    story.clone(1, 3, 3)
+    story.do("kill", 1, 2, 9)
+    story.refused("namespace-closed", "clone", 1, 4, (4, 4), 0, 0, 17)
+    story.do("enter", 1, 0)
+    story.clone(1, 4)
+
+
+@tells("thread-own-namespace")
+def test_threads_are_created_at_home(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.do("enter", 1, 2)
+    story.refused("thread-own-namespace", "thread", 1, 3, (3,))
+    story.do("enter", 1, 0)
+    story.do("thread", 1, 3, (3,))
+    assert story[1].threads == ((3,),)
+
+
+# Sessions and groups.
+
+
+@tells("setsid-leader")
+def test_a_leader_makes_no_second_session(story: Story) -> None:
+    story.clone(1, 2)
+    story.do("setsid", 2)
+    assert (story[2].session, story[2].group) == (2, 2)
+    story.refused("setsid-leader", "setsid", 2)
+
+
+@tells("setsid-group", "zombie-pins")
+def test_setsid_waits_for_the_last_member_of_ones_group(story: Story) -> None:
+    story.clone(1, 2)
+    story.clone(1, 4)
+    story.do("setpgid", 2, 0, 0)
+    story.refused("setsid-group", "setsid", 2)
+    story.clone(2, 3)
+    story.do("setpgid", 4, 0, 0)
+    story.do("setpgid", 2, 0, 4)
+    story.refused("setsid-group", "setsid", 2)
+    story.do("exit", 3, 0)
+    assert story[3].group == 2
+    story.refused("setsid-group", "setsid", 2)
+    story.do("wait", 2, 3)
+    story.do("setsid", 2)
+
+
+@tells("setpgid-negative", "setpgid-gone", "setpgid-thread", "setpgid-stranger")
+def test_setpgid_moves_oneself_or_ones_child(story: Story) -> None:
+    story.clone(1, 2)
+    story.clone(2, 3)
+    story.do("thread", 2, 4, (4,))
+    story.refused("setpgid-negative", "setpgid", 2, 0, -1)
+    story.refused("setpgid-gone", "setpgid", 2, 77, 0)
+    story.refused("setpgid-thread", "setpgid", 2, 4, 0)
+    story.refused("setpgid-stranger", "setpgid", 1, 3, 0)
+    story.refused("setpgid-stranger", "setpgid", 3, 2, 0)
+    story.do("setpgid", 2, 3, 0)
+    story.do("setpgid", 2, 0, 3)
+    assert (story[2].group, story[3].group) == (3, 3)
+
+
+@tells("setpgid-child-session", "setpgid-leader")
+def test_setpgid_moves_no_leader_and_nobody_in_another_session(story: Story) -> None:
+    story.clone(1, 2)
+    story.clone(2, 3)
+    story.do("setsid", 2)
+    story.refused("setpgid-child-session", "setpgid", 2, 3, 0)
+    story.refused("setpgid-leader", "setpgid", 2, 0, 0)
+    story.do("setpgid", 3, 0, 0)
+
+
+@tells("setpgid-child-ran")
+def test_setpgid_moves_no_child_that_ran_another_program(story: Story) -> None:
+    story.clone(1, 2)
+    story.clone(1, 3)
+    story.do("exec", 3)
+    story.do("setpgid", 1, 2, 0)
+    story.refused("setpgid-child-ran", "setpgid", 1, 3, 0)
+    story.do("setpgid", 3, 0, 0)
+
+
+@tells("setpgid-group")
+def test_a_group_to_join_has_a_member_in_ones_session(story: Story) -> None:
+    story.clone(1, 2)
+    story.clone(1, 3)
+    story.clone(1, 4)
+    story.do("setpgid", 2, 0, 0)
+    story.do("setsid", 3)
+    story.refused("setpgid-group", "setpgid", 4, 0, 77)
+    story.refused("setpgid-group", "setpgid", 4, 0, 3)
+    story.refused("setpgid-group", "setpgid", 4, 0, 1)
+    story.do("exit", 2, 0)
+    story.do("setpgid", 4, 0, 2)
+    story.do("wait", 1, 2)
+    story.clone(1, 5)
+    story.do("setpgid", 5, 0, 2)
+    assert story[5].group == 2
+
+
+@tells("setpgid-group")
+def test_group_numbers_are_those_of_the_callers_namespace(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.clone(2, 3, 7)
+    story.do("setpgid", 3, 0, 0)
+    story.clone(1, 4)
+    story.refused("setpgid-group", "setpgid", 4, 0, 7)
+    story.do("setpgid", 4, 0, 3)
+    story.clone(1, 5)
+    story.do("setpgid", 5, 0, 0)
+    story.refused("setpgid-group", "setpgid", 3, 0, 5)
+    story.do("setpgid", 1, 2, 5)
+    assert (story[4].group, story[2].group) == (3, 5)
+
+
+# Entering.
+
+
+@tells("enter-gone", "enter-thread", "enter-upwards")
+def test_one_enters_below_by_a_living_process(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.nest(2, 3, 3, 1)
+    story.nest(1, 4, 1)
+    story.do("thread", 2, 5, (5, 5))
+    story.refused("enter-gone", "enter", 1, 77)
+    story.refused("enter-thread", "enter", 1, 5)
+    story.refused("enter-upwards", "enter-root", 3)
+    story.do("enter", 1, 3)
+    story.clone(1, 6, 6, 6)
+    assert (story[6].parent, story[6].pids) == (1, (6, 6, 6))
+    story.do("kill", 1, 4, 9)
+    story.refused("enter-gone", "enter", 1, 4)
+
+
+@tells("enter-gone")
+def test_one_enters_by_a_process_whose_leading_thread_lives(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.clone(2, 3, 3)
+    story.do("thread", 3, 4, (4, 4))
+    story.do("enter", 1, 3)
+    story.do("end", 3, 0)
+    story.refused("enter-gone", "enter", 1, 3)
+
+
+# Ends.
+
+
+@tells("reap-stranger", "reap-living", "zombie-pins")
+def test_a_parent_waits_for_its_child(story: Story) -> None:
+    story.clone(1, 2)
+    story.clone(2, 3)
+    story.refused("reap-stranger", "wait", 1, 3)
+    story.refused("reap-living", "wait", 2, 3)
+    story.do("exit", 3, 7)
+    assert (story[3].state, story[3].parent, story[3].status) == ("zombie", 2, 7 << 8)
+    assert story.do("wait", 2, 3) == 7 << 8
+    assert 3 not in story
+    story.refused("reap-stranger", "wait", 2, 3)
+
+
+@tells("kill-gone", "kill-signal", "init-shield")
+def test_an_init_is_killed_from_above_alone(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.clone(2, 3, 3)
+    story.clone(1, 4)
+    story.refused("kill-gone", "kill", 3, 77, 9)
+    story.refused("kill-signal", "kill", 3, 1, 65)
+    for actor, target, signal in ((3, 1, 9), (2, 1, 9), (2, 1, 15), (1, 2, 15), (1, 1, 9)):
+        story.do("kill", actor, target, signal)
+    assert {story[1].state, story[2].state} == {"living"}
+    story.do("kill", 4, 4, 15)
+    story.do("kill", 1, 2, 9)
+    assert (story[4].status, story[2].status) == (15, 9)
+
+
+@tells("adoption-init")
+def test_an_orphan_goes_to_the_init_of_the_dead_tasks_namespace(story: Story) -> None:
+    story.clone(1, 2)
+    story.nest(2, 3, 1)
+    story.clone(3, 4, 4)
+    story.clone(4, 5, 5)
+    story.do("exit", 4, 0)
+    story.do("exit", 2, 0)
+    assert (story[5].parent, story[3].parent) == (3, 1)
+
+
+@tells("adoption-subreaper", "subreaper-reach")
+def test_an_orphan_goes_to_the_nearest_subreaper(story: Story) -> None:
+    for child in range(2, 8):
+        story.clone(child - 1, child)
+    story.do("subreaper", 2, 1)
+    story.do("subreaper", 4, 1)
+    story.do("exit", 6, 0)
+    assert (story[7].parent, story[6].parent) == (4, 5)
+    story.do("subreaper", 4, 0)
+    story.do("exit", 5, 0)
+    assert (story[6].parent, story[5].parent) == (2, 4)
+    story.do("exit", 2, 0)
+    assert (story[3].parent, story[6].parent) == (1, 1)
+
+
+@tells("adoption-subreaper", "adoption-init", "subreaper-reach")
+def test_the_search_for_a_subreaper_stays_at_its_level(story: Story) -> None:
+    story.do("subreaper", 1, 1)
+    story.clone(1, 2)
+    story.do("subreaper", 2, 1)
+    story.nest(2, 3, 1)
+    story.do("enter", 2, 3)
+    story.clone(2, 4, 4)
+    story.clone(4, 5, 5)
+    story.do("enter", 4, 0)
+    story.do("exit", 4, 0)
+    assert story[5].parent == 3
+    story.do("enter", 2, 3)
+    story.clone(2, 6, 6)
+    story.do("enter", 2, 0)
+    story.clone(2, 7)
+    story.do("enter", 7, 3)
+    story.clone(7, 8, 8)
+    story.do("exit", 7, 0)
+    assert story[8].parent == 2
+
+
+@tells("adoption-thread", "leading-thread")
+def test_children_stay_while_a_thread_lives(story: Story) -> None:
+    story.clone(1, 2)
+    story.do("thread", 2, 3, (3,))
+    story.do("thread", 2, 4, (4,))
+    story.clone(2, 5)
+    story.do("end", 2, 7)
+    assert (story[2].state, story[2].leading, story[2].status) == ("living", False, 7 << 8)
+    assert story[5].parent == 2
+    story.refused("reap-living", "wait", 1, 2)
+    story.do("end", 4, 0)
+    assert (story[2].threads, story[5].parent) == (((3,),), 2)
+    story.do("end", 3, 9)
+    assert (story[2].state, story[2].status, story[5].parent) == ("zombie", 9 << 8, 1)
+
+
+@tells("namespace-death")
+def test_a_namespace_dies_with_its_init(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.clone(2, 3, 3)
+    story.nest(3, 4, 4, 1)
+    story.clone(4, 5, 5, 5)
+    story.do("kill", 1, 2, 9)
+    assert story[2].state == "zombie"
+    assert not {3, 4, 5} & story.player.world().keys()
+
+
+@tells("namespace-death", "init-waits")
+def test_an_init_waits_for_a_zombie_whose_parent_stands_outside(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.do("enter", 1, 2)
+    story.clone(1, 3, 3)
+    story.do("kill", 1, 2, 9)
+    assert (story[2].state, story[3].state) == ("dying", "zombie")
+    story.refused("reap-living", "wait", 1, 2)
+    assert story.do("wait", 1, 3) == 9
+    assert story[2].state == "zombie"
+
+
+@tells("init-waits")
+def test_an_init_waits_for_a_group_that_is_led_from_its_namespace(story: Story) -> None:
+    story.nest(1, 2, 1)
+    story.clone(2, 3, 3)
+    story.do("setpgid", 3, 0, 0)
+    story.clone(1, 4)
+    story.do("setpgid", 4, 0, 3)
+    story.do("kill", 1, 2, 9)
+    assert (story[2].state, 3 in story, story[4].group) == ("dying", False, 3)
+    story.do("setpgid", 4, 0, 0)
+    assert story[2].state == "zombie"
+
+
+def test_every_rule_has_a_story() -> None:
+    """The rules that are said to be compared with the running kernel are told here too."""
+    compared = {rule.name for rule in KERNEL_RULES.values() if "compared" in rule.verified}
+    assert compared <= TOLD
+
+
+@tells("init-trap")
+def test_an_init_in_a_group_led_from_below_never_finishes_dying() -> None:
+    # Never told to the running kernel: it would leave a process behind until the machine is started anew.
+    story = Story(ModelPlayer())
+    story.nest(1, 2, 1)
+    story.clone(2, 3, 3)
+    story.do("setpgid", 3, 0, 0)
+    story.do("setpgid", 2, 0, 3)
+    story.do("kill", 1, 2, 9)
+    assert story[2].state == "dying"
