@@ -100,7 +100,7 @@ def solutions(forest: "Forest", limit: int = MOST_SOLUTIONS) -> Iterator[list[De
 
 
 def _is_nested(leader: "Leader") -> bool:
-    """Whether a dead leader is known to have lived in a nested namespace, and in which level's."""
+    """Whether a dead leader is known to have lived in a nested namespace, and at which level."""
     return len(leader.pids) > 1 and (leader.complete or leader.pids[-1] == 1)
 
 
@@ -115,13 +115,18 @@ def _smallest(bearers: "Bearers", clash: "Clash") -> "Clash":
 
     Junker's QuickXplain; where that would cost too much, the contradiction stays as it was met.
     """
-    everybody = [place for place, vector in enumerate(bearers.vectors) if len(vector) > 1]
-    if len(everybody) > MINIMISED or clash.code in _OBVIOUS:
+    if clash.code in _OBVIOUS:
         return clash
-    tests = MINIMISING_TESTS
-    # Those whom the contradiction names are the likeliest to be in it, so they are asked for last.
-    named = set(clash.bearers)
-    ordered = [place for place in everybody if place in named] + [place for place in everybody if place not in named]
+    inside = set(clash.bearers)
+    named = sorted(place for place in inside if len(bearers.vectors[place]) > 1)
+    if len(named) <= MINIMISED and _clash_of(bearers, named):
+        ordered = named
+    else:
+        # Those whom the contradiction names are the likeliest to be in it, so they are the last to be left out.
+        ordered = [*named, *(place for place, vector in enumerate(bearers.vectors) if len(vector) > 1 and place not in inside)]
+    if len(ordered) > MINIMISED:
+        return clash
+    tests = min(MINIMISING_TESTS, MINIMISING_TESTS * 100 // len(ordered))
 
     def clashes(members: list[int]) -> "Clash | None":
         nonlocal tests
@@ -131,7 +136,7 @@ def _smallest(bearers: "Bearers", clash: "Clash") -> "Clash":
     def needed(background: list[int], grown: bool, among: list[int]) -> list[int]:
         if grown and clashes(background):
             return []
-        if len(among) == 1:
+        if len(among) <= 1:
             return among
         first, second = among[: len(among) // 2], among[len(among) // 2 :]
         of_second = needed(background + first, bool(first), second)
