@@ -43,6 +43,9 @@ class ExecutorSuite:
     without_root: ClassVar[bool] = True
     """Whether another user may run the command line, as far as its files go."""
 
+    proves_first: ClassVar[bool] = False
+    """Whether a plan that cannot work is refused with exit code 3 because it does not prove on the model."""
+
     timeout: ClassVar[float] = 30
     """Seconds that any one rebuild may take."""
 
@@ -173,8 +176,12 @@ class ExecutorSuite:
         began = time.monotonic()
         with self.start(plan, tmp_path, environment={"CRPLAN_TIMEOUT": "1"}) as sandbox:
             ended = sandbox.ended(self.timeout)
-            assert ended.code == 1, ended
             assert ended.stdout == ""
+            if self.proves_first:
+                assert ended.code == 3, ended
+                assert sandbox.left() == []
+                return
+            assert ended.code == 1, ended
             line = FAILURE_LINE.match(ended.stderr)
             assert line, ended.stderr
             if step:

@@ -1,36 +1,24 @@
-"""The standalone Python program and the executor `python`, on the real kernel."""
+"""The standalone Python program and `crplan run` with the executor `python`, on the real kernel."""
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import pytest
 from crplan_python.emit import emit
+from crplan_python.run import run
 
+from planner import plandoc
+from planner.events import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
 from planner.plans import Plan
+from planner.testing.executors import expected
+from planner.testing.plans import parent_and_child, taken_number, with_init
 from tests.kernel.executor_suite import ExecutorSuite
 
 SYSTEM_PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
-
-RUN = """
-import os
-import sys
-from pathlib import Path
-
-import msgspec
-
-from crplan_python.run import run
-from planner.events import RunReady
-from planner.plans import Plan
-
-plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Plan)
-
-def record(event):
-    if isinstance(event, RunReady):
-        print("ready", event.pid, flush=True)
-
-sys.exit(run(plan, record, float(os.environ.get("CRPLAN_TIMEOUT", "30"))))
-"""
 
 
 class TestProgram(ExecutorSuite):
@@ -41,14 +29,97 @@ class TestProgram(ExecutorSuite):
         program.write_text(emit(plan))
         return [SYSTEM_PYTHON, "-I", "-S", str(program)]
 
+    def test_a_core_file_is_dumped_where_nobody_finds_it(self, tmp_path: Path) -> None:
+        if Path("/proc/sys/kernel/core_pattern").read_text()[:1] in "|@/":
+            pytest.skip("core files go to a program or a directory of this machine")
+        draft = with_init("core")
+        draft.create(1, 2)
+        draft.exit(2, signal.SIGSEGV | 0x80)
+        draft.verify(1, 0, 1, 1)
+        draft.verify(2, 1, 1, 1, zombie=True, status=signal.SIGSEGV | 0x80)
+        plan = draft.plan(1)
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+
+    def test_an_init_can_die_of_a_segmentation_fault(self, tmp_path: Path) -> None:
+        draft = with_init("fault")
+        draft.create(1, 2, 1, new_namespace=True)
+        draft.exit(2, signal.SIGSEGV)
+        draft.verify(1, 0, 1, 1)
+        draft.verify(2, 1, 1, 1, zombie=True, status=signal.SIGSEGV)
+        plan = draft.plan(1)
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+
+    def test_an_entered_child_that_has_siblings_is_found_by_its_outer_number(self, tmp_path: Path) -> None:
+        draft = with_init("outer numbers")
+        draft.enter(0, 1)
+        draft.create(0, 5)
+        draft.create(5, 6, sibling=True)
+        helper = draft.create(5, 7, role="helper", sibling=True)
+        ended = draft.exit(7, after=(helper,))
+        draft.reap(0, 7, after=(ended,))
+        draft.setpgid(5, 5, 5)
+        draft.setpgid(0, 6, 5)
+        draft.verify(1, 0, 1, 1)
+        draft.verify(5, 0, 5, 0)
+        draft.verify(6, 0, 5, 0)
+        plan = draft.plan(1)
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+
 
 class TestRun(ExecutorSuite):
     """What `crplan run` does with it."""
 
     kill_rounds = 10
     without_root = False
+    proves_first = True
 
     def command(self, plan: Plan, directory: Path) -> Sequence[str]:
-        file = directory / "plan.json"
-        file.write_bytes(msgspec.json.encode(plan))
-        return [sys.executable, "-c", RUN, str(file)]
+        document = directory / "plan.json"
+        document.write_bytes(msgspec.json.encode(plandoc.document(plan, ())))
+        return [sys.executable, "-m", "planner", "run", "--executor", "python", str(document)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+class TestEvents:
+    """What the executor tells `crplan run` while it works."""
+
+    def test_every_step_is_reported_once_and_in_order(self) -> None:
+        plan = parent_and_child()
+        events: list[AnyEvent] = []
+
+        def record(event: AnyEvent) -> None:
+            events.append(event)
+            if isinstance(event, RunReady):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        assert run(plan, record, 30) == 0
+        ready = next(event for event in events if isinstance(event, RunReady))
+        assert events == [
+            RunStarted(plan_id=plan.plan_id, executor="python"),
+            *(StepDone(step=step.number) for step in plan.steps),
+            ready,
+            RunEnded(code=0),
+        ]
+
+    def test_a_failure_is_reported_behind_what_was_done(self, capfd: pytest.CaptureFixture[str]) -> None:
+        plan = taken_number()
+        events: list[AnyEvent] = []
+        assert run(plan, events.append, 30) == 1
+        assert events[:-2] == [
+            RunStarted(plan_id=plan.plan_id, executor="python"),
+            *(StepDone(step=step.number) for step in plan.steps[:4]),
+        ]
+        failure = events[-2]
+        assert isinstance(failure, StepFailed)
+        assert (failure.step, failure.error) == (5, "EEXIST")
+        assert events[-1] == RunEnded(code=1)
+        assert capfd.readouterr().err == "crplan: step 5 (birth): task 12: create: File exists: EEXIST\n"
