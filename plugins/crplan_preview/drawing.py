@@ -54,14 +54,15 @@ def render(lines: Iterable[Line], *, colour: bool, unicode: bool) -> str:
     return out.getvalue()
 
 
-def wrapped(text: str, width: int, indent: str) -> Iterator[str]:
-    """Break text into lines of at most `width` columns, all but the first indented; a word that is longer stays whole."""
+def wrapped(text: str, width: int, indent: str, first: str | None = None) -> Iterator[str]:
+    """Break text into lines of at most `width` columns, indented (the first by `first`); a word that is longer stays whole."""
     room = max(width, len(indent) + SHORTEST)
-    line = ""
-    for word in text.split(" "):
-        if line.strip() and len(line) + 1 + len(word) > room:
+    line = indent if first is None else first
+    empty = True
+    for word in text.split():
+        if not empty and len(line) + 1 + len(word) > room:
             yield line
-            line = indent + word
-        else:
-            line = f"{line} {word}" if line else word
+            line, empty = indent, True
+        line = line + word if empty else f"{line} {word}"
+        empty = False
     yield line

@@ -48,11 +48,12 @@ def _lines(artefact: Artefact, *, with_steps: bool, unicode: bool) -> Iterator[L
         yield []
         yield [("Rebuild", "heading")]
         yield from _rebuild(artefact.rebuild, artefact)
-    yield []
-    yield [("Not covered", "heading"), ("   no executor restores this", "quiet")]
-    for sentence in artefact.plan.uncovered:
-        for line in wrapped(f"  {escaped(sentence)}", artefact.width, "    "):
-            yield [(line, "")]
+    if artefact.plan.uncovered:
+        yield []
+        yield [("Not covered", "heading"), ("   no executor restores this", "quiet")]
+        for sentence in artefact.plan.uncovered:
+            for line in wrapped(escaped(sentence), artefact.width, "    ", "  "):
+                yield [(line, "")]
     if artefact.findings:
         yield []
         yield [("Findings", "heading")]
@@ -116,7 +117,7 @@ def _steps(artefact: Artefact) -> Iterator[Line]:
                 yield [(indent + line, "")]
             yield [(indent.ljust(rule_at), ""), (rule, "quiet")]
         if waits:
-            for line in wrapped(indent + waits, artefact.width, indent):
+            for line in wrapped(waits, artefact.width, indent):
                 yield [(line, "quiet")]
 
 
@@ -145,10 +146,10 @@ def _rebuild(rebuild: Rebuild, artefact: Artefact) -> Iterator[Line]:
 
 def _finding(found: Finding, width: int) -> Iterator[Line]:
     where = f" ({place_words(found.at)})" if found.at is not None else ""
-    first, *rest = wrapped(f"  {found.severity}: {escaped(found.message)}{where} [{found.code}]", width, "    ")
+    first, *rest = wrapped(f"{found.severity}: {escaped(found.message)}{where} [{found.code}]", width, "    ", "  ")
     yield [(first, found.severity)]
     for line in rest:
         yield [(line, found.severity)]
     if found.hint:
-        for line in wrapped(f"    {escaped(found.hint)}", width, "    "):
+        for line in wrapped(escaped(found.hint), width, "    "):
             yield [(line, "quiet")]

@@ -80,9 +80,11 @@ def _marks(forest: Forest, task: Task) -> Line:
     if task.namespace < 0:
         marks.append(("namespace not placed yet", "warning"))
     elif task.pids[-1] == 1 and task.level > 0:
-        marks.append((f"init of namespace {task.namespace}", "note"))
-    elif task.namespace > 0:
-        marks.append((f"in namespace {task.namespace}", "quiet"))
+        marks.append(("init of a pid namespace", "note"))
+    elif task.level > 0:
+        namespace = forest.namespaces.get(task.namespace)
+        init = namespace.init if namespace else OUTSIDE
+        marks.append((f"in the namespace of {init}" if init else f"in namespace {task.namespace}", "quiet"))
     if task.subreaper:
         marks.append(("subreaper", "note"))
     if task.exit_signal not in {-1, 0, 17} and task.parent != OUTSIDE:
