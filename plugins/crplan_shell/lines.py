@@ -42,7 +42,7 @@ def escaped(text: str) -> str:
     return "".join(
         character
         if " " <= character <= "~" and character != "\\"
-        else "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+        else "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
         for character in text
     )
 
@@ -55,9 +55,9 @@ def step_words(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
 def step_comment(step: AnyStep, processes: dict[ProcessId, Process], sentences: dict[str, str]) -> str:
     """Return the comment of a step: its rule, why it is there, and the name of the process that it is about."""
     subject = processes.get(_subject(step))
-    sentence = sentences.get(step.rule, "")
     name = f"[{escaped(subject.name[:_NAME_MOST])}]" if subject and subject.name else ""
-    return " ".join(part for part in (f"{escaped(step.rule)}:", sentence, name) if part)
+    why = " ".join(part for part in (sentences.get(step.rule, ""), name) if part)
+    return f"{escaped(step.rule)}: {why}" if why else escaped(step.rule)
 
 
 def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:

@@ -93,10 +93,10 @@ ready() {
 # begin NAME: starts an agent on two pipes whose names are gone as soon as both sides hold them.
 begin() {
     command -v "$2" >/dev/null 2>&1 || return 1
-    pipes=$(mktemp -d 2>/dev/null) && mkfifo "$pipes/steps" "$pipes/answers" 2>/dev/null || {
+    if ! { pipes=$(mktemp -d) && mkfifo "$pipes/steps" "$pipes/answers"; } 2>/dev/null; then
         complain "two pipes cannot be made in ${TMPDIR:-/tmp}: mktemp -d and mkfifo must work there"
         finish 1
-    }
+    fi
     "$1" 3<"$pipes/steps" 4>"$pipes/answers" 2>/dev/null &
     agent=$!
     exec 3>"$pipes/steps" 4<"$pipes/answers"

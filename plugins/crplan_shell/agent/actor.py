@@ -1,0 +1,140 @@
+"""A created process: a copy of the agent that makes the calls which it is told to make, and waits."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+from typing import NoReturn
+
+from crplan_shell.agent.kernel import (
+    CLONE_FILES,
+    CLOSE_RANGE,
+    EXIT_THREAD,
+    PR_GET_CHILD_SUBREAPER,
+    PR_SET_CHILD_SUBREAPER,
+    RLIMIT_CORE,
+    SAME_PROCESS,
+    WALL,
+    Libc,
+    name_of,
+)
+
+CHANNEL = 3
+OWN = -1
+CORE_DUMPED, CORE_MOST = 0x80, 4096
+
+
+def perform(libc: Libc, verb: str, numbers: list[int]) -> int:
+    """Make the one call of a step, in the process whose step it is, with the numbers that this process knows."""
+    if verb == "setsid":
+        os.setsid()
+    elif verb == "setpgid":
+        os.setpgid(numbers[0], numbers[1])
+    elif verb == "subreaper":
+        libc.call("prctl", PR_SET_CHILD_SUBREAPER, numbers[0], 0, 0, 0)
+    elif verb == "enter":
+        libc.enter(os.getpid() if numbers[0] == OWN else numbers[0])
+    elif verb == "kill":
+        os.kill(numbers[0], numbers[1])
+    elif verb == "reap":
+        os.waitpid(numbers[0], WALL)
+    elif verb == "thread":
+        return libc.clone(SAME_PROCESS, numbers, 0)[0]
+    elif verb == "ask":
+        flag = ctypes.c_int32()
+        libc.call("prctl", PR_GET_CHILD_SUBREAPER, ctypes.byref(flag), 0, 0, 0)
+        return flag.value
+    return 0
+
+
+def leave(libc: Libc, status: int, leader_only: int) -> NoReturn:
+    """End this process with a status in wait's format, or only its leading thread."""
+    if leader_only:
+        libc.syscall(EXIT_THREAD, status >> 8)
+    if not status & 0x7F:
+        os._exit(status >> 8)
+    if status & CORE_DUMPED:
+        # The core file goes to a file system that nobody has mounted. Below 4096 bytes the kernel writes none.
+        os.fchdir(libc.mount(b"tmpfs"))
+        libc.call("prlimit", 0, RLIMIT_CORE, struct.pack("2Q", CORE_MOST, CORE_MOST), None)
+    if status & 0x7F == signal.SIGSEGV:
+        # A fault ends an init too, which a signal of its own does not.
+        ctypes.string_at(0)
+    if status & 0x7F != signal.SIGKILL:
+        signal.signal(status & 0x7F, signal.SIG_DFL)
+    os.kill(os.getpid(), status & 0x7F)
+    os._exit(1)
+
+
+def spawn(libc: Libc, flags: int, exit_signal: int, vector: list[int]) -> tuple[int, socket.socket, int]:
+    """Create a process; return its number, the creator's end of its channel and its pidfd; in the child 0 and its own end."""
+    if exit_signal not in (0, signal.SIGCHLD):
+        # The child's end must not end its parent; SIGCHLD stays as it is, because to ignore it means to reap.
+        signal.signal(exit_signal, signal.SIG_IGN)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    try:
+        number, pidfd = libc.clone(flags, vector, exit_signal)
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    if number:
+        if flags & CLONE_FILES:
+            theirs.detach()
+        else:
+            theirs.close()
+        return number, ours, pidfd
+    ours.detach()
+    if flags & CLONE_FILES:
+        return 0, theirs, -1
+    try:
+        os.dup2(theirs.detach(), CHANNEL)
+        libc.syscall(CLOSE_RANGE, CHANNEL + 1, 0x7FFFFFFF, 0)
+        return 0, socket.socket(fileno=CHANNEL), -1
+    except OSError:
+        os._exit(1)
+
+
+def obey(libc: Libc, channel: socket.socket) -> NoReturn:
+    """Live as a created process: do what comes through the channel, and end with it, whatever happens."""
+    try:
+        channel.send(b"born")
+        while True:
+            order = channel.recv(4096)
+            if not order:
+                break
+            channel = carry_out(libc, channel, order.decode())
+    finally:
+        os._exit(1)
+
+
+def carry_out(libc: Libc, channel: socket.socket, order: str) -> socket.socket:
+    """Carry out an order and answer it; return the channel, which in a new child is another."""
+    verb, *words = order.split()
+    numbers = [int(word) for word in words]
+    answer, rights = "ok 0", []
+    try:
+        if verb == "create":
+            number, other, pidfd = spawn(libc, numbers[0], numbers[1], numbers[2:])
+            if number:
+                answer, rights = f"ok {number}", [other.detach(), pidfd]
+            else:
+                channel.detach()
+                channel = other
+                answer = "born"
+        elif verb == "proc":
+            rights = [libc.mount(b"proc")]
+        elif verb == "exit":
+            leave(libc, numbers[0], numbers[1])
+        else:
+            answer = f"ok {perform(libc, verb, numbers)}"
+    except OSError as error:
+        answer = f"no {name_of(error)}"
+    channel.sendmsg([answer.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(rights)}i", *rights))])
+    for descriptor in rights:
+        os.close(descriptor)
+    return channel

@@ -1,0 +1,263 @@
+"""The executor: takes the script's lines one by one, outside the new namespace, and ends everything when anything is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+
+from crplan_shell.agent.actor import OWN, obey, spawn
+from crplan_shell.agent.crowd import COMMANDS, Crowd
+from crplan_shell.agent.kernel import (
+    CLONE_FILES,
+    CLONE_FS,
+    CLONE_NEWPID,
+    CLONE_PARENT,
+    CLONE_SYSVSEM,
+    MACHINE,
+    PIDFD_SEND_SIGNAL,
+    PR_SET_PDEATHSIG,
+    THREAD_CODE,
+    WALL,
+    Libc,
+    Refused,
+    name_of,
+)
+from crplan_shell.agent.proc import Proc, numbers_in, slashed
+
+ANSWERS = 4
+FLAGS = {"newpid": CLONE_NEWPID, "parent": CLONE_PARENT, "files": CLONE_FILES, "fs": CLONE_FS, "sysv_undo": CLONE_SYSVSEM}
+
+
+class Executor:
+    """Takes the steps, hands each to the process whose step it is, and notices whoever dies before its time."""
+
+    def __init__(self, libc: Libc, timeout: float) -> None:
+        self.libc = libc
+        self.timeout = timeout
+        self.crowd = Crowd(libc, timeout)
+        self.proc: Proc | None = None
+        self.init = -1
+        self.done = 0
+        self.root = 0
+        self.verified: list[int] = []
+
+    def create(self, task: int, words: dict[str, str]) -> None:
+        """Create a process and check every number that it got."""
+        actor, vector = int(words["by"]), numbers_in(words["as"])
+        if task in self.crowd.vectors or vector[0] != task:
+            raise Refused(task, "the number is used twice", "EEXIST")
+        flags = 0
+        for name in (words.get("flags", "") + "," + words.get("share", "")).strip(",").split(","):
+            flags |= FLAGS[name] if name else 0
+        exit_signal = int(words.get("signal", "17"))
+        if actor:
+            number, rights = self.crowd.order(actor, task, "create", [flags, exit_signal, *vector])
+            channel, pidfd = socket.socket(fileno=rights[0]), rights[1]
+        else:
+            number, channel, pidfd = self.create_here(task, flags, exit_signal, vector)
+        self.crowd.welcome(task, vector, channel, pidfd)
+        expected = self.crowd.seen_by(actor, task)
+        if number != expected:
+            raise Refused(task, f"create: it got number {number} and not {expected}", "EINVAL")
+        self.proc = self.proc or self.open_proc(task)
+        got = self.proc.vector(self.proc.name(task), task)
+        if got != vector:
+            raise Refused(task, f"create: it got numbers {slashed(got)} and not {slashed(vector)}", "EINVAL")
+
+    def create_here(self, task: int, flags: int, exit_signal: int, vector: list[int]) -> tuple[int, socket.socket, int]:
+        """Create a process as the executor's own child."""
+        try:
+            number, channel, pidfd = spawn(self.libc, flags, exit_signal, vector)
+        except OSError as error:
+            raise Refused(task, "create", name_of(error)) from None
+        if not number:
+            settle_outside(self.libc)
+            obey(self.libc, channel)
+        if self.init < 0:
+            self.init = os.dup(pidfd)
+        return number, channel, pidfd
+
+    def open_proc(self, init: int) -> Proc:
+        """Let the init open a proc of its namespace, which shows level-0 numbers; where that is forbidden, take the host's."""
+        try:
+            return Proc(self.crowd.order(init, init, "proc", [])[1][0])
+        except Refused:
+            return Proc(os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), self.crowd.hosts)
+
+    def step(self, verb: str, task: int, words: dict[str, str]) -> None:
+        """Carry out one step other than create and verify."""
+        actor = int(words.get("by", task))
+        known = self.crowd.seen_by(actor, task)
+        if verb == "thread":
+            self.crowd.vectors[task] = numbers_in(words["as"])
+            expected = self.crowd.vectors[task][-1]
+            number, _ = self.crowd.order(actor, task, verb, self.crowd.vectors[task])
+            if number != expected:
+                raise Refused(task, f"thread: it got number {number} and not {expected}", "EINVAL")
+        elif verb == "setsid":
+            self.crowd.order(task, task, verb, [])
+        elif verb == "setpgid":
+            self.crowd.order(actor, task, verb, [known, self.crowd.seen_by(actor, int(words["to"]))])
+        elif verb == "subreaper":
+            self.crowd.order(task, task, verb, [int(words["turn"] == "on")])
+        elif verb == "enter":
+            target = words["namespace"]
+            self.crowd.order(task, task, verb, [OWN if target == "own" else self.crowd.seen_by(task, int(target))])
+        elif verb == "exit":
+            self.exit(task, int(words["status"]), words.get("only") == "leader")
+        elif verb == "kill":
+            if task not in self.crowd.living:
+                raise Refused(task, verb, "ESRCH")
+            process = self.crowd.release(task)
+            self.crowd.order(actor, task, verb, [known, int(words["signal"])])
+            self.crowd.gone(process, task, verb)
+        elif verb == "reap":
+            if not actor and task in self.crowd.living:
+                self.crowd.wait(self.crowd.living[task].pidfd, task, verb)
+            self.crowd.order(actor, task, verb, [known])
+        else:
+            raise Refused(task, f"{verb} is no step", "EINVAL")
+
+    def exit(self, task: int, status: int, leader_only: bool) -> None:
+        """End a process, or only its leading thread, and wait until /proc would say so."""
+        self.crowd.tell(task, task, "exit", [status, int(leader_only)])
+        if not leader_only:
+            return self.crowd.gone(self.crowd.release(task), task, "exit")
+        self.crowd.living[task].leaderless = True
+        deadline = time.monotonic() + self.timeout
+        while self.there().shown(task)["state"] != "zombie":
+            self.crowd.look_around(0.001)
+            if time.monotonic() > deadline:
+                raise Refused(task, "exit", "ETIMEDOUT")
+        return None
+
+    def there(self) -> Proc:
+        """Return the opened proc; raises Refused when there is no namespace yet."""
+        if not self.proc:
+            raise Refused(0, "there is no pid namespace yet", "ENOENT")
+        return self.proc
+
+    def verify(self, task: int, words: dict[str, str]) -> None:
+        """Compare a task with /proc."""
+        found = self.there().shown(task)
+        found["subreaper"] = "off"
+        if task in self.crowd.living and not self.crowd.living[task].leaderless and self.crowd.order(task, task, "ask", [])[0]:
+            found["subreaper"] = "on"
+        wanted = {"status": "0", "threads": "", "subreaper": "off", **words}
+        for key, value in found.items():
+            if wanted[key] != value:
+                raise Refused(task, f"verify: {key} is {value or 'none'} and not {wanted[key] or 'none'}", "differs")
+        self.verified.append(task)
+
+    def ready(self, after: int, root: int) -> int:
+        """Check that nothing was left out and nothing is too much; return the root's number here."""
+        if after != self.done:
+            raise Refused(root, f"step {self.done + 1} of {after} is missing", "EINVAL")
+        present = self.there().present()
+        for task in sorted(set(present).symmetric_difference(self.verified)):
+            raise Refused(task, "is there and was not verified" if task in present else "was verified and is gone", "differs")
+        if root not in self.verified:
+            raise Refused(root, "the root is not there", "ESRCH")
+        self.crowd.look_around(0)
+        self.root = root
+        return self.crowd.hosts[root]
+
+    def end(self) -> None:
+        """Kill the namespace's init, with which everything dies, and reap; SIGALRM ends this process if the kernel hangs."""
+        if self.init < 0:
+            return
+        self.libc.syscall(PIDFD_SEND_SIGNAL, self.init, signal.SIGKILL, None, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(10)
+        while True:
+            try:
+                os.waitpid(-1, WALL)
+            except ChildProcessError:
+                signal.alarm(0)
+                return
+
+    def take(self, line: str) -> str:
+        """Carry out one line of the script and return the answer."""
+        verb, *words = line.split()
+        if verb == "need":
+            return need(self.libc, words[0], words[1])
+        if verb == "ready":
+            return f"ready {self.ready(int(words[1]), int(words[3]))}"
+        if verb != "step":
+            raise ValueError(verb)
+        number, verb, subject = int(words[0]), words[1], int(words[2])
+        options = {words[place]: words[place + 1] for place in range(3, len(words), 2)}
+        if number != self.done + 1:
+            raise Refused(subject, f"step {self.done + 1} was to come", "EINVAL")
+        if verb == "create":
+            self.create(subject, options)
+        elif verb == "verify":
+            self.verify(subject, options)
+        else:
+            self.step(verb, subject, options)
+        self.done = number
+        return "ok"
+
+    def serve(self) -> int:
+        """Take lines until the script ends, and return the exit code."""
+        answer = "ok"
+        try:
+            while not self.root:
+                self.crowd.wait_for_line()
+                line = read_line()
+                try:
+                    answer = self.take(line)
+                except (ValueError, IndexError, KeyError) as error:
+                    raise Refused(0, f"the line is not understood ({type(error).__name__} {error})", "EINVAL") from None
+                os.write(ANSWERS, answer.encode() + b"\n")
+            self.crowd.hold(self.root)
+            self.end()
+            return 0
+        except EOFError:
+            self.end()
+            return 1
+        except (Refused, OSError) as error:
+            answer = f"no {error}" if isinstance(error, Refused) else f"no task 0: {error.strerror}: {name_of(error)}"
+        self.end()
+        os.write(ANSWERS, answer.encode() + b"\n")
+        return 1
+
+
+def settle_outside(libc: Libc) -> None:
+    """As a child of the executor: die with it, take signals as anybody does, and keep none of its streams."""
+    try:
+        libc.call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(ignored, signal.SIG_DFL)
+        os.dup2(0, 2)
+    except OSError:
+        os._exit(1)
+
+
+def read_line() -> str:
+    """Read a line from the shell, which sends one at a time and waits; raises EOFError when it has gone."""
+    line = b""
+    while not line.endswith(b"\n"):
+        block = os.read(COMMANDS, 65536)
+        if not block:
+            raise EOFError
+        line += block
+    return line.decode("ascii", "replace")
+
+
+def need(libc: Libc, what: str, task: str) -> str:
+    """Say whether this machine can do what the plan needs for a task: threads, their leader's end, or a core file."""
+    if what == "cores":
+        with open("/proc/sys/kernel/core_pattern") as file:
+            pattern = file.read(1)
+        return f"no task {task} left a core file, and this machine hands those on" if pattern in "|@/" else "ok"
+    if MACHINE not in THREAD_CODE:
+        return f"no task {task} has threads, and those can be created on x86_64 and aarch64 only, not on {MACHINE}"
+    try:
+        if what == "threads":
+            libc.prepare_threads()
+    except OSError as error:
+        return f"no task {task} is a thread, and this system forbids machine code in memory: {name_of(error)}"
+    return "ok"

@@ -1,0 +1,89 @@
+"""The agent's beginning: what this machine lacks, and what it cannot do, said before the first step."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+
+from crplan_shell.agent.actor import CORE_MOST
+from crplan_shell.agent.executor import ANSWERS, Executor
+from crplan_shell.agent.kernel import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLOSE_RANGE, Libc, name_of
+
+NOBODY = 0x7FFFFFFF
+"""A descriptor that nobody has."""
+
+
+def probe(libc: Libc) -> str:
+    """Try clone3 with numbers of one's own choice, for a child that ends at once; return the errno's name or nothing."""
+    try:
+        number, pidfd = libc.clone(CLONE_NEWPID, [1], signal.SIGCHLD)
+    except OSError as error:
+        return name_of(error)
+    if not number:
+        os._exit(0)
+    os.close(pidfd)
+    os.waitpid(number, 0)
+    return ""
+
+
+def become_root_of_a_user_namespace(libc: Libc) -> None:
+    """Get the capabilities that choosing numbers needs, in a user namespace of our own."""
+    user, group = os.geteuid(), os.getegid()
+    libc.call("unshare", CLONE_NEWUSER | CLONE_NEWNS)
+    for file, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        with open(f"/proc/self/{file}", "w") as out:
+            out.write(text)
+
+
+def missing(libc: Libc) -> str:
+    """Return a sentence on what this machine lacks, or nothing."""
+    try:
+        libc.syscall(CLOSE_RANGE, NOBODY, NOBODY, 0)
+    except OSError as error:
+        return f"this kernel has no close_range (Linux 5.9), or a filter forbids it: {name_of(error)}"
+    lack = probe(libc)
+    if lack == "EPERM":
+        try:
+            become_root_of_a_user_namespace(libc)
+        except OSError as forbidden:
+            return (
+                "choosing process numbers is not permitted: it needs root (CAP_SYS_ADMIN), or user namespaces, "
+                f"which are forbidden here: {name_of(forbidden)}"
+            )
+        lack = probe(libc)
+    if lack in ("ENOSYS", "E2BIG", "EINVAL"):
+        return f"this kernel has no clone3 with set_tid (Linux 5.5), or a filter forbids it: {lack}"
+    return f"a process with a number of our choice cannot be created: {lack}" if lack else ""
+
+
+def main() -> None:
+    """Prepare this process, tell the shell what is missing, and serve."""
+    gc.disable()
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if number < 32:
+            signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    try:
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, CORE_MOST))
+        timeout = float(os.environ.get("CRPLAN_TIMEOUT") or 30)
+        if not 0 < timeout < 1e6:
+            raise ValueError
+        libc = Libc()
+        lack = missing(libc)
+    except ValueError:
+        lack = "CRPLAN_TIMEOUT is no number of seconds"
+    os.write(ANSWERS, f"no {lack}\n".encode() if lack else b"ok\n")
+    if lack:
+        os._exit(1)
+    gc.freeze()
+    os._exit(Executor(libc, timeout).serve())

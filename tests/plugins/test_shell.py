@@ -1,0 +1,278 @@
+"""The shell back end as text: what a reader sees, what a checker says, and what hostile images cannot do to it."""
+
+import ast
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+import pytest
+from crplan_shell import crplan_backends
+from crplan_shell.emit import emit
+from crplan_shell.limits import refuses
+from crplan_shell.lines import escaped, quoted
+from crplan_shell.text import PARTS, agent, prelude
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.forest import Forest
+from planner.hookspecs import Artefact, CannotEmit
+from planner.plans import CreateThread, Plan
+from planner.testing.plans import PLANS, Draft, with_init
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
+
+
+def everything() -> Plan:
+    """A plan with every kind of step in it."""
+    draft = with_init("everything")
+    draft.create(1, 10, 1, new_namespace=True)
+    draft.create(1, 2, share=("fs", "files"), exit_signal=10)
+    draft.create(2, 3, sibling=True)
+    draft.thread(2, 100)
+    draft.enter(2, 10)
+    draft.create(2, 11, 5)
+    draft.thread(11, 12, 9)
+    draft.enter(2, 1)
+    draft.enter(0, 1)
+    draft.create(0, 30)
+    draft.enter(0, 0)
+    draft.subreaper(1, True)
+    draft.setpgid(3, 3, 3)
+    draft.create(1, 40, role="helper")
+    draft.exit(40)
+    draft.reap(1, 40)
+    draft.subreaper(1, False)
+    draft.create(1, 50)
+    draft.thread(50, 51)
+    draft.exit(50, thread_only=True)
+    draft.exit(3, 7 << 8)
+    draft.exit(30, 6 | 0x80)
+    draft.create(1, 20, 1, new_namespace=True)
+    draft.kill(1, 20, 9)
+    draft.subreaper(2, True)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(10, 1, 1, 1)
+    draft.verify(2, 1, 1, 1, threads=(100,), subreaper=True)
+    draft.verify(3, 1, 3, 1, zombie=True, status=7 << 8)
+    draft.verify(11, 2, 1, 1, threads=(12,))
+    draft.verify(30, 0, 0, 0, zombie=True, status=6 | 0x80)
+    draft.verify(50, 1, 1, 1, zombie=True, threads=(51,))
+    draft.verify(20, 1, 1, 1, zombie=True, status=9)
+    return draft.plan(1)
+
+
+def renamed(plan: Plan, name: str) -> Plan:
+    """Give every process the same name."""
+    return msgspec.structs.replace(
+        plan, processes=tuple(msgspec.structs.replace(process, name=name) for process in plan.processes)
+    )
+
+
+def own_lines(script: str) -> str:
+    """Return what is not the same in every script."""
+    head, found, steps = script.partition(prelude())
+    assert found
+    return f"{head}[prelude]\n{steps}"
+
+
+def run(shell: str, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a script that is expected to end soon."""
+    return subprocess.run(
+        [shell, "-s"], input=script, capture_output=True, text=True, timeout=30, env={"PATH": os.environ["PATH"], **environment}
+    )
+
+
+def test_the_script_reads_as_it_should() -> None:
+    assert own_lines(emit(everything())) == (GOLDEN / "shell_everything.sh").read_text()
+
+
+def test_the_back_end_is_registered_and_writes_a_program() -> None:
+    (back_end,) = crplan_backends()
+    assert (back_end.name, back_end.executable, back_end.machine) == ("shell", True, False)
+    plan = PLANS["single"]()
+    text = back_end.emit(Artefact(plan=plan, forest=Forest()), {})
+    assert isinstance(text, str)
+    assert text.startswith("#!/bin/sh\n")
+    assert plan.plan_id in text
+
+
+def test_the_same_plan_gives_the_same_bytes() -> None:
+    assert emit(everything()) == emit(everything())
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_all_scripts_have_the_same_agent_and_one_line_a_step(name: str) -> None:
+    plan = PLANS[name]()
+    script = emit(plan)
+    assert script.count(agent()) == 1
+    _, _, steps = script.partition(prelude())
+    lines = [line for line in steps.splitlines() if line.startswith("step ")]
+    assert [int(line.split()[1]) for line in lines] == [step.number for step in plan.steps]
+    for line, step in zip(lines, plan.steps, strict=True):
+        assert re.search(rf" rule {re.escape(step.rule)} +# {re.escape(step.rule)}(: |$)", line)
+    assert steps.splitlines()[-1] == f"ready after {len(plan.steps)} root {plan.root}"
+
+
+def test_the_agent_knows_nothing_of_any_plan_and_runs_on_old_pythons() -> None:
+    ast.parse(agent(), feature_version=(3, 8))
+    assert "crplan_shell" not in agent()
+    assert "\nPYTHON\n" not in agent()
+    modules = {
+        name.name if isinstance(node, ast.Import) else node.module
+        for node in ast.walk(ast.parse(agent()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+    }
+    assert modules <= {
+        *("__future__", "collections.abc", "ctypes", "errno", "gc", "mmap", "os", "resource", "select", "signal"),
+        *("socket", "struct", "time", "typing"),
+    }
+
+
+def test_the_agent_has_all_its_parts() -> None:
+    folder = Path(str(files("crplan_shell").joinpath("agent")))
+    assert {path.stem for path in folder.glob("*.py")} == {*PARTS, "__init__"}
+
+
+def test_a_checker_of_scripts_finds_nothing(tmp_path: Path) -> None:
+    if not shutil.which("shellcheck"):
+        pytest.skip("no shellcheck")
+    script = tmp_path / "rebuild.sh"
+    for plan in (PLANS["single"](), everything(), renamed(everything(), "# shellcheck disable=all\n$(`'\"\\")):
+        script.write_text(emit(plan))
+        for shell in ("sh", "bash"):
+            checked = subprocess.run(["shellcheck", "-s", shell, str(script)], capture_output=True, text=True, timeout=120)
+            assert checked.stdout == ""
+            assert checked.returncode == 0
+
+
+HOSTILE = [
+    "\n",
+    "a\nrm -rf /\n",
+    "'",
+    '"',
+    "$(reboot)",
+    "`reboot`",
+    "\\",
+    "\x1b]0;x\x07",
+    "ü\u2028\u202e",
+    "x" * 100_000,
+    "PYTHON",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_stays_in_its_comment(name: str) -> None:
+    plan = PLANS["process_groups"]()
+    harmless, hostile = emit(renamed(plan, "x")), emit(renamed(plan, name))
+    assert all(re.fullmatch(r"[ -~]*", line) for line in hostile.split("\n"))
+    strip = re.compile(r" +# .*| plan [0-9a-f]+|\(plan [0-9a-f]+\)")
+    assert [strip.sub("", line) for line in hostile.split("\n")] == [strip.sub("", line) for line in harmless.split("\n")]
+    assert max(len(line) for line in hostile.partition(prelude())[2].split("\n")) < 400
+
+
+@given(st.text())
+def test_a_quoted_text_is_one_word_of_printable_ascii(text: str) -> None:
+    assert re.fullmatch(r"[!-~]+", quoted(text))
+    assert shlex.split(quoted(text)) == [escaped(text).replace(" ", r"\x20")]
+
+
+@given(st.text(), st.text())
+def test_escaping_loses_nothing(one: str, other: str) -> None:
+    assert (escaped(one) == escaped(other)) == (one == other)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@settings(max_examples=10)
+@given(rule=st.text(alphabet="a-z'\"$`\\ ;&|\n#(){}<>*é", min_size=1, max_size=12))
+def test_a_hostile_rule_is_printed_and_not_run(shell: str, rule: str) -> None:
+    plan = PLANS["parent_and_child"]()
+    hostile = msgspec.structs.replace(plan, steps=tuple(msgspec.structs.replace(step, rule=rule) for step in plan.steps))
+    printed = run(shell, emit(hostile), CRPLAN_DRY_RUN="1")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    word = escaped(rule).replace(" ", r"\x20")
+    assert [line.split()[-1] for line in printed.stdout.splitlines()] == [word] * len(plan.steps)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_dry_run_needs_nothing_but_the_shell(shell: str) -> None:
+    path = shutil.which(shell)
+    assert path
+    plan = everything()
+    printed = subprocess.run(
+        [path, "-s"], input=emit(plan), capture_output=True, text=True, timeout=30, env={"PATH": "", "CRPLAN_DRY_RUN": "1"}
+    )
+    assert (printed.returncode, printed.stderr) == (0, "")
+    lines = [line.split() for line in printed.stdout.splitlines()]
+    assert [line[:2] for line in lines] == [["step", str(step.number)] for step in plan.steps]
+    assert [line[-1] for line in lines] == [step.rule for step in plan.steps]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("tools", "sentence"),
+    [
+        ((), "crplan: this machine has no mktemp\n"),
+        (("mktemp",), "crplan: this machine has no mkfifo\n"),
+        (("mktemp", "mkfifo", "rm"), "crplan: this machine has no python3 (3.8 or later, with ctypes)"),
+        (("mktemp", "mkfifo", "rm", "false"), "crplan: this machine has no python3 (3.8 or later, with ctypes)"),
+    ],
+)
+def test_what_the_machine_lacks_is_said_before_the_first_step(
+    shell: str, tools: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    for tool in tools:
+        found = shutil.which(tool)
+        assert found
+        (tmp_path / {"false": "python3"}.get(tool, tool)).symlink_to(found)
+    path = shutil.which(shell)
+    assert path
+    ended = subprocess.run(
+        [path, "-s"], input=emit(everything()), capture_output=True, text=True, timeout=30, env={"PATH": str(tmp_path)}
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(sentence)
+    assert ended.stderr.count("\n") == 1
+
+
+def test_what_a_script_cannot_do_is_refused_by_name() -> None:
+    draft = with_init("memory")
+    draft.create(1, 2, share=("memory", "signal_handlers"))
+    with pytest.raises(CannotEmit, match="task 2 shares memory and signal_handlers with task 1"):
+        emit(draft.plan(1))
+
+    outside = Draft("files of the script")
+    outside.create(0, 1, new_namespace=True, share=("files",))
+    with pytest.raises(CannotEmit, match="task 1 would share files"):
+        emit(outside.plan(1))
+
+
+@pytest.mark.parametrize("status", [17, 19, 127, 128 + 127, 15 | 256, 65536, -1])
+def test_a_status_with_which_no_process_ends_is_refused(status: int) -> None:
+    draft = with_init("status")
+    draft.create(1, 2)
+    draft.exit(2, status)
+    assert refuses(draft.plan(1)) == f"task 2 ended with the wait status {status}, with which no process ends"
+
+
+def test_an_init_ends_itself_by_a_code_or_a_fault_only() -> None:
+    for status, refused in ((0, False), (256, False), (11, False), (15, True), (9, True)):
+        draft = with_init("init")
+        draft.create(1, 10, 1, new_namespace=True)
+        draft.exit(10, status)
+        assert bool(refuses(draft.plan(1))) == refused
+
+
+def test_the_machine_is_asked_for_what_not_every_machine_can() -> None:
+    asked = {name: re.findall(r"^need (\w+) (\d+)$", emit(make()), re.MULTILINE) for name, make in PLANS.items()}
+    for name, make in PLANS.items():
+        plan = make()
+        first = next((str(step.child) for step in plan.steps if isinstance(step, CreateThread)), None)
+        assert ("threads", first) in asked[name] if first else "threads" not in dict(asked[name])
+    assert ("cores", "30") in re.findall(r"^need (\w+) (\d+)$", emit(everything()), re.MULTILINE)
