@@ -1,5 +1,8 @@
 """Rebuilds a tree from Python: the back end `python` and the executor `python`."""
 
+from collections.abc import Callable
+
+from planner.events import AnyEvent
 from planner.hookspecs import Artefact, BackEnd, Executor, Options, hookimpl
 from planner.plans import Plan
 
@@ -20,10 +23,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
 @hookimpl
 def crplan_executors() -> tuple[Executor, ...]:
     """Return the executor that runs the same program as a child process."""
-    from crplan_python.limits import refuses
-    from crplan_python.run import run
-
-    return (Executor(name="python", help="runs the standalone Python program as a child process", run=run, refuses=refuses),)
+    return (Executor(name="python", help="runs the standalone Python program as a child process", run=_run, refuses=_refuses),)
 
 
 def _emit(artefact: Artefact, options: Options) -> str:
@@ -32,4 +32,13 @@ def _emit(artefact: Artefact, options: Options) -> str:
     return emit(artefact.plan)
 
 
-__all__ = ["Plan", "crplan_backends", "crplan_executors"]
+def _run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
+    from crplan_python.run import run
+
+    return run(plan, record, timeout)
+
+
+def _refuses(plan: Plan) -> str:
+    from crplan_python.limits import refuses
+
+    return refuses(plan)

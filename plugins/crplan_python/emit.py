@@ -26,7 +26,7 @@ PARTS: Final = ("tables", "kernel", "board", "proc", "actor", "executor", "progr
 """The parts of the runtime, each after those that it imports."""
 
 FUTURE: Final = "from __future__ import annotations\n"
-PLAIN_IMPORT: Final = re.compile(r"^import \w+\n", re.MULTILINE)
+PLAIN_IMPORT: Final = re.compile(r"^(?:import \w+|from collections\.abc import \w+)\n", re.MULTILINE)
 PART_IMPORT: Final = re.compile(r"^from crplan_python\.runtime\.\w+ import (?:\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
 
 

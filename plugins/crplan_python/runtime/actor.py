@@ -7,6 +7,8 @@ import os
 import platform
 import resource
 import signal
+import time
+from collections.abc import Callable
 
 from crplan_python.runtime.board import Board
 from crplan_python.runtime.kernel import (
@@ -63,6 +65,17 @@ class Rebuild:
         """Open the pid namespace of `init` for `me`; raises OSError."""
         return self.proc.namespace(init)
 
+    def wait_until(self, done: Callable[[], object]) -> None:
+        """Ask again and again, at first quickly. An actor needs no limit: the executor watches its progress."""
+        pause = 0.00005
+        while not done():
+            self.waiting()
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.01)
+
+    def waiting(self) -> None:
+        """Do what is to be done while waiting."""
+
     def woken(self, me: int) -> None:
         """Do what is to be done whenever `me` wakes up."""
 
@@ -98,7 +111,7 @@ def take_turn(rebuild: Rebuild, me: int) -> int:
     if board.holder() != me or board.failure():
         return me
     if board.handed_on:
-        rebuild.proc.wait_for_end(steps[board.current].actor)
+        rebuild.wait_until(lambda: rebuild.proc.has_ended(steps[board.current].actor))
         board.advance()
     while not board.all_done and steps[board.current].actor == me:
         now = perform(rebuild, me, steps[board.current])
@@ -125,9 +138,10 @@ def perform(rebuild: Rebuild, me: int, step: Step) -> int:
         enter(rebuild, me, int(step.words[0]))
     elif step.op == "kill":
         os.kill(rebuild.number(me, step.target), int(step.words[1]))
-        rebuild.proc.wait_for_end(step.target)
+        rebuild.wait_until(lambda: rebuild.proc.has_ended(step.target))
     elif step.op == "reap":
-        os.waitpid(rebuild.number(me, step.target), WAIT_ALL)
+        number = rebuild.number(me, step.target)
+        rebuild.wait_until(lambda: os.waitpid(number, os.WNOHANG | WAIT_ALL)[0])
     elif step.op == "exit":
         end(rebuild, step)
     elif step.op == "verify":

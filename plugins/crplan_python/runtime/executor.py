@@ -71,6 +71,8 @@ class Executor(Rebuild):
         self._own_namespace = syscall(NR_PIDFD_OPEN, os.getpid(), 0)
         self._init = 0
         self._init_descriptor = -1
+        self._outside = True
+        self._moved = time.monotonic()
 
     # The executor as an actor.
 
@@ -99,22 +101,36 @@ class Executor(Rebuild):
         """Open the namespace of `init`, the executor's own for 0; raises OSError."""
         return os.dup(self._own_namespace) if not init else super().open_namespace(me, init)
 
+    def waiting(self) -> None:
+        """While the executor itself waits, heed signals and the time; raises Failed."""
+        if self._outside:
+            self.heed_signals()
+            if time.monotonic() - self._moved > self._timeout:
+                raise self.failed(f"no progress for {self._timeout:g} seconds", "ETIMEDOUT")
+
     # The first init, and children of the executor.
 
     def begin(self, child: int) -> None:
-        """Leave the executor's descriptors and directory behind and live as `child`: never returns."""
-        kept = [*self.board.descriptors, self.proc.top]
-        if not self._init:
-            self._init = child
-            kept = [*self.board.descriptors, self._inner_link.fileno()]
+        """Be `child`, and never return: what goes wrong here must not run on as a second executor."""
+        try:
+            self._outside = False
+            self._leave(child)
+            live(self, child)
+        finally:
+            os._exit(1)
+
+    def _leave(self, child: int) -> None:
+        """Leave the executor's descriptors and directory behind; raises OSError."""
+        first = not self._init
+        kept = [*self.board.descriptors, self._inner_link.fileno() if first else self.proc.top]
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
-        close_from(3, [descriptor for descriptor in kept if descriptor >= 0])
+        close_from(3, kept)
         os.chdir("/")
-        if self.proc.top < 0:
+        if first:
+            self._init = child
             self._hand_over_proc()
-        live(self, child)
 
     def woken(self, me: int) -> None:
         """Let the first init translate numbers when it is asked to."""
@@ -169,6 +185,8 @@ class Executor(Rebuild):
         poll.register(self.link, select.POLLIN)
         while not poll.poll(TICK * 1000):
             self.heed_signals()
+            if has_ended(self._init_descriptor):
+                raise self.failed("the namespace's init was killed", "killed")
             if time.monotonic() > deadline:
                 raise TimeoutError(errno.ETIMEDOUT, "the namespace's init does not answer")
         message, ancillary, _, _ = self.link.recvmsg(64, 256)
@@ -198,26 +216,25 @@ class Executor(Rebuild):
 
     def build(self) -> None:
         """See all steps done; raises Failed. Children return from here as themselves and never come back."""
-        seen, since = -1, time.monotonic()
+        seen = -1
         while not self.board.all_done:
             if self.board.holder() == 0 and not self.board.failure():
                 self._own_turn()
                 continue
             self._wait_for_news()
-            now = time.monotonic()
             state = self.board.current * 2 + self.board.handed_on
             if state != seen:
-                seen, since = state, now
+                seen, self._moved = state, time.monotonic()
                 self.report()
-            elif now - since > STOPPED_AFTER:
+            elif time.monotonic() - self._moved > STOPPED_AFTER:
                 self._look_for_the_dead()
-                if now - since > self._timeout:
-                    raise self.failed(f"no progress for {self._timeout:g} seconds", "ETIMEDOUT")
+                self.waiting()
                 self.board.wake()
         self.report()
 
     def _own_turn(self) -> None:
         self.heed_signals()
+        self._moved = time.monotonic()
         try:
             now = take_turn(self, 0)
         except Mismatch as error:
@@ -284,7 +301,10 @@ class Executor(Rebuild):
             signal.signal(number_of_signal, lambda *_: None)
         root_is_zombie = self.proc.state(self.plan.root) == "Z"
         self.tell(f"ready {number}")
-        os.write(1, b"ready %d\n" % number)
+        try:
+            os.write(1, b"ready %d\n" % number)
+        except OSError as error:
+            raise Failed(-1, self.plan.root, "nobody can be told that it is ready", error_name(error)) from None
         poll = select.poll()
         poll.register(reader, select.POLLIN)
         poll.register(self._init_descriptor if root_is_zombie else root, select.POLLIN)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import time
 
 from crplan_python.runtime.kernel import NR_FSCONFIG, NR_FSMOUNT, NR_FSOPEN, syscall
 from crplan_python.runtime.tables import Plan, Step
@@ -74,12 +73,9 @@ class Proc:
         """Open the pid namespace of `init`; raises OSError."""
         return os.open(f"{init}/ns/pid", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.top)
 
-    def wait_for_end(self, pid: int) -> None:
-        """Wait until `pid` is a zombie or gone: by then its children have been adopted."""
-        pause = 0.00005
-        while self.state(pid) not in ("Z", "X", ""):
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.01)
+    def has_ended(self, pid: int) -> bool:
+        """Tell whether a task is a zombie or gone: by then its children have been adopted."""
+        return self.state(pid) in ("Z", "X", "")
 
 
 def numbers(words: list[str]) -> tuple[int, ...]:

@@ -88,17 +88,33 @@ def main(plan: Plan) -> int:
     if os.environ.get("CRPLAN_DRY_RUN", "0") not in ("", "0"):
         dry_run(plan)
         return 0
-    try:
-        timeout = float(os.environ.get("CRPLAN_TIMEOUT") or 30)
-    except ValueError:
+    timeout = seconds(os.environ.get("CRPLAN_TIMEOUT") or "30")
+    if not timeout:
         os.write(2, b"crplan: CRPLAN_TIMEOUT is not a number of seconds\n")
         return 2
     try:
         if not may_administrate():
             enter_user_namespace()
     except OSError as error:
-        message = "crplan: step 0 (executor): task %d: no root, and no user namespace: %s: %s\n"
-        os.write(2, (message % (plan.root, what_forbids(), error_name(error))).encode())
-        return 1
+        return give_up(plan, f"no root, and no user namespace: {what_forbids()}", error)
     events = os.environ.get("CRPLAN_EVENTS", "")
-    return rebuild(plan, timeout, [int(events)] if events.isdigit() else [])
+    try:
+        return rebuild(plan, timeout, [int(events)] if events.isdigit() else [])
+    except OSError as error:
+        return give_up(plan, "the executor itself", error)
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds above 0, or 0 for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        return 0
+    return value if 0 < value < 1e9 else 0
+
+
+def give_up(plan: Plan, what: str, error: OSError) -> int:
+    """Say what failed outside of any step; returns the exit code."""
+    line = f"crplan: step 0 (executor): task {plan.root}: {what}: {error_name(error)}\n"
+    os.write(2, line.encode("ascii", "backslashreplace"))
+    return 1
