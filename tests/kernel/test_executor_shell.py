@@ -1,15 +1,24 @@
-"""The emitted shell script carries every plan out, under dash and under bash."""
+"""The emitted shell script carries every plan out, under dash and under bash, and no line of it can be spared."""
 
+import os
+import re
 import shutil
+import signal
+import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from crplan_shell.emit import emit
+from crplan_shell.text import prelude
 
 from planner.plans import Plan
-from tests.kernel.executor_suite import ExecutorSuite
+from planner.testing.executors import Ended, Sandbox, expected
+from planner.testing.plans import PLANS, nested_namespaces, wide, with_init
+from tests.kernel.executor_suite import FAILURE_LINE, ExecutorSuite
+from tests.plugins.test_shell import everything
 
 
 class ShellSuite(ExecutorSuite):
@@ -18,16 +27,156 @@ class ShellSuite(ExecutorSuite):
     shell: ClassVar[str]
 
     def command(self, plan: Plan, directory: Path) -> Sequence[str]:
+        return self.script(emit(plan), directory)
+
+    def script(self, text: str, directory: Path) -> Sequence[str]:
+        """Return the command line that runs a script."""
         if not shutil.which(self.shell):
             pytest.skip(f"no {self.shell}")
         script = directory / "rebuild.sh"
-        script.write_text(emit(plan))
+        script.write_text(text)
         return [self.shell, str(script)]
+
+    def run(self, text: str, directory: Path) -> Ended:
+        """Run a script that must fail, and check that nothing is left."""
+        with Sandbox(self.script(text, directory), environment={"CRPLAN_TIMEOUT": "2"}) as sandbox:
+            ended = sandbox.ended(10)
+            assert sandbox.left() == []
+        return ended
+
+    def test_every_kind_of_step_in_one_plan(self, tmp_path: Path) -> None:
+        plan = everything()
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["rebuild.sh"]
+
+    @pytest.mark.parametrize("victim", ["python", "before"])
+    def test_the_death_of_the_agent_ends_everything(self, victim: str, tmp_path: Path) -> None:
+        with self.start(wide(200), tmp_path) as sandbox:
+            if victim == "python":
+                sandbox.ready(self.timeout)
+            agent = self.agent(sandbox)
+            os.kill(agent, signal.SIGKILL)
+            ended = sandbox.ended()
+            assert ended.code == 1, ended
+            assert ended.stderr.count("\n") == 1
+            assert ended.stderr.startswith("crplan: ")
+            assert sandbox.left() == []
+
+    def agent(self, sandbox: Sandbox) -> int:
+        """Return the host number of the agent: the shell's child that speaks Python."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            shell = sandbox.executor()
+            for child in Path(f"/proc/{shell}/task/{shell}/children").read_text().split():
+                if b"python3\0-I\0-S\0-" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
+        raise TimeoutError("there is no agent")
+
+    def test_where_no_proc_can_be_made_the_hosts_will_do(self, tmp_path: Path) -> None:
+        """The script's own /proc is then one that other processes are in as well."""
+        for name in ("nested_namespaces", "entered_from_outside", "threads", "zombie_leader", "subtree", "adopted_by_subreaper"):
+            plan = PLANS[name]()
+            text = emit(plan).replace('libc.mount(b"proc")', 'libc.mount(b"no such thing")')
+            directory = tmp_path / name
+            directory.mkdir()
+            with Sandbox(self.script(text, directory), options=("proc",)) as sandbox:
+                sandbox.ready(self.timeout)
+                assert sandbox.standing() == expected(plan)
+                self.stop(sandbox)
+
+    def test_the_script_may_come_through_a_pipe(self, tmp_path: Path) -> None:
+        plan = nested_namespaces()
+        script = self.command(plan, tmp_path)[-1]
+        with Sandbox(["sh", "-c", f"exec {self.shell} -s <'{script}'"]) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+
+    def test_a_script_that_stops_halfway_leaves_nothing(self, tmp_path: Path) -> None:
+        text = emit(PLANS["process_groups"]())
+        cut = text.rindex("ready after")
+        ended = self.run(text[:cut], tmp_path)
+        assert (ended.code, ended.stdout) == (1, "")
+        assert ended.stderr == "crplan: the script ended before it was ready\n"
+
+    def test_a_line_that_nobody_understands_is_a_failure(self, tmp_path: Path) -> None:
+        text = emit(PLANS["process_groups"]())
+        for step, old, new in ((2, " setsid 1 ", " dance 1 "), (7, " setpgid 3 to 2 ", " setpgid 3 into 2 ")):
+            wrong = re.sub(rf"^step {step} .*", lambda line: line[0].replace(old, new), text, flags=re.MULTILINE)  # noqa: B023
+            assert wrong != text
+            ended = self.run(wrong, tmp_path)
+            assert (ended.code, ended.stdout) == (1, "")
+            line = FAILURE_LINE.match(ended.stderr)
+            assert line, ended.stderr
+            assert int(line[1]) == step
 
 
 class TestDash(ShellSuite):
     shell = "dash"
 
+    PRESSED = ("crossed_groups", "adopted_by_subreaper", "entered_from_inside", "zombies")
+
+    @pytest.mark.parametrize("name", PRESSED)
+    def test_no_line_can_be_taken_out(self, name: str, tmp_path: Path) -> None:
+        head, lines = taken_apart(PLANS[name]())
+        for place in range(len(lines) - 1):
+            ended = self.run(head + "".join(lines[:place] + lines[place + 1 :]), tmp_path)
+            assert (ended.code, ended.stdout) == (1, "")
+            line = FAILURE_LINE.match(ended.stderr)
+            assert line, ended.stderr
+            assert f"step {place + 1} " in line[4]
+            assert int(line[1]) == min(place + 2, len(lines) - 1)
+
+    @pytest.mark.parametrize("name", PRESSED)
+    def test_no_two_lines_can_be_swapped(self, name: str, tmp_path: Path) -> None:
+        head, lines = taken_apart(PLANS[name]())
+        for place in range(len(lines) - 2):
+            swapped = [*lines[:place], lines[place + 1], lines[place], *lines[place + 2 :]]
+            ended = self.run(head + "".join(swapped), tmp_path)
+            assert (ended.code, ended.stdout) == (1, "")
+            line = FAILURE_LINE.match(ended.stderr)
+            assert line, ended.stderr
+            assert int(line[1]) == place + 2
+            assert f"step {place + 1} " in line[4]
+
+    @pytest.mark.parametrize("name", PRESSED)
+    def test_the_numbers_are_not_what_makes_a_line_needed(self, name: str, tmp_path: Path) -> None:
+        """With the numbers mended, a line that is missing is found by its effects."""
+        head, lines = taken_apart(PLANS[name]())
+        for place in range(len(lines) - 1):
+            rest = [line for number, line in enumerate(lines[:-1]) if number != place]
+            mended = [re.sub(r"^step \d+", f"step {number}", line) for number, line in enumerate(rest, 1)]
+            last = lines[-1].replace(f"after {len(lines) - 1}", f"after {len(rest)}")
+            ended = self.run(head + "".join([*mended, last]), tmp_path)
+            assert (ended.code, ended.stdout) == (1, ""), lines[place]
+            assert FAILURE_LINE.match(ended.stderr), ended.stderr
+
 
 class TestBash(ShellSuite):
     shell = "bash"
+
+
+def taken_apart(plan: Plan) -> tuple[str, list[str]]:
+    """Return a script's text before its steps, and the lines of the steps and of `ready`."""
+    before, own, steps = emit(plan).partition(prelude())
+    lines = steps.splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if line.startswith("step "))
+    return before + own + "".join(lines[:first]), lines[first:]
+
+
+def test_a_core_that_the_machine_hands_on_is_refused(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("needs root")
+    draft = with_init("core")
+    draft.create(1, 2)
+    draft.exit(2, 6 | 0x80)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 1, zombie=True, status=6 | 0x80)
+    text = emit(draft.plan(1)).replace('"/proc/sys/kernel/core_pattern"', f'"{tmp_path}/pattern"')
+    (tmp_path / "pattern").write_text("|/usr/bin/collect\n")
+    ended = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, timeout=10)
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert ended.stderr == "crplan: task 2 left a core file, and this machine hands those on\n"
