@@ -133,7 +133,7 @@ def _escaped(text: str) -> str:
     """Write a text so that it is one word of letters, digits and harmless marks; other bytes as %XX."""
     return "".join(
         chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"-_.:/+@" else f"%{byte:02X}"
-        for byte in text.encode("utf-8", "surrogateescape")
+        for byte in text.encode("utf-8", "backslashreplace")
     )
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 class Process:
     """A process or thread of the plan.
 
-    `pids` has a number for each level, outermost first. `namespace` is the level-0 number of its pid namespace's init.
+    `pids` has a number for each level, outermost first. `namespace` is the level-0 number of its pid namespace's init. `name`
+    has a character for each byte.
     """
 
     __slots__ = ("name", "namespace", "pid", "pids", "role")
