@@ -146,10 +146,10 @@ def _plan(history: list[AnyEvent]) -> Outcome:
 
 def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried."""
+    forest = fold(history)
     from planner.namespaces import solutions
     from planner.planning import decide
 
-    forest = fold(history)
     first: Contradiction | None = None
     for placed in solutions(forest):
         try:

@@ -16,6 +16,7 @@ from planner.events import (
     FindingRaised,
     ImageClosed,
     ImageOpened,
+    NamespaceRecorded,
     PlanProved,
     ProcessPlanned,
     StepPlanned,
@@ -37,7 +38,7 @@ LONGEST_DOCUMENT: Final = 1 << 30
 """Bytes of a plan document that are read at most."""
 
 
-class PlanDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A plan in JSON, or the problem that there is instead of one.
 
     Numbers are level-0 numbers unless they stand in `pids`, which are outermost first. Unknown fields are to be ignored within a
@@ -54,7 +55,7 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     steps: tuple[AnyStep, ...] = ()
     findings: tuple[Finding, ...] = ()
     uncovered: tuple[str, ...] = ()
-    error: Problem | None = None
+    error: Problem | msgspec.UnsetType = msgspec.UNSET
 
 
 def recognises(head: bytes) -> bool:
@@ -86,7 +87,7 @@ def decode(data: bytes) -> PlanDocument:
         raise BadImage(0, f"the plan document cannot be read: {error}") from None
     if read.kind != KIND or read.format_version > FORMAT_VERSION:
         raise BadImage(0, f"is a {read.kind} of format version {read.format_version}; this crplan reads {KIND} {FORMAT_VERSION}")
-    if read.error is not None:
+    if isinstance(read.error, Problem):
         raise BadImage(0, f"the document holds an error instead of a plan: {read.error.message}")
     return read
 
@@ -125,6 +126,11 @@ def _facts(processes: tuple[Process, ...], steps: tuple[AnyStep, ...]) -> Iterat
     """Yield what the verify steps say as facts of an image."""
     table = {process.pid: process for process in processes}
     signals = {step.child: step.exit_signal for step in steps if isinstance(step, Create) and not step.sibling}
+    verified = {_namespace(table[step.target]) for step in steps if isinstance(step, Verify) and step.target in table}
+    for step in steps:
+        if isinstance(step, Create) and step.new_namespace and NamespaceId(step.child) in verified:
+            around = _namespace(table[step.actor]) if step.actor in table else NamespaceId(0)
+            yield NamespaceRecorded(kind="pid", id=NamespaceId(step.child), parent=around, at=f"plan#step {step.number}")
     for step in steps:
         if not isinstance(step, Verify):
             continue
@@ -146,7 +152,7 @@ def _facts(processes: tuple[Process, ...], steps: tuple[AnyStep, ...]) -> Iterat
             subreaper=step.subreaper,
             at=place,
         )
-        yield TaskNamespacesRecorded(pid=step.target, namespaces={"pid": NamespaceId(_namespace(process, table))}, at=place)
+        yield TaskNamespacesRecorded(pid=step.target, namespaces={"pid": _namespace(process)}, at=place)
         for number in step.threads:
             thread = table.get(number)
             if thread is None:
@@ -154,6 +160,6 @@ def _facts(processes: tuple[Process, ...], steps: tuple[AnyStep, ...]) -> Iterat
             yield ThreadRecorded(pids=thread.pids, thread_group=step.target, at=place)
 
 
-def _namespace(process: Process, table: dict[ProcessId, Process]) -> int:
+def _namespace(process: Process) -> NamespaceId:
     """Return an identity for the process's pid namespace: 0 for the root namespace, else its init's level-0 number."""
-    return 0 if len(process.pids) == 1 else process.namespace
+    return NamespaceId(0 if len(process.pids) == 1 else process.namespace)

@@ -78,8 +78,8 @@ def _head(artefact: Artefact) -> Iterator[Line]:
     helpers = sum(process.role == "helper" for process in plan.processes)
     waiting = sum(bool(step.waits) for step in plan.steps)
     if artefact.proved:
+        yield [(f"plan {plan.plan_id} of image {escaped(plan.image_id)}", "quiet")]
         yield [
-            (f"plan {plan.plan_id} of image {plan.image_id}: ", ""),
             (f"{_count(len(plan.steps), 'step')}, {_count(helpers, 'helper')}, {waiting} with waits, ", ""),
             ("proved on the model", "done"),
         ]

@@ -16,8 +16,13 @@ DEEPEST_DRAWN: Final = 14
 MOST_THREADS: Final = 8
 """Threads of one process that are listed."""
 
-FACTS_AT: Final = 38
+FACTS_AT: Final = 36
 """Column where sessions and groups stand."""
+
+NARROW_FACTS_AT: Final = 26
+"""The same where there are fewer than `WIDE` columns."""
+
+WIDE: Final = 96
 
 _UNICODE: Final = ("├─ ", "└─ ", "│  ", "   ")
 _ASCII: Final = ("|- ", "`- ", "|  ", "   ")
@@ -37,7 +42,7 @@ def tree_lines(artefact: Artefact, *, unicode: bool) -> Iterator[Line]:
         if pid in seen:
             continue
         seen.add(pid)
-        yield _task_line(forest, forest.tasks[pid], lead)
+        yield from _task_lines(forest, forest.tasks[pid], lead, below, artefact.width)
         yield from _thread_lines(forest, pid, below, bool(children.get(pid)), bar)
         found = children.get(pid, [])
         for place, child in enumerate(reversed(found)):
@@ -49,42 +54,53 @@ def tree_lines(artefact: Artefact, *, unicode: bool) -> Iterator[Line]:
             stack.append((child, depth + 1, child_lead, child_below))
 
 
-def _task_line(forest: Forest, task: Task, lead: str) -> Line:
+def _task_lines(forest: Forest, task: Task, lead: str, below: str, width: int) -> Iterator[Line]:
+    """Yield the line of a task, and further lines for what does not fit beside it."""
+    facts_at = FACTS_AT if width >= WIDE else NARROW_FACTS_AT
     label = vector(task.pids)
     name = f" {escaped(task.name)}" if task.name else ""
-    used = len(lead) + len(label) + len(name)
-    marks = _marks(forest, task)
-    line: Line = [("  ", ""), (lead, "quiet"), (label, "number"), (name, "name"), (" " * max(1, FACTS_AT - used), "")]
-    session = f"session {task.session or 'outside'}" + (" (leads)" if task.session == task.pid else "")
-    group = f"group {task.group or 'outside'}" + (" (leads)" if task.group == task.pid else "")
-    line += [(session.ljust(21), "session"), (" ", ""), (group.ljust(17) if marks else group, "group")]
-    for mark, style in marks:
-        line += [(" ", ""), (mark, style)]
-    return line
+    session, group = f"session {task.session or 'outside'}", f"group {task.group or 'outside'}"
+    line: Line = [("  ", ""), (lead, "quiet"), (label, "number"), (name, "name")]
+    line += [(" " * max(1, facts_at - len(lead + label + name)), ""), (f"{session:15} ", "session"), (f"{group:13}", "group")]
+    used = sum(len(text) for text, _ in line)
+    marks_at = facts_at + 31
+    separator = " "
+    for mark, style in _marks(forest, task):
+        if used + len(separator) + len(mark) > width and used > marks_at:
+            yield line
+            line = [("  ", ""), (below, "quiet"), (" " * max(1, marks_at - len(below)), "")]
+            used = max(marks_at, len(below) + 1) + 2
+            separator = " "
+        line += [(separator, ""), (mark, style)]
+        used += len(separator) + len(mark)
+        separator = ", "
+    yield line
 
 
 def _marks(forest: Forest, task: Task) -> Line:
     marks: Line = []
+    if task.session == task.pid:
+        marks.append(("session leader", "session"))
+    elif task.group == task.pid:
+        marks.append(("group leader", "group"))
     if task.parent == OUTSIDE and task.pid != 1:
         marks.append(("parent outside", "quiet"))
     elif task.parent != OUTSIDE and task.parent not in forest.tasks:
         marks.append((f"parent {task.parent} not read yet", "warning"))
     if task.zombie:
-        words = (
-            f"exit code {status_words(task.exit_status)[5:]}" if not task.exit_status & 0x7F else status_words(task.exit_status)
-        )
-        alone = " leader only" if forest.threads.get(task.pid) else ""
-        marks.append((f"zombie{alone} ({words})", "zombie"))
+        marks.append((f"zombie ({status_words(task.exit_status)})", "zombie"))
+        if forest.threads.get(task.pid):
+            marks.append(("threads live", "note"))
     elif task.state == "stopped":
         marks.append(("stopped", "warning"))
     if task.namespace < 0:
         marks.append(("namespace not placed yet", "warning"))
     elif task.pids[-1] == 1 and task.level > 0:
-        marks.append(("init of a pid namespace", "note"))
+        marks.append(("nested init", "note"))
     elif task.level > 0:
         namespace = forest.namespaces.get(task.namespace)
         init = namespace.init if namespace else OUTSIDE
-        marks.append((f"in the namespace of {init}" if init else f"in namespace {task.namespace}", "quiet"))
+        marks.append((f"in namespace of {init}" if init else f"in namespace {task.namespace}", "quiet"))
     if task.subreaper:
         marks.append(("subreaper", "note"))
     if task.exit_signal not in {-1, 0, 17} and task.parent != OUTSIDE:
