@@ -1,0 +1,159 @@
+"""What each step means to the kernel: one `Call` a step, with numbers as the actor sees them.
+
+Both back ends write the same calls, so the listing cannot promise what the program does not do. Vectors are turned into
+`set_tid`, innermost first, by `planner.plans.set_tid` alone.
+"""
+
+from typing import Final
+
+import msgspec
+
+from crplan_syscalls.names import SHARED, THREAD_FLAGS
+from planner.hookspecs import CannotEmit
+from planner.identity import OUTSIDE, Number, ProcessId
+from planner.plans import (
+    AnyStep,
+    Create,
+    CreateThread,
+    Enter,
+    Exit,
+    Kill,
+    Plan,
+    Process,
+    Reap,
+    SetGroup,
+    SetSession,
+    SetSubreaper,
+    Verify,
+    actor_level,
+    seen_by,
+    set_tid,
+)
+
+SIGSEGV: Final = 11
+CORE_DUMPED: Final = 0x80
+SIGNAL_BITS: Final = 0x7F
+MAX_LEVELS: Final = 32
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A step as the kernel will see it.
+
+    `op` is the name in the C program's tables. `a` and `b` are its arguments there, `flags` names clone3 flags, `set_tid` is
+    innermost first. `subject` is the process that it is about, 0 for none; `result` the number that the kernel returns to the
+    actor, 0 where only the running system knows it.
+    """
+
+    op: str
+    subject: ProcessId = ProcessId(0)
+    a: int = 0
+    b: int = 0
+    flags: frozenset[str] = frozenset()
+    set_tid: tuple[int, ...] = ()
+    result: int = 0
+
+
+def call(step: AnyStep, table: dict[ProcessId, Process]) -> Call:
+    """Return the call of a step; raises CannotEmit, naming the task, for what raw system calls cannot do."""
+    actor = table.get(step.actor)
+    level = actor_level(actor)
+    match step:
+        case Create():
+            child = table[step.child]
+            flags = frozenset(flag for what in step.share for flag in _shared(step, what))
+            flags |= {"CLONE_NEWPID"} if step.new_namespace else frozenset()
+            flags |= {"CLONE_PARENT"} if step.sibling else frozenset()
+            return Call(
+                op="CREATE",
+                subject=step.child,
+                b=0 if step.sibling else step.exit_signal,
+                flags=flags,
+                set_tid=set_tid(_bounded(child)),
+                result=seen_by(level, child.pids),
+            )
+        case CreateThread():
+            child = table[step.child]
+            return Call(
+                op="SPAWN",
+                subject=step.child,
+                flags=frozenset(THREAD_FLAGS),
+                set_tid=set_tid(_bounded(child)),
+                result=seen_by(level, child.pids),
+            )
+        case SetSession():
+            return Call(op="SETSID", subject=step.actor, result=actor.pids[-1] if actor else 0)
+        case SetGroup():
+            target = _seen(step, actor, step.target, table)
+            return Call(op="SETPGID", subject=step.target, a=target, b=_seen(step, actor, step.group, table))
+        case SetSubreaper():
+            return Call(op="SUBREAPER", subject=step.actor, a=int(step.on))
+        case Enter():
+            return Call(op="ENTER", subject=step.namespace, a=_namespace(step, actor, table))
+        case Exit():
+            return Call(op="EXIT", subject=step.actor, a=_possible_status(step, actor), b=int(step.thread_only))
+        case Kill():
+            return Call(op="KILL", subject=step.target, a=seen_by(level, table[step.target].pids), b=step.signal)
+        case Reap():
+            number = seen_by(level, table[step.child].pids)
+            return Call(op="REAP", subject=step.child, a=number, result=number)
+        case Verify():
+            return Call(op="VERIFY", subject=step.target)
+
+
+def calls(plan: Plan) -> list[Call]:
+    """Return the calls of all steps, in plan order; raises CannotEmit."""
+    table = plan.process_table()
+    return [call(step, table) for step in plan.steps]
+
+
+def _bounded(process: Process) -> tuple[Number, ...]:
+    if len(process.pids) > MAX_LEVELS:
+        raise CannotEmit(f"task {process.pid} has {len(process.pids)} levels; the kernel allows {MAX_LEVELS}")
+    return process.pids
+
+
+def _shared(step: Create, what: str) -> tuple[str, ...]:
+    if what not in SHARED:
+        raise CannotEmit(f"task {step.child} would share {what!r}, which no clone3 flag does")
+    if step.actor == OUTSIDE:
+        raise CannotEmit(f"task {step.child} would share {what} with the executor itself")
+    return SHARED[what]
+
+
+def _seen(step: SetGroup, actor: Process | None, pid: ProcessId, table: dict[ProcessId, Process]) -> int:
+    """Return the number of a process in the actor's namespace: setpgid takes 0 for the caller, so 0 must never be passed."""
+    process = table.get(pid)
+    if actor is None:
+        raise CannotEmit(f"task {step.target} would get its group from the executor, who has no number for group {step.group}")
+    number = seen_by(actor_level(actor), process.pids) if process else (int(pid) if len(actor.pids) == 1 else 0)
+    if not number:
+        raise CannotEmit(f"task {step.target} would be put into group {step.group}, which task {step.actor} cannot see")
+    return number
+
+
+def _namespace(step: Enter, actor: Process | None, table: dict[ProcessId, Process]) -> int:
+    """Return the number of the namespace's init as the actor sees it, or its own for the way back; 0 is the executor's way back.
+
+    The executor finds an init by its level-0 number in the container's proc instance.
+    """
+    if actor is None:
+        return int(step.namespace)
+    if step.namespace == actor.namespace:
+        return actor.pids[-1]
+    number = seen_by(actor_level(actor), table[step.namespace].pids) if step.namespace in table else 0
+    if not number:
+        raise CannotEmit(f"task {step.actor} would enter the namespace of {step.namespace}, which it cannot see")
+    return number
+
+
+def _possible_status(step: Exit, actor: Process | None) -> int:
+    signal = step.status & SIGNAL_BITS
+    if actor is None:
+        raise CannotEmit("task 0, the executor, cannot be a zombie")
+    if step.thread_only and signal:
+        raise CannotEmit(f"task {step.actor} would end alone by signal {signal}: a signal ends the whole thread group")
+    if signal and actor.pids[-1] == 1 and signal != SIGSEGV:
+        raise CannotEmit(f"task {step.actor} is an init, and an init cannot end itself by signal {signal}")
+    if step.status & CORE_DUMPED:
+        raise CannotEmit(f"task {step.actor} ended with a core dump, and none is written here")
+    return step.status

@@ -1,0 +1,58 @@
+"""The kernel's names as strace writes them: flags, signals, and what may stand in a comment.
+
+Signal numbers are those of x86, arm and most others (signal(7)); an image holds numbers, so the names never decide anything.
+"""
+
+from typing import Final
+
+CLONE_FLAGS: Final[tuple[tuple[str, int], ...]] = (
+    ("CLONE_VM", 0x100),
+    ("CLONE_FS", 0x200),
+    ("CLONE_FILES", 0x400),
+    ("CLONE_SIGHAND", 0x800),
+    ("CLONE_PARENT", 0x8000),
+    ("CLONE_THREAD", 0x10000),
+    ("CLONE_SYSVSEM", 0x40000),
+    ("CLONE_NEWPID", 0x20000000),
+)
+"""Flags that a plan can ask for, in strace's order."""
+
+SHARED: Final[dict[str, tuple[str, ...]]] = {
+    "memory": ("CLONE_VM",),
+    "fs": ("CLONE_FS",),
+    "files": ("CLONE_FILES",),
+    "signal_handlers": ("CLONE_SIGHAND", "CLONE_VM"),
+    "sysv_undo": ("CLONE_SYSVSEM",),
+}
+"""What `Create.share` means in flags; clone(2): CLONE_SIGHAND needs CLONE_VM."""
+
+THREAD_FLAGS: Final = ("CLONE_VM", "CLONE_FS", "CLONE_FILES", "CLONE_SIGHAND", "CLONE_THREAD", "CLONE_SYSVSEM")
+
+_SIGNALS: Final = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ "
+    "VTALRM PROF WINCH IO PWR SYS"
+).split()
+
+
+def flags_text(names: frozenset[str]) -> str:
+    """Return the flags joined by `|`, "0" for none."""
+    return "|".join(name for name, _ in CLONE_FLAGS if name in names) or "0"
+
+
+def signal_text(number: int) -> str:
+    """Return a signal's name: SIGTERM, SIGRT_2, or the number where there is no name."""
+    if 1 <= number <= len(_SIGNALS):
+        return f"SIG{_SIGNALS[number - 1]}"
+    return f"SIGRT_{number - 32}" if 32 <= number <= 64 else str(number)
+
+
+def comment_text(text: str, limit: int = 64) -> str:
+    """Make any text harmless in a comment: no breakout, no line splice by trigraph, no control characters, bounded."""
+    kept = "".join(mark if mark.isascii() and (mark.isalnum() or mark in " ._-+=:,;()[]<>@#'") else "." for mark in text)
+    return kept if len(kept) <= limit else kept[: limit - 3] + "..."
+
+
+def string_text(text: str, limit: int = 64) -> str:
+    """Write any text as a C string literal of at most `limit` bytes: everything unusual as three octal digits."""
+    kept = text.encode("utf-8", "backslashreplace")[:limit]
+    return '"' + "".join(chr(byte) if chr(byte).isalnum() and byte < 128 or byte in b" _-.," else f"\\{byte:03o}" for byte in kept) + '"'

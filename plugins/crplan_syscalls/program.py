@@ -1,0 +1,152 @@
+"""Writes the C program: the plan as tables of constants, and around them the runtime that is the same in every program."""
+
+from importlib import resources
+from typing import Final
+
+from crplan_syscalls.calls import Call, calls
+from crplan_syscalls.names import comment_text, flags_text, signal_text, string_text
+from planner.identity import ProcessId
+from planner.plans import AnyStep, Enter, Plan, Process, Verify
+
+BEFORE: Final = ("plan.h",)
+AFTER: Final = ("kernel.c", "board.c", "actor.c", "proc.c", "verify.c", "watch.c", "program.c")
+"""The parts of the runtime, each after those that it uses; the tables stand between."""
+
+KINDS: Final = {"task": "TASK", "thread": "THREAD", "helper": "HELPER", "reaper": "REAPER"}
+
+RULE_BYTES: Final = 64
+
+
+def emit_program(plan: Plan) -> str:
+    """Return the program's text; raises CannotEmit when the plan asks for what raw system calls cannot do."""
+    rows = {process.pid: row for row, process in enumerate(plan.processes, 1)}
+    done = calls(plan)
+    rules = {rule: number for number, rule in enumerate(dict.fromkeys(step.rule for step in plan.steps))}
+    lists: list[str] = []
+    lines: list[str] = []
+    following = _following(plan)
+    listed = 0
+    table = plan.process_table()
+    for step, what in zip(plan.steps, done, strict=True):
+        others = [rows[thread] for thread in step.threads] if isinstance(step, Verify) else [wait.step for wait in step.waits]
+        lines.append(_step_line(step, what, rows, listed if others else 0, len(others), following[step.number], rules))
+        if others:
+            listed += len(others)
+            note = "" if isinstance(step, Verify) else " waits: " + ", ".join(comment_text(w.rule) for w in step.waits)
+            lists.append(f"\t{', '.join(map(str, others))}, /* {step.number}{note} */")
+    levels = max((len(process.pids) for process in plan.processes), default=1)
+    sizes = {"PROCESSES": len(plan.processes) + 1, "STEPS": len(plan.steps) + 1, "LEVELS": levels, "ROOT": rows[plan.root]}
+    tables = [
+        "/*\n * The plan.\n */",
+        "static const struct process processes[PROCESSES] = {\n"
+        f"\t{{EXECUTOR, {_first(plan, ProcessId(0))}, 0, 0, {{0}}}}, /* this program */\n"
+        + "".join(f"\t{line}\n" for line in _process_lines(plan, rows))
+        + "};",
+        "/* what, actor, subject, a, b, c, d, list, count, next, rule */\n"
+        "static const struct step steps[STEPS] = {\n\t{VERIFY, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, /* 0 is no step */\n"
+        + "".join(f"\t{line}\n" for line in lines)
+        + "};",
+        "static const unsigned lists[] = {\n" + "".join(f"{line}\n" for line in lists or ["\t0,"]) + "};",
+        f"static const char rules[][{RULE_BYTES + 1}] = {{\n"
+        + "".join(f"\t{string_text(rule, RULE_BYTES)},\n" for rule in rules or [""])
+        + "};",
+    ]
+    assert table
+    defines = "".join(f"#define {name} {value}\n" for name, value in sizes.items())
+    return "\n".join((_head(plan), defines, *_parts(BEFORE), *(f"{text}\n" for text in tables), *_parts(AFTER)))
+
+
+def _parts(names: tuple[str, ...]) -> list[str]:
+    return [resources.files("crplan_syscalls").joinpath("runtime", name).read_text("utf-8") for name in names]
+
+
+def _head(plan: Plan) -> str:
+    lines = [
+        f"Rebuilds {len(plan.processes)} processes in {len(plan.steps)} steps (plan {plan.plan_id}).",
+        "",
+        "    cc -O2 -o r r.c && ./r",
+        "",
+        "Makes a new pid namespace, creates every process in it with the numbers of the tables below, checks them against",
+        "a proc instance of its own, prints `ready PID` and holds until SIGTERM, SIGINT or the end of that process; then it",
+        "ends everything. The processes pause and run nothing. Needs Linux 5.9 or later on x86-64 or aarch64, and root or",
+        "user namespaces. CRPLAN_DRY_RUN=1 prints the steps; CRPLAN_TIMEOUT is how many seconds may pass without progress",
+        "(30).",
+    ]
+    lines += [f"Not restored: {comment_text(sentence, 200)}" for sentence in plan.uncovered]
+    return "/*\n" + "".join(f" * {line}".rstrip() + "\n" for line in lines) + " */"
+
+
+def _following(plan: Plan) -> dict[int, int]:
+    """Return for every step the actor's next one, 0 after its last."""
+    following: dict[int, int] = {}
+    last: dict[ProcessId, int] = {}
+    for step in plan.steps:
+        following[step.number] = 0
+        if step.actor in last:
+            following[last[step.actor]] = step.number
+        last[step.actor] = step.number
+    return following
+
+
+def _first(plan: Plan, pid: ProcessId) -> int:
+    return next((step.number for step in plan.steps if step.actor == pid), 0)
+
+
+def _process_lines(plan: Plan, rows: dict[ProcessId, int]) -> list[str]:
+    first: dict[ProcessId, int] = {}
+    ends: dict[ProcessId, int] = {}
+    for step in plan.steps:
+        first.setdefault(step.actor, step.number)
+    for number, what in enumerate(calls(plan), 1):
+        if what.op in ("EXIT", "KILL"):
+            ends[what.subject] = number
+    return [_process_line(process, first.get(process.pid, 0), ends.get(process.pid, 0)) for process in plan.processes]
+
+
+def _process_line(process: Process, first: int, ends: int) -> str:
+    from planner.plans import set_tid
+
+    numbers = ", ".join(map(str, set_tid(process.pids)))
+    name = f" {comment_text(process.name)}" if process.name else ""
+    return f"{{{KINDS[process.role]}, {first}, {ends}, {len(process.pids)}, {{{numbers}}}}}, /* {process.pid}{name} */"
+
+
+def _step_line(
+    step: AnyStep, what: Call, rows: dict[ProcessId, int], at: int, count: int, following: int, rules: dict[str, int]
+) -> str:
+    a, b, c, d = str(what.a), str(what.b), 0, 0
+    if what.op == "CREATE":
+        a = flags_text(what.flags)
+    if isinstance(step, Verify):
+        a, b, c = str(step.parent), str(step.group), step.session
+        d = step.status if step.zombie else -1
+    fields = (what.op, rows.get(step.actor, 0), 0 if isinstance(step, Enter) else rows.get(what.subject, 0), a, b, c, d)
+    tail = (at, count, following, rules[step.rule])
+    return f"{{{', '.join(map(str, fields + tail))}}}, /* {step.number} {words(step, what)}: {comment_text(step.rule)} */"
+
+
+def words(step: AnyStep, what: Call) -> str:
+    """Say in a few words who does what, with level-0 numbers."""
+    actor = str(step.actor) if step.actor else "executor"
+    match what.op:
+        case "CREATE":
+            rest = f"creates {what.subject} {list(what.set_tid[::-1])}"
+        case "SPAWN":
+            rest = f"creates thread {what.subject}"
+        case "SETPGID":
+            rest = f"setpgid {what.subject}"
+        case "SUBREAPER":
+            rest = f"subreaper {'on' if what.a else 'off'}"
+        case "ENTER":
+            rest = f"enters {what.subject}"
+        case "EXIT" if what.a & 0x7F:
+            rest = f"exits by {signal_text(what.a & 0x7F)}"
+        case "KILL":
+            rest = f"kills {what.subject}"
+        case "REAP":
+            rest = f"reaps {what.subject}"
+        case "VERIFY":
+            rest = f"verifies {what.subject}"
+        case other:
+            rest = {"SETSID": "setsid", "EXIT": "exits"}[other]
+    return f"{actor} {rest}"

@@ -1,0 +1,156 @@
+/*
+ * The board: memory that all processes of the rebuild share.
+ *
+ * It says which steps are done and holds the first failure, and every process has its stack there. Where nobody sleeps on a
+ * step, marking it done is one store and no system call.
+ */
+#define STACK_SIZE 2048
+#define NOBODY 0xffffffffu
+
+enum progress { PENDING, AWAITED, DONE };
+
+struct board {
+	uint32_t bell;		/* changes when the watcher should look */
+	uint32_t left;		/* steps not yet done, VERIFY aside */
+	uint32_t memory_shared;	/* the watcher has shared the program's data */
+	uint32_t proc_open;	/* the watcher has the container's proc instance */
+	uint32_t checking;	/* every step is done, VERIFY may begin */
+	uint32_t next_check;	/* rows of `steps` up to here are taken for VERIFY */
+	uint32_t checkers;	/* threads that still VERIFY */
+	uint32_t verified;	/* the watcher has nothing more to say */
+	uint32_t leaving;	/* entries of `leaves` that are taken */
+	uint32_t claimed, failed, reported;
+	unsigned failed_step;
+	unsigned failed_process;
+	int error;		/* errno, or 0 for a mismatch */
+	char why[160];
+	int init;		/* the namespace's init, as the executor sees it */
+	int proc;		/* descriptor of the container's proc instance */
+	uint64_t deaf;		/* signals that ending children send, SIGCHLD aside: tasks block them */
+	volatile sig_atomic_t stop;
+	int outside[PROCESSES];	/* the executor's own children, by its own numbers */
+	uint32_t done[STEPS];
+	uint32_t leaves[STEPS];	/* EXIT and KILL steps whose process is about to end */
+	unsigned char is_leaving[STEPS];
+};
+
+static struct board *board;
+static int handing_over[2];	/* the socket pair that brings the proc instance */
+static char *stacks;
+
+struct text {
+	char *at, *end;
+};
+
+/* Loops that the compiler must not turn into calls of the C library: tasks use them on their small stacks. */
+#define KEEP_LOOP() __asm__ volatile("")
+
+static void add(struct text *text, const char *words)
+{
+	for (; *words && text->at < text->end - 1; words++) {
+		*text->at++ = *words;
+		KEEP_LOOP();
+	}
+	*text->at = 0;
+}
+
+static void add_number(struct text *text, long number)
+{
+	char digits[24];
+	int at = sizeof digits - 1;
+	unsigned long rest = number < 0 ? 0 - (unsigned long)number : (unsigned long)number;
+
+	digits[at] = 0;
+	do {
+		digits[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest);
+	if (number < 0)
+		digits[--at] = '-';
+	add(text, digits + at);
+}
+
+static uint32_t look(const uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void sleep_on(uint32_t *word, uint32_t value, long nanoseconds)
+{
+	struct timespec pause = { nanoseconds / 1000000000, nanoseconds % 1000000000 };
+
+	CALL4(SYS_futex, word, FUTEX_WAIT, value, nanoseconds ? &pause : NULL);
+}
+
+static void wake(uint32_t *word)
+{
+	CALL3(SYS_futex, word, FUTEX_WAKE, INT_MAX);
+}
+
+static void ring(void)
+{
+	__atomic_add_fetch(&board->bell, 1, __ATOMIC_RELEASE);
+	wake(&board->bell);
+}
+
+/* Wait until a flag is up; whoever fails ends everything, so nobody needs to look for failures. */
+static void wait_for(uint32_t *flag)
+{
+	uint32_t seen;
+
+	while ((seen = look(flag)) != DONE) {
+		uint32_t pending = PENDING;
+
+		if (seen == AWAITED
+		    || __atomic_compare_exchange_n(flag, &pending, AWAITED, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			sleep_on(flag, AWAITED, 0);
+	}
+}
+
+static void raise_flag(uint32_t *flag)
+{
+	if (__atomic_exchange_n(flag, DONE, __ATOMIC_ACQ_REL) == AWAITED)
+		wake(flag);
+}
+
+static void mark_done(unsigned step)
+{
+	raise_flag(&board->done[step]);
+	if (!__atomic_sub_fetch(&board->left, 1, __ATOMIC_ACQ_REL))
+		ring();
+}
+
+/* Say that the step's process is about to end; the watcher marks the step done when it has ended. */
+static void announce(unsigned step)
+{
+	uint32_t at = __atomic_fetch_add(&board->leaving, 1, __ATOMIC_ACQ_REL);
+
+	__atomic_store_n(&board->is_leaving[step], 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&board->leaves[at], step, __ATOMIC_RELEASE);
+	ring();
+}
+
+/* Record a failure, the first one only; error 0 is a mismatch. */
+static void fail(unsigned step, unsigned process, const char *what, int error)
+{
+	if (!__atomic_exchange_n(&board->claimed, 1, __ATOMIC_ACQ_REL)) {
+		struct text why = { board->why, board->why + sizeof board->why };
+
+		add(&why, what);
+		board->failed_step = step;
+		board->failed_process = process;
+		board->error = error;
+		__atomic_store_n(&board->failed, 1, __ATOMIC_RELEASE);
+		ring();
+	}
+}
+
+static int at_level_0(unsigned process)
+{
+	return process ? processes[process].set_tid[processes[process].levels - 1] : 0;
+}
+
+static void *stack_of(long process)
+{
+	return stacks + (process + 1) * STACK_SIZE;
+}

@@ -1,0 +1,325 @@
+/*
+ * The program: the executor is the main thread and does the steps of actor 0.
+ *
+ * The namespace's init dies with it by PR_SET_PDEATHSIG, and with the init everything that was made.
+ */
+static int own_pidfd;
+
+static void on_signal(int number)
+{
+	board->stop = number;
+	ring();
+}
+
+/* What a child of the executor does before its steps. The init also makes the proc instance and sees to its own end. */
+static void live_below_executor(long process)
+{
+	static const char default_action[64];
+	struct pollfd executor = { own_pidfd, POLLIN, 0 };
+	long proc;
+
+	CALL4(SYS_rt_sigaction, SIGTERM, default_action, NULL, 8);
+	CALL4(SYS_rt_sigaction, SIGINT, default_action, NULL, 8);
+	if (board->deaf)
+		CALL4(SYS_rt_sigprocmask, SIG_BLOCK, &board->deaf, NULL, sizeof board->deaf);
+	if (process == (long)steps[1].subject) {
+		struct timespec at_once = { 0, 0 };
+
+		CALL5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		/* Whoever died before that call sends no signal. */
+		if (CALL5(SYS_ppoll, &executor, 1, &at_once, NULL, 8) != 0)
+			CALL1(SYS_exit_group, 1);
+		proc = make_proc();
+		send_descriptor(handing_over[1], proc);
+	}
+	CALL3(SYS_close_range, 3, ~0U, 0);
+	if (process == (long)steps[1].subject)
+		wait_for(&board->proc_open);
+	live(process);
+}
+
+static void add_process(struct text *text, unsigned process)
+{
+	int level;
+
+	add_number(text, at_level_0(process));
+	add(text, " [");
+	for (level = processes[process].levels; level--;) {
+		add_number(text, processes[process].set_tid[level]);
+		add(text, level ? ", " : "]");
+	}
+}
+
+static void add_step(struct text *text, unsigned number)
+{
+	static const char *const words[] = {
+		"create", "create thread", "setsid", "setpgid", "subreaper", "enter", "exit", "kill", "reap", "verify"
+	};
+	const struct step *step = &steps[number];
+
+	add_number(text, number);
+	add(text, step->actor ? " task " : " executor");
+	if (step->actor)
+		add_number(text, at_level_0(step->actor));
+	add(text, ": ");
+	add(text, words[step->op]);
+	if (step->subject && step->subject != step->actor) {
+		add(text, " ");
+		add_process(text, step->subject);
+	}
+	switch (step->op) {
+	case CREATE:
+		add(text, step->a & CLONE_NEWPID ? " in a new namespace" : "");
+		add(text, step->a & CLONE_PARENT ? " as sibling" : "");
+		add(text, " signal ");
+		add_number(text, step->b);
+		break;
+	case SETPGID:
+	case KILL:
+		add(text, step->op == KILL ? " signal " : " group ");
+		add_number(text, step->b);
+		break;
+	case SUBREAPER:
+		add(text, step->a ? " on" : " off");
+		break;
+	case EXIT:
+		add(text, step->b ? " thread status " : " status ");
+		add_number(text, step->a);
+		break;
+	case VERIFY:
+		add(text, " parent ");
+		add_number(text, step->a);
+		add(text, " group ");
+		add_number(text, step->b);
+		add(text, " session ");
+		add_number(text, step->c);
+		add(text, step->d >= 0 ? " zombie" : "");
+		break;
+	default:
+		break;
+	}
+	add(text, " (");
+	add(text, rules[step->rule]);
+	add(text, ")\n");
+}
+
+static int dry_run(void)
+{
+	unsigned number;
+
+	for (number = 1; number < STEPS; number++) {
+		char line[1024];
+		struct text text = { line, line + sizeof line };
+
+		add_step(&text, number);
+		write_all(1, line, (size_t)(text.at - line));
+	}
+	return 0;
+}
+
+static void refuse(const char *what, int error) __attribute__((noreturn));
+
+static void refuse(const char *what, int error)
+{
+	char line[512];
+	struct text text = { line, line + sizeof line };
+
+	add(&text, "crplan: step 0 (executor): task ");
+	add_number(&text, at_level_0(ROOT));
+	add(&text, ": ");
+	add(&text, what);
+	add(&text, ": ");
+	add(&text, error_name(error));
+	add(&text, "\n");
+	write_all(2, line, (size_t)(text.at - line));
+	_exit(1);
+}
+
+static int has_capability(int number)
+{
+	char buffer[4096], *line;
+
+	if (read_file(AT_FDCWD, "/proc/self/status", buffer, sizeof buffer) <= 0 || !(line = strstr(buffer, "\nCapEff:")))
+		return !geteuid();
+	return (int)(strtoull(line + 8, NULL, 16) >> number & 1);
+}
+
+static int write_file(const char *path, const char *words)
+{
+	int file = open(path, O_WRONLY | O_CLOEXEC), result;
+
+	if (file < 0)
+		return -1;
+	result = write(file, words, strlen(words)) == (ssize_t)strlen(words) ? 0 : -1;
+	close(file);
+	return result;
+}
+
+static void map_own_id(const char *path, long id)
+{
+	char line[WHOLE_LINE];
+	struct text text = { line, line + sizeof line };
+
+	add(&text, "0 ");
+	add_number(&text, id);
+	add(&text, " 1\n");
+	if (write_file(path, line))
+		refuse(path, errno);
+}
+
+/* Without CAP_SYS_ADMIN, take it in a user namespace, or say what forbids that. */
+static void gain_capabilities(void)
+{
+	long uid = geteuid(), gid = getegid(), result;
+	char buffer[WHOLE_LINE];
+
+	if (has_capability(21))
+		return;
+	result = CALL1(SYS_unshare, CLONE_NEWUSER | CLONE_NEWNS);
+	if (result < 0) {
+		int error = (int)-result;
+
+		if (read_file(AT_FDCWD, "/proc/sys/user/max_user_namespaces", buffer, sizeof buffer) > 0 && atol(buffer) == 0)
+			refuse("no root, and /proc/sys/user/max_user_namespaces is 0", error);
+		if (read_file(AT_FDCWD, "/proc/sys/kernel/unprivileged_userns_clone", buffer, sizeof buffer) > 0
+		    && atol(buffer) == 0)
+			refuse("no root, and /proc/sys/kernel/unprivileged_userns_clone is 0", error);
+		refuse("no root, and no user namespace: unshare", error);
+	}
+	if (!has_capability(21))
+		refuse("no root, and a user namespace here gives no capabilities (see apparmor_restrict_unprivileged_userns)", EPERM);
+	write_file("/proc/self/setgroups", "deny");
+	map_own_id("/proc/self/uid_map", uid);
+	map_own_id("/proc/self/gid_map", gid);
+}
+
+static void reset_signals(void)
+{
+	struct sigaction action;
+	sigset_t none;
+	int number;
+
+	memset(&action, 0, sizeof action);
+	action.sa_handler = SIG_DFL;
+	for (number = 1; number < NSIG; number++)
+		sigaction(number, &action, NULL);
+	action.sa_handler = on_signal;
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void make_board(void)
+{
+	size_t size = (sizeof *board + 4095) & ~(size_t)4095;
+	size_t stack_size = (size_t)(PROCESSES + 1) * STACK_SIZE;
+	char *memory = mmap(NULL, size + stack_size + WATCHER_STACK, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	unsigned step;
+
+	if (memory == MAP_FAILED)
+		refuse("mmap", errno);
+	board = (struct board *)(void *)memory;
+	stacks = memory + size;
+	board->proc = -1;
+	board->next_check = 1;
+	for (step = 1; step < STEPS; step++) {
+		board->left += steps[step].op != VERIFY;
+		if (steps[step].op == CREATE && steps[step].b > 0 && steps[step].b <= 64 && steps[step].b != SIGCHLD)
+			board->deaf |= (uint64_t)1 << (steps[step].b - 1);
+	}
+}
+
+static void set_patience(void)
+{
+	const char *words = getenv("CRPLAN_TIMEOUT");
+	char *end;
+	double seconds = words ? strtod(words, &end) : 30;
+
+	if (words && (end == words || *end || !(seconds > 0) || seconds > 1e9)) {
+		static const char line[] = "crplan: CRPLAN_TIMEOUT is not a number of seconds\n";
+
+		write_all(2, line, sizeof line - 1);
+		_exit(2);
+	}
+	patience = (long long)(seconds * 1e9);
+}
+
+/* Hold until a signal or the end of the root; returns when all is to end. */
+static void hold_until_the_end(int root)
+{
+	static const struct timespec tick = { 0, TICK * 4 };
+	const struct timespec *look_each = NULL;
+	sigset_t none, both;
+	unsigned step;
+	int status;
+	struct pollfd end = { (int)CALL2(SYS_pidfd_open, root, 0), POLLIN, 0 };
+
+	sigemptyset(&none);
+	sigemptyset(&both);
+	sigaddset(&both, SIGTERM);
+	sigaddset(&both, SIGINT);
+	sigprocmask(SIG_SETMASK, &both, NULL);
+	/* A root that is a zombie by plan has no end to wait for. */
+	if (processes[ROOT].ends)
+		end.fd = -1;
+	/* An init does not end while a killed child of the executor's is not reaped: then its end has to be looked for. */
+	for (step = 2; step < STEPS; step++)
+		if (steps[step].op == CREATE && !steps[step].actor && end.fd >= 0)
+			look_each = &tick;
+	while (!board->stop && ppoll(&end, 1, look_each, &none) <= 0)
+		if (look_each && life_of(at_level_0(ROOT), &status) != LIVES)
+			break;
+}
+
+static void be_ready(void)
+{
+	int root = outside_number(ROOT);
+	char line[WHOLE_LINE];
+	struct text text = { line, line + sizeof line };
+
+	if (!root)
+		report_and_finish(0, ROOT, "the number of the root outside", "ESRCH");
+	add(&text, "ready ");
+	add_number(&text, root);
+	add(&text, "\n");
+	write_all(1, line, (size_t)(text.at - line));
+	hold_until_the_end(root);
+}
+
+int main(void)
+{
+	struct rlimit no_core = { 1, 1 };
+	const char *dry = getenv("CRPLAN_DRY_RUN");
+	long watcher;
+
+	if (dry && !strcmp(dry, "1"))
+		return dry_run();
+	set_patience();
+	make_board();
+	reset_signals();
+	gain_capabilities();
+	/* One byte is no core file, and tells the kernel to call no handler of core dumps either. */
+	setrlimit(RLIMIT_CORE, &no_core);
+	own_pidfd = (int)CALL2(SYS_pidfd_open, CALL0(SYS_getpid), 0);
+	if (own_pidfd < 0)
+		refuse("pidfd_open", -own_pidfd);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, handing_over))
+		refuse("socketpair", errno);
+	watcher = spawn(SYS_clone, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, 0,
+			(char *)stacks + (size_t)(PROCESSES + 1) * STACK_SIZE + WATCHER_STACK, watch, 0);
+	if (watcher < 0)
+		refuse("clone", (int)-watcher);
+	wait_for(&board->memory_shared);
+	act(0);
+	wait_for(&board->checking);
+	verify_share();
+	wait_for(&board->verified);
+	if (!look(&board->failed))
+		verify_nobody_else();
+	stop_if_asked();
+	be_ready();
+	finish(0);
+}

@@ -1,0 +1,288 @@
+/*
+ * The watcher: a second thread of the executor that never creates anything.
+ *
+ * It sees to it that the program's data is shared before the first clone, fetches the container's proc instance, notices
+ * ended processes, failures, signals and standstill, and checks its share of the tasks.
+ */
+#define WATCHER_STACK (256 * 1024)
+#define TICK 50000000L
+#define STANDSTILL 100000000LL
+#define RANGES 128
+
+static long long patience;	/* nanoseconds without progress that are a failure */
+
+static long long now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+/*
+ * Replace private pages by shared ones with the same contents, in place.
+ *
+ * A clone copies the bookkeeping of every private page that was written, and of those of all ancestors: on a chain of tasks
+ * that is quadratic. Tasks never write these pages. The caller's other thread must sleep: this includes its stack.
+ */
+static void share_memory(void)
+{
+	struct { char *start; size_t size; int protection; } ranges[RANGES];
+	size_t count = 0, at, total = 0, done = 0;
+	char block[8192], line[256], *copy;
+	size_t filled = 0;
+	long file = CALL4(SYS_openat, AT_FDCWD, "/proc/self/smaps", O_RDONLY | O_CLOEXEC, 0), got, next;
+	int is_private = 0;
+
+	if (file < 0)
+		return;
+	while ((got = CALL3(SYS_read, file, block, sizeof block)) > 0)
+		for (next = 0; next < got; next++) {
+			char *rest;
+			unsigned long start, end;
+
+			if (block[next] != '\n') {
+				if (filled < sizeof line - 1)
+					line[filled++] = block[next];
+				continue;
+			}
+			line[filled] = 0;
+			filled = 0;
+			start = strtoul(line, &rest, 16);
+			if (*rest == '-') {
+				end = strtoul(rest + 1, &rest, 16);
+				is_private = *rest == ' ' && rest[4] == 'p' && count < RANGES;
+				if (is_private) {
+					ranges[count].start = (char *)start;
+					ranges[count].size = end - start;
+					ranges[count].protection = (rest[1] == 'r' ? PROT_READ : 0)
+						| (rest[2] == 'w' ? PROT_WRITE : 0) | (rest[3] == 'x' ? PROT_EXEC : 0);
+				}
+			} else if (is_private && starts(line, "Anonymous:", 10) && atol(line + 10) > 0
+				   && ranges[count].protection & PROT_READ) {
+				total += ranges[count++].size;
+				is_private = 0;
+			}
+		}
+	CALL1(SYS_close, file);
+	copy = (char *)CALL6(SYS_mmap, 0, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if ((unsigned long)copy > -4096UL)
+		return;
+	for (at = 0; at < count; at++) {
+		size_t word;
+
+		for (word = 0; word < ranges[at].size / sizeof(long); word++) {
+			long value = ((volatile long *)(void *)ranges[at].start)[word];
+
+			if (value)
+				((volatile long *)(void *)(copy + done))[word] = value;
+		}
+		CALL3(SYS_mprotect, copy + done, ranges[at].size, ranges[at].protection);
+		CALL5(SYS_mremap, copy + done, ranges[at].size, ranges[at].size, MREMAP_MAYMOVE | MREMAP_FIXED,
+		      ranges[at].start);
+		done += ranges[at].size;
+	}
+}
+
+/* End everything and the program: kill the init, which takes the namespace along, and reap all children. */
+static void finish(int code) __attribute__((noreturn));
+
+static void finish(int code)
+{
+	long long deadline = now() + 60000000000LL;
+	long result;
+
+	if (board->init > 0)
+		CALL2(SYS_kill, board->init, SIGKILL);
+	while ((result = CALL4(SYS_wait4, -1, NULL, __WALL | WNOHANG, NULL)) != -ECHILD && now() < deadline)
+		if (!result) {
+			uint32_t never = 0;
+
+			sleep_on(&never, 0, 1000000);
+		}
+	for (;;)
+		CALL1(SYS_exit_group, code);
+}
+
+static void write_all(int file, const char *words, size_t length)
+{
+	while (length) {
+		long written = CALL3(SYS_write, file, words, length);
+
+		if (written == -EINTR)
+			continue;
+		if (written <= 0)
+			return;
+		words += written;
+		length -= (size_t)written;
+	}
+}
+
+static void report_and_finish(unsigned step, unsigned process, const char *what, const char *error) __attribute__((noreturn));
+
+static void report_and_finish(unsigned step, unsigned process, const char *what, const char *error)
+{
+	char line[512];
+	struct text text = { line, line + sizeof line };
+
+	/* The main thread may come here at the same time. */
+	if (__atomic_exchange_n(&board->reported, 1, __ATOMIC_ACQ_REL))
+		hold();
+	add(&text, "crplan: step ");
+	add_number(&text, step);
+	add(&text, " (");
+	add(&text, step ? rules[steps[step].rule] : "executor");
+	add(&text, "): task ");
+	add_number(&text, at_level_0(process));
+	add(&text, ": ");
+	add(&text, what);
+	add(&text, ": ");
+	add(&text, error);
+	add(&text, "\n");
+	write_all(2, line, (size_t)(text.at - line));
+	finish(1);
+}
+
+static unsigned first_pending(void)
+{
+	unsigned step;
+
+	for (step = 1; step < STEPS && (steps[step].op == VERIFY || look(&board->done[step]) == DONE); step++)
+		;
+	return step < STEPS ? step : 0;
+}
+
+/* Mark the steps done whose processes have ended since they were announced; true when some have yet to end. */
+static int settle_ends(void)
+{
+	static uint32_t first;
+	uint32_t at, end = look(&board->leaving);
+	int pending = 0, status;
+
+	for (at = first; at < end; at++) {
+		uint32_t step = look(&board->leaves[at]);
+
+		if (!step) {
+			pending = 1;
+			continue;
+		}
+		if (look(&board->done[step]) != DONE) {
+			if (life_of(at_level_0(steps[step].op == KILL ? steps[step].subject : steps[step].actor), &status) == ENDED)
+				mark_done(step);
+			else
+				pending = 1;
+		}
+		if (!pending)
+			first = at + 1;
+	}
+	return pending;
+}
+
+/* Fail when a process that has been created and was not to end has ended. */
+static void look_for_the_dead(void)
+{
+	unsigned step;
+
+	for (step = 1; step < STEPS && !board->stop; step++) {
+		unsigned process = steps[step].subject, ends, blame;
+		int status;
+
+		if (steps[step].op != CREATE || look(&board->done[step]) != DONE)
+			continue;
+		ends = processes[process].ends;
+		if ((ends && __atomic_load_n(&board->is_leaving[ends], __ATOMIC_ACQUIRE))
+		    || life_of(at_level_0(process), &status) == LIVES
+		    || (ends && __atomic_load_n(&board->is_leaving[ends], __ATOMIC_ACQUIRE)))
+			continue;
+		for (blame = processes[process].first; blame && look(&board->done[blame]) == DONE; blame = steps[blame].next)
+			;
+		fail(blame ? blame : step, process, "the process was ended by somebody else", ESRCH);
+		return;
+	}
+}
+
+static void look_after_init(void)
+{
+	siginfo_t info;
+	unsigned ends = processes[steps[1].subject].ends;
+
+	memset(&info, 0, sizeof info);
+	if (board->init > 0 && !(ends && board->is_leaving[ends])
+	    && !CALL5(SYS_waitid, P_PID, board->init, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL)
+	    && info.si_pid == board->init) {
+		unsigned step = first_pending();
+
+		fail(step ? step : 1, steps[1].subject, "the init was ended by somebody else", ESRCH);
+	}
+}
+
+static void stop_if_asked(void)
+{
+	if (look(&board->failed))
+		report_and_finish(board->failed_step, board->failed_process, board->why,
+				  board->error ? error_name(board->error) : "mismatch");
+	if (board->stop) {
+		unsigned step = first_pending();
+
+		report_and_finish(step, steps[step ? step : 1].subject, "stopped by a signal before ready", "EINTR");
+	}
+}
+
+/* Wait until no step is left but VERIFY. */
+static void watch_steps(void)
+{
+	uint32_t left = look(&board->left);
+	long long moved = now(), looked = 0, cost = 0;
+
+	for (;;) {
+		uint32_t bell = look(&board->bell);
+		int pending;
+		long long time;
+
+		stop_if_asked();
+		pending = board->proc >= 0 && settle_ends();
+		if (!look(&board->left) && board->proc >= 0)
+			return;
+		look_after_init();
+		time = now();
+		if (look(&board->left) != left) {
+			left = look(&board->left);
+			moved = time;
+		} else if (time - moved > patience) {
+			unsigned step = first_pending();
+
+			fail(step, steps[step].actor ? steps[step].actor : steps[step].subject, "no progress", ETIMEDOUT);
+		} else if (time - moved > STANDSTILL && time - looked > STANDSTILL + 2 * cost && board->proc >= 0) {
+			looked = time;
+			look_for_the_dead();
+			cost = now() - looked;
+		}
+		if (!look(&board->failed))
+			sleep_on(&board->bell, bell, pending ? 100000 : TICK);
+	}
+}
+
+static void watch(long unused)
+{
+	static const uint64_t all = ~(uint64_t)0;
+	int proc;
+
+	(void)unused;
+	/* Signals are the main thread's: its children inherit its mask, this thread has none. */
+	CALL4(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+	share_memory();
+	raise_flag(&board->memory_shared);
+	proc = receive_descriptor(handing_over[0]);
+	if (proc >= 0) {
+		board->proc = proc;
+		raise_flag(&board->proc_open);
+	} else if (proc != -EPIPE) {
+		fail(1, steps[1].subject, "no proc instance for the new namespace", -proc);
+	}
+	watch_steps();
+	raise_flag(&board->checking);
+	verify_share();
+	stop_if_asked();
+	raise_flag(&board->verified);
+	hold();
+}
