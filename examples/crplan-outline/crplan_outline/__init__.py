@@ -1,0 +1,23 @@
+"""The hook of the back end `outline`."""
+
+from planner.hookspecs import Artefact, BackEnd, Option, Options, hookimpl
+
+
+@hookimpl
+def crplan_backends() -> tuple[BackEnd, ...]:
+    """Return the back end."""
+    return (
+        BackEnd(
+            name="outline",
+            help="who creates whom, one line a process, indented by creator",
+            emit=_emit,
+            options=(Option(name="rules", help="with the rule behind each process", kind="switch", default=True),),
+        ),
+    )
+
+
+def _emit(artefact: Artefact, options: Options) -> str:
+    # Imported here, so that runs which emit something else do not pay for it.
+    from crplan_outline.outline import outline
+
+    return outline(artefact.plan, with_rules=bool(options["rules"]))
