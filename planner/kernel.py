@@ -266,11 +266,11 @@ class Kernel:
 
     def kill(self, caller: Process, number: int, signal: int) -> bool:
         """Send a signal whose default action is to end the process; False where it has no effect."""
-        if not 0 <= signal <= LAST_SIGNAL:
-            raise KernelError("kill-signal")
         pid = caller.namespace.numbers.get(number)
         if pid is None or pid.owner is None:
             raise KernelError("kill-gone")
+        if not 0 <= signal <= LAST_SIGNAL:
+            raise KernelError("kill-signal")
         target = pid.owner
         if target.state != LIVING or not signal:
             return False

@@ -4,17 +4,14 @@ Every story is told twice, to the model kernel and to the running one (as root, 
 seat 0 stands outside, seat 1 is the container's init, and here a seat's number at level 0 is its seat number.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from planner.kernel_rules import KERNEL_RULES
 from tests.kernel.histories import Answer, Operation, Player, Standing
 from tests.kernel.histories_model import ModelPlayer
-from tests.kernel.puppets import Arena, compile_puppets
+from tests.kernel.puppets import Arena, available
 
 TOLD: set[str] = set()
 """The rules that have a story."""
@@ -60,21 +57,15 @@ class Story:
         return number in self.player.world()
 
 
-@pytest.fixture(scope="session")
-def puppets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program that the puppets run."""
-    return compile_puppets(tmp_path_factory.mktemp("puppets"))
-
-
 @pytest.fixture(params=["model", "kernel"])
 def story(request: pytest.FixtureRequest) -> Iterator[Story]:
     """A story told to the model, and the same told to the running kernel."""
     if request.param == "model":
         yield Story(ModelPlayer())
         return
-    if os.geteuid() != 0 or shutil.which("cc") is None:
-        pytest.skip("the running kernel is asked as root, with a C compiler")
-    with Arena(request.getfixturevalue("puppets")) as arena:
+    if missing := available():
+        pytest.skip(missing)
+    with Arena() as arena:
         yield Story(arena)
 
 

@@ -144,6 +144,8 @@ class Historian:
         """The seat that a level-0 number was last given to."""
         self.named: dict[tuple[Space, int], Seat] = {}
         """The seat that a number in a namespace was last given to."""
+        self.uncertain: set[int] = set()
+        """Numbers of threads of inits: which thread of a dying init stays while others must go first is chance."""
         self.view: World = {}
         self._act(("clone", 0, self._seat(), (1,), 1, 0, 17))
         self.root = self.seats[1].space
@@ -191,6 +193,8 @@ class Historian:
 
     def _sit(self, seat: Seat) -> None:
         self.seats[seat.number] = seat
+        if seat.process == seat.space.init and seat.number != seat.process:
+            self.uncertain.update(seat.pids)
         self.sitting[seat.pids[0]] = seat.number
         space: Space | None = seat.space
         for number in reversed(seat.pids):
@@ -243,7 +247,7 @@ class Historian:
         while here is not None and here.level >= 0:
             taken = {pids[here.level] for pids in self._vectors() if len(pids) > here.level}
             number = self.random.randrange(2, 4 * self.most)
-            while number in taken:
+            while number in taken or number in self.uncertain:
                 number = self.random.randrange(2, 4 * self.most)
             if self.random.random() < self.wrong:
                 number = self.random.choice([*range(12), 4194303, 4194304, -1])
@@ -369,7 +373,7 @@ class Historian:
     def _kill(self, actor: Seat) -> Operation | None:
         number = self._seen(actor, lambda _: True)
         target = self._target(actor, number)
-        signal = self.random.choice([9, 9, 15, 15, 0, 65 if self.random.random() < self.wrong else 1])
+        signal = self.random.choice([9, 9, 9, 15, 15, 15, 1, 0, 65])
         if target is None or (target.process == 1 and actor.number == 0):
             return None
         if self.random.random() < self.wrong:

@@ -6,11 +6,14 @@ from the arena's own instance of proc. Leaving the arena kills everything in it 
 
 import ctypes
 import errno
+import functools
 import mmap
 import os
+import shutil
 import signal
 import struct
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,11 +43,20 @@ class Timespec(ctypes.Structure):
     _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
 
 
-def compile_puppets(directory: Path) -> Path:
-    """Compile the puppets into a directory; raises CalledProcessError."""
-    program = directory / "puppets"
-    subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-o", program, SOURCE], check=True)
-    return program
+def available() -> str:
+    """Return "" where puppets can play, else what is missing."""
+    if os.uname().machine not in FUTEX:
+        return "puppets know x86-64 and aarch64"
+    if os.geteuid() != 0:
+        return "the running kernel is asked as root"
+    return "" if shutil.which("cc") else "puppets need a C compiler"
+
+
+@functools.cache
+def _compiled() -> tempfile.TemporaryDirectory[str]:
+    directory = tempfile.TemporaryDirectory(prefix="puppets")
+    subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-o", f"{directory.name}/puppets", SOURCE], check=True)
+    return directory
 
 
 class Stuck(Exception):
@@ -54,14 +66,14 @@ class Stuck(Exception):
 class Arena:
     """A player on the running kernel; a context manager."""
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self) -> None:
         self._memory = os.memfd_create("puppets")
         os.ftruncate(self._memory, HEAD + SEATS * SLOT)
         self._map = mmap.mmap(self._memory, HEAD + SEATS * SLOT)
         self._base = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
         self._futex = ctypes.CDLL(None, use_errno=True).syscall
         self._number = FUTEX[os.uname().machine]
-        self._program = program
+        self._program = f"{_compiled().name}/puppets"
         self._requests = 0
         self._numbers: dict[int, int] = {}
         """The arena's number of each task of the container, by level-0 number."""

@@ -1,0 +1,120 @@
+"""The model kernel is held by transcripts of the running kernel: no rule of it can be turned around unnoticed.
+
+Each mutant is the model with one condition turned around, one half of a condition left out, or one statement left out. Replaying
+the transcripts in `tests/data/histories` on it must fail.
+"""
+
+import ast
+import signal
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import planner.kernel
+from planner.kernel_rules import KERNEL_RULES
+from tests.kernel.histories_model import ModelPlayer
+from tests.kernel.histories_transcripts import DIRECTORY, read, replay
+
+SOURCE = Path(planner.kernel.__file__)
+TRANSCRIPTS = [read(path) for path in sorted(DIRECTORY.glob("*.jsonl"))]
+PATIENCE = 20
+
+UNSEEN = {
+    # Twenty levels and more are in no small tree; a story in test_kernel.py tells this rule.
+    "level-limit",
+    # Shortcuts that change what the search costs and not what it finds.
+    "namespace.subreapers",
+}
+
+
+def mutants() -> Iterator[tuple[str, ast.Module]]:
+    """Yield every mutant with its name."""
+    tree = ast.parse(SOURCE.read_text())
+    kernel = next(node for node in tree.body if isinstance(node, ast.ClassDef))
+    methods = [node for node in kernel.body if isinstance(node, ast.FunctionDef) and node.name != "__init__"]
+    for method in methods:
+        for node in ast.walk(method):
+            if isinstance(node, ast.If | ast.While | ast.IfExp):
+                yield from _turned(tree, method, node)
+            for body in (getattr(node, "body", None), getattr(node, "orelse", None)):
+                if isinstance(body, list):
+                    yield from _left_out(tree, method, body)
+
+
+def _turned(tree: ast.Module, method: ast.FunctionDef, node: ast.If | ast.While | ast.IfExp) -> Iterator[tuple[str, ast.Module]]:
+    test = node.test
+    replacements = [(f"not ({ast.unparse(test)})", ast.UnaryOp(ast.Not(), test))]
+    if isinstance(test, ast.BoolOp):
+        for left_out in test.values:
+            rest = [value for value in test.values if value is not left_out]
+            shorter = rest[0] if len(rest) == 1 else ast.BoolOp(test.op, rest)
+            replacements.append((f"({ast.unparse(test)}) without {ast.unparse(left_out)}", shorter))
+    if isinstance(node, ast.While):
+        del replacements[0]
+    for name, replacement in replacements:
+        node.test = replacement
+        yield f"{method.name}: {name}{_rule(node)}", tree
+    node.test = test
+
+
+def _left_out(tree: ast.Module, method: ast.FunctionDef, body: list[ast.stmt]) -> Iterator[tuple[str, ast.Module]]:
+    for index, statement in enumerate(body):
+        if isinstance(statement, ast.Assert | ast.Pass) or ast.get_docstring(method) and index == 0 and body is method.body:
+            continue
+        if isinstance(statement, ast.If | ast.While | ast.For):
+            continue
+        body[index] = ast.Pass()
+        yield f"{method.name}: {ast.unparse(statement)} left out", tree
+        body[index] = statement
+
+
+def _rule(node: ast.AST) -> str:
+    raised = [item for item in ast.walk(node) if isinstance(item, ast.Constant) and item.value in KERNEL_RULES]
+    return f" [{raised[0].value}]" if raised else ""
+
+
+def survives(tree: ast.Module) -> bool:
+    """Whether the mutant replays every transcript."""
+    module = types.ModuleType("planner.mutant")
+    exec(compile(ast.fix_missing_locations(tree), "mutant", "exec"), module.__dict__)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        return not any(replay(lines, ModelPlayer(kernel=module.Kernel)) for lines in TRANSCRIPTS)
+    except Exception:
+        return False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _too_long(number: int, frame: object) -> None:
+    raise TimeoutError
+
+
+def test_the_model_replays_every_transcript() -> None:
+    assert len(TRANSCRIPTS) >= 20
+    for lines in TRANSCRIPTS:
+        assert replay(lines, ModelPlayer()) == ""
+
+
+def test_no_mutant_replays_every_transcript() -> None:
+    before = signal.signal(signal.SIGALRM, _too_long)
+    try:
+        names = []
+        left = []
+        for name, tree in mutants():
+            names.append(name)
+            if survives(tree):
+                left.append(name)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    refusing = {rule.name for rule in KERNEL_RULES.values() if rule.errno and "compared" in rule.verified}
+    assert all(any(f"[{rule}]" in name for name in names) for rule in refusing)
+    unexplained = [name for name in left if not any(known in name for known in UNSEEN)]
+    assert not unexplained, "\n".join(unexplained)
+
+
+@pytest.mark.parametrize("sign", ["dying", "led-by-zombie", "zombie 9", '["enter-root"', '["exec"', "ENOMEM", "EACCES", "ENOENT"])
+def test_transcripts_hold_what_is_rare(sign: str) -> None:
+    assert any(sign in path.read_text() for path in DIRECTORY.glob("*.jsonl"))
