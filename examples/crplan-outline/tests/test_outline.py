@@ -1,6 +1,7 @@
 """The outline keeps crplan's contract, and says what it should."""
 
 import crplan_outline
+
 import planner
 from planner.testing.backends import conforms, digest, digest_in_new_process
 from planner.testing.plans import PLANS
