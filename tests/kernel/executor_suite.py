@@ -197,7 +197,7 @@ class ExecutorSuite:
             chance = random.Random(round_)
             directory = tmp_path / str(round_)
             directory.mkdir()
-            name = chance.choice(["nested_namespaces", "entered_and_adopted", "crossed_groups", "wide"])
+            name = chance.choice(self.accepted())
             with self.start(PLANS[name](), directory) as sandbox:
                 self.kill_anything(sandbox, chance)
 

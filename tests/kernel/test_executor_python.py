@@ -1,8 +1,11 @@
 """The standalone Python program and `crplan run` with the executor `python`, on the real kernel."""
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +17,9 @@ from crplan_python.run import run
 from planner import plandoc
 from planner.events import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
 from planner.plans import Plan
-from planner.testing.executors import expected
-from planner.testing.plans import parent_and_child, taken_number, with_init
-from tests.kernel.executor_suite import ExecutorSuite
+from planner.testing.executors import Sandbox, expected
+from planner.testing.plans import parent_and_child, taken_number, with_init, zombies
+from tests.kernel.executor_suite import FAILURE_LINE, ExecutorSuite
 
 SYSTEM_PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
 
@@ -28,6 +31,39 @@ class TestProgram(ExecutorSuite):
         program = directory / "rebuild.py"
         program.write_text(emit(plan))
         return [SYSTEM_PYTHON, "-I", "-S", str(program)]
+
+    @pytest.mark.parametrize("minor", range(8, 15))
+    def test_every_version_of_python_will_do(self, minor: int, tmp_path: Path) -> None:
+        python = shutil.which(f"python3.{minor}")
+        if not python or subprocess.run([python, "-c", ""], stderr=subprocess.DEVNULL).returncode:
+            pytest.skip("not on this machine")
+        plan = zombies()
+        program = tmp_path / "rebuild.py"
+        program.write_text(emit(plan))
+        with Sandbox([python, "-I", "-S", str(program)]) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+
+    def test_without_user_namespaces_it_says_what_forbids_them(self, tmp_path: Path) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory).chmod(0o755)
+            program = self.command(zombies(), Path(directory))
+            forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set -all --inh-caps -all "$@"'
+            with Sandbox(["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh", *program]) as sandbox:
+                ended = sandbox.ended()
+                assert ended.code == 1
+                assert "no user namespace: user.max_user_namespaces is 0" in ended.stderr
+                assert FAILURE_LINE.match(ended.stderr)
+                assert sandbox.left() == []
+
+    def test_a_reader_that_has_gone_ends_the_rebuild(self, tmp_path: Path) -> None:
+        program = self.command(zombies(), tmp_path)
+        with Sandbox(["sh", "-c", '"$@" >&-', "sh", *program]) as sandbox:
+            ended = sandbox.ended()
+            assert (ended.code, ended.stdout) == (1, "")
+            assert ended.stderr.endswith("nobody can be told that it is ready: EBADF\n")
+            assert sandbox.left() == []
 
     def test_a_core_file_is_dumped_where_nobody_finds_it(self, tmp_path: Path) -> None:
         if Path("/proc/sys/kernel/core_pattern").read_text()[:1] in "|@/":

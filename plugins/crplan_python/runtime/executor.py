@@ -200,7 +200,9 @@ class Executor(Rebuild):
             if kind == socket.SCM_RIGHTS:
                 return int(struct.unpack("i", data[:4])[0])
         number = getattr(errno, message.decode(), errno.EIO)
-        raise OSError(number, "no proc instance for the new namespace")
+        raise OSError(
+            number, "the new namespace gets no proc instance; without root that needs a /proc with nothing mounted over it"
+        )
 
     def _translate(self, pid: int) -> int:
         """Ask the first init for the number of `pid` in the executor's namespace; raises OSError."""
@@ -277,7 +279,9 @@ class Executor(Rebuild):
             raise self.failed("interrupted", signal.Signals(information.si_signo).name)
 
     def failed(self, what: str, error: str) -> Failed:
-        """Blame the step in work."""
+        """Blame the step in work; what fails in a namespace that is being killed fails for that reason."""
+        if self.proc.top >= 0 and error in errno.errorcode.values() and self.proc.is_ending(self._init):
+            what, error = "the namespace's init was killed", "killed"
         index = min(self.board.current, len(self.plan.steps) - 1)
         step = self.plan.steps[index]
         return Failed(index, step.target or self.plan.root, f"{step.op}: {what}", error)

@@ -71,7 +71,7 @@ def rebuild(plan: Plan, timeout: float, events: list[int]) -> int:
 def complain(plan: Plan, executor: Executor, failure: Failed) -> None:
     """Say in one line what failed."""
     what = failure.what
-    if failure.error == "EPERM" and failure.index == 0:
+    if failure.error == "EPERM" and failure.index == 0 and not executor.outer:
         what += f" ({what_forbids()})"
     number, rule = (plan.steps[failure.index].number, plan.steps[failure.index].rule) if failure.index >= 0 else (0, "executor")
     line = f"step {number} ({rule}): task {failure.task}: {what}: {failure.error}"
