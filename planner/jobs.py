@@ -3,7 +3,6 @@
 import argparse
 import sys
 
-from planner.decisions import fold_findings
 from planner.events import AnyEvent, DefectRecorded, FindingRaised
 from planner.findings import Finding
 from planner.hookspecs import Artefact, BadImage, Problem
@@ -12,7 +11,7 @@ from planner.pipeline import BAD_IMAGE, as_it_stood, resolve, stream_events
 from planner.plugins import Registry
 from planner.problems import EXPECTED, lines, place_words, problem_of
 from planner.rebuild import fold_run
-from planner.terminal import open_image, say, shows_unicode, wants_colour, width
+from planner.terminal import STANDARD_OUTPUT, open_image, say, shows_unicode, wants_colour, width
 
 
 def sequence(text: str) -> int:
@@ -42,9 +41,9 @@ class Job:
         self.replan: bool = args.replan
         self.until: int | None = args.until
         self.color: str = args.color
+        self.to_file: bool = getattr(args, "output", None) not in {None, STANDARD_OUTPUT}
         self.registry = registry
         self.history: list[AnyEvent] = []
-        self.reported = False
 
     def read(self) -> None:
         """Read the image's log; raises what the reader raises, with all that was read before in `history`."""
@@ -76,7 +75,8 @@ class Job:
         return self.until < len(self.history)
 
     def _for_terminal(self, artefact: Artefact) -> Artefact:
-        stdout = sys.stdout
+        """Say what the terminal can show; what goes to a file is for no terminal."""
+        stdout = None if self.to_file else sys.stdout
         return Artefact(
             plan=artefact.plan,
             forest=artefact.forest,
@@ -98,10 +98,6 @@ class Job:
         elif not (self.history and isinstance(self.history[-1], FindingRaised)):
             self.history.append(FindingRaised(code=problem.code, detail=problem.message, because=getattr(error, "because", ())))
         return problem
-
-    def findings(self, artefact: Artefact) -> tuple[Finding, ...]:
-        """Return the findings of an artefact, or of the log where there is none."""
-        return artefact.findings or fold_findings(self.history, artefact.forest)
 
 
 def errors_of(artefact: Artefact) -> list[Finding]:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import stat
 import sys
-from typing import Final, TextIO
+from typing import Final, TextIO, TypeGuard
 
 from planner.hookspecs import Source
 from planner.names import ascii_only
@@ -21,27 +21,34 @@ def open_image(name: str) -> Source:
     return from_stream(sys.stdin.buffer, "standard input") if name == STANDARD_INPUT else from_path(name)
 
 
-def wants_colour(mode: str, stream: TextIO) -> bool:
-    """Say whether colours are to be used: `--color` decides, then NO_COLOR, FORCE_COLOR, TERM=dumb, then the terminal."""
+def wants_colour(mode: str, stream: TextIO | None) -> bool:
+    """Say whether colours are to be used: `--color` decides, then NO_COLOR, FORCE_COLOR, TERM=dumb, then the terminal.
+
+    Here and below no stream means a file.
+    """
     if mode != "auto":
         return mode == "always"
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return _is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
-def shows_unicode(stream: TextIO) -> bool:
+def _is_terminal(stream: TextIO | None) -> TypeGuard[TextIO]:
+    return stream is not None and stream.isatty()
+
+
+def shows_unicode(stream: TextIO | None) -> bool:
     """Say whether box drawing characters can be shown: always in a file, which is UTF-8, else where the terminal is."""
-    if not stream.isatty():
+    if not _is_terminal(stream):
         return True
     return (stream.encoding or "").lower().replace("-", "") == "utf8" and os.environ.get("TERM") != "linux"
 
 
-def width(stream: TextIO) -> int:
+def width(stream: TextIO | None) -> int:
     """Return the columns to fill, between 60 and 160."""
-    if not stream.isatty():
+    if not _is_terminal(stream):
         return FILE_WIDTH
     from shutil import get_terminal_size
 
