@@ -41,7 +41,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `op` is the name in the C program's tables. `a` and `b` are its arguments there, `flags` names clone3 flags, `set_tid` is
     innermost first. `subject` is the process that it is about, 0 for none; `result` the number that the kernel returns to the
-    actor, 0 where only the running system knows it.
+    actor (for EXIT the actor's own number), 0 where only the running system knows it.
     """
 
     op: str
@@ -90,7 +90,8 @@ def call(step: AnyStep, table: dict[ProcessId, Process]) -> Call:
         case Enter():
             return Call(op="ENTER", subject=step.namespace, a=_namespace(step, actor, table))
         case Exit():
-            return Call(op="EXIT", subject=step.actor, a=_possible_status(step, actor), b=int(step.thread_only))
+            own = actor.pids[-1] if actor else 0
+            return Call(op="EXIT", subject=step.actor, a=_possible_status(step, actor), b=int(step.thread_only), result=own)
         case Kill():
             return Call(op="KILL", subject=step.target, a=seen_by(level, table[step.target].pids), b=step.signal)
         case Reap():

@@ -55,4 +55,8 @@ def comment_text(text: str, limit: int = 64) -> str:
 def string_text(text: str, limit: int = 64) -> str:
     """Write any text as a C string literal of at most `limit` bytes: everything unusual as three octal digits."""
     kept = text.encode("utf-8", "backslashreplace")[:limit]
-    return '"' + "".join(chr(byte) if chr(byte).isalnum() and byte < 128 or byte in b" _-.," else f"\\{byte:03o}" for byte in kept) + '"'
+    return (
+        '"'
+        + "".join(chr(byte) if chr(byte).isalnum() and byte < 128 or byte in b" _-.," else f"\\{byte:03o}" for byte in kept)
+        + '"'
+    )

@@ -6,10 +6,10 @@ from typing import Final
 from crplan_syscalls.calls import Call, calls
 from crplan_syscalls.names import comment_text, flags_text, signal_text, string_text
 from planner.identity import ProcessId
-from planner.plans import AnyStep, Enter, Plan, Process, Verify
+from planner.plans import AnyStep, Enter, Plan, Process, Verify, set_tid
 
 BEFORE: Final = ("plan.h",)
-AFTER: Final = ("kernel.c", "board.c", "actor.c", "proc.c", "verify.c", "watch.c", "program.c")
+AFTER: Final = ("kernel.c", "board.c", "actor.c", "proc.c", "verify.c", "memory.c", "watch.c", "program.c")
 """The parts of the runtime, each after those that it uses; the tables stand between."""
 
 KINDS: Final = {"task": "TASK", "thread": "THREAD", "helper": "HELPER", "reaper": "REAPER"}
@@ -26,7 +26,6 @@ def emit_program(plan: Plan) -> str:
     lines: list[str] = []
     following = _following(plan)
     listed = 0
-    table = plan.process_table()
     for step, what in zip(plan.steps, done, strict=True):
         others = [rows[thread] for thread in step.threads] if isinstance(step, Verify) else [wait.step for wait in step.waits]
         lines.append(_step_line(step, what, rows, listed if others else 0, len(others), following[step.number], rules))
@@ -51,7 +50,6 @@ def emit_program(plan: Plan) -> str:
         + "".join(f"\t{string_text(rule, RULE_BYTES)},\n" for rule in rules or [""])
         + "};",
     ]
-    assert table
     defines = "".join(f"#define {name} {value}\n" for name, value in sizes.items())
     return "\n".join((_head(plan), defines, *_parts(BEFORE), *(f"{text}\n" for text in tables), *_parts(AFTER)))
 
@@ -104,8 +102,6 @@ def _process_lines(plan: Plan, rows: dict[ProcessId, int]) -> list[str]:
 
 
 def _process_line(process: Process, first: int, ends: int) -> str:
-    from planner.plans import set_tid
-
     numbers = ", ".join(map(str, set_tid(process.pids)))
     name = f" {comment_text(process.name)}" if process.name else ""
     return f"{{{KINDS[process.role]}, {first}, {ends}, {len(process.pids)}, {{{numbers}}}}}, /* {process.pid}{name} */"

@@ -12,7 +12,6 @@ enum progress { PENDING, AWAITED, DONE };
 struct board {
 	uint32_t bell;		/* changes when the watcher should look */
 	uint32_t left;		/* steps not yet done, VERIFY aside */
-	uint32_t memory_shared;	/* the watcher has shared the program's data */
 	uint32_t proc_open;	/* the watcher has the container's proc instance */
 	uint32_t checking;	/* every step is done, VERIFY may begin */
 	uint32_t next_check;	/* rows of `steps` up to here are taken for VERIFY */
@@ -115,8 +114,11 @@ static void raise_flag(uint32_t *flag)
 
 static void mark_done(unsigned step)
 {
+	/* Counted first: once the flag is up, another actor may kill this one. */
+	uint32_t left = __atomic_sub_fetch(&board->left, 1, __ATOMIC_ACQ_REL);
+
 	raise_flag(&board->done[step]);
-	if (!__atomic_sub_fetch(&board->left, 1, __ATOMIC_ACQ_REL))
+	if (!left)
 		ring();
 }
 

@@ -293,6 +293,7 @@ int main(void)
 {
 	struct rlimit no_core = { 1, 1 };
 	const char *dry = getenv("CRPLAN_DRY_RUN");
+	char *watcher_stack;
 	long watcher;
 
 	if (dry && !strcmp(dry, "1"))
@@ -308,11 +309,12 @@ int main(void)
 		refuse("pidfd_open", -own_pidfd);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, handing_over))
 		refuse("socketpair", errno);
+	watcher_stack = stacks + (size_t)(PROCESSES + 1) * STACK_SIZE + WATCHER_STACK;
+	share_memory(watcher_stack);
 	watcher = spawn(SYS_clone, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, 0,
-			(char *)stacks + (size_t)(PROCESSES + 1) * STACK_SIZE + WATCHER_STACK, watch, 0);
+			watcher_stack, watch, 0);
 	if (watcher < 0)
 		refuse("clone", (int)-watcher);
-	wait_for(&board->memory_shared);
 	act(0);
 	wait_for(&board->checking);
 	verify_share();

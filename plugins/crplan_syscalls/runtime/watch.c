@@ -1,13 +1,12 @@
 /*
  * The watcher: a second thread of the executor that never creates anything.
  *
- * It sees to it that the program's data is shared before the first clone, fetches the container's proc instance, notices
- * ended processes, failures, signals and standstill, and checks its share of the tasks.
+ * It fetches the container's proc instance, notices ended processes, failures, signals and standstill, and checks its share
+ * of the tasks.
  */
 #define WATCHER_STACK (256 * 1024)
 #define TICK 50000000L
 #define STANDSTILL 100000000LL
-#define RANGES 128
 
 static long long patience;	/* nanoseconds without progress that are a failure */
 
@@ -17,71 +16,6 @@ static long long now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-/*
- * Replace private pages by shared ones with the same contents, in place.
- *
- * A clone copies the bookkeeping of every private page that was written, and of those of all ancestors: on a chain of tasks
- * that is quadratic. Tasks never write these pages. The caller's other thread must sleep: this includes its stack.
- */
-static void share_memory(void)
-{
-	struct { char *start; size_t size; int protection; } ranges[RANGES];
-	size_t count = 0, at, total = 0, done = 0;
-	char block[8192], line[256], *copy;
-	size_t filled = 0;
-	long file = CALL4(SYS_openat, AT_FDCWD, "/proc/self/smaps", O_RDONLY | O_CLOEXEC, 0), got, next;
-	int is_private = 0;
-
-	if (file < 0)
-		return;
-	while ((got = CALL3(SYS_read, file, block, sizeof block)) > 0)
-		for (next = 0; next < got; next++) {
-			char *rest;
-			unsigned long start, end;
-
-			if (block[next] != '\n') {
-				if (filled < sizeof line - 1)
-					line[filled++] = block[next];
-				continue;
-			}
-			line[filled] = 0;
-			filled = 0;
-			start = strtoul(line, &rest, 16);
-			if (*rest == '-') {
-				end = strtoul(rest + 1, &rest, 16);
-				is_private = *rest == ' ' && rest[4] == 'p' && count < RANGES;
-				if (is_private) {
-					ranges[count].start = (char *)start;
-					ranges[count].size = end - start;
-					ranges[count].protection = (rest[1] == 'r' ? PROT_READ : 0)
-						| (rest[2] == 'w' ? PROT_WRITE : 0) | (rest[3] == 'x' ? PROT_EXEC : 0);
-				}
-			} else if (is_private && starts(line, "Anonymous:", 10) && atol(line + 10) > 0
-				   && ranges[count].protection & PROT_READ) {
-				total += ranges[count++].size;
-				is_private = 0;
-			}
-		}
-	CALL1(SYS_close, file);
-	copy = (char *)CALL6(SYS_mmap, 0, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if ((unsigned long)copy > -4096UL)
-		return;
-	for (at = 0; at < count; at++) {
-		size_t word;
-
-		for (word = 0; word < ranges[at].size / sizeof(long); word++) {
-			long value = ((volatile long *)(void *)ranges[at].start)[word];
-
-			if (value)
-				((volatile long *)(void *)(copy + done))[word] = value;
-		}
-		CALL3(SYS_mprotect, copy + done, ranges[at].size, ranges[at].protection);
-		CALL5(SYS_mremap, copy + done, ranges[at].size, ranges[at].size, MREMAP_MAYMOVE | MREMAP_FIXED,
-		      ranges[at].start);
-		done += ranges[at].size;
-	}
 }
 
 /* End everything and the program: kill the init, which takes the namespace along, and reap all children. */
@@ -270,8 +204,6 @@ static void watch(long unused)
 	(void)unused;
 	/* Signals are the main thread's: its children inherit its mask, this thread has none. */
 	CALL4(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
-	share_memory();
-	raise_flag(&board->memory_shared);
 	proc = receive_descriptor(handing_over[0]);
 	if (proc >= 0) {
 		board->proc = proc;

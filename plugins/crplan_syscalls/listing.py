@@ -1,0 +1,116 @@
+"""Writes the calls of a plan as strace would show them, one line a call, grouped by actor in plan order.
+
+The notation is strace's (version 6): `name(arguments) = result`, flags joined by `|` in strace's order, structures with their
+members' names. A line equals what `strace -ff --decode-pids=pidns` shows of the C program, apart from descriptor numbers; so
+
+* numbers are those of the namespace that the actor is in, `set_tid` is innermost first as the kernel takes it;
+* `?` stands for a result that strace cannot see either (an exit) or that only the running system knows (the executor's own
+  children have numbers there that no plan holds);
+* entering a namespace is two lines, the descriptor of its init and `setns`: inside by `pidfd_open`, for the executor, which has
+  no number for that init, by `openat` in a proc instance of the new namespace (descriptor 4 here);
+* a blank line and a comment that begins with `#` stand before the calls of every actor. An actor without calls has no group:
+  it only pauses. Threads are among those.
+
+What an executor does beside the plan (waiting for other actors, reading /proc) is not listed. With `eclone` the creating call is
+the one of linux-cr's kernels, `eclone(flags, args, pids)`: the exit signal is in the low byte of the flags, and `pids` is
+outermost first, for the youngest namespaces of the caller (those of the child, without the 1 of a new one).
+"""
+
+from typing import Final
+
+from crplan_syscalls.calls import Call, calls
+from crplan_syscalls.names import comment_text, flags_text, signal_text
+from planner.identity import OUTSIDE, ProcessId
+from planner.plans import AnyStep, Enter, Plan, Verify
+
+CLONE_ARGS_SIZE: Final = 88
+"""sizeof(struct clone_args) with `cgroup`, its last member."""
+
+ABIS: Final = ("clone3", "eclone")
+
+
+def emit_listing(plan: Plan, abi: str = "clone3") -> str:
+    """Return the listing; raises CannotEmit as the C program does, ValueError for an unknown abi."""
+    if abi not in ABIS:
+        raise ValueError(f"abi {abi!r} is none of {', '.join(ABIS)}")
+    groups: dict[ProcessId, list[str]] = {}
+    for step, what in zip(plan.steps, calls(plan), strict=True):
+        if not isinstance(step, Verify):
+            groups.setdefault(step.actor, []).extend(call_lines(step, what, abi))
+    table = plan.process_table()
+    lines = [
+        f"# The calls of {len(plan.processes)} processes by actor, in strace's notation (plan {plan.plan_id}, {abi}).",
+        "# Numbers are as the actor sees them; ? is a result that nobody can know before; descriptor numbers are examples.",
+    ]
+    for actor, group in groups.items():
+        if actor == OUTSIDE:
+            lines += ["", "# executor"]
+        else:
+            process = table[actor]
+            name = f" {comment_text(process.name)}" if process.name else ""
+            lines += ["", f"# {process.role} {actor} {list(process.pids)}{name}"]
+        lines += group
+    return "\n".join(lines) + "\n"
+
+
+def call_lines(step: AnyStep, what: Call, abi: str = "clone3") -> list[str]:
+    """Return the lines of one step; a VERIFY has none."""
+    match what.op:
+        case "CREATE" | "SPAWN":
+            write = _clone3 if abi == "clone3" else _eclone
+            return [f"{write(what)} = {what.result or '?'}"]
+        case "SETSID":
+            return [f"setsid() = {what.result or '?'}"]
+        case "SETPGID":
+            return [f"setpgid({what.a}, {what.b}) = 0"]
+        case "SUBREAPER":
+            return [f"prctl(PR_SET_CHILD_SUBREAPER, {what.a}) = 0"]
+        case "ENTER":
+            return _enter(step, what)
+        case "EXIT":
+            return [_exit(step, what)]
+        case "KILL":
+            return [f"kill({what.a or '?'}, {signal_text(what.b)}) = 0"]
+        case "REAP":
+            return [f"wait4({what.a or '?'}, NULL, __WALL, NULL) = {what.result or '?'}"]
+        case _:
+            return []
+
+
+def _clone3(what: Call) -> str:
+    members = (
+        f"flags={flags_text(what.flags)}",
+        f"exit_signal={signal_text(what.b) if what.b else 0}",
+        "stack=NULL",
+        "stack_size=0",
+        f"set_tid={list(what.set_tid)}",
+        f"set_tid_size={len(what.set_tid)}",
+    )
+    return f"clone3({{{', '.join(members)}}}, {CLONE_ARGS_SIZE})"
+
+
+def _eclone(what: Call) -> str:
+    numbers = list(what.set_tid[::-1])
+    if "CLONE_NEWPID" in what.flags:
+        numbers.pop()
+    flags = [text for text in (flags_text(what.flags) if what.flags else "", signal_text(what.b) if what.b else "") if text]
+    return f"eclone({'|'.join(flags) or '0'}, {{clone_flags_high=0, child_stack=NULL, nr_pids={len(numbers)}}}, {numbers})"
+
+
+def _enter(step: AnyStep, what: Call) -> list[str]:
+    if step.actor == OUTSIDE and isinstance(step, Enter) and step.namespace != OUTSIDE:
+        return [f'openat(4, "{what.a}/ns/pid", O_RDONLY|O_CLOEXEC) = 5', "setns(5, CLONE_NEWPID) = 0"]
+    number = what.a or "?"
+    return [f"pidfd_open({number}, 0) = 3", "setns(3, CLONE_NEWPID) = 0"]
+
+
+def _exit(step: AnyStep, what: Call) -> str:
+    if what.b:
+        return f"exit({what.a >> 8}) = ?"
+    signal = what.a & 0x7F
+    if not signal:
+        return f"exit_group({what.a >> 8}) = ?"
+    own = what.result
+    if own == 1:
+        return f"# no call: the init ends by a fault of its own, {signal_text(signal)}"
+    return f"kill({own}, {signal_text(signal)}) = 0"
