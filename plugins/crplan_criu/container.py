@@ -1,0 +1,126 @@
+"""What an engine's own files in a checkpoint archive say about the container: `config.dump`, `spec.dump`, OCI annotations.
+
+podman writes its whole container configuration, CRI-O and containerd a short form with the same names; the specification is that
+of the OCI runtime. Source: checkpointctl `lib/metadata.go`, podman `libpod/container_config.go`, OCI runtime-spec `config.md`.
+"""
+
+from typing import Final
+
+import msgspec
+
+from crplan_criu.images import place
+from planner.hookspecs import BadImage
+
+FILES: Final = ("config.dump", "spec.dump")
+
+KIND_OF_TYPE: Final = {"network": "net", "mount": "mnt"}
+"""Names of namespaces in a runtime specification that differ from those in /proc."""
+
+ENGINES: Final = {"libpod": "podman", "cri-o": "CRI-O", "containerd": "containerd"}
+
+FROM_CONFIG: Final = (
+    ("container", ("name",)),
+    ("container_id", ("id",)),
+    ("image", ("rootfsImageName", "rootfsImage")),
+    ("runtime", ("runtime",)),
+    ("container_created", ("createdTime",)),
+    ("checkpointed", ("checkpointedTime",)),
+)
+FROM_ANNOTATIONS: Final = (
+    ("container", ("io.kubernetes.container.name", "io.kubernetes.cri.container-name")),
+    ("container", ("org.criu.checkpoint.container.name", "io.kubernetes.cri-o.annotations.checkpoint.name")),
+    ("container", ("io.podman.annotations.checkpoint.name",)),
+    ("pod", ("io.kubernetes.pod.name", "io.kubernetes.cri.sandbox-name", "org.criu.checkpoint.pod.name")),
+    ("pod_namespace", ("io.kubernetes.pod.namespace", "io.kubernetes.cri.sandbox-namespace")),
+    ("image", ("io.kubernetes.cri.image-name", "org.criu.checkpoint.rootfsImageName")),
+    ("image", ("io.podman.annotations.checkpoint.rootfsImageName",)),
+    ("runtime", ("org.criu.checkpoint.runtime.name", "io.podman.annotations.checkpoint.runtime.name")),
+)
+"""Fact, and the annotations that state it; what comes first counts."""
+
+
+class _Namespace(msgspec.Struct):
+    type: str = ""
+    path: str = ""
+
+
+class _Linux(msgspec.Struct):
+    namespaces: list[_Namespace] | None = None
+
+
+class _Process(msgspec.Struct):
+    args: list[str] | None = None
+
+
+class _Spec(msgspec.Struct):
+    annotations: dict[str, str] | None = None
+    process: _Process | None = None
+    linux: _Linux | None = None
+
+
+class _Annotated(msgspec.Struct):
+    annotations: dict[str, str] | None = None
+
+
+class _Config(msgspec.Struct):
+    id: str = ""
+    name: str = ""
+    rootfsImageName: str = ""
+    rootfsImage: str = ""
+    runtime: str = ""
+    createdTime: str = ""
+    checkpointedTime: str = ""
+
+
+class Container:
+    """What is known of the container that a dump was taken of; empty for a dump of plain processes."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, str] = {}
+        self.joined: dict[str, str] = {}
+        """Namespaces that the container was to join, by kind, with the path that its runtime was given."""
+
+    def add(self, name: str, data: bytes) -> None:
+        """Take one of `FILES`; raises BadImage where it is no JSON of its kind."""
+        try:
+            if name == "spec.dump":
+                self._specification(msgspec.json.decode(data, type=_Spec))
+            else:
+                config = msgspec.json.decode(data, type=_Config)
+                self._first(FROM_CONFIG, {field: getattr(config, field) for field in config.__struct_fields__})
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise BadImage(place(name), f"is damaged: {error}") from None
+
+    def annotate(self, data: bytes) -> None:
+        """Take the annotations of an OCI manifest or index, if this is one; whatever else it is says nothing."""
+        try:
+            document = msgspec.json.decode(data, type=_Annotated)
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
+            return
+        self._first(FROM_ANNOTATIONS, document.annotations or {})
+
+    def merge(self, other: "Container") -> None:
+        """Add what another says and this one does not."""
+        self.facts = {**other.facts, **self.facts}
+        self.joined = {**other.joined, **self.joined}
+
+    def _specification(self, spec: _Spec) -> None:
+        annotations = spec.annotations or {}
+        self._first(FROM_ANNOTATIONS, annotations)
+        manager = annotations.get("io.container.manager", "")
+        if not manager and any(key.startswith("io.kubernetes.cri.") for key in annotations):
+            manager = "containerd"
+        if manager:
+            self.facts["engine"] = ENGINES.get(manager, manager)
+        if spec.process is not None and spec.process.args:
+            self.facts["command"] = " ".join(spec.process.args)
+        for namespace in (spec.linux.namespaces if spec.linux is not None else None) or ():
+            if namespace.path:
+                self.joined[KIND_OF_TYPE.get(namespace.type, namespace.type)] = namespace.path
+
+    def _first(self, wanted: tuple[tuple[str, tuple[str, ...]], ...], given: dict[str, str]) -> None:
+        for fact, names in wanted:
+            for name in names:
+                if given.get(name):
+                    self.facts.setdefault(fact, given[name])
+                    break

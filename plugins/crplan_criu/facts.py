@@ -1,0 +1,131 @@
+"""Facts beside the topology: credentials, cgroups, seccomp, terminals and what the image header tells.
+
+Property names follow /proc/PID/status where that has the fact. What has its ordinary value is left out: no seccomp, no ambient
+capabilities, no adjustment, the cgroups of the dumping process. What the image does not hold is left out too, and named once for
+the whole image where it matters.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from crplan_criu.dump import Core, Dump, text
+from crplan_criu.images import place
+from crplan_criu.wire import Fields, number, numbers, octets
+from planner.events import FactRecorded
+from planner.identity import ProcessId
+
+MACHINES: Final = ("", "x86_64", "arm", "aarch64", "ppc64", "s390", "mips", "loongarch64", "riscv64")
+SECURITY_MODULES: Final = ("none", "selinux", "apparmor")
+SECCOMP: Final = ("off", "strict", "filter")
+UNSET: Final = 0xFFFF_FFFF
+"""A login uid that nobody has set."""
+
+CAPABILITIES: Final = {
+    "cap_inh": ("cap_inheritable", False),
+    "cap_prm": ("cap_permitted", True),
+    "cap_eff": ("cap_effective", True),
+    "cap_bnd": ("cap_bounding", True),
+    "cap_amb": ("cap_ambient", False),
+}
+"""Field of the credentials, property, and whether an empty set is worth an event."""
+
+
+def generation(dump: Dump) -> str:
+    """Return which CRIU wrote the dump, as far as the fields of its inventory tell: "vz", or "4.1+" for 4.1 or later."""
+    if any(entry.nested for entry in dump.tree or ()):
+        return "vz"
+    inventory = dump.inventory or {}
+    for field, release in (
+        ("allow_uprobes", "4.2+"),
+        ("plugins", "4.1+"),
+        ("dump_criu_run_id", "4.1+"),
+        ("network_lock_method", "3.16+"),
+        ("tcp_close", "3.15+"),
+        ("pre_dump_mode", "3.14+"),
+        ("dump_uptime", "3.10+"),
+    ):
+        if field in inventory:
+            return release
+    return "2.0+" if number(inventory, "img_version") == 2 else "1.x"
+
+
+def header(dump: Dump, root: Core) -> dict[str, str]:
+    """Return the facts of the whole image."""
+    inventory = dump.inventory or {}
+    facts = {"image_version": str(number(inventory, "img_version")), "architecture": _name(MACHINES, root.machine)}
+    if "lsmtype" in inventory:
+        facts["security_module"] = _name(SECURITY_MODULES, number(inventory, "lsmtype"))
+    for field, unit in (("dump_uptime", " us"), ("tcp_close", ""), ("network_lock_method", ""), ("pre_dump_mode", "")):
+        if number(inventory, field):
+            facts[field] = f"{number(inventory, field)}{unit}"
+    if octets(inventory, "dump_criu_run_id"):
+        facts["run_id"] = text(octets(inventory, "dump_criu_run_id"))
+    return facts | dump.container.facts
+
+
+def _name(names: tuple[str, ...], code: int) -> str:
+    return names[code] if 0 < code < len(names) or (code == 0 and names[0]) else f"code {code}"
+
+
+def of_task(dump: Dump, pid: ProcessId, core: Core, at: str) -> Iterator[FactRecorded]:
+    """Yield the facts of one task."""
+    for name, value in _values(dump, core.task or {}, core.thread, core.credentials):
+        yield FactRecorded(pid=pid, property=name, value=value, at=at)
+
+
+def _values(dump: Dump, task: Fields, thread: Fields, credentials: Fields) -> Iterator[tuple[str, str]]:
+    if credentials:
+        yield "uid", _four(credentials, "uid euid suid fsuid")
+        yield "gid", _four(credentials, "gid egid sgid fsgid")
+        if groups := numbers(credentials, "groups"):
+            yield "groups", " ".join(map(str, groups))
+        for field, (name, always) in CAPABILITIES.items():
+            words = numbers(credentials, field)
+            value = sum(word << 32 * place for place, word in enumerate(words[:2]))
+            if value or (words and always):
+                yield name, f"{value:016x}"
+        if number(credentials, "secbits"):
+            yield "securebits", f"{number(credentials, 'secbits'):#x}"
+        if number(credentials, "no_new_privs"):
+            yield "no_new_privs", "1"
+        if octets(credentials, "lsm_profile"):
+            yield "security_label", text(octets(credentials, "lsm_profile"))
+    if seccomp := number(thread, "seccomp_mode") or number(task, "old_seccomp_mode"):
+        yield "seccomp", _name(SECCOMP, seccomp)
+    group = number(thread, "cg_set") or number(task, "cg_set")
+    if group != number(dump.inventory or {}, "root_cg_set"):
+        yield "cgroup_set", str(group)
+    if number(thread, "pdeath_sig"):
+        yield "parent_death_signal", str(number(thread, "pdeath_sig"))
+    if number(task, "loginuid", UNSET) != UNSET:
+        yield "loginuid", str(number(task, "loginuid"))
+    if number(task, "oom_score_adj"):
+        yield "oom_score_adj", str(number(task, "oom_score_adj"))
+    if number(task, "stop_signo"):
+        yield "stop_signal", str(number(task, "stop_signo"))
+    if number(task, "tty_nr"):
+        yield "terminal_group", str(number(task, "tty_pgrp"))
+
+
+def _four(credentials: Fields, names: str) -> str:
+    return " ".join(str(number(credentials, name)) for name in names.split())
+
+
+def of_image(dump: Dump) -> Iterator[FactRecorded]:
+    """Yield the facts that belong to no task: cgroup sets, terminals, and what the reader does not know."""
+    for identifier, members in dump.cgroup_sets.items():
+        yield FactRecorded(property=f"cgroup_set {identifier}", value=members, at=place("cgroup.img"))
+    for session, group in dump.terminals:
+        yield FactRecorded(property=f"terminal_group of session {session}", value=str(group), at=place("tty-info.img"))
+    for kind, path in dump.container.joined.items():
+        yield FactRecorded(property=f"joined {kind} namespace", value=path, at=place("spec.dump"))
+    if not any("child_subreaper" in (core.task or {}) for core in dump.cores.values()) and generation(dump) != "vz":
+        yield FactRecorded(property="subreaper", value="not recorded", at=place("inventory.img"))
+    for message, count in sorted(dump.unknown_fields.items()):
+        yield FactRecorded(property=f"unknown fields of {message}", value=str(count), at=place("inventory.img"))
+    if dump.unknown_images:
+        names = sorted(dump.unknown_images)
+        more = ", ..." if len(names) > 5 else ""
+        yield FactRecorded(
+            property="unknown images", value=f"{len(names)}: {', '.join(names[:5])}{more}", at=place("inventory.img")
+        )

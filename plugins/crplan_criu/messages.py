@@ -1,0 +1,143 @@
+"""Field numbers of the CRIU messages that tell the topology, as tables for `wire.decode`.
+
+Field numbers are facts of the format (CRIU 3.x and 4.x `images/*.proto`; the numbers from 1001 on are Virtuozzo's). Fields that
+the reader steps over are listed as `skip`, so that what is counted as unknown really is new.
+"""
+
+from crplan_criu.wire import Field, Kind, Message
+
+
+def _message(name: str, wanted: dict[int, Field], skipped: str = "") -> Message:
+    """Make a table of the wanted fields and of `skipped`, numbers separated by blanks, where a-b is a range."""
+    fields = dict(wanted)
+    for part in skipped.split():
+        first, _, last = part.partition("-")
+        for number in range(int(first), int(last or first) + 1):
+            fields[number] = Field(f"field_{number}", "skip")
+    return Message(name, fields)
+
+
+def _numbers(names: str, first: int = 1, kind: Kind = "u32") -> dict[int, Field]:
+    return {first + place: Field(name, kind) for place, name in enumerate(names.split())}
+
+
+KOBJ_IDS = _message(
+    "task_kobj_ids_entry",
+    {
+        **_numbers("vm files fs sighand pid net ipc uts mnt user cgroup time"),
+        1001: Field("pid_for_children"),
+    },
+)
+
+INVENTORY = _message(
+    "inventory_entry",
+    {
+        **_numbers("img_version fdinfo_per_id"),
+        3: Field("root_ids", "message"),
+        **_numbers("ns_per_id root_cg_set lsmtype", 4),
+        8: Field("dump_uptime", "u64"),
+        **_numbers("pre_dump_mode tcp_close network_lock_method", 9),
+        12: Field("plugins", "message"),
+        13: Field("dump_criu_run_id", "bytes"),
+        14: Field("allow_uprobes", "bool"),
+    },
+)
+
+PSTREE = _message(
+    "pstree_entry",
+    {
+        **_numbers("pid ppid pgid sid"),
+        5: Field("threads", "u32", repeated=True),
+        1001: Field("vz_ns_pid", "u32", repeated=True),
+        1002: Field("vz_ns_pgid", "u32", repeated=True),
+        1003: Field("vz_ns_sid", "u32", repeated=True),
+        1004: Field("vz_tids", "message", repeated=True),
+        1005: Field("vz_child_subreaper", "bool"),
+    },
+)
+
+NS_TID = _message("ns_tid", {1: Field("tid", "u32", repeated=True)})
+
+CORE = _message(
+    "core_entry",
+    {
+        1: Field("mtype"),
+        3: Field("tc", "message"),
+        4: Field("ids", "message"),
+        5: Field("thread_core", "message"),
+    },
+    skipped="2 6 8-13",
+)
+
+TASK_CORE = _message(
+    "task_core_entry",
+    {
+        **_numbers("task_state exit_code"),
+        6: Field("comm", "bytes"),
+        9: Field("cg_set"),
+        11: Field("old_seccomp_mode"),
+        13: Field("loginuid"),
+        14: Field("oom_score_adj", "i32"),
+        16: Field("tty_nr", "i32"),
+        17: Field("tty_pgrp", "i32"),
+        18: Field("child_subreaper", "bool"),
+        21: Field("stop_signo", "i32"),
+    },
+    skipped="3-5 7 8 10 12 15 19 20 22",
+)
+
+THREAD_CORE = _message(
+    "thread_core_entry",
+    {
+        8: Field("pdeath_sig"),
+        10: Field("creds", "message"),
+        11: Field("seccomp_mode"),
+        13: Field("comm", "bytes"),
+        16: Field("cg_set"),
+    },
+    skipped="1-7 9 12 14 15",
+)
+
+CREDS = _message(
+    "creds_entry",
+    {
+        **_numbers("uid gid euid egid suid sgid fsuid fsgid"),
+        **{
+            9 + place: Field(name, "u32", repeated=True)
+            for place, name in enumerate(("cap_inh", "cap_prm", "cap_eff", "cap_bnd"))
+        },
+        13: Field("secbits"),
+        14: Field("groups", "u32", repeated=True),
+        15: Field("lsm_profile", "bytes"),
+        18: Field("no_new_privs"),
+        19: Field("cap_amb", "u32", repeated=True),
+    },
+    skipped="16 17",
+)
+
+NS = _message("ns_entry", _numbers("id ns_cflag parent_id userns_id"), skipped="5")
+
+ID_RANGE = _message("uid_gid_extent", _numbers("first lower_first count"))
+
+USERNS = _message("userns_entry", {1: Field("uid_map", "message", repeated=True), 2: Field("gid_map", "message", repeated=True)})
+
+UTSNS = _message("utsns_entry", {1: Field("nodename", "bytes"), 2: Field("domainname", "bytes")})
+
+PIDNS = _message("pidns_entry", {1: Field("ext_key", "bytes")})
+
+TIMENS = _message("timens_entry", {1: Field("monotonic", "message"), 2: Field("boottime", "message")})
+
+TIMESPEC = _message("timespec", _numbers("sec nsec", kind="u64"))
+
+CGROUP = _message("cgroup_entry", {1: Field("sets", "message", repeated=True)}, skipped="2")
+
+CG_SET = _message("cg_set_entry", {1: Field("id"), 2: Field("ctls", "message", repeated=True)})
+
+CG_MEMBER = _message("cg_member_entry", {1: Field("name", "bytes"), 2: Field("path", "bytes")}, skipped="3")
+
+TTY_INFO = _message("tty_info_entry", _numbers("id type") | _numbers("sid pgrp", 6), skipped="3-5 8-17")
+
+MESSAGES = (
+    KOBJ_IDS, INVENTORY, PSTREE, NS_TID, CORE, TASK_CORE, THREAD_CORE, CREDS, NS, ID_RANGE, USERNS, UTSNS, PIDNS, TIMENS,
+    TIMESPEC, CGROUP, CG_SET, CG_MEMBER, TTY_INFO,
+)  # fmt: skip

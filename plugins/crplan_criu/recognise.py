@@ -1,0 +1,75 @@
+"""Telling CRIU's images and the archives around them from everything else, by their first bytes alone."""
+
+import os
+import zlib
+from typing import Final
+
+from crplan_criu.images import INVENTORY_MAGIC
+from planner.hookspecs import Source
+
+GZIP: Final = b"\x1f\x8b"
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
+ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
+"""Bytes 2 to 4 of a skippable frame, whose first byte is 0x50 to 0x5f."""
+
+TAR_MAGIC_AT: Final = 257
+TAR_MAGICS: Final = (b"ustar\x00", b"ustar ")
+HEADER: Final = 512
+
+DIRECTORIES: Final = ("", "checkpoint")
+"""Where the inventory stands in an image directory: at the top, or below `checkpoint` in an unpacked archive."""
+
+
+def recognises(source: Source) -> bool:
+    """Whether this is an image directory, or an archive: a tar archive, bare or compressed, is always taken to be ours."""
+    return directory_kind(source.directory) != "" if source.directory else _is_archive(source.head)
+
+
+def directory_kind(path: str) -> str:
+    """Return "images" for a directory of image files, "layout" for an OCI image layout, "" for any other."""
+    for below in DIRECTORIES:
+        head = _head(os.path.join(path, below, "inventory.img"), 4)
+        if head == INVENTORY_MAGIC.to_bytes(4, "little"):
+            return "images"
+        if head is not None or _head(os.path.join(path, below, "pstree.img"), 4) is not None:
+            # Images are meant to be here; reading says what is wrong with them.
+            return "images"
+    return "layout" if _head(os.path.join(path, "oci-layout"), 1) == b"{" else ""
+
+
+def _head(path: str, size: int) -> bytes | None:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return None
+    try:
+        return os.read(file, size)
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
+
+
+def compression(head: bytes) -> str:
+    """Return how a stream is compressed: "gzip", "zstd" or ""."""
+    if head[:2] == GZIP:
+        return "gzip"
+    if head[:4] == ZSTD or (head[1:4] == ZSTD_SKIPPABLE and head[:1] >= b"\x50" and head[:1] <= b"\x5f"):
+        return "zstd"
+    return ""
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether bytes begin with a tar header."""
+    return head[TAR_MAGIC_AT : TAR_MAGIC_AT + 6] in TAR_MAGICS
+
+
+def _is_archive(head: bytes) -> bool:
+    packed = compression(head)
+    if packed == "gzip":
+        try:
+            return is_tar(zlib.decompressobj(wbits=31).decompress(head, HEADER))
+        except zlib.error:
+            return False
+    # A zstd block may be larger than the head, so nothing can be seen of what is inside; nothing else is packed like this.
+    return packed == "zstd" or is_tar(head)

@@ -1,0 +1,199 @@
+"""A bounded, forward-only stream over a file that may be compressed: the one place where decompression happens.
+
+Sizes are watched while bytes flow: past `FREE` bytes of output, more than `MOST_RATIO` times the input is refused. A stream that
+claims anything is never believed: memory grows with the bytes that came, by at most one block at a time.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Final
+
+from crplan_criu.recognise import compression
+from planner.hookspecs import BadImage
+
+BLOCK: Final = 1 << 17
+"""Bytes read from the file at a time."""
+
+FREE: Final = 256 << 20
+"""Bytes of output that are allowed whatever the ratio: topology images of thousands of tasks shrink to a hundredth and less."""
+
+MOST_RATIO: Final = 500
+"""Bytes of output for each byte of input, beyond `FREE`. Memory pages seldom shrink to a tenth."""
+
+WINDOW: Final = 32 << 20
+"""Memory that a zstd frame may ask for, in bytes; engines write frames of 8 MiB and less."""
+
+
+class Stream:
+    """Bytes of a (decompressed) stream, read or skipped in order; `where` is the place that messages name."""
+
+    def __init__(self, blocks: Iterator[bytes], where: str, skip: Callable[[int], int] | None = None) -> None:
+        self.where = where
+        self.position = 0
+        self._blocks = blocks
+        self._skip = skip
+        self._block = b""
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer at the end only."""
+        start = self._at
+        if start + size <= len(self._block):
+            self._at = start + size
+            self.position += size
+            return self._block[start : self._at]
+        parts, missing = [], size
+        while missing:
+            if self._at == len(self._block) and not self._next():
+                break
+            part = self._block[self._at : self._at + missing]
+            self._at += len(part)
+            missing -= len(part)
+            parts.append(part)
+        self.position += size - missing
+        return b"".join(parts)
+
+    def peek(self, size: int) -> bytes:
+        """Return up to `size` bytes that come next and leave them there."""
+        while len(self._block) - self._at < size:
+            rest = self._block[self._at :]
+            if not self._next():
+                self._block = rest
+                break
+            self._block = rest + self._block
+        return self._block[self._at : self._at + size]
+
+    def skip(self, size: int) -> bool:
+        """Step over `size` bytes without keeping them; False when the stream ends before."""
+        missing = size
+        while missing:
+            if self._at == len(self._block):
+                if self._skip is not None and missing > BLOCK:
+                    # The file can seek. A place past its end shows at the next read.
+                    missing -= self._skip(missing)
+                    continue
+                if not self._next():
+                    return False
+            step = min(missing, len(self._block) - self._at)
+            self._at += step
+            missing -= step
+        self.position += size
+        return True
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """Yield the next `size` bytes block by block; ends early where the stream does."""
+        missing = size
+        while missing:
+            part = self.read(min(missing, BLOCK))
+            if not part:
+                return
+            missing -= len(part)
+            yield part
+
+    def _next(self) -> bool:
+        self._block, self._at = next(self._blocks, b""), 0
+        return bool(self._block)
+
+
+def opened(file: BinaryIO, head: bytes, where: str) -> Stream:
+    """Return the stream of what `file` holds, decompressed by what its first bytes say."""
+
+    def blocks() -> Iterator[bytes]:
+        while block := file.read(BLOCK):
+            yield block
+
+    def skip(size: int) -> int:
+        file.seek(size, 1)
+        return size
+
+    if compression(head):
+        return unpacked(blocks(), head, where)
+    return Stream(blocks(), where, skip if _seekable(file) else None)
+
+
+def _seekable(file: BinaryIO) -> bool:
+    try:
+        return file.seekable()
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+def unpacked(blocks: Iterator[bytes], head: bytes, where: str) -> Stream:
+    """Return the stream of `blocks`, decompressed if `head` says that they are compressed."""
+    how = compression(head)
+    if how == "gzip":
+        return Stream(_bounded(_gunzip, blocks, where), where)
+    if how == "zstd":
+        return Stream(_bounded(_unzstd, blocks, where), where)
+    return Stream(blocks, where)
+
+
+def _bounded(unpack: Callable[[Iterator[bytes], str], Iterator[bytes]], blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
+    """Watch the ratio of output to input."""
+    taken = given = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal taken
+        for block in blocks:
+            taken += len(block)
+            yield block
+
+    for block in unpack(counted(), where):
+        given += len(block)
+        if given > FREE and given > MOST_RATIO * taken:
+            raise BadImage(
+                where, f"unpacks to more than {MOST_RATIO} times its size; if it is to be trusted, unpack it first and give that"
+            )
+        yield block
+
+
+def _gunzip(blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj(wbits=31)
+    finished = True
+    for block in blocks:
+        pending = block
+        while pending:
+            if unpacker.eof:
+                if not pending.strip(b"\x00"):
+                    break
+                unpacker = zlib.decompressobj(wbits=31)
+            finished = False
+            try:
+                output = unpacker.decompress(pending, BLOCK)
+            except zlib.error as error:
+                raise BadImage(where, f"is damaged: gzip says {_reason(error)}") from None
+            pending = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+            finished = unpacker.eof
+            if output:
+                yield output
+    while not unpacker.eof and (output := unpacker.decompress(b"", BLOCK)):
+        yield output
+    if not (finished or unpacker.eof):
+        raise BadImage(where, "is cut short: its gzip data has no end")
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rpartition(": ")[2]
+
+
+def _unzstd(blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
+    try:
+        import zstandard
+    except ImportError:
+        raise BadImage(where, "is compressed with zstd, and the Python package zstandard is not installed") from None
+
+    class Joined:
+        """The blocks as the object with `read` that zstandard wants."""
+
+        def read(self, size: int) -> bytes:
+            return next(blocks, b"")
+
+    reader = zstandard.ZstdDecompressor(max_window_size=WINDOW).stream_reader(Joined(), read_size=BLOCK, read_across_frames=True)  # type: ignore[arg-type]
+    while True:
+        try:
+            output = reader.read(BLOCK)
+        except zstandard.ZstdError as error:
+            raise BadImage(where, f"is damaged: zstd says {_reason(error)}") from None
+        if not output:
+            return
+        yield output

@@ -1,0 +1,171 @@
+"""Reading tar archives as a stream: one header after the other, with nothing believed and nothing extracted.
+
+ustar, GNU (long names, base-256 sizes) and pax headers are known, as Go's, GNU's and Python's writers use them. Source: POSIX.1
+pax interchange format; GNU tar manual, "Basic Tar Format".
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from crplan_criu.images import shown
+from crplan_criu.recognise import HEADER
+from crplan_criu.streams import Stream
+from planner.hookspecs import BadImage
+
+MOST_MEMBERS: Final = 4_000_000
+LONGEST_NAME: Final = 4096
+"""Bytes of a path in Linux; longer names cannot have come from a file."""
+MOST_EXTENDED: Final = 1 << 20
+"""Bytes of a pax header: attributes of a file come to a few KiB."""
+
+REGULAR: Final = b"0\x007"
+DIRECTORY: Final = b"5"
+KINDS: Final = {
+    b"1": "hard link",
+    b"2": "symbolic link",
+    b"3": "character device",
+    b"4": "block device",
+    b"6": "named pipe",
+    b"S": "sparse file",
+}
+NO_CONTENT: Final = frozenset((b"1", b"2", b"3", b"4", b"5", b"6"))
+"""Types whose size says nothing about bytes that follow."""
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A regular file of an archive; its content is what the stream gives next."""
+
+    name: str
+    size: int
+
+
+def members(stream: Stream, *, files_only: bool = True) -> Iterator[Member]:
+    """Yield the regular files of an archive, with normalised relative names; what is not read of a file is skipped.
+
+    Raises BadImage for an archive that is cut short or damaged, and with `files_only` for what no checkpoint holds: absolute
+    names, `..`, links (but for CRIU's `parent`, which points to an earlier dump) and devices. A layer of a container image may
+    hold all of these; they are stepped over.
+    """
+    pending: dict[str, str] = {}
+    for _ in range(MOST_MEMBERS):
+        start = stream.position
+        header = stream.read(HEADER)
+        where = f"{stream.where}#{start}"
+        if len(header) == HEADER and not header.strip(b"\x00"):
+            return
+        if len(header) < HEADER:
+            raise BadImage(where, "the archive is cut short: its end mark is missing")
+        if not _checked(header):
+            raise BadImage(where, "the archive is damaged: no member's header stands here")
+        size, kind = _number(header, 124, 12, where), header[156:157]
+        if kind in b"xgLK" and kind:
+            _extended(stream, kind, size, pending, where)
+            continue
+        if "size" in pending:
+            size = _decimal(pending["size"], where)
+        name = pending.get("path") or _name(header)
+        pending = {}
+        refusal = _refusal(name, kind)
+        if refusal and files_only:
+            raise BadImage(where, f"member {shown(name)} {refusal}, which checkpoint archives do not hold")
+        if kind in NO_CONTENT:
+            continue
+        begin = stream.position
+        plain = "/".join(part for part in name.split("/") if part not in ("", "."))
+        if plain and not refusal and not name.endswith("/"):
+            yield Member(plain, size)
+        _pass_over(stream, size, begin + size, where)
+    raise BadImage(stream.where, f"the archive has more than {MOST_MEMBERS} members")
+
+
+def _pass_over(stream: Stream, size: int, end: int, where: str) -> None:
+    """Skip what was not read of a member, and the rest of its last block."""
+    if not stream.skip(end + -size % HEADER - stream.position):
+        raise BadImage(where, f"the archive is cut short within a member of {size} bytes")
+
+
+def _checked(header: bytes) -> bool:
+    """Whether the header's sum is right; header fields count as unsigned bytes, the sum itself as blanks."""
+    try:
+        recorded = int(header[148:156].split(b"\x00")[0].strip() or b"-1", 8)
+    except ValueError:
+        return False
+    return recorded == sum(header) - sum(header[148:156]) + 8 * 0x20
+
+
+def _number(header: bytes, at: int, width: int, where: str) -> int:
+    """Return a number of a header: octal digits, or base 256 where the first bit is set (GNU)."""
+    field = header[at : at + width]
+    if field[0] & 0x80:
+        value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+        if field[0] & 0x40 or value >> 62:
+            raise BadImage(where, "the archive is damaged: a member claims an impossible size")
+        return value
+    digits = field.split(b"\x00")[0].strip()
+    if digits.strip(b"01234567"):
+        raise BadImage(where, "the archive is damaged: a member's size is no number")
+    return int(digits or b"0", 8)
+
+
+def _decimal(digits: str, where: str) -> int:
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+        raise BadImage(where, "the archive is damaged: a member's size is no number")
+    return int(digits)
+
+
+def _name(header: bytes) -> str:
+    name = header[:100].split(b"\x00")[0]
+    prefix = header[345:500].split(b"\x00")[0] if header[257:263] == b"ustar\x00" else b""
+    return _text(prefix + b"/" + name if prefix else name)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
+
+
+def _refusal(name: str, kind: bytes) -> str:
+    """Return what is wrong with a member in a checkpoint archive, "" for an ordinary file or directory."""
+    if name.startswith("/"):
+        return "has an absolute name"
+    if ".." in name.split("/"):
+        return "leads out of the archive (..)"
+    if kind == b"2" and name.rpartition("/")[2] == "parent":
+        return ""
+    if kind in KINDS:
+        return f"is a {KINDS[kind]}"
+    return "" if kind in REGULAR or kind == DIRECTORY else f"is of the unknown type {kind!r}"
+
+
+def _extended(stream: Stream, kind: bytes, size: int, pending: dict[str, str], where: str) -> None:
+    """Read a header that belongs to the next member: a long name (GNU) or records `LENGTH KEY=VALUE` (pax)."""
+    if size > MOST_EXTENDED:
+        raise BadImage(where, f"the archive is damaged: a header claims {size} bytes")
+    begin = stream.position
+    data = stream.read(size)
+    _pass_over(stream, size, begin + size, where)
+    if kind == b"L":
+        pending["path"] = _text(data.split(b"\x00")[0][: LONGEST_NAME + 1])
+    elif kind == b"x":
+        pending.update(_records(data, where))
+    if len(pending.get("path", "")) > LONGEST_NAME:
+        raise BadImage(where, f"a member's name has more than {LONGEST_NAME} bytes")
+
+
+def _records(data: bytes, where: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(data):
+        digits, blank, _ = data[at : at + 8].partition(b" ")
+        length = int(digits) if blank and digits.isdigit() else 0
+        record = data[at : at + length]
+        if length < len(digits) + 3 or len(record) < length or not record.endswith(b"\n"):
+            raise BadImage(where, "the archive is damaged: a pax header does not hold together")
+        key, _, value = record[len(digits) + 1 : -1].partition(b"=")
+        if key.startswith(b"GNU.sparse"):
+            raise BadImage(where, "a member is stored as a sparse file; pack the archive without --sparse")
+        if key in (b"path", b"size"):
+            found[_text(key)] = _text(value)
+        at += length
+    return found

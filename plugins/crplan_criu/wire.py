@@ -1,0 +1,178 @@
+"""A small decoder of protobuf's wire format: varints and lengths, iterative, bounded by the bytes that are there.
+
+A `Message` is a table of field numbers. Decoding gives a dictionary by field name: whole numbers for scalars, bytes for strings
+and for nested messages (decoded by whoever needs them, so that a processor's registers are stepped over in one go), lists for
+repeated fields. As in the protobuf library, the last scalar wins, a repeated nested message is the concatenation of its parts,
+and repeated scalars may be packed or not. Fields that the table does not know are counted.
+
+Source: protobuf's encoding specification. `tests/plugins/test_criu_wire.py` holds this decoder against the protobuf library.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+Kind = Literal["u32", "u64", "i32", "s32", "bool", "bytes", "message", "skip"]
+"""`i32` is two's complement, `s32` zigzag; `bytes` are strings too, since nobody promises that they are UTF-8; `skip` is a
+field that is known and not needed, of any wire type."""
+
+Value = int | bytes | list[int] | list[bytes]
+Fields = dict[str, Value]
+
+MAX_VARINT: Final = 10
+"""Bytes of the longest varint, 64 bits in groups of 7."""
+
+
+class WireError(ValueError):
+    """The bytes are no protobuf message; the text says what is wrong, and the caller knows where."""
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A field of a message."""
+
+    name: str
+    kind: Kind = "u32"
+    repeated: bool = False
+
+
+class Message:
+    """A table of fields by number, prepared for decoding: `by_tag` is keyed by what stands on the wire."""
+
+    def __init__(self, name: str, fields: dict[int, Field]) -> None:
+        self.name = name
+        self.fields = fields
+        self.by_tag: dict[int, tuple[Field, str]] = {}
+        for number, field in fields.items():
+            if field.kind == "skip":
+                self.by_tag.update({number << 3 | wire: (field, "skip") for wire in (0, 1, 2, 5)})
+            elif field.kind in ("bytes", "message"):
+                self.by_tag[number << 3 | 2] = (field, "append" if field.repeated else field.kind)
+            else:
+                self.by_tag[number << 3] = (field, "append" if field.repeated else "scalar")
+                if field.repeated:
+                    self.by_tag[number << 3 | 2] = (field, "packed")
+
+
+def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """Read the varint at `at` and return it with the place after it; raises WireError when it leaves the message or 64 bits."""
+    value = shift = 0
+    for place in range(at, min(end, at + MAX_VARINT)):
+        byte = data[place]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & 0xFFFF_FFFF_FFFF_FFFF, place + 1
+        shift += 7
+    raise WireError("a number runs past the end of the message" if end - at < MAX_VARINT else "a number has more than 64 bits")
+
+
+def _convert(value: int, kind: Kind) -> int:
+    """Narrow a varint to the declared type, as the protobuf library does."""
+    if kind == "u32":
+        return value & 0xFFFF_FFFF
+    if kind == "u64":
+        return value
+    if kind == "bool":
+        return int(value != 0)
+    value &= 0xFFFF_FFFF
+    if kind == "s32":
+        return (value >> 1) ^ -(value & 1)
+    return value - (1 << 32) if value >> 31 else value
+
+
+def decode(message: Message, data: bytes, unknown: dict[str, int]) -> Fields:
+    """Decode `data` by the table and return what is there by name; a missing field has no key.
+
+    Fields outside the table are counted in `unknown` under the message's name. Raises WireError.
+    """
+    fields: Fields = {}
+    by_tag = message.by_tag
+    at, end = 0, len(data)
+    while at < end:
+        tag = data[at]
+        at += 1
+        if tag >= 0x80:
+            tag, at = varint(data, at - 1, end)
+        wire = tag & 7
+        if wire == 0:
+            if at >= end:
+                raise WireError("a number is missing at the end of the message")
+            number = data[at]
+            at += 1
+            if number >= 0x80:
+                number, at = varint(data, at - 1, end)
+        elif wire == 2:
+            if at >= end:
+                raise WireError("a length is missing at the end of the message")
+            size = data[at]
+            at += 1
+            if size >= 0x80:
+                size, at = varint(data, at - 1, end)
+            if size > end - at:
+                raise WireError(f"a field claims {size} bytes and {end - at} are left")
+            start, at = at, at + size
+        elif wire in (1, 5):
+            at += 8 if wire == 1 else 4
+            if at > end:
+                raise WireError("a fixed-size number runs past the end of the message")
+        else:
+            raise WireError(f"wire type {wire} does not occur in CRIU images")
+        if tag < 8:
+            raise WireError("field number 0 does not exist")
+        known = by_tag.get(tag)
+        if known is None:
+            unknown[message.name] = unknown.get(message.name, 0) + 1
+            continue
+        field, how = known
+        if how == "scalar":
+            fields[field.name] = number if number < 0x80 and field.kind[0] == "u" else _convert(number, field.kind)
+        elif how != "skip":
+            _store(fields, field, how, data[start:at] if wire == 2 else _convert(number, field.kind))
+    return fields
+
+
+def _store(fields: Fields, field: Field, how: str, value: int | bytes) -> None:
+    """Store a value that is more than one scalar: bytes, a nested message, or an element of a repeated field."""
+    if how == "bytes":
+        fields[field.name] = value
+    elif how == "message":
+        before = fields.get(field.name)
+        fields[field.name] = before + value if isinstance(before, bytes) and isinstance(value, bytes) else value
+    elif how == "append":
+        fields.setdefault(field.name, []).append(value)  # type: ignore[union-attr,arg-type]
+    elif isinstance(value, bytes):
+        elements: list[int] = []
+        at = 0
+        while at < len(value):
+            element, at = varint(value, at, len(value))
+            elements.append(_convert(element, field.kind))
+        fields.setdefault(field.name, []).extend(elements)  # type: ignore[union-attr,arg-type]
+
+
+def number(fields: Fields, name: str, missing: int = 0) -> int:
+    """Return a scalar field, or `missing`."""
+    value = fields.get(name, missing)
+    assert isinstance(value, int)
+    return value
+
+
+def octets(fields: Fields, name: str) -> bytes:
+    """Return a bytes, string or nested message field; empty when it is missing."""
+    value = fields.get(name, b"")
+    assert isinstance(value, bytes)
+    return value
+
+
+def numbers(fields: Fields, name: str) -> list[int]:
+    """Return a repeated scalar field; empty when it is missing."""
+    return [value for value in _list(fields, name) if isinstance(value, int)]
+
+
+def parts(fields: Fields, name: str) -> list[bytes]:
+    """Return a repeated bytes or message field; empty when it is missing."""
+    return [value for value in _list(fields, name) if isinstance(value, bytes)]
+
+
+def _list(fields: Fields, name: str) -> list[int] | list[bytes]:
+    value = fields.get(name, [])
+    assert isinstance(value, list)
+    return value
