@@ -71,7 +71,7 @@ def _head(artefact: Artefact) -> Iterator[Line]:
     parts += [_count(zombies, "zombie")] if zombies else []
     parts += [_count(len({task.namespace for task in forest.tasks.values()}), "pid namespace")]
     yield [(source, "heading"), (f": {', '.join(parts)}", "")]
-    facts = [f"{key} {value}" for key, value in sorted(forest.image_facts.items()) if key != "image_id"]
+    facts = [f"{key} {value}" for key, value in sorted(forest.image_facts.items()) if value and key != "image_id"]
     if facts:
         for line in wrapped(escaped(", ".join(facts)), artefact.width, "  "):
             yield [(line, "quiet")]

@@ -42,8 +42,9 @@ def tree_lines(artefact: Artefact, *, unicode: bool) -> Iterator[Line]:
         if pid in seen:
             continue
         seen.add(pid)
-        yield from _task_lines(forest, forest.tasks[pid], lead, below, artefact.width)
-        yield from _thread_lines(forest, pid, below, bool(children.get(pid)), bar)
+        beside = below + (bar if children.get(pid) else blank)
+        yield from _task_lines(forest, forest.tasks[pid], lead, beside, artefact.width)
+        yield from _thread_lines(forest, pid, beside)
         found = children.get(pid, [])
         for place, child in enumerate(reversed(found)):
             if depth >= DEEPEST_DRAWN:
@@ -54,7 +55,7 @@ def tree_lines(artefact: Artefact, *, unicode: bool) -> Iterator[Line]:
             stack.append((child, depth + 1, child_lead, child_below))
 
 
-def _task_lines(forest: Forest, task: Task, lead: str, below: str, width: int) -> Iterator[Line]:
+def _task_lines(forest: Forest, task: Task, lead: str, beside: str, width: int) -> Iterator[Line]:
     """Yield the line of a task, and further lines for what does not fit beside it."""
     facts_at = FACTS_AT if width >= WIDE else NARROW_FACTS_AT
     label = vector(task.pids)
@@ -68,8 +69,8 @@ def _task_lines(forest: Forest, task: Task, lead: str, below: str, width: int) -
     for mark, style in _marks(forest, task):
         if used + len(separator) + len(mark) > width and used > marks_at:
             yield line
-            line = [("  ", ""), (below, "quiet"), (" " * max(1, marks_at - len(below)), "")]
-            used = max(marks_at, len(below) + 1) + 2
+            line = [("  ", ""), (beside, "quiet"), (" " * max(1, marks_at - len(beside)), "")]
+            used = max(marks_at, len(beside) + 1) + 2
             separator = " "
         line += [(separator, ""), (mark, style)]
         used += len(separator) + len(mark)
@@ -108,9 +109,8 @@ def _marks(forest: Forest, task: Task) -> Line:
     return marks
 
 
-def _thread_lines(forest: Forest, pid: ProcessId, below: str, has_children: bool, bar: str) -> Iterator[Line]:
+def _thread_lines(forest: Forest, pid: ProcessId, lead: str) -> Iterator[Line]:
     threads = forest.threads.get(pid, [])
-    lead = below + (bar if has_children else "   ")
     for thread in threads[:MOST_THREADS]:
         name = f" {escaped(thread.name)}" if thread.name else ""
         yield [("  ", ""), (lead, "quiet"), ("thread ", "quiet"), (vector(thread.pids), "number"), (name, "")]
