@@ -78,7 +78,10 @@ ready() {
     [ -z "$dry_run" ] || finish 0
     ask ready "$@" || fail "$2" verify
     stage=ready
-    printf '%s\n' "$answer" || finish 1
+    if ! printf '%s\n' "$answer" 2>/dev/null; then
+        complain 'the ready line cannot be written'
+        finish 1
+    fi
     wait "$agent" 2>/dev/null
     code=$?
     trap '' TERM INT HUP
@@ -90,17 +93,26 @@ ready() {
     finish 1
 }
 
-# begin NAME: starts an agent on two pipes whose names are gone as soon as both sides hold them.
+# begin FUNCTION PROGRAM: starts an agent on two pipes without names. From here on the shell runs no other program: one that
+# waits for a program would also say that an agent was killed.
 begin() {
     command -v "$2" >/dev/null 2>&1 || return 1
     if ! { pipes=$(mktemp -d) && mkfifo "$pipes/steps" "$pipes/answers"; } 2>/dev/null; then
         complain "two pipes cannot be made in ${TMPDIR:-/tmp}: mktemp -d and mkfifo must work there"
         finish 1
     fi
-    "$1" 3<"$pipes/steps" 4>"$pipes/answers" 2>/dev/null &
-    agent=$!
-    exec 3>"$pipes/steps" 4<"$pipes/answers"
+    # Open for both, a pipe does not wait for the other side; then each side is opened, and the names can go.
+    exec 5<>"$pipes/steps"
+    exec 3>"$pipes/steps"
+    exec 6<"$pipes/steps"
+    exec 5<>"$pipes/answers"
+    exec 4<"$pipes/answers"
+    exec 7>"$pipes/answers"
+    exec 5>&-
     rm -rf "$pipes"
+    "$1" 3<&6 4>&7 6<&- 7>&- 2>/dev/null &
+    agent=$!
+    exec 6<&- 7>&-
     answer=''
     if IFS= read -r answer <&4; then
         case $answer in

@@ -1,10 +1,13 @@
 """The emitted shell script carries every plan out, under dash and under bash, and no line of it can be spared."""
 
+import contextlib
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,6 +68,29 @@ class ShellSuite(ExecutorSuite):
             assert ended.stderr.startswith("crplan: ")
             assert sandbox.left() == []
 
+    def test_whoever_is_killed_nothing_is_left(self, tmp_path: Path) -> None:
+        """The shell, the agent or a process that it made, at any moment; who ends early says so in one line or is dead."""
+        for round_ in range(self.kill_rounds):
+            chance = random.Random(f"anybody {round_}")
+            plan = PLANS[chance.choice(["nested_namespaces", "entered_from_outside", "wide", "zombies", "threads"])]()
+            with self.start(plan, tmp_path) as sandbox:
+                sandbox.executor()
+                time.sleep(chance.uniform(0, 0.25))
+                members = sandbox.members()
+                if members:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(chance.choice([*members[:3], *members]), signal.SIGKILL)
+                deadline = time.monotonic() + 10
+                while not sandbox.is_ready() and not sandbox.has_ended() and time.monotonic() < deadline:
+                    time.sleep(0.005)
+                if sandbox.is_ready() and not sandbox.has_ended():
+                    with contextlib.suppress(ProcessLookupError, TimeoutError):
+                        sandbox.signal(signal.SIGTERM)
+                ended = sandbox.ended()
+                assert ended.code in (0, 1, -signal.SIGKILL), ended
+                assert ended.stderr.count("\n") == (ended.code == 1), ended
+                assert sandbox.left() == []
+
     def agent(self, sandbox: Sandbox) -> int:
         """Return the host number of the agent: the shell's child that speaks Python."""
         deadline = time.monotonic() + 5
@@ -86,6 +112,31 @@ class ShellSuite(ExecutorSuite):
                 sandbox.ready(self.timeout)
                 assert sandbox.standing() == expected(plan)
                 self.stop(sandbox)
+
+    def test_without_root_the_executor_enters_from_outside_too(self) -> None:
+        if Path("/proc/sys/user/max_user_namespaces").read_text().strip() == "0":
+            pytest.skip("no user namespaces")
+        plan = PLANS["entered_from_outside"]()
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory).chmod(0o755)
+            with self.start(plan, Path(directory), options=("proc", "uid=65534")) as sandbox:
+                sandbox.ready(self.timeout)
+                assert sandbox.standing() == expected(plan)
+                self.stop(sandbox)
+
+    def test_a_ready_line_that_nobody_can_read_is_a_failure(self, tmp_path: Path) -> None:
+        script = self.command(nested_namespaces(), tmp_path)[-1]
+        with Sandbox(["sh", "-c", f"exec {self.shell} '{script}' >/dev/full"]) as sandbox:
+            ended = sandbox.ended()
+            assert (ended.code, ended.stderr) == (1, "crplan: the ready line cannot be written\n")
+            assert sandbox.left() == []
+
+    def test_nobody_stands_beside_the_agent(self, tmp_path: Path) -> None:
+        """Not even the process by which some shells write a here-document."""
+        with self.start(nested_namespaces(), tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert len(sandbox.members()) == len(sandbox.processes()) + 2
+            self.stop(sandbox)
 
     def test_the_script_may_come_through_a_pipe(self, tmp_path: Path) -> None:
         plan = nested_namespaces()

@@ -100,3 +100,4 @@ class Refused(Exception):
 
     def __init__(self, task: int, what: str, error: str) -> None:
         super().__init__(f"task {task}: {what}: {error}")
+        self.error = error

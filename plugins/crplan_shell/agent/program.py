@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import time
 
 from crplan_shell.agent.actor import CORE_MOST
 from crplan_shell.agent.executor import ANSWERS, Executor
@@ -12,6 +13,16 @@ from crplan_shell.agent.kernel import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, 
 
 NOBODY = 0x7FFFFFFF
 """A descriptor that nobody has."""
+
+
+def reap_the_writer() -> None:
+    """Reap the process by which some shells hand over this program's text, if there is one: it is done by now."""
+    for _ in range(1000):
+        try:
+            if not os.waitpid(-1, os.WNOHANG)[0]:
+                time.sleep(0.001)
+        except ChildProcessError:
+            return
 
 
 def probe(libc: Libc) -> str:
@@ -60,6 +71,7 @@ def missing(libc: Libc) -> str:
 def main() -> None:
     """Prepare this process, tell the shell what is missing, and serve."""
     gc.disable()
+    reap_the_writer()
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         if number < 32:
