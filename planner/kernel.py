@@ -10,8 +10,8 @@ processes by their numbers at level 0.
 
 from collections.abc import Iterator
 
-from planner.identity import Pids, ProcessId
-from planner.kernel_objects import DYING, GONE, LIVING, ZOMBIE, Namespace, Pid, Process
+from planner.identity import OUTSIDE, Number, Pids
+from planner.kernel_objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
 from planner.kernel_rules import KernelError
 
 LEVELS = 32
@@ -32,12 +32,13 @@ class Kernel:
         self.levels = levels
         self.host = Namespace(None)
         self.container: Namespace | None = None
-        self.outside = Process(None, self.host, 0)
-        self.outside.pid = Pid((ProcessId(0),), self.host, self.outside, False)  # type: ignore[arg-type]
-        self.outside.session = self.outside.group = self.outside.pid
-        self.outside.pid.session = self.outside.pid
+        self.outside = Process(self.host, 0)
+        self.outside.parent = self.outside
+        self.outside.pid = Pid((Number(OUTSIDE),), self.host, self.outside, False)
+        self.outside.session = self.outside.group = self.outside.pid.session = self.outside.pid
         self.outside.leads_session = True
-        self._emptied: list[Process] = []
+        self.host.init = self.outside
+        self._emptied: list[Namespace] = []
 
     def processes(self) -> Iterator[Process]:
         """Yield every process of the container that is not gone, in the order in which level 0 got their numbers."""
@@ -64,7 +65,7 @@ class Kernel:
         if sibling:
             if exit_signal:
                 raise KernelError("sibling-signal")
-            if caller.parent is None or caller.namespace.init is caller:
+            if caller.namespace.init is caller:
                 raise KernelError("sibling-of-init")
             parent = caller.parent
             exit_signal = caller.exit_signal
@@ -75,7 +76,8 @@ class Kernel:
             if space.level + 1 >= self.levels:
                 raise KernelError("level-limit")
             space = Namespace(space)
-        child = Process(parent, space, exit_signal)
+        child = Process(space, exit_signal)
+        child.parent = parent
         child.pid = self._allocate(space, pids, child, False)
         if space.init is None:
             space.init = child
@@ -86,14 +88,10 @@ class Kernel:
         session.sessions += 1
         group = child.group = caller.group
         group.members += 1
-        group.session = session
-        child.below_subreaper = caller.below_subreaper or caller.subreaper
         if parent.children is None:
             parent.children = {child: None}
         else:
             parent.children[child] = None
-        if parent.newcomers is not None:
-            parent.newcomers.append(child)
         return child
 
     def clone_thread(self, caller: Process, pids: Pids) -> Pid:
@@ -109,18 +107,6 @@ class Kernel:
     def _allocate(self, space: Namespace, pids: Pids, owner: Process, thread: bool) -> Pid:
         if len(pids) != space.level + 1 or not pids:
             raise KernelError("vector-length")
-        if len(pids) == 1:
-            number: int = pids[0]
-            if not 0 < number < PID_LIMIT:
-                raise KernelError("number-range")
-            if number != 1 and space.init is None:
-                raise KernelError("init-first")
-            if number in space.numbers:
-                raise KernelError("number-taken")
-            if space.closed:
-                raise KernelError("namespace-closed")
-            pid = space.numbers[number] = Pid(pids, space, owner, thread)
-            return pid
         level: Namespace | None = space
         for number in reversed(pids):
             assert level is not None
@@ -202,19 +188,6 @@ class Kernel:
         if caller.subreaper is not on:
             caller.subreaper = on
             caller.namespace.subreapers += 1 if on else -1
-        if on:
-            self._tell_descendants(caller)
-
-    def _tell_descendants(self, subreaper: Process) -> None:
-        # As in the kernel the walk passes by those who know already and does not go behind an init. Children from before the
-        # last walk were met by it, so only newcomers are looked at: an adopter's many changes of its flag stay linear.
-        stack = list(subreaper.children or ()) if subreaper.newcomers is None else subreaper.newcomers
-        subreaper.newcomers = []
-        while stack:
-            process = stack.pop()
-            if process.state != GONE and not process.below_subreaper and process.namespace.init is not process:
-                process.below_subreaper = True
-                stack += process.children or ()
 
     def enter(self, caller: Process, number: int) -> None:
         """Let the caller's children be born in the namespace of the task `number`; 0 is the caller's own namespace."""
@@ -237,8 +210,9 @@ class Kernel:
         caller.births = namespace
 
     def run(self, caller: Process) -> None:
-        """Note that the caller has called execve."""
+        """Note that the caller has called execve, which makes its exit signal SIGCHLD."""
         caller.ran = True
+        caller.exit_signal = SIGCHLD
 
     # Deaths.
 
@@ -307,7 +281,6 @@ class Kernel:
         else:
             process.state = ZOMBIE
             self._orphan(process)
-            self._notify(process)
 
     def _close(self, namespace: Namespace, init: Process) -> None:
         # The recursion of namespaces within namespaces is bounded by the number of levels.
@@ -321,56 +294,47 @@ class Kernel:
             if child.state == ZOMBIE:
                 self._release(child)
         if len(namespace.numbers) == 1:
-            self._emptied.append(init)
+            self._emptied.append(namespace)
 
     def _orphan(self, process: Process) -> None:
-        if not process.children:
+        orphans, process.children = process.children, None
+        if not orphans:
             return
         reaper = self._reaper_for(process)
         if reaper.children is None:
             reaper.children = {}
-        adopted = reaper.children
-        for child in process.children:
+        for child in orphans:
             child.parent = reaper
             child.exit_signal = SIGCHLD
-            adopted[child] = None
-        if reaper.newcomers is not None:
-            reaper.newcomers += process.children
-        if reaper.state == DYING:
-            for child in process.children:
-                self._notify(child)
-        process.children = None
+            reaper.children[child] = None
 
     def _reaper_for(self, process: Process) -> Process:
+        # Linux goes up only where has_child_subreaper is set. Whoever lacks it has no subreaper above at its own level, so the
+        # flag saves a search and never changes its end; a count of the namespace's subreapers saves as much.
         namespace = process.namespace
-        if process.below_subreaper and namespace.subreapers:
+        if namespace.subreapers:
             ancestor = process.parent
-            while ancestor is not None and ancestor.namespace is namespace:
-                if ancestor.subreaper and ancestor.state == LIVING:
+            while ancestor.namespace is namespace:
+                if ancestor.subreaper:
                     return ancestor
                 ancestor = ancestor.parent
         assert namespace.init is not None
         return namespace.init
 
-    def _notify(self, process: Process) -> None:
-        # A dying init waits for nobody by name and keeps no zombie.
-        parent = process.parent
-        if process.state == ZOMBIE and parent is not None and parent.state == DYING:
-            self._release(process)
-
     def _settle(self) -> None:
+        """End the inits whose namespaces have become empty; one may empty the next."""
         while self._emptied:
-            init = self._emptied.pop()
-            if init.state == DYING and len(init.namespace.numbers) == 1:
+            init = self._emptied.pop().init
+            assert init is not None
+            if init.state == DYING:
                 init.state = ZOMBIE
-                self._notify(init)
+                # A dying init keeps no zombie among its children.
+                if init.parent.state == DYING:
+                    self._release(init)
 
     def _release(self, process: Process) -> None:
-        process.state = GONE
-        parent = process.parent
-        if parent is not None and parent.children is not None:
-            del parent.children[process]
-        process.parent = None
+        assert process.parent.children is not None
+        del process.parent.children[process]
         group, session, pid = process.group, process.session, process.pid
         group.members -= 1
         session.sessions -= 1
@@ -378,7 +342,7 @@ class Kernel:
         self._unpin(pid)
         if group is not pid:
             self._unpin(group)
-        if session is not pid and session is not group:
+        if session is not group:
             self._unpin(session)
 
     def _unpin(self, pid: Pid) -> None:
@@ -389,6 +353,6 @@ class Kernel:
         for number in reversed(pid.numbers):
             assert space is not None
             del space.numbers[number]
-            if space.closed and len(space.numbers) == 1 and space.init is not None:
-                self._emptied.append(space.init)
+            if len(space.numbers) == 1:
+                self._emptied.append(space)
             space = space.parent

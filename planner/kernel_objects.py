@@ -8,13 +8,12 @@ from typing import Final, Literal
 
 from planner.identity import Pids, ProcessId
 
-State = Literal["living", "dying", "zombie", "gone"]
+State = Literal["living", "dying", "zombie"]
 
 LIVING: Final = "living"
 DYING: Final = "dying"
 """An init that has begun to end and waits for its namespace to empty: neither alive nor a zombie."""
 ZOMBIE: Final = "zombie"
-GONE: Final = "gone"
 
 
 class Namespace:
@@ -72,13 +71,11 @@ class Pid:
 class Process:
     """A thread group: `pid` is its leader's, `threads` the other threads' pid objects.
 
-    `births` is the namespace that children are born in (`pid_ns_for_children`). `below_subreaper` is the kernel's
-    has_child_subreaper. `newcomers` are the children that came after the process last told its descendants that it is a
-    subreaper, None when it never did.
+    `births` is the namespace that children are born in (`pid_ns_for_children`), `ran` says that it has called execve. A process
+    that was reaped is a zombie to which nothing leads any more.
     """
 
     __slots__ = (
-        "below_subreaper",
         "births",
         "children",
         "exit_signal",
@@ -86,7 +83,6 @@ class Process:
         "leads_session",
         "main_ended",
         "namespace",
-        "newcomers",
         "parent",
         "pid",
         "ran",
@@ -97,8 +93,8 @@ class Process:
         "threads",
     )
 
-    def __init__(self, parent: "Process | None", namespace: Namespace, exit_signal: int) -> None:
-        self.parent = parent
+    def __init__(self, namespace: Namespace, exit_signal: int) -> None:
+        self.parent: Process
         self.namespace = namespace
         self.births = namespace
         self.exit_signal = exit_signal
@@ -109,9 +105,7 @@ class Process:
         self.threads: dict[int, Pid] | None = None
         self.leads_session = False
         self.subreaper = False
-        self.below_subreaper = False
         self.ran = False
         self.state: State = LIVING
         self.main_ended = False
         self.status = 0
-        self.newcomers: list[Process] | None = None

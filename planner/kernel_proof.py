@@ -133,10 +133,9 @@ class _Run:
         if pid is None or pid.owner is None or pid.thread:
             raise ModelRefusal(step.number, "plan-verify", f"{step.target} does not exist")
         process = pid.owner
-        parent = process.parent
         zombie = process.state == ZOMBIE or process.main_ended
         if (
-            (parent is not None and step.parent != parent.pid.first)
+            step.parent != process.parent.pid.first
             or step.group != process.group.first
             or step.session != process.session.first
             or step.zombie != zombie
@@ -185,8 +184,9 @@ class _Run:
         return (0 if pid is None else pid.number_in(actor.namespace)) or -1
 
     def _enter(self, step: Enter, actor: Process, namespace: int) -> None:
-        own = actor.namespace
-        if namespace == (own.init.pid.first if own.init is not None else OUTSIDE):
+        own = actor.namespace.init
+        assert own is not None
+        if namespace == own.pid.first:
             self.kernel.enter(actor, 0)
             return
         pid = self.kernel.host.numbers.get(namespace)
@@ -226,9 +226,8 @@ class _Comparison:
         first = task.pid
         if pid.numbers != task.pids:
             raise ProofFailed(first, "vector", task.pids, pid.numbers)
-        parent = process.parent
-        if parent is not None and parent.pid.first != task.parent:
-            self._outside(first, "parent", task.parent, parent.pid.first)
+        if process.parent.pid.first != task.parent:
+            self._outside(first, "parent", task.parent, process.parent.pid.first)
         if process.session.first != task.session:
             self._outside(first, "session", task.session, process.session.first)
         if process.group.first != task.group:
@@ -293,11 +292,10 @@ def trapped_inits(world: World) -> list[ProcessId]:
 
 
 def _words(process: Process) -> str:
-    parent = process.parent.pid.first if process.parent is not None else OUTSIDE
     threads = f", threads {sorted(process.threads)}" if process.threads else ""
     flag = ", subreaper" if process.subreaper else ""
     state = "zombie" if process.main_ended or process.state == ZOMBIE else process.state
     return (
-        f"parent {parent}, session {process.session.first}, group {process.group.first}, {state}, "
+        f"parent {process.parent.pid.first}, session {process.session.first}, group {process.group.first}, {state}, "
         f"status {process.status}{threads}{flag}"
     )

@@ -40,7 +40,8 @@ class Standing(msgspec.Struct, frozen=True):
     """A process as /proc shows it, by level-0 numbers; 0 is outside the container.
 
     `state` is "living", "zombie" or "dying", which is an init that has begun to end and waits for its namespace to empty.
-    `leading` is false where the leading thread has ended before others. `status` means something for what has ended.
+    `leading` is false where the leading thread has ended before others. `status` means something for what has ended. The
+    parent gets `exit_signal`.
     """
 
     pids: tuple[int, ...]
@@ -51,6 +52,7 @@ class Standing(msgspec.Struct, frozen=True):
     leading: bool = True
     status: int = 0
     threads: tuple[tuple[int, ...], ...] = ()
+    exit_signal: int = 17
 
 
 World = dict[int, Standing]

@@ -90,11 +90,13 @@ class ModelPlayer:
 
     def world(self) -> World:
         """Return all processes of the container by their level-0 numbers."""
-        return {process.pid.first: _standing(process) for process in self.kernel.processes()}
+        standing = [_standing(process) for process in self.kernel.processes()]
+        world = {process.pids[0]: process for process in standing}
+        assert len(world) == len(standing)
+        return world
 
 
 def _standing(process: Process) -> Standing:
-    assert process.parent is not None
     leading = not (process.main_ended and process.state == "living")
     return Standing(
         pids=process.pid.numbers,
@@ -105,6 +107,7 @@ def _standing(process: Process) -> Standing:
         leading=leading,
         status=process.status if process.state == "zombie" or not leading else 0,
         threads=tuple(sorted(thread.numbers for thread in (process.threads or {}).values())),
+        exit_signal=process.exit_signal,
     )
 
 
@@ -141,7 +144,6 @@ def image_events(kernel: Kernel) -> list[AnyEvent]:
         pid = process.pid
         first = pid.first
         at = len(events)
-        assert process.parent is not None
         events.append(
             TaskRecorded(
                 pids=pid.numbers,

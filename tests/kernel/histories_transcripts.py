@@ -1,7 +1,8 @@
 """Transcripts: histories that the running kernel has played, with every answer and every change, so that all can replay them.
 
 A transcript is a text file with one JSON array a line: the operation, the answer, and what changed in the world by it. A change
-is `-NUMBER` for a process that is gone, or `VECTOR:PARENT/SESSION/GROUP STATE THREADS...` with dotted vectors.
+is `-NUMBER` for a process that is gone, or `VECTOR:PARENT/SESSION/GROUP STATE +THREAD... xEXITSIGNAL` with dotted vectors. The
+creation of the container begins the next transcript of the file. `stories.jsonl` holds the stories of `test_kernel.py`.
 
 `python -m tests.kernel.histories_transcripts` records those in `tests/data/histories` anew; it needs root and a C compiler.
 """
@@ -14,6 +15,7 @@ from random import Random
 from tests.kernel.histories import PROFILES, Answer, Historian, Operation, Player, Standing, World
 
 DIRECTORY = Path(__file__).parents[1] / "data" / "histories"
+CONTAINER = ("clone", 0, 1)
 STEPS = 150
 EACH = 4
 
@@ -61,38 +63,52 @@ def replay(lines: Iterable[Line], player: Player) -> str:
     return ""
 
 
-def read(path: Path) -> list[Line]:
-    """Read a transcript."""
-    lines: list[Line] = []
+def read(path: Path) -> list[list[Line]]:
+    """Read the transcripts of a file."""
+    transcripts: list[list[Line]] = []
     for line in path.read_text().splitlines():
         operation, answer, changed = json.loads(line)
-        lines.append((tuple(tuple(part) if isinstance(part, list) else part for part in operation), answer, changed))
-    return lines
+        operation = tuple(tuple(part) if isinstance(part, list) else part for part in operation)
+        if operation[:3] == CONTAINER:
+            transcripts.append([])
+        transcripts[-1].append((operation, answer, changed))
+    return transcripts
 
 
 def write(path: Path, lines: Iterable[Line]) -> None:
-    """Write a transcript."""
+    """Write transcripts, one after the other."""
     path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
 
 
 def record() -> None:
-    """Let the running kernel play `EACH` histories of every profile, and keep the transcripts."""
+    """Let the running kernel play `EACH` histories of every profile, and the stories, and keep the transcripts."""
     from tests.kernel.puppets import Arena
+    from tests.test_kernel import STORIES, Story
 
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     for profile in PROFILES:
+        lines: list[Line] = []
         for number in range(1, EACH + 1):
             with Arena() as arena:
                 recorder = Recorder(arena)
                 Historian(Random(f"transcript {profile} {number}"), profile, recorder).run(STEPS)
-                write(DIRECTORY / f"{profile}-{number}.jsonl", recorder.lines)
+                lines += recorder.lines
+        write(DIRECTORY / f"{profile}.jsonl", lines)
+    lines = []
+    for story in STORIES:
+        with Arena() as arena:
+            recorder = Recorder(arena)
+            story(Story(recorder))
+            lines += recorder.lines
+    write(DIRECTORY / "stories.jsonl", lines)
 
 
 def _word(standing: Standing) -> str:
     state = standing.state if standing.leading else "led-by-zombie"
     ended = f" {standing.status}" if standing.status else ""
     threads = "".join(f" +{_dotted(pids)}" for pids in standing.threads)
-    return f"{_dotted(standing.pids)}:{standing.parent}/{standing.session}/{standing.group} {state}{ended}{threads}"
+    signal = f" x{standing.exit_signal}" if standing.exit_signal != 17 else ""
+    return f"{_dotted(standing.pids)}:{standing.parent}/{standing.session}/{standing.group} {state}{ended}{threads}{signal}"
 
 
 def _dotted(pids: tuple[int, ...]) -> str:

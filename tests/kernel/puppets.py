@@ -144,6 +144,9 @@ class Arena:
 
     def _command(self, seat: int, word: str, arguments: list[int], vector: tuple[int, ...]) -> int:
         at = HEAD + seat * SLOT
+        if word in ("clone", "thread"):
+            # The seat may have been somebody's before.
+            struct.pack_into("=III", self._map, HEAD + arguments[0] * SLOT, 0, 0, 0)
         self._requests += 1
         request = self._requests
         numbers = [*vector, *[0] * 32][:32]
@@ -222,7 +225,7 @@ class Arena:
 
     def _process(self, name: str) -> tuple[int, int, Standing]:
         """A process: its number in the arena, its parent's, and what stands but for the parent."""
-        fields, state, code = self._task(name)
+        fields, state, code, exit_signal = self._task(name)
         threads = []
         leading = True
         if fields["Threads"] != "1":
@@ -232,7 +235,7 @@ class Arena:
             finally:
                 os.close(tasks)
             for thread in others:
-                thread_fields, thread_state, _ = self._task(f"{name}/task/{thread}")
+                thread_fields, thread_state, _, _ = self._task(f"{name}/task/{thread}")
                 if thread_state == "living":
                     threads.append(_vector(thread_fields["NSpid"])[1:])
                     self._numbers[threads[-1][0]] = int(thread)
@@ -248,17 +251,18 @@ class Arena:
             leading=leading,
             status=code if state == "zombie" else 0,
             threads=tuple(sorted(threads)),
+            exit_signal=exit_signal,
         )
         return int(name), int(fields["PPid"]), standing
 
-    def _task(self, name: str) -> tuple[dict[str, str], str, int]:
-        """A task's status, its state ("moving" where it is about to change), and its exit code."""
+    def _task(self, name: str) -> tuple[dict[str, str], str, int, int]:
+        """A task's status, its state ("moving" where it is about to change), its exit code and its exit signal."""
         fields = dict(line.split(":\t", 1) for line in self._read(f"{name}/status").splitlines() if ":\t" in line)
         stat = self._read(f"{name}/stat").rpartition(")")[2].split()
         exiting = int(stat[6]) & PF_EXITING
         letter = stat[0]
         state = "zombie" if letter == "Z" else "moving" if letter != "S" else "dying" if exiting else "living"
-        return fields, state, int(stat[-1])
+        return fields, state, int(stat[-1]), int(stat[35])
 
     def _read(self, name: str) -> str:
         fd = os.open(name, os.O_RDONLY, dir_fd=self._proc)
