@@ -155,6 +155,12 @@ class Sandbox:
             raise AssertionError(f"not ready: {line!r} {self._output[self._stderr].decode()!r}")
         return int(line.split()[1])
 
+    def refused(self, timeout: float = 30) -> bool:
+        """Wait until the executor is ready or has ended, and tell whether it ended with 3, the code of a refusal."""
+        streams = (self._stdout, self._report)
+        self._pump(lambda: any(self._output[stream] for stream in streams), timeout, "neither ready nor ended")
+        return bool(self._output[self._report]) and self.ended().code == 3
+
     def is_ready(self) -> bool:
         """Tell whether anything came on stdout, without waiting."""
         self._pump(lambda: True, 0, "")

@@ -42,6 +42,11 @@ class Draft:
         self._processes: dict[int, Process] = {}
         self._entered: dict[int, int] = {}
 
+    @property
+    def last(self) -> tuple[int, ...]:
+        """The number of the last step, as `after` wants it; steps of one actor need not wait for each other."""
+        return (len(self._steps),) if self._steps else ()
+
     def create(
         self,
         actor: int,
@@ -62,7 +67,7 @@ class Draft:
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="birth",
-                waits=_waits(after),
+                waits=self._waits(actor, after),
                 child=ProcessId(child),
                 new_namespace=new_namespace,
                 sibling=sibling,
@@ -76,13 +81,17 @@ class Draft:
         self._add_process(pids, "thread", self._processes[actor].namespace, thread_group=actor)
         return self._add(
             CreateThread(
-                number=self._next(), actor=ProcessId(actor), rule="thread", waits=_waits(after), child=ProcessId(pids[0])
+                number=self._next(),
+                actor=ProcessId(actor),
+                rule="thread",
+                waits=self._waits(actor, after),
+                child=ProcessId(pids[0]),
             )
         )
 
     def setsid(self, actor: int, after: tuple[int, ...] = ()) -> int:
         """Make the actor a session leader."""
-        return self._add(SetSession(number=self._next(), actor=ProcessId(actor), rule="session", waits=_waits(after)))
+        return self._add(SetSession(number=self._next(), actor=ProcessId(actor), rule="session", waits=self._waits(actor, after)))
 
     def setpgid(self, actor: int, target: int, group: int, after: tuple[int, ...] = ()) -> int:
         """Put `target` into `group`."""
@@ -91,7 +100,7 @@ class Draft:
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="group",
-                waits=_waits(after),
+                waits=self._waits(actor, after),
                 target=ProcessId(target),
                 group=ProcessId(group),
             )
@@ -99,13 +108,21 @@ class Draft:
 
     def subreaper(self, actor: int, on: bool, after: tuple[int, ...] = ()) -> int:
         """Turn the actor's subreaper flag on or off."""
-        return self._add(SetSubreaper(number=self._next(), actor=ProcessId(actor), rule="adoption", waits=_waits(after), on=on))
+        return self._add(
+            SetSubreaper(number=self._next(), actor=ProcessId(actor), rule="adoption", waits=self._waits(actor, after), on=on)
+        )
 
     def enter(self, actor: int, namespace: int, after: tuple[int, ...] = ()) -> int:
         """Let the actor's next children be born in `namespace`, named by its init; the actor's own leads back."""
         self._entered[actor] = namespace
         return self._add(
-            Enter(number=self._next(), actor=ProcessId(actor), rule="entry", waits=_waits(after), namespace=ProcessId(namespace))
+            Enter(
+                number=self._next(),
+                actor=ProcessId(actor),
+                rule="entry",
+                waits=self._waits(actor, after),
+                namespace=ProcessId(namespace),
+            )
         )
 
     def exit(self, actor: int, status: int = 0, thread_only: bool = False, after: tuple[int, ...] = ()) -> int:
@@ -115,7 +132,7 @@ class Draft:
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="end",
-                waits=_waits(after),
+                waits=self._waits(actor, after),
                 status=status,
                 thread_only=thread_only,
             )
@@ -128,7 +145,7 @@ class Draft:
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="end",
-                waits=_waits(after),
+                waits=self._waits(actor, after),
                 target=ProcessId(target),
                 signal=signal,
             )
@@ -137,7 +154,9 @@ class Draft:
     def reap(self, actor: int, child: int, after: tuple[int, ...] = ()) -> int:
         """Take the ended child away."""
         return self._add(
-            Reap(number=self._next(), actor=ProcessId(actor), rule="reap", waits=_waits(after), child=ProcessId(child))
+            Reap(
+                number=self._next(), actor=ProcessId(actor), rule="reap", waits=self._waits(actor, after), child=ProcessId(child)
+            )
         )
 
     def verify(
@@ -175,6 +194,9 @@ class Draft:
             image_id=self._name, root=ProcessId(root), processes=tuple(self._processes.values()), steps=tuple(self._steps)
         )
 
+    def _waits(self, actor: int, after: tuple[int, ...]) -> tuple[Wait, ...]:
+        return tuple(Wait(step=StepNumber(step), rule="after") for step in after if self._steps[step - 1].actor != actor)
+
     def _next(self) -> StepNumber:
         return StepNumber(len(self._steps) + 1)
 
@@ -197,10 +219,6 @@ class Draft:
             name=f"{role}{pids[0]}",
             thread_group=ProcessId(thread_group),
         )
-
-
-def _waits(after: tuple[int, ...]) -> tuple[Wait, ...]:
-    return tuple(Wait(step=StepNumber(step), rule="after") for step in after)
 
 
 def with_init(name: str) -> Draft:
@@ -533,6 +551,23 @@ def zombie_leader() -> Plan:
     return draft.plan(1)
 
 
+def zombie_with_threads() -> Plan:
+    """A process that ended with its threads: its child is adopted only when the last of them has gone."""
+    draft = with_init("zombie with threads")
+    draft.create(1, 2)
+    draft.create(2, 3)
+    draft.thread(2, 4)
+    draft.thread(2, 5)
+    draft.thread(2, 6)
+    ended = draft.exit(2, 5 << 8)
+    draft.create(1, 7, after=(ended,))
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 1, zombie=True, status=5 << 8)
+    draft.verify(3, 1, 1, 1)
+    draft.verify(7, 1, 1, 1)
+    return draft.plan(1)
+
+
 def subtree() -> Plan:
     """A root that is not number 1: a reaper stands in as the leader of session 1 and adopts."""
     draft = Draft("subtree")
@@ -670,6 +705,7 @@ PLANS: Final[dict[str, Callable[[], Plan]]] = {
         exit_signals,
         threads,
         zombie_leader,
+        zombie_with_threads,
         subtree,
         shared_tables,
         wide,

@@ -29,6 +29,7 @@ from planner.hookspecs import CannotEmit
 from planner.plans import Create, Plan
 from planner.testing.executors import Sandbox, expected, expected_exit_signals, shares
 from planner.testing.plans import FAILURES, PLANS, chain, nested_namespaces, wide, zombies
+from planner.testing.random_plans import random_plan
 
 FAILURE_LINE = re.compile(r"^crplan: step (\d+) \(([^)]*)\): task (\d+): (.+): ([A-Za-z0-9 ]+)\n$")
 
@@ -40,6 +41,7 @@ class ExecutorSuite:
     """Names in `PLANS` that this executor refuses before its first step, by `CannotEmit` or by exit code 3."""
 
     kill_rounds: ClassVar[int] = 50
+    random_rounds: ClassVar[int] = 20
     without_root: ClassVar[bool] = True
     """Whether another user may run the command line, as far as its files go."""
 
@@ -78,9 +80,10 @@ class ExecutorSuite:
 
     @pytest.mark.parametrize("name", PLANS)
     def test_what_stands_is_what_the_plan_says(self, name: str, tmp_path: Path) -> None:
-        if name in self.refuses:
-            pytest.skip("refused")
         plan = PLANS[name]()
+        if name in self.refuses:
+            self.check_refusal(plan, tmp_path)
+            return
         with self.start(plan, tmp_path) as sandbox:
             root = sandbox.ready(self.timeout)
             assert sandbox.standing() == expected(plan)
@@ -90,12 +93,10 @@ class ExecutorSuite:
             assert {pid: signals[pid] for pid in wanted} == wanted
             self.stop(sandbox)
 
-    @pytest.mark.parametrize("name", PLANS)
-    def test_what_cannot_be_done_is_refused_before_the_first_step(self, name: str, tmp_path: Path) -> None:
-        if name not in self.refuses:
-            pytest.skip("not refused")
+    def check_refusal(self, plan: Plan, directory: Path) -> None:
+        """Check that a plan is refused before the first step, and that the refusal names a task."""
         try:
-            with self.start(PLANS[name](), tmp_path) as sandbox:
+            with self.start(plan, directory) as sandbox:
                 ended = sandbox.ended(self.timeout)
                 assert ended.code == 3, ended
                 assert ended.stdout == ""
@@ -127,6 +128,22 @@ class ExecutorSuite:
             with self.start(plan, directory) as sandbox:
                 sandbox.ready(self.timeout)
                 assert sandbox.standing() == expected(plan)
+                self.stop(sandbox)
+
+    def test_random_histories_stand_as_the_model_says(self, tmp_path: Path) -> None:
+        for seed in range(self.random_rounds):
+            plan = random_plan(seed)
+            directory = tmp_path / str(seed)
+            directory.mkdir()
+            try:
+                sandbox = self.start(plan, directory)
+            except CannotEmit:
+                continue
+            with sandbox:
+                if sandbox.refused(self.timeout):
+                    continue
+                sandbox.ready(self.timeout)
+                assert sandbox.standing() == expected(plan), f"seed {seed}"
                 self.stop(sandbox)
 
     # How it ends.

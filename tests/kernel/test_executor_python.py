@@ -14,14 +14,20 @@ import pytest
 from crplan_python.emit import emit
 from crplan_python.run import run
 
+import planner
 from planner import plandoc
 from planner.events import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
+from planner.forest import Contradiction
+from planner.hookspecs import BadImage
 from planner.plans import Plan
+from planner.problems import NotProved
 from planner.testing.executors import Sandbox, expected
 from planner.testing.plans import parent_and_child, taken_number, with_init, zombies
 from tests.kernel.executor_suite import FAILURE_LINE, ExecutorSuite
 
 SYSTEM_PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+
+IMAGES = sorted((Path(__file__).parents[1] / "data" / "linux-cr").glob("*.ckpt"))
 
 
 class TestProgram(ExecutorSuite):
@@ -31,6 +37,18 @@ class TestProgram(ExecutorSuite):
         program = directory / "rebuild.py"
         program.write_text(emit(plan))
         return [SYSTEM_PYTHON, "-I", "-S", str(program)]
+
+    @pytest.mark.parametrize("image", IMAGES, ids=lambda image: str(image.name))
+    def test_an_image_is_rebuilt(self, image: Path, tmp_path: Path) -> None:
+        pytest.importorskip("planner.planning")
+        try:
+            plan = planner.plan(planner.read(image))
+        except (BadImage, Contradiction, NotProved) as error:
+            pytest.skip(f"cannot be restarted: {error}")
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
 
     @pytest.mark.parametrize("minor", range(8, 15))
     def test_every_version_of_python_will_do(self, minor: int, tmp_path: Path) -> None:

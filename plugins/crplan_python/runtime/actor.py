@@ -111,7 +111,8 @@ def take_turn(rebuild: Rebuild, me: int) -> int:
     if board.holder() != me or board.failure():
         return me
     if board.handed_on:
-        rebuild.wait_until(lambda: rebuild.proc.has_ended(steps[board.current].actor))
+        last = steps[board.current]
+        rebuild.wait_until(lambda: rebuild.proc.has_ended(last.actor, "thread_only" in last.words))
         board.advance()
     while not board.all_done and steps[board.current].actor == me:
         now = perform(rebuild, me, steps[board.current])

@@ -303,7 +303,7 @@ class Executor(Rebuild):
         signal.set_wakeup_fd(writer)
         for number_of_signal in END_SIGNALS:
             signal.signal(number_of_signal, lambda *_: None)
-        root_is_zombie = self.proc.state(self.plan.root) == "Z"
+        root_is_zombie = self.proc.has_ended(self.plan.root)
         self.tell(f"ready {number}")
         try:
             os.write(1, b"ready %d\n" % number)

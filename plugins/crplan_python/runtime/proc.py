@@ -46,20 +46,17 @@ class Proc:
         """Return the fields of a status file as lists of words; raises OSError."""
         return {name: rest.split() for name, _, rest in (line.partition(":") for line in self.read(path + "/status").split("\n"))}
 
-    def state(self, pid: int) -> str:
-        """Return the state's letter, or "" when there is no such task."""
+    def stat(self, pid: int) -> list[str]:
+        """Return the fields of stat from the third on, the state; empty when there is no such task."""
         try:
-            return self.read(f"{pid}/stat").rpartition(")")[2].split()[0]
+            return self.read(f"{pid}/stat").rpartition(")")[2].split()
         except OSError:
-            return ""
+            return []
 
     def is_ending(self, pid: int) -> bool:
         """Tell whether a task has ended or is about to: an init stays for a while until its namespace is empty."""
-        try:
-            words = self.read(f"{pid}/stat").rpartition(")")[2].split()
-        except OSError:
-            return True
-        return words[0] in "ZX" or bool(int(words[6]) & PF_EXITING)
+        words = self.stat(pid)
+        return not words or words[0] in "ZX" or bool(int(words[6]) & PF_EXITING)
 
     def list(self, path: str) -> set[int]:
         """Return the numbers in a directory; raises OSError."""
@@ -73,9 +70,13 @@ class Proc:
         """Open the pid namespace of `init`; raises OSError."""
         return os.open(f"{init}/ns/pid", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.top)
 
-    def has_ended(self, pid: int) -> bool:
-        """Tell whether a task is a zombie or gone: by then its children have been adopted."""
-        return self.state(pid) in ("Z", "X", "")
+    def has_ended(self, pid: int, thread_only: bool = False) -> bool:
+        """Tell whether a process is a zombie or gone: by then its children have been adopted.
+
+        As long as another thread of a process is still ending, its children go to that thread, unless the leader ends alone.
+        """
+        words = self.stat(pid)
+        return not words or (words[0] in "ZX" and (thread_only or int(words[17]) <= 1))
 
 
 def numbers(words: list[str]) -> tuple[int, ...]:
@@ -119,7 +120,7 @@ def verify(proc: Proc, plan: Plan, step: Step) -> None:
     for thread in threads:
         check_vector(proc, plan, thread, f"{pid}/task/{thread}")
     if zombie:
-        compare("the exit status", int(proc.read(f"{pid}/stat").rpartition(")")[2].split()[49]), step.value("status"))
+        compare("the exit status", int(proc.stat(pid)[49]), step.value("status"))
 
 
 def verify_nothing_else(proc: Proc, plan: Plan) -> None:
