@@ -26,6 +26,8 @@ from planner.plans import AnyStep, Enter, Plan, Verify
 CLONE_ARGS_SIZE: Final = 88
 """sizeof(struct clone_args) with `cgroup`, its last member."""
 
+SIGKILL: Final = 9
+
 ABIS: Final = ("clone3", "eclone")
 
 
@@ -113,4 +115,4 @@ def _exit(step: AnyStep, what: Call) -> str:
     own = what.result
     if own == 1:
         return f"# no call: the init ends by a fault of its own, {signal_text(signal)}"
-    return f"kill({own}, {signal_text(signal)}) = 0"
+    return f"kill({own}, {signal_text(signal)}) = {'?' if signal == SIGKILL else 0}"

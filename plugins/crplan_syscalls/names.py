@@ -31,7 +31,8 @@ THREAD_FLAGS: Final = ("CLONE_VM", "CLONE_FS", "CLONE_FILES", "CLONE_SIGHAND", "
 _SIGNALS: Final = (
     "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ "
     "VTALRM PROF WINCH IO PWR SYS"
-).split()
+)
+"""Names of the signals from 1 on, without the SIG."""
 
 
 def flags_text(names: frozenset[str]) -> str:
@@ -41,8 +42,9 @@ def flags_text(names: frozenset[str]) -> str:
 
 def signal_text(number: int) -> str:
     """Return a signal's name: SIGTERM, SIGRT_2, or the number where there is no name."""
-    if 1 <= number <= len(_SIGNALS):
-        return f"SIG{_SIGNALS[number - 1]}"
+    names = _SIGNALS.split()
+    if 1 <= number <= len(names):
+        return f"SIG{names[number - 1]}"
     return f"SIGRT_{number - 32}" if 32 <= number <= 64 else str(number)
 
 
@@ -57,6 +59,6 @@ def string_text(text: str, limit: int = 64) -> str:
     kept = text.encode("utf-8", "backslashreplace")[:limit]
     return (
         '"'
-        + "".join(chr(byte) if chr(byte).isalnum() and byte < 128 or byte in b" _-.," else f"\\{byte:03o}" for byte in kept)
+        + "".join(chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b" _-.," else f"\\{byte:03o}" for byte in kept)
         + '"'
     )

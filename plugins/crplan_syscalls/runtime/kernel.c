@@ -5,6 +5,9 @@
  * call returns the negative errno when it fails. `spawn` is a clone whose child continues on another stack although the
  * kernel was given none: the child leaves its creator's stack before it touches it.
  */
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif

@@ -83,6 +83,6 @@ static void share_memory(void *stack)
 	long child = spawn(SYS_clone, CLONE_VM | CLONE_VFORK, 0, stack, replace_and_exit, 0);
 
 	if (child > 0)
-		while (CALL4(SYS_wait4, child, NULL, __WALL, NULL) == -EINTR)
+		while (CALL5(SYS_waitid, P_PID, child, NULL, WEXITED | __WALL, NULL) == -EINTR)
 			;
 }
