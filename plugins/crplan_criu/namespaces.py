@@ -66,10 +66,10 @@ class Namespaces:
     def events(self) -> Iterator[NamespaceRecorded]:
         """Yield every namespace that a task is in or that ns.img names; call it when all tasks have been seen."""
         nested: dict[tuple[str, NamespaceId], tuple[Fields, str]] = {}
-        for at, entry in enumerate(self.dump.nested_namespaces or ()):
+        for position, entry in enumerate(self.dump.nested_namespaces or ()):
             kind = KIND_OF_FLAG.get(number(entry, "ns_cflag"), "")
             if kind:
-                nested[(kind, self.renumber(kind, number(entry, "id")))] = (entry, place("ns.img", at))
+                nested[(kind, self.renumber(kind, number(entry, "id")))] = (entry, place("ns.img", position))
         order = {kind: rank for rank, kind in enumerate(KINDS)}
         for kind, identifier in sorted(self.met.keys() | nested.keys(), key=lambda key: (order[key[0]], key[1])):
             entry, at = nested.get((kind, identifier), ({}, self.met.get((kind, identifier), self.root_at)))
