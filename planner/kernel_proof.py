@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from planner.forest import Forest, Task
 from planner.identity import OUTSIDE, ProcessId, StepNumber
-from planner.kernel import LEVELS, Kernel
+from planner.kernel import LEVELS, PID_LIMIT, Kernel
 from planner.kernel_objects import LIVING, ZOMBIE, Namespace, Pid, Process
 from planner.kernel_rules import KERNEL_RULES, KernelError
 from planner.plans import (
@@ -179,9 +179,9 @@ class _Run:
                 raise ModelRefusal(step.number, "plan-process", f"unknown step {type(step).__name__}")
 
     def _number(self, actor: Process, first: int) -> int:
-        """The number by which an actor knows a process, -1 (which no process has) where it cannot see it."""
+        """The number by which an actor knows a process; where it cannot see it, one that no process has."""
         pid = self.kernel.host.numbers.get(first)
-        return (0 if pid is None else pid.number_in(actor.namespace)) or -1
+        return (0 if pid is None else pid.number_in(actor.namespace)) or PID_LIMIT
 
     def _enter(self, step: Enter, actor: Process, namespace: int) -> None:
         own = actor.namespace.init
