@@ -11,7 +11,7 @@ from typing import Final
 from planner.kernel_objects import LIVING, ZOMBIE, Namespace
 from planner.kernel_proof import ModelRefusal, World, simulate, trapped_inits
 from planner.plans import Plan
-from planner.testing.plans import Draft, with_init
+from planner.testing.drafts import Draft, with_init
 
 HIGHEST: Final = 400
 """The highest number at level 0; nested ones stay below 60, so that some are taken and refused by the model."""

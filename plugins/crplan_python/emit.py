@@ -22,7 +22,7 @@ from planner.plans import (
     Verify,
 )
 
-PARTS: Final = ("tables", "kernel", "board", "proc", "actor", "executor", "program")
+PARTS: Final = ("tables", "kernel", "board", "proc", "actor", "privileges", "executor", "program")
 """The parts of the runtime, each after those that it imports."""
 
 FUTURE: Final = "from __future__ import annotations\n"

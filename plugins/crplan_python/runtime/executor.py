@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import select
@@ -13,19 +12,16 @@ import time
 
 from crplan_python.runtime.actor import Rebuild, live, take_turn
 from crplan_python.runtime.kernel import (
-    CLONE_NEWNS,
-    CLONE_NEWUSER,
     NR_PIDFD_OPEN,
     PR_SET_PDEATHSIG,
     WAIT_ALL,
-    checked,
     close_from,
     error_name,
-    libc,
     prctl,
     syscall,
 )
-from crplan_python.runtime.proc import Mismatch, Proc, check_vector, mount, verify_nothing_else
+from crplan_python.runtime.privileges import mount_proc
+from crplan_python.runtime.proc import Mismatch, Proc, check_vector, verify_nothing_else
 from crplan_python.runtime.tables import Plan, Process
 
 TICK = 0.05
@@ -38,7 +34,6 @@ STOPPED_AFTER = 0.1
 """Seconds without progress after which the process at work is looked at: it may have been killed."""
 
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-CAP_SYS_ADMIN = 21
 SCM_CREDENTIALS = 2
 
 
@@ -359,57 +354,8 @@ class Executor(Rebuild):
             self._told = done
 
 
-def mount_proc() -> int:
-    """Mount a proc instance nowhere; where the mount namespace is another's, in one of our own. Raises OSError."""
-    try:
-        return mount(b"proc")
-    except PermissionError:
-        checked(libc.unshare(CLONE_NEWNS))
-        return mount(b"proc")
-
-
 def has_ended(descriptor: int) -> bool:
     """Tell whether the process behind a pidfd has ended."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def may_administrate() -> bool:
-    """Tell whether CAP_SYS_ADMIN is there, in whatever user namespace this is."""
-    header = struct.pack("Ii", 0x20080522, 0)
-    data = ctypes.create_string_buffer(24)
-    checked(libc.capget(header, data))
-    return bool(struct.unpack("6I", data.raw)[0] >> CAP_SYS_ADMIN & 1)
-
-
-def enter_user_namespace() -> None:
-    """Become root of a user namespace of one's own; raises OSError.
-
-    Where /proc shows another pid namespace the ids stay unmapped, which is enough for all but the looks.
-    """
-    uid, gid = os.getuid(), os.getgid()
-    checked(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS))
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-        try:
-            with open("/proc/self/" + name, "w") as file:
-                file.write(text)
-        except OSError:
-            pass
-
-
-def what_forbids() -> str:
-    """Return the settings of this machine that forbid a user namespace, as far as they can be read."""
-    reasons = []
-    for name, forbidding in (
-        ("user/max_user_namespaces", "0"),
-        ("kernel/unprivileged_userns_clone", "0"),
-        ("kernel/apparmor_restrict_unprivileged_userns", "1"),
-    ):
-        try:
-            with open("/proc/sys/" + name) as file:
-                if file.read().strip() == forbidding:
-                    reasons.append(name.replace("/", ".") + " is " + forbidding)
-        except OSError:
-            pass
-    return " and ".join(reasons) or "a container's seccomp filter or security module may forbid it"

@@ -9,8 +9,9 @@ import signal
 import sys
 
 from crplan_python.runtime.actor import CORE_FLAG
-from crplan_python.runtime.executor import Executor, Failed, enter_user_namespace, may_administrate, what_forbids
+from crplan_python.runtime.executor import Executor, Failed
 from crplan_python.runtime.kernel import NR_EXIT, THREAD_CODE, error_name
+from crplan_python.runtime.privileges import enter_user_namespace, may_administrate, what_forbids
 from crplan_python.runtime.tables import Plan
 
 
