@@ -1,0 +1,223 @@
+"""Births: who creates whom, from where, and with the help of whom.
+
+`planner.sessions` says how each task becomes the child of its parent. Here that becomes creators: leaders are put below the
+processes that they must serve, helpers are cast for every birth whose creator does not live on as the parent, and
+`planner.groups` sees to groups that can only be inherited. What is left is order, which `planner.order` finds.
+
+A birth takes one of three forms. A *child* of its creator; a *sibling* (CLONE_PARENT); or *adopted*: the child of a helper that
+dies, so that the task goes to the nearest subreaper among the helper's ancestors at its level, or to its namespace's init. The
+adopter must be one of these, so an adopted task is always born below its final parent, or inside the final parent's namespace.
+"""
+
+from planner.cast import ANY, Actor, Cast
+from planner.forest import Contradiction
+from planner.groups import settle_groups
+from planner.identity import OUTSIDE, NamespaceId, ProcessId
+from planner.sessions import Sessions
+from planner.standins import add_stand_ins
+
+
+def decide_births(cast: Cast) -> None:
+    """Give every actor of the cast its creator, adding stand-ins and helpers; raises Contradiction."""
+    add_stand_ins(cast)
+    sessions = Sessions(cast)
+    sessions.resolve()
+    _Births(cast, sessions).decide()
+    settle_groups(cast)
+
+
+class _Births:
+    def __init__(self, cast: Cast, sessions: Sessions) -> None:
+        self.cast = cast
+        self.sessions = sessions
+        self.adopted: set[ProcessId] = set()
+        self.moving: set[ProcessId] = set()
+        self.helpers: dict[tuple[ProcessId, bool, ProcessId, NamespaceId], Actor] = {}
+
+    def decide(self) -> None:
+        """Place stand-ins, then leaders that must be born below others, then everybody whose mode is not the plain one."""
+        cast = self.cast
+        actors = cast.actors
+        everybody = list(actors.values())
+        for actor in everybody:
+            if actor.mortal:
+                self._place_stand_in(actor)
+        for pid, mode in self.sessions.modes.items():
+            actor = actors[pid]
+            session = actor.birth_session
+            leader = actors.get(session)
+            if mode == "window":
+                actor.early = True
+                actor.rule = "before-setsid"
+            elif mode == "sibling":
+                actor.creator = session
+                actor.sibling = True
+                actor.rule = "session-from-sibling"
+            elif mode == "below":
+                actor.creator = session
+                self.adopted.add(pid)
+                actor.rule = "session-below-parent"
+            elif mode == "entered":
+                actor.creator = session
+                self.adopted.add(pid)
+                actor.rule = "session-enters"
+            if leader is not None and session != OUTSIDE:
+                actor.because = (*actor.because, *leader.because)
+        moved = [pid for pid in reversed(self.sessions.born_late) if pid in self.sessions.below]
+        moved += [pid for pid in self.sessions.below if pid not in set(moved)]
+        for pid in moved:
+            for above in self.sessions.below[pid]:
+                self._put_below(actors[pid], above)
+        for actor in everybody:
+            if actor.pid in self.adopted:
+                self._adopt(actor)
+        for actor in list(actors.values()):
+            if actor.pids[-1] == 1 and actor.level > 0:
+                self._jump(actor)
+
+    def _place_stand_in(self, actor: Actor) -> None:
+        """Give a stand-in a creator: its session's leader for a group, somebody in its namespace for a session."""
+        cast = self.cast
+        if actor.leads_session():
+            shared = self.sessions.stand_in_parent.get(actor.pid)
+            actor.creator = cast.spaces[actor.space].init if shared is None else shared
+        elif actor.session != OUTSIDE:
+            actor.creator = actor.session
+        else:
+            actor.creator = ProcessId(1) if cast.actors[ProcessId(1)].session == OUTSIDE else OUTSIDE
+
+    # Below whom.
+
+    def _above(self, pid: ProcessId) -> ProcessId:
+        """Return the process that `pid` is born below: its creator, or for a sibling its parent."""
+        actor = self.cast.actors[pid]
+        return actor.parent if actor.sibling and actor.parent != ANY else actor.creator
+
+    def _path(self, pid: ProcessId) -> list[ProcessId]:
+        """Return `pid` and everybody that it is born below, up to the container's init."""
+        path = [pid]
+        while path[-1] != OUTSIDE:
+            path.append(self._above(path[-1]))
+            if len(path) > len(self.cast.actors) + 1:
+                actor = self.cast.actors[pid]
+                raise Contradiction("birth-circle", f"task {pid} would have to be born below itself", actor.because, pid)
+        return path
+
+    def _put_below(self, actor: Actor, above: ProcessId) -> None:
+        """Have `actor` born below `above`, besides whatever it is born below already; raises Contradiction."""
+        here = self._path(actor.pid)
+        if above in here:
+            return
+        target = self._path(above)
+        if actor.pid in target:
+            raise self._circle(actor, above)
+        if here[1] not in target:
+            # Two branches: one must be born below the other, so that one chain holds both.
+            meeting = next(pid for pid in here if pid in set(target))
+            if meeting == OUTSIDE:
+                raise self._circle(actor, above)
+            own_branch = self.cast.actors[here[here.index(meeting) - 1]]
+            other_branch = self.cast.actors[target[target.index(meeting) - 1]]
+            try:
+                self._put_below(own_branch, above)
+            except Contradiction:
+                self._put_below(other_branch, here[1])
+                self._put_below(actor, above)
+            return
+        self._move(actor, above)
+
+    def _move(self, actor: Actor, above: ProcessId) -> None:
+        """Give `actor` a creator at `above` or below it, in the session that it must be born in."""
+        cast = self.cast
+        target = cast.actors[above]
+        if actor.space != target.space or cast.is_init(actor) or actor.sibling:
+            raise self._circle(actor, above)
+        if actor.parent != ANY and (actor.parent == OUTSIDE or cast.actors[actor.parent].space != actor.space):
+            raise self._circle(actor, above)
+        session = actor.birth_session
+        early = False
+        creator = target
+        if session not in (ANY, target.session):
+            if target.leads_session() and target.birth_session == session:
+                early = True
+            else:
+                leader = cast.actors.get(session)
+                if leader is None or leader.pid in self.moving:
+                    raise self._circle(actor, above)
+                self.moving.add(leader.pid)
+                self._put_below(leader, above)
+                self.moving.discard(leader.pid)
+                creator = leader
+        actor.creator = creator.pid
+        actor.early = early
+        actor.rule = "born-below"
+        actor.because = (*actor.because, *target.because)
+        if actor.parent not in (ANY, creator.pid):
+            self.adopted.add(actor.pid)
+        else:
+            self.adopted.discard(actor.pid)
+
+    def _circle(self, actor: Actor, above: ProcessId) -> Contradiction:
+        target = self.cast.actors[above]
+        return Contradiction(
+            "session-not-below",
+            f"task {above} has a child in session {actor.session}, so that session's leader {actor.pid} must have been below it "
+            f"once, and it cannot have been",
+            (*actor.because, *target.because),
+            above,
+        )
+
+    # Helpers.
+
+    def _birth_parent(self, actor: Actor) -> ProcessId:
+        """Return the parent at birth: the creator, or the creator's own parent for a sibling."""
+        actors = self.cast.actors
+        while actor.sibling:
+            actor = actors[actor.creator]
+        return actor.creator
+
+    def _adopt(self, actor: Actor) -> None:
+        """Find or cast the mortal creator whose death gives `actor` to its final parent."""
+        cast = self.cast
+        adopter = cast.actors[actor.parent]
+        creator = cast.actors.get(actor.creator)
+        space = actor.space if actor.rule == "born-below" else adopter.space
+        if creator is not None and creator.space == space and not cast.is_init(creator):
+            if not actor.early and self._birth_parent(creator) == adopter.pid and creator.pid not in self.adopted:
+                actor.sibling = True
+                actor.rule = "session-from-sibling"
+                return
+            if creator.mortal and not actor.early and creator.adopter in (ANY, adopter.pid):
+                creator.adopter = adopter.pid
+                return
+        key = (actor.creator, actor.early, adopter.pid, space)
+        helper = self.helpers.get(key)
+        if helper is None:
+            session = actor.birth_session
+            if session == ANY:
+                session = OUTSIDE if creator is None else creator.session
+            helper = cast.add_helper(actor.creator, space, session, "orphan-helper", actor)
+            helper.early = actor.early
+            helper.adopter = adopter.pid
+            self.helpers[key] = helper
+        actor.creator = helper.pid
+        actor.early = False
+
+    def _jump(self, actor: Actor) -> None:
+        """Cast the helper that creates an init from one level above it, when its creator does not live there."""
+        cast = self.cast
+        if not cast.is_init(actor):
+            return
+        parent_space = cast.spaces[actor.space].parent
+        creator = cast.actors.get(actor.creator)
+        if creator is not None and creator.space == parent_space:
+            return
+        helper = cast.add_helper(actor.creator, parent_space, actor.birth_session, "jump-helper", actor)
+        if helper.session == ANY:
+            helper.session = OUTSIDE if creator is None else creator.session
+        helper.birth_session = helper.session
+        helper.early = actor.early
+        helper.sibling = actor.sibling
+        actor.creator = helper.pid
+        actor.early = False
+        actor.sibling = True

@@ -1,0 +1,308 @@
+"""How each task comes by its session: what that demands of parents, of session leaders, and of the order of their births.
+
+A session is inherited from the creator at the moment of the clone, and the only other way is setsid, which makes one's own. So a
+task that leads no session was created by a member of its session, and only one question is left: how did it become the child of
+its parent A when A is no member? Let L be the session's leader.
+
+* A leads another session and was born in this one: A created it before setsid ("window").
+* L stands in A's namespace or above, and A is an init: a member enters the namespace, creates the task and dies ("entered").
+* L stands in A's namespace: L was once below A, and a member below A created the task, which A adopted ("below").
+* L lives deeper than A: only a sibling made with CLONE_PARENT by a member whose parent is A ("sibling").
+
+There is no other way, since adoption moves a task only to an ancestor at the level of the dying parent, or to that namespace's
+init. A window is a demand on A's own birth: A itself must be created by a member, and so on upwards.
+
+Where A could use a window or have L below it, the choice decides who is born first: the window wants L before A, the other A
+before L. An A that several sessions demand can serve one by its window, and all others must be born below it. So leaders are
+taken off in reverse order of birth: the last one born has no other below it, and may be demanded by one foreign session only.
+"""
+
+import heapq
+from typing import Literal
+
+from planner.cast import ANY, Actor, Cast
+from planner.forest import Contradiction
+from planner.identity import OUTSIDE, ProcessId
+
+Mode = Literal["parent", "window", "entered", "below", "sibling", "choice", "window or entered"]
+
+
+class Sessions:
+    """The demands that sessions make, resolved: a mode for every task that its parent does not simply create."""
+
+    def __init__(self, cast: Cast) -> None:
+        """Prepare for one cast; `resolve` does the work."""
+        self.cast = cast
+        self.modes: dict[ProcessId, Mode] = {}
+        """How a task whose parent is no member of its birth session becomes that parent's child."""
+        self.below: dict[ProcessId, list[ProcessId]] = {}
+        """For a leader, the processes that it must be born below, in the order in which they were demanded."""
+        self.stand_in_parent: dict[ProcessId, ProcessId] = {}
+        """For a dead leader, the parent that it must share with members."""
+        self.born_late: list[ProcessId] = []
+        """Leaders in reverse order of birth, as far as that was decided."""
+        self._open: dict[ProcessId, dict[ProcessId, list[ProcessId]]] = {}
+        self._peeling: _Peeling | None = None
+
+    def resolve(self) -> None:
+        """Find a mode for every task and a birth session for every leader of which one is demanded; raises Contradiction."""
+        actors = self.cast.actors
+        irregular: list[Actor] = []
+        for actor in actors.values():
+            if actor.session == actor.pid:
+                if actor.pid != 1:
+                    actor.birth_session = ANY
+            elif actor.parent != ANY:
+                parent = actors.get(actor.parent)
+                if actor.session != (OUTSIDE if parent is None else parent.session):
+                    irregular.append(actor)
+        for actor in irregular:
+            self._demand(actor, actor.session)
+        if self._open:
+            self._peeling = _Peeling(self, self._open)
+            self._peeling.run()
+
+    def _demand(self, actor: Actor, session: ProcessId) -> None:
+        """Have `actor` born in `session`, and pass on what that demands."""
+        mode = self.mode(actor, session)
+        parent = self.cast.actors.get(actor.parent)
+        if mode == "window or entered":
+            assert parent is not None
+            cheap = parent.birth_session == session or (
+                parent.birth_session == ANY and self._session_of(parent.parent) == session
+            )
+            mode = "window" if cheap else "entered"
+        if mode == "choice":
+            self._open.setdefault(actor.parent, {}).setdefault(session, []).append(actor.pid)
+            return
+        self.modes[actor.pid] = mode
+        if mode == "window":
+            assert parent is not None
+            self.set_birth_session(parent, session, actor)
+        elif mode == "below":
+            self.put_below(session, actor.parent)
+        elif mode == "sibling":
+            self._share_parent(session, actor)
+
+    def mode(self, actor: Actor, session: ProcessId) -> Mode:
+        """Tell how `actor`, born in `session`, becomes the child of its parent; raises Contradiction when it cannot."""
+        cast = self.cast
+        parent = cast.actors.get(actor.parent)
+        if session == (OUTSIDE if parent is None else parent.session):
+            return "parent"
+        if parent is None:
+            return "sibling"
+        if parent.leads_session() and parent.birth_session == session:
+            return "window"
+        leader_space = cast.space_of(session)
+        if leader_space != parent.space and not cast.covers(leader_space, parent.space):
+            return "sibling"
+        if cast.is_init(parent):
+            above = leader_space != parent.space
+            return "window or entered" if parent.leads_session() and above else "entered"
+        if leader_space != parent.space:
+            if parent.leads_session():
+                return "window"
+            raise Contradiction(
+                "session-from-above",
+                f"task {actor.pid} is in session {session}, which its parent {parent.pid} never was in; the session's leader lives "
+                f"above the parent's pid namespace, so no member of it can have been below the parent",
+                (*actor.because, *parent.because),
+                actor.pid,
+            )
+        if not parent.leads_session():
+            return "below"
+        if self._is_ancestor(session, parent):
+            return "window"
+        leader = cast.actors[session]
+        if leader.parent != ANY and self._is_ancestor(parent.pid, leader):
+            return "below"
+        return "choice"
+
+    def set_birth_session(self, leader: Actor, session: ProcessId, child: Actor) -> None:
+        """Have a leader born in `session` because of a child that it created before setsid; raises Contradiction."""
+        if leader.birth_session == session:
+            return
+        if leader.birth_session != ANY:
+            raise Contradiction(
+                "two-birth-sessions",
+                f"task {leader.pid} would have to be born in session {leader.birth_session} and in session {session}: "
+                f"child {child.pid} can be created only before its setsid",
+                (*leader.because, *child.because),
+                leader.pid,
+            )
+        leader.birth_session = session
+        if leader.parent != ANY:
+            self._demand(leader, session)
+
+    def put_below(self, leader: ProcessId, above: ProcessId) -> None:
+        """Have a session leader born below `above`."""
+        demands = self.below.setdefault(leader, [])
+        if above not in demands:
+            demands.append(above)
+            if self._peeling is not None:
+                self._peeling.order_below(above, leader)
+
+    def _share_parent(self, session: ProcessId, actor: Actor) -> None:
+        """Check that the leader of `session` can have the same parent as `actor`, from birth; a dead one is put there."""
+        cast = self.cast
+        leader = cast.actors.get(session)
+        if leader is not None and not cast.is_init(leader):
+            if leader.parent == ANY:
+                if self.stand_in_parent.setdefault(session, actor.parent) == actor.parent:
+                    return
+            elif leader.parent == actor.parent:
+                return
+        where = "outside the image" if actor.parent == OUTSIDE else f"task {actor.parent}"
+        raise Contradiction(
+            "session-from-below",
+            f"task {actor.pid} is in session {session}, whose leader lives deeper than the task's parent ({where}): only a sibling "
+            f"can have created it, and the leader does not have that parent",
+            (*actor.because, *(leader.because if leader is not None else ())),
+            actor.pid,
+        )
+
+    def _session_of(self, pid: ProcessId) -> ProcessId:
+        actor = self.cast.actors.get(pid)
+        return OUTSIDE if actor is None else actor.session
+
+    def _is_ancestor(self, pid: ProcessId, actor: Actor) -> bool:
+        """Tell whether `pid` is a proper ancestor of a task in the final tree."""
+        actors = self.cast.actors
+        here = actors.get(actor.parent)
+        while here is not None:
+            if here.pid == pid:
+                return True
+            here = actors.get(here.parent)
+        return False
+
+
+class _Peeling:
+    """Takes session leaders off in reverse order of birth, and so decides every open choice."""
+
+    def __init__(self, sessions: Sessions, open_demands: dict[ProcessId, dict[ProcessId, list[ProcessId]]]) -> None:
+        self.sessions = sessions
+        self.cast = sessions.cast
+        self.open = open_demands
+        self.done: set[ProcessId] = set()
+        self.later: dict[ProcessId, set[ProcessId]] = {}
+        """For each leader, leaders that must be born after it and have not been taken off."""
+        self.earlier: dict[ProcessId, set[ProcessId]] = {}
+        self.by_place = {actor.order: actor.pid for actor in self.cast.actors.values() if actor.leads_session()}
+        for actor in self.cast.actors.values():
+            if actor.leads_session():
+                self.later.setdefault(actor.pid, set())
+                above = self._leader_above(actor.parent)
+                if above is not None:
+                    self._order(above, actor.pid)
+                if actor.birth_session not in (ANY, OUTSIDE):
+                    self._order(actor.birth_session, actor.pid)
+        for leader, demands in sessions.below.items():
+            for above in demands:
+                self.order_below(above, leader)
+
+    def run(self) -> None:
+        """Decide every open choice; raises Contradiction when leaders wait for each other."""
+        ready = [-self._place(pid) for pid, later in self.later.items() if not later]
+        heapq.heapify(ready)
+        waiting: list[ProcessId] = []
+        while self.open:
+            demanded = {session for demands in self.open.values() for session in demands}
+            progress = False
+            while ready:
+                pid = self.by_place[-heapq.heappop(ready)]
+                if pid in self.done or self.later[pid]:
+                    continue
+                unborn = [session for session in self.open.get(pid, ()) if session not in self.done]
+                if len(unborn) > 1 or (pid in demanded and pid not in self.open):
+                    waiting.append(pid)
+                    continue
+                self._take_off(pid, unborn, ready)
+                progress = True
+            if not self.open:
+                return
+            if progress:
+                for pid in waiting:
+                    heapq.heappush(ready, -self._place(pid))
+                waiting.clear()
+                if any(self._can_go(-place) for place in ready):
+                    continue
+            candidates = [
+                pid for pid in {*waiting, *(self.by_place[-p] for p in ready)} if pid not in self.open and pid in demanded
+            ]
+            candidates = [pid for pid in candidates if pid not in self.done and not self.later[pid]]
+            if not candidates:
+                self._fail()
+            chosen = min(candidates, key=lambda pid: (not self.cast.actors[pid].mortal, -self._place(pid)))
+            self._take_off(chosen, [], ready)
+            for pid in waiting:
+                heapq.heappush(ready, -self._place(pid))
+            waiting.clear()
+
+    def _can_go(self, place: int) -> bool:
+        pid = self.by_place[place]
+        if pid in self.done or self.later[pid]:
+            return False
+        return pid in self.open and sum(session not in self.done for session in self.open[pid]) <= 1
+
+    def _place(self, pid: ProcessId) -> int:
+        return self.cast.actors[pid].order
+
+    def _take_off(self, pid: ProcessId, unborn: list[ProcessId], ready: list[int]) -> None:
+        """Decide the choices of a leader that is born after all that are left, and take it off."""
+        sessions = self.sessions
+        leader = self.cast.actors[pid]
+        for session, children in self.open.pop(pid, {}).items():
+            window = session in unborn and leader.birth_session in (ANY, session)
+            for child in children:
+                sessions.modes[child] = "window" if window else "below"
+            if window:
+                sessions.set_birth_session(leader, session, self.cast.actors[children[0]])
+            else:
+                sessions.put_below(session, pid)
+                if session not in self.done:
+                    raise Contradiction(
+                        "two-birth-sessions",
+                        f"task {pid} has children in sessions {session} and {leader.birth_session}, neither led from below it",
+                        (*leader.because, *self.cast.actors[children[0]].because),
+                        pid,
+                    )
+        self.done.add(pid)
+        sessions.born_late.append(pid)
+        for before in self.earlier.get(pid, ()):
+            self.later[before].discard(pid)
+            if not self.later[before]:
+                heapq.heappush(ready, -self._place(before))
+
+    def _leader_above(self, pid: ProcessId) -> ProcessId | None:
+        actors = self.cast.actors
+        here = actors.get(pid)
+        while here is not None and not here.leads_session():
+            here = actors.get(here.parent)
+        return None if here is None else here.pid
+
+    def _order(self, before: ProcessId, after: ProcessId) -> None:
+        if before != after and after not in self.done and before not in self.done:
+            self.later.setdefault(before, set()).add(after)
+            self.earlier.setdefault(after, set()).add(before)
+
+    def order_below(self, above: ProcessId, leader: ProcessId) -> None:
+        """Have `leader` born after `above`, which is a leader or a member of some session."""
+        nearest = self._leader_above(above)
+        if nearest is not None:
+            self._order(nearest, leader)
+        session = self.cast.actors[above].session
+        if session in self.cast.actors and session != leader:
+            self._order(session, leader)
+
+    def _fail(self) -> None:
+        pids = sorted(self.open, key=self._place)
+        because = tuple(seq for pid in pids for seq in self.cast.actors[pid].because)
+        names = ", ".join(str(pid) for pid in pids)
+        raise Contradiction(
+            "crossing-sessions",
+            f"session leaders {names} each have children in sessions of others among them, and whichever was born last "
+            f"can have been born in one foreign session only",
+            because,
+            pids[0],
+        )

@@ -1,0 +1,342 @@
+"""The steps of a plan, phase by phase, each with its rule and what it waits for.
+
+Births and first changes come as `planner.order` found them. Then every task moves to its final group; those that leave a group
+which bears their own number go last. Then helpers end, in reverse order of their creation, which is a post-order of the tree of
+births: whoever must adopt a helper's children is still its ancestor, and no other process bears a subreaper's flag. Then come
+threads, the final subreaper flags, and zombies. Nothing is left to chance between processes: a step names the steps of others
+that it needs, and all else is the order of steps within one process.
+"""
+
+from planner.cast import ANY, Actor, Cast
+from planner.events import StepPlanned
+from planner.forest import Contradiction
+from planner.groups import leads_group
+from planner.identity import OUTSIDE, ProcessId, Sequence, StepNumber
+from planner.order import Event
+from planner.plans import (
+    AnyStep,
+    Create,
+    CreateThread,
+    Enter,
+    Exit,
+    Kill,
+    Reap,
+    SetGroup,
+    SetSession,
+    SetSubreaper,
+    Verify,
+    Wait,
+)
+
+Needs = list[tuple[int, str]]
+"""Step numbers and the rules by which they come before; 0 is no step."""
+
+
+class Steps:
+    """Writes the steps of one cast, given its births in order."""
+
+    def __init__(self, cast: Cast) -> None:
+        """Prepare for one cast; `write` does the work."""
+        self.cast = cast
+        self.planned: list[StepPlanned] = []
+        self.actors_of: list[ProcessId] = [OUTSIDE]
+        """The actor of each step, by number."""
+        self.created: dict[ProcessId, int] = {}
+        self.changed: dict[ProcessId, int] = {}
+        self.groups: dict[ProcessId, ProcessId] = {}
+        """The group that each process is in."""
+        self.parents: dict[ProcessId, ProcessId] = {}
+        """The parent at birth."""
+        self.inside: dict[ProcessId, ProcessId] = {}
+        """The namespace, by its init, that an actor's children are born in, where it is not its own."""
+        self.siblings: dict[ProcessId, list[int]] = {}
+        """Steps of others that gave a process a child."""
+        self.joins: dict[ProcessId, list[int]] = {}
+        """Steps that joined a group."""
+        self.reaps: dict[ProcessId, list[int]] = {}
+        """Steps that reaped a helper of a namespace, by its init."""
+        self.adoption = 0
+        """The last step of the last adoption."""
+
+    def write(self, order: list[Event]) -> list[StepPlanned]:
+        """Return all steps, numbered from 1."""
+        self._births(order)
+        self._final_groups()
+        self._end_helpers()
+        self._threads()
+        self._subreapers()
+        self._zombies()
+        self._verify()
+        return self.planned
+
+    def _next(self) -> StepNumber:
+        return StepNumber(len(self.actors_of))
+
+    def _add(self, step: AnyStep, because: tuple[Sequence, ...]) -> int:
+        self.actors_of.append(step.actor)
+        self.planned.append(StepPlanned(step=step, because=because))
+        return step.number
+
+    def _waits(self, actor: ProcessId, needs: Needs) -> tuple[Wait, ...]:
+        """Keep of `needs` what other processes do, the first rule for each step, in step order."""
+        others: dict[int, str] = {}
+        for number, rule in needs:
+            if number and self.actors_of[number] != actor:
+                others.setdefault(number, rule)
+        return tuple(Wait(StepNumber(number), others[number]) for number in sorted(others)) if others else ()
+
+    # Births.
+
+    def _births(self, order: list[Event]) -> None:
+        actors = self.cast.actors
+        for event in order:
+            actor = actors[event.pid]
+            if event.change == "":
+                self._create(actor, event)
+            elif event.change == "setsid":
+                step = SetSession(number=self._next(), actor=actor.pid, rule="session-leader")
+                self.changed[actor.pid] = self._add(step, actor.because)
+                self.groups[actor.pid] = actor.pid
+            elif event.change == "make":
+                self._set_group(actor, actor.pid, "group-leader", [])
+                self.changed[actor.pid] = len(self.planned)
+            elif self.groups[actor.pid] != actor.group:
+                rule = actor.rule if actor.mortal else "group-member"
+                self._set_group(actor, actor.group, rule, [(self.changed.get(actor.group, 0), "group-before-member")])
+
+    def _set_group(self, actor: Actor, group: ProcessId, rule: str, needs: Needs) -> None:
+        """Have `actor` move itself to a group that it can see."""
+        waits = self._waits(actor.pid, needs)
+        number = self._next()
+        self._add(SetGroup(number=number, actor=actor.pid, rule=rule, waits=waits, target=actor.pid, group=group), actor.because)
+        self.groups[actor.pid] = group
+        if group != actor.pid:
+            self.joins.setdefault(group, []).append(number)
+
+    def _create(self, actor: Actor, event: Event) -> None:
+        cast = self.cast
+        creator = cast.actors.get(actor.creator)
+        init = cast.spaces[actor.space].init
+        is_init = init == actor.pid
+        nested = is_init and actor.pid != 1
+        where = cast.spaces[cast.spaces[actor.space].parent].init if nested else OUTSIDE if is_init else init
+        own = OUTSIDE if creator is None else cast.spaces[creator.space].init
+        if self.inside.get(actor.creator, own) != where:
+            needs: Needs = [] if where == own else [(self.created[where], "init-before-entry")]
+            enter = Enter(
+                number=self._next(), actor=actor.creator, rule="entered", waits=self._waits(actor.creator, needs), namespace=where
+            )
+            self._add(enter, actor.because)
+            self.inside[actor.creator] = where
+        rule = actor.rule
+        if rule == "parent-creates" and nested:
+            rule = "nested-init-first"
+        elif rule == "parent-creates" and where != own and not is_init:
+            rule = "entered"
+        needs = [(self.created[pid], rule) for pid, rule in event.after]
+        step = Create(
+            number=self._next(),
+            actor=actor.creator,
+            rule=rule,
+            waits=self._waits(actor.creator, needs) if needs else (),
+            child=actor.pid,
+            new_namespace=is_init,
+            sibling=actor.sibling,
+            exit_signal=0 if actor.sibling else actor.exit_signal,
+        )
+        self.created[actor.pid] = self._add(step, actor.because)
+        self.groups[actor.pid] = self.groups.get(actor.creator, OUTSIDE)
+        if actor.sibling:
+            self.parents[actor.pid] = self.parents[actor.creator]
+            self.siblings.setdefault(self.parents[actor.pid], []).append(step.number)
+        else:
+            self.parents[actor.pid] = actor.creator
+
+    # Final groups.
+
+    def _final_groups(self) -> None:
+        """Leave the births: everybody back in its own namespace, and in its final group."""
+        cast = self.cast
+        for pid, where in self.inside.items():
+            actor = cast.actors.get(pid)
+            own = OUTSIDE if actor is None else cast.spaces[actor.space].init
+            if where != own and (actor is None or not actor.mortal):
+                because = () if actor is None else actor.because
+                self._add(Enter(number=self._next(), actor=pid, rule="entered", namespace=own), because)
+        leaving: list[Actor] = []
+        makers = leads_group(cast)
+        for actor in cast.actors.values():
+            if actor.mortal or actor.group == self.groups[actor.pid] or actor.session == actor.pid:
+                continue
+            if actor.pid in makers:
+                leaving.append(actor)
+            else:
+                self._move(actor, [])
+        for actor in self._leavers(leaving):
+            self._move(actor, [(number, "member-before-leaving") for number in self.joins.get(actor.pid, ())])
+
+    def _move(self, actor: Actor, needs: Needs) -> None:
+        """Move a task to its final group, by itself or by its outer parent."""
+        cast = self.cast
+        group = actor.group
+        needs.append((self.changed.get(group, 0) or self.created.get(group, 0), "group-before-member"))
+        if group != OUTSIDE and cast.covers(actor.space, cast.space_of(group)):
+            self._set_group(actor, group, "group-member", needs)
+            return
+        parent = cast.actors.get(self.parents[actor.pid])
+        if parent is None or parent.session != actor.session or not cast.covers(parent.space, cast.space_of(group)):
+            raise Contradiction(
+                "group-out-of-sight",
+                f"task {actor.pid} cannot return to group {group}, which has no number in its pid namespace",
+                actor.because,
+                actor.pid,
+            )
+        needs.append((self.changed.get(actor.pid, 0), "group-before-member"))
+        number = self._next()
+        step = SetGroup(
+            number=number,
+            actor=parent.pid,
+            rule="group-by-parent",
+            waits=self._waits(parent.pid, needs),
+            target=actor.pid,
+            group=group,
+        )
+        self._add(step, actor.because)
+        self.joins.setdefault(group, []).append(number)
+        self.groups[actor.pid] = group
+
+    def _leavers(self, leaving: list[Actor]) -> list[Actor]:
+        """Order those that leave the group they made: who joins another leaver's group goes before that one leaves.
+
+        Rings have an anchor (`cast_anchors`): the group of the anchored one outlives its leaving.
+        """
+        anchored = {actor.creator for actor in self.cast.actors.values() if actor.rule == "group-anchor"}
+        by_pid = {actor.pid: actor for actor in leaving}
+        joiners = dict.fromkeys(by_pid, 0)
+        for actor in leaving:
+            if actor.group in joiners and actor.group not in anchored:
+                joiners[actor.group] += 1
+        free = [pid for pid, count in joiners.items() if count == 0]
+        ordered: list[Actor] = []
+        for pid in free:
+            ordered.append(by_pid[pid])
+            group = by_pid[pid].group
+            if group in joiners and group not in anchored:
+                joiners[group] -= 1
+                if joiners[group] == 0:
+                    free.append(group)
+        return ordered
+
+    # Ends.
+
+    def _end_helpers(self) -> None:
+        """End every helper, the last created first, and have its children adopted."""
+        cast = self.cast
+        mortals = [actor for actor in cast.actors.values() if actor.mortal]
+        mortals.sort(key=lambda actor: -self.created[actor.pid])
+        for actor in mortals:
+            self._end_helper(actor)
+
+    def _end_helper(self, actor: Actor) -> None:
+        cast = self.cast
+        parent = self.parents[actor.pid]
+        needs: Needs = [(number, "served-before-ending") for number in self.siblings.get(actor.pid, ())]
+        needs += [(number, "member-before-leaving") for number in self.joins.get(actor.pid, ())]
+        if actor.rule == "group-anchor":
+            needs += [(number, "member-before-leaving") for number in self.joins.get(actor.creator, ())]
+        if cast.spaces[actor.space].init == actor.pid:
+            needs += [(number, "served-before-ending") for number in self.reaps.get(actor.pid, ())]
+        init = cast.spaces[actor.space].init
+        flagged = actor.adopter not in (ANY, init)
+        if actor.adopter != ANY:
+            needs.append((self.adoption, "adoptions-in-order"))
+        if flagged:
+            waits = self._waits(actor.adopter, [(self.adoption, "adoptions-in-order")])
+            flag = SetSubreaper(number=self._next(), actor=actor.adopter, rule="adopter", waits=waits, on=True)
+            needs.append((self._add(flag, actor.because), "flag-before-adoption"))
+        end = Exit(number=self._next(), actor=actor.pid, rule="helper-ends", waits=self._waits(actor.pid, needs))
+        ended = self._add(end, actor.because)
+        waits = self._waits(parent, [(ended, "ended-before-reaped")])
+        last = self._add(
+            Reap(number=self._next(), actor=parent, rule="helper-reaped", waits=waits, child=actor.pid), actor.because
+        )
+        self.reaps.setdefault(init, []).append(last)
+        if flagged:
+            waits = self._waits(actor.adopter, [(last, "reaped-before-flag-off")])
+            step = SetSubreaper(number=self._next(), actor=actor.adopter, rule="adopter-done", waits=waits, on=False)
+            last = self._add(step, actor.because)
+        if actor.adopter != ANY:
+            self.adoption = last
+
+    def _threads(self) -> None:
+        for group, threads in self.cast.forest.threads.items():
+            for thread in threads:
+                step = CreateThread(number=self._next(), actor=group, rule="thread-of-process", child=ProcessId(thread.pids[0]))
+                self._add(step, (thread.recorded,))
+
+    def _subreapers(self) -> None:
+        waits_for: Needs = [(self.adoption, "adoptions-in-order")]
+        for task in self.cast.forest.tasks.values():
+            if task.subreaper:
+                waits = self._waits(task.pid, waits_for)
+                step = SetSubreaper(number=self._next(), actor=task.pid, rule="final-subreaper", waits=waits, on=True)
+                self._add(step, (task.recorded,))
+
+    def _zombies(self) -> None:
+        """End the zombies, children's namespaces before their inits."""
+        cast = self.cast
+        tasks = cast.forest.tasks
+        for actor in cast.actors.values():
+            if not actor.zombie:
+                continue
+            task = tasks[actor.pid]
+            init = cast.spaces[actor.space].init == actor.pid
+            needs: Needs = [(number, "served-before-ending") for number in self.siblings.get(actor.pid, ())]
+            needs.append((self.adoption, "adoptions-in-order"))
+            if init:
+                needs += [(number, "served-before-ending") for number in self.reaps.get(actor.pid, ())]
+            signal = task.exit_status & 0x7F
+            if init and signal:
+                parent = self.parents[actor.pid] if actor.parent == ANY else actor.parent
+                needs.append((self._last_step_of(actor.pid), "served-before-ending"))
+                waits = self._waits(parent, needs)
+                self._add(
+                    Kill(number=self._next(), actor=parent, rule="init-killed", waits=waits, target=actor.pid, signal=signal),
+                    actor.because,
+                )
+                continue
+            step = Exit(
+                number=self._next(),
+                actor=actor.pid,
+                rule="zombie-last",
+                waits=self._waits(actor.pid, needs),
+                status=task.exit_status,
+                thread_only=bool(cast.forest.threads.get(actor.pid)),
+            )
+            self._add(step, (*actor.because, task.state_recorded) if task.state_recorded >= 0 else actor.because)
+
+    def _last_step_of(self, pid: ProcessId) -> int:
+        for number in range(len(self.actors_of) - 1, 0, -1):
+            if self.actors_of[number] == pid:
+                return number
+        return self.created[pid]
+
+    def _verify(self) -> None:
+        forest = self.cast.forest
+        actors = self.cast.actors
+        threads = forest.threads
+        for pid, task in forest.tasks.items():
+            step = Verify(
+                number=self._next(),
+                actor=OUTSIDE,
+                rule="verify",
+                target=pid,
+                parent=actors[pid].parent,
+                group=task.group,
+                session=task.session,
+                zombie=task.state == "zombie",
+                status=task.exit_status,
+                threads=tuple(ProcessId(thread.pids[0]) for thread in threads.get(pid, ())),
+                subreaper=task.subreaper,
+            )
+            self._add(step, (task.recorded,))
