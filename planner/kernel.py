@@ -2,7 +2,8 @@
 
 Each operation is one system call by a living process, with numbers as that process's pid namespace knows them, and raises
 `KernelError` exactly when Linux fails, with the same errno. What the model leaves out: capabilities and limits of the machine,
-memory, tracing, stopped tasks, and signals beyond those that end a process.
+memory, tracing, stopped tasks, and signals beyond those that end a process. Where Linux leaves something to chance (which
+thread of a dying init stays until its namespace is empty), it is the leading thread here.
 
 `Kernel.outside` stands for whoever builds the container. It lives at level -1, which has no numbers of its own here: it knows
 processes by their numbers at level 0.

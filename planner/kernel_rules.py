@@ -151,9 +151,9 @@ _RULES = (
     ),
     KernelRule(
         "subreaper-reach",
-        "A new subreaper is one for the descendants that it has, but not for those behind a nested init.",
+        "A new subreaper is one for the descendants that it already has, too.",
         "",
-        "propagate_has_child_subreaper; compared",
+        "prctl(2) PR_SET_CHILD_SUBREAPER; propagate_has_child_subreaper; compared",
     ),
     KernelRule(
         "namespace-death",
