@@ -25,6 +25,9 @@ MOST_DIRECTORIES: Final = 1_000
 MOST_BYTES: Final = 1 << 30
 """Bytes of wanted images, decoded and let go one after the other."""
 
+TRAILING: Final = 16 << 20
+"""Bytes behind an archive's end mark that are still read."""
+
 BLOB: Final = re.compile(r"(?:.*/)?blobs/[a-z0-9+._-]+/[0-9a-f]{32,128}")
 """Name of a blob in an OCI image layout."""
 MANIFEST: Final = 1 << 20
@@ -135,4 +138,7 @@ def from_stream(stream: Stream) -> Iterator[Checkpoint]:
     """Yield the checkpoints of one archive; raises BadImage."""
     collector = Collector()
     collector.archive(stream)
+    # What follows the end mark is padding, but the checksum of compressed data stands behind it.
+    for _ in stream.chunks(TRAILING):
+        pass
     yield from collector.checkpoints()

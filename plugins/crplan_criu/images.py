@@ -91,9 +91,7 @@ def _u32(data: bytes, at: int) -> int:
 def entries(name: str, kind: str, data: bytes) -> Iterator[bytes]:
     """Yield the messages of a wanted image; raises BadImage for another type's head, and where the file is cut short."""
     magic = INVENTORY_MAGIC if kind == "inventory" else COMMON_TYPES[kind]
-    at = 4
-    if len(data) >= 8 and kind != "inventory" and _u32(data, 0) == IMG_COMMON:
-        at = 8
+    at = 8 if kind != "inventory" and data[:4] == IMG_COMMON.to_bytes(4, "little") else 4
     if len(data) < at:
         raise BadImage(place(name), f"is cut short: it has {len(data)} bytes, and its head alone has {at}")
     found = _u32(data, at - 4)

@@ -1,0 +1,362 @@
+"""Checkpoint archives in every packing, and archives that lie."""
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+import zstandard
+from crplan_criu import archive, streams, tar
+from crplan_criu.read import read
+from crplan_criu.recognise import recognises
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner import sources
+from planner.events import AnyEvent, ImageOpened, NamespaceRecorded
+from planner.forest import Contradiction, fold
+from planner.hookspecs import BadImage
+
+DATA = Path(__file__).parents[1] / "data" / "criu"
+IMAGES = DATA / "container" / "img"
+
+
+def events(data: bytes) -> list[AnyEvent]:
+    source = sources.from_bytes(data, "archive")
+    assert recognises(source)
+    return list(read(source))
+
+
+def refusal(data: bytes, most_seconds: float = 2) -> BadImage:
+    start = time.monotonic()
+    with pytest.raises(BadImage) as caught:
+        events(data)
+    assert time.monotonic() - start < most_seconds
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+def pack(prefix: str = "checkpoint/", more: Callable[[tarfile.TarFile], None] | None = None, **options: int) -> bytes:
+    """An archive of a dump, as Python's tarfile writes it; `more` adds members at its beginning."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", **options) as packed:  # type: ignore[call-overload]
+        if more is not None:
+            more(packed)
+        for path in sorted(IMAGES.iterdir()):
+            packed.add(path, prefix + path.name)
+    return out.getvalue()
+
+
+def member(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "") -> Callable[[tarfile.TarFile], None]:
+    def add(packed: tarfile.TarFile) -> None:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname, info.size = kind, link, len(content)
+        packed.addfile(info, io.BytesIO(content))
+
+    return add
+
+
+EXPECTED = list(read(sources.from_path(str(IMAGES))))
+
+
+@pytest.mark.parametrize("prefix", ["checkpoint/", "", "./", "./checkpoint/", "a/deep/directory/", "x" * 150 + "/"])
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_images_are_found_wherever_they_stand_in_any_format_of_tar(prefix: str, form: int) -> None:
+    assert events(pack(prefix, format=form)) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    "compress",
+    [
+        lambda data: data,
+        gzip.compress,
+        zstandard.compress,
+        lambda data: gzip.compress(data[:70_000]) + gzip.compress(data[70_000:]),
+        lambda data: zstandard.compress(data[:70_000]) + zstandard.compress(data[70_000:]),
+        lambda data: b"\x50\x2a\x4d\x18\x04\x00\x00\x00skip" + zstandard.compress(data),
+    ],
+    ids=["none", "gzip", "zstd", "gzip in two members", "zstd in two frames", "zstd after a skippable frame"],
+)
+def test_every_packing_gives_the_same_events(compress: Callable[[bytes], bytes]) -> None:
+    assert events(compress(pack())) == EXPECTED
+
+
+def test_the_order_of_members_does_not_matter() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        for path in sorted(IMAGES.iterdir(), reverse=True):
+            packed.add(path, f"checkpoint/{path.name}")
+    assert events(out.getvalue()) == EXPECTED
+
+
+def layout(layers: list[bytes]) -> Iterator[tuple[str, bytes]]:
+    """The files of an OCI image layout with these layers."""
+
+    def named(content: bytes) -> str:
+        return f"blobs/sha256/{hashlib.sha256(content).hexdigest()}"
+
+    manifest = json.dumps(
+        {"schemaVersion": 2, "annotations": {"org.criu.checkpoint.container.name": "counter"}, "layers": [{} for _ in layers]}
+    ).encode()
+    for content in (*layers, manifest):
+        yield named(content), content
+    yield "index.json", json.dumps({"schemaVersion": 2, "manifests": [{"digest": named(manifest)}]}).encode()
+    yield "oci-layout", b'{"imageLayoutVersion": "1.0.0"}'
+
+
+def root_file_system() -> bytes:
+    """A layer as a container leaves it: with links, and with names that no checkpoint archive may hold."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        member("bin", kind=tarfile.SYMTYPE, link="usr/bin")(packed)
+        member("var/lib/dump/inventory.img", b"not that of this container")(packed)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("compress", [lambda data: data, gzip.compress, zstandard.compress], ids=["none", "gzip", "zstd"])
+@pytest.mark.parametrize("prefix", ["", "checkpoint/"], ids=["containerd", "podman"])
+@pytest.mark.parametrize("packed", [True, False], ids=["archive", "directory"])
+def test_an_oci_layout_is_looked_through_layer_by_layer(
+    compress: Callable[[bytes], bytes], prefix: str, packed: bool, tmp_path: Path
+) -> None:
+    files = dict(layout([root_file_system(), compress(pack(prefix))]))
+    if packed:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as outer:
+            for name, content in files.items():
+                member(name, content)(outer)
+        found = events(out.getvalue())
+    else:
+        for name, content in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(content)
+        source = sources.from_path(str(tmp_path))
+        assert recognises(source)
+        found = list(read(source))
+    assert found[1:] == EXPECTED[1:]
+    assert isinstance(found[0], ImageOpened)
+    assert found[0].facts["container"] == "counter"
+
+
+def test_an_unpacked_archive_is_a_directory_of_its_own_kind(tmp_path: Path) -> None:
+    with tarfile.open(DATA / "podman_container" / "checkpoint-gzip.tar") as packed:
+        packed.extractall(tmp_path, filter="data")
+    found = list(read(sources.from_path(str(tmp_path))))
+    assert found == list(read(sources.from_path(str(DATA / "podman_container" / "checkpoint-gzip.tar"))))
+
+
+def test_a_container_says_which_namespaces_it_had_joined_and_who_ran_it() -> None:
+    config = {"id": "c0ffee", "name": "k8s_counter", "rootfsImageName": "quay.io/x/y", "runtime": "crun", "checkpointedTime": "T"}
+    spec = {
+        "process": {"args": ["/bin/app", "-v"]},
+        "annotations": {
+            "io.container.manager": "cri-o",
+            "io.kubernetes.container.name": "counter",
+            "io.kubernetes.pod.name": "pod-1",
+        },
+        "linux": {"namespaces": [{"type": "network", "path": "/var/run/netns/abc"}, {"type": "pid"}]},
+    }
+
+    def more(packed: tarfile.TarFile) -> None:
+        member("config.dump", json.dumps(config).encode())(packed)
+        member("spec.dump", json.dumps(spec).encode())(packed)
+
+    opened, *rest = events(pack(more=more))
+    assert isinstance(opened, ImageOpened)
+    told = {name: opened.facts[name] for name in ("engine", "container", "pod", "image", "runtime", "command", "checkpointed")}
+    assert told == {
+        "engine": "CRI-O",
+        "container": "k8s_counter",
+        "pod": "pod-1",
+        "image": "quay.io/x/y",
+        "runtime": "crun",
+        "command": "/bin/app -v",
+        "checkpointed": "T",
+    }
+    joined = {
+        event.kind: event.facts["joined"] for event in rest if isinstance(event, NamespaceRecorded) and "joined" in event.facts
+    }
+    assert joined == {"net": "/var/run/netns/abc"}
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (member("/checkpoint/core-1.img", b"x"), "absolute name"),
+        (member("checkpoint/../../etc/passwd", b"x"), "leads out of the archive"),
+        (member("checkpoint/core-9.img", kind=tarfile.SYMTYPE, link="/etc/shadow"), "symbolic link"),
+        (member("checkpoint", kind=tarfile.SYMTYPE, link="/etc"), "symbolic link"),
+        (member("checkpoint/core-9.img", kind=tarfile.LNKTYPE, link="checkpoint/core-1.img"), "hard link"),
+        (member("checkpoint/core-9.img", kind=tarfile.CHRTYPE), "character device"),
+        (member("checkpoint/core-9.img", kind=tarfile.FIFOTYPE), "named pipe"),
+        (member("checkpoint/core-9.img", kind=b"Z"), "unknown type"),
+        (member("checkpoint/core-1.img", IMAGES.joinpath("core-1.img").read_bytes()), "occurs twice"),
+        (member("checkpoint/core-9.img", b"\x00" * (5 << 20)), "more than 4 MiB"),
+        (member("spec.dump", b"[" * 100_000), "damaged"),
+        (member("config.dump", b'{"name": 7}'), "damaged"),
+        (member("checkpoint/\x1b[2J/../core-9.img", b"x"), r"\\x1b\[2J"),
+    ],
+)
+def test_a_hostile_member_is_refused_in_one_line(more: Callable[[tarfile.TarFile], None], words: str) -> None:
+    caught = refusal(pack(more=more))
+    import re
+
+    assert re.search(words, caught.message), caught.message
+    assert "\x1b" not in caught.message
+
+
+def test_the_link_to_an_earlier_dump_is_ordinary() -> None:
+    assert events(pack(more=member("checkpoint/parent", kind=tarfile.SYMTYPE, link="../before"))) == EXPECTED
+
+
+def test_two_checkpoints_in_one_archive_are_named() -> None:
+    def more(packed: tarfile.TarFile) -> None:
+        for path in sorted(IMAGES.iterdir()):
+            packed.add(path, f"another/{path.name}")
+
+    assert "another, checkpoint" in refusal(pack(more=more)).message
+
+
+def test_the_checkpoints_of_an_archive_can_be_had_one_by_one() -> None:
+    def more(packed: tarfile.TarFile) -> None:
+        for path in sorted((DATA / "single" / "img").iterdir()):
+            packed.add(path, f"another/{path.name}")
+
+    data = pack(more=more)
+    found = archive.from_stream(streams.opened(io.BytesIO(data), data[:4096], "archive"))
+    assert [(one.directory, len(one.dump.tree or ())) for one in found] == [("another", 1), ("checkpoint", 4)]
+
+
+def test_an_archive_of_something_else_says_so() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        member("README", b"hello")(packed)
+    assert "holds no CRIU images" in refusal(out.getvalue()).message
+
+
+@pytest.mark.parametrize("compress", [lambda data: data, gzip.compress, zstandard.compress], ids=["none", "gzip", "zstd"])
+def test_wherever_an_archive_is_cut_it_is_refused(compress: Callable[[bytes], bytes]) -> None:
+    whole = compress(pack())
+    # The last ten kilobytes of an archive are padding.
+    needed = len(whole) - 10_240 if whole[:4] == pack()[:4] else len(whole) - 64
+    for keep in range(600, needed, max(len(whole) // 40, 1)):
+        source = sources.from_bytes(whole[:keep], "archive")
+        if recognises(source):
+            refusal(whole[:keep])
+
+
+@pytest.mark.parametrize("compress", [lambda data: data, gzip.compress, zstandard.compress], ids=["none", "gzip", "zstd"])
+def test_a_bomb_of_zeros_is_bounded_in_time_and_memory(compress: Callable[[bytes], bytes]) -> None:
+    def bomb() -> bytes:
+        info = tarfile.TarInfo("checkpoint/pages-1.img")
+        info.size = 1 << 40
+        return info.tobuf() + b"\x00" * (300 << 20)
+
+    data = compress(bomb())
+    tracemalloc.start()
+    try:
+        caught = refusal(data, most_seconds=20)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "times its size" in caught.message or "cut short" in caught.message
+    assert peak < 20 << 20
+
+
+def test_a_pax_header_that_claims_gigabytes_is_refused() -> None:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, 1 << 33
+    assert "claims 8589934592 bytes" in refusal(info.tobuf(tarfile.GNU_FORMAT) + b"\x00" * 2048).message
+
+
+def test_a_zstd_frame_that_wants_gigabytes_of_window_is_refused() -> None:
+    frame = bytes.fromhex("28b52ffd") + b"\x00" + bytes([(31 - 10) << 3]) + b"\x01\x00\x00"
+    assert "zstd" in refusal(frame + b"\x00" * 64).message
+
+
+class Pages(io.RawIOBase):
+    """An archive with pages of any size, made up while it is read; it cannot seek."""
+
+    def __init__(self, size: int) -> None:
+        info = tarfile.TarInfo("checkpoint/pages-1.img")
+        info.size = size
+        self.parts: list[bytes | int] = [info.tobuf(), size, pack()]
+        self.noise = bytes(range(256)) * 512
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        if not self.parts:
+            return 0
+        part = self.parts[0]
+        count = min(len(buffer), len(self.noise), part if isinstance(part, int) else len(part))
+        if isinstance(part, int):
+            buffer[:count] = self.noise[:count]
+            self.parts[0] = part - count
+        else:
+            buffer[:count] = part[:count]
+            self.parts[0] = part[count:]
+        if not self.parts[0]:
+            del self.parts[0]
+        return count
+
+
+def test_gigabytes_of_pages_are_passed_over_in_little_memory() -> None:
+    tracemalloc.start()
+    try:
+        found = list(read(sources.from_stream(as_stream(Pages(2 << 30)), "-")))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found == EXPECTED
+    assert peak < 20 << 20
+
+
+def as_stream(raw: io.RawIOBase) -> BinaryIO:
+    return io.BufferedReader(raw)  # type: ignore[type-var,return-value]
+
+
+def test_pages_in_a_file_that_can_seek_are_not_even_read(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("checkpoint/pages-1.img")
+    info.size = 1 << 36
+    path = tmp_path / "archive"
+    with open(path, "wb") as out:
+        out.write(info.tobuf(tarfile.GNU_FORMAT))
+        out.seek(info.size, 1)
+        out.write(pack())
+    start = time.monotonic()
+    assert list(read(sources.from_path(str(path)))) == EXPECTED
+    assert time.monotonic() - start < 2
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_a_byte_is_changed_to_the_archive_is_refused_or_read(data: st.DataObject) -> None:
+    whole = bytearray(PACKED[data.draw(st.sampled_from(sorted(PACKED)))])
+    for _ in range(data.draw(st.integers(1, 4))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        fold(read(sources.from_bytes(bytes(whole), "archive")))
+    except (BadImage, Contradiction):
+        return
+
+
+PACKED = {"none": pack(), "gzip": gzip.compress(pack()), "zstd": zstandard.compress(pack())}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=1500))
+def test_whatever_stands_in_a_tar_header_it_is_refused_or_read(noise: bytes) -> None:
+    stream = streams.opened(io.BytesIO(noise), b"", "noise")
+    try:
+        list(tar.members(stream))
+    except BadImage as error:
+        assert "\n" not in error.message
