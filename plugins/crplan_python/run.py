@@ -39,7 +39,7 @@ def run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
         for line in events:
             for event in _events(line.decode("ascii", "replace").split()):
                 record(event)
-    code = child.wait()
+        code = child.wait()
     record(RunEnded(code=code if code >= 0 else 1))
     return code if code >= 0 else 1
 

@@ -40,7 +40,6 @@ class TestProgram(ExecutorSuite):
 
     @pytest.mark.parametrize("image", IMAGES, ids=lambda image: str(image.name))
     def test_an_image_is_rebuilt(self, image: Path, tmp_path: Path) -> None:
-        pytest.importorskip("planner.planning")
         try:
             plan = planner.plan(planner.read(image))
         except (BadImage, Contradiction, NotProved) as error:

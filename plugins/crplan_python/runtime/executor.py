@@ -313,6 +313,8 @@ class Executor(Rebuild):
         look_after = HOLD_TICK * 1000 if len(self.outer) > 1 and not root_is_zombie else None
         while not poll.poll(look_after) and not self.proc.is_ending(self.plan.root):
             pass
+        # The end has begun; a second signal, and the interpreter's own end, must not cut it short.
+        signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
 
     def finish(self) -> None:
         """Kill the namespace and reap until its init is gone: then nothing of it is left. Raises Failed."""
