@@ -11,7 +11,7 @@ adopter must be one of these, so an adopted task is always born below its final 
 
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
-from planner.groups import settle_groups
+from planner.groups import cast_anchors, settle_groups
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.sessions import Sessions
 from planner.standins import add_stand_ins
@@ -24,6 +24,7 @@ def decide_births(cast: Cast) -> None:
     sessions.resolve()
     _Births(cast, sessions).decide()
     settle_groups(cast)
+    cast_anchors(cast)
 
 
 class _Births:
@@ -31,6 +32,8 @@ class _Births:
         self.cast = cast
         self.sessions = sessions
         self.adopted: set[ProcessId] = set()
+        self.held: set[ProcessId] = set()
+        """Those that must be born below their creator, and not beside it."""
         self.moving: set[ProcessId] = set()
         self.helpers: dict[tuple[ProcessId, bool, ProcessId, NamespaceId], Actor] = {}
 
@@ -107,6 +110,7 @@ class _Births:
         """Have `actor` born below `above`, besides whatever it is born below already; raises Contradiction."""
         here = self._path(actor.pid)
         if above in here:
+            self.held.update(here[: here.index(above)])
             return
         target = self._path(above)
         if actor.pid in target:
@@ -151,6 +155,7 @@ class _Births:
         actor.creator = creator.pid
         actor.early = early
         actor.rule = "born-below"
+        self.held.add(actor.pid)
         actor.because = (*actor.because, *target.because)
         if actor.parent not in (ANY, creator.pid):
             self.adopted.add(actor.pid)
@@ -183,7 +188,8 @@ class _Births:
         creator = cast.actors.get(actor.creator)
         space = actor.space if actor.rule == "born-below" else adopter.space
         if creator is not None and creator.space == space and not cast.is_init(creator):
-            if not actor.early and self._birth_parent(creator) == adopter.pid and creator.pid not in self.adopted:
+            beside = actor.pid not in self.held and not actor.early and creator.pid not in self.adopted
+            if beside and self._birth_parent(creator) == adopter.pid:
                 actor.sibling = True
                 actor.rule = "session-from-sibling"
                 return

@@ -107,7 +107,7 @@ class Cast:
             actors[pid] = actor
         if self.root != 1:
             self._add_reaper()
-        root = actors[ProcessId(1)]
+        root = self.actors[ProcessId(1)]
         root.birth_session = root.birth_group = OUTSIDE
         root.rule = "root-first" if self.root == 1 else "reaper-for-subtree"
 
@@ -132,6 +132,10 @@ class Cast:
         reaper = Actor(one, (Number(1),), NamespaceId(0), OUTSIDE, session, group)
         reaper.role = "reaper"
         self.actors = {one: reaper, **self.actors}
+        bottom = self.spaces[NamespaceId(0)]
+        self.spaces[NamespaceId(0)] = Namespace(
+            id=bottom.id, parent=bottom.parent, level=bottom.level, init=one, recorded=bottom.recorded
+        )
         self.actors[self.root].parent = one
         self.actors[self.root].creator = one
 

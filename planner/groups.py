@@ -39,6 +39,27 @@ def leads_group(cast: Cast) -> set[ProcessId]:
     return {pid for pid in groups if pid in cast.actors and not cast.actors[pid].leads_session()}
 
 
+def cast_anchors(cast: Cast) -> None:
+    """Cast a helper for every ring of group leaders that each end up in the next one's group: the first group needs an anchor.
+
+    A leader may leave the group that bears its number while others stay in it. In a ring each would have to wait for the one
+    before; a helper that was born in one of the groups keeps that group alive until the ring is closed.
+    """
+    makers = leads_group(cast)
+    target = {pid: cast.actors[pid].group for pid in makers if cast.actors[pid].group not in (pid, ANY)}
+    state: dict[ProcessId, int] = {}
+    for number, start in enumerate(sorted(target, key=lambda pid: cast.actors[pid].order), 1):
+        here = start
+        while here in target and here not in state:
+            state[here] = number
+            here = target[here]
+        if state.get(here) == number:
+            leader = cast.actors[here]
+            anchor = cast.add_helper(here, leader.space, leader.session, "group-anchor", leader)
+            anchor.birth_group = here
+            anchor.order = leader.order + 1
+
+
 def _sees(cast: Cast, actor: Actor, group: ProcessId) -> bool:
     """Tell whether a group has a number in an actor's namespace."""
     return group != OUTSIDE and cast.covers(actor.space, cast.space_of(group))

@@ -124,9 +124,10 @@ class Order:
                 serial += 1
                 heapq.heappush(heap, (actors[pid].order, serial, pid, change))
 
+        open_events: set[tuple[ProcessId, bool]] = set()
         for actor in (*late.get(OUTSIDE, ()), *early.get(OUTSIDE, ())):
+            open_events.add((actor.pid, False))
             release(actor.pid, False)
-        open_events: dict[tuple[ProcessId, bool], bool] = {}
         while heap:
             _, _, pid, change = heapq.heappop(heap)
             after = tuple((before, rule) for before, _, rule in edges.get((pid, change), ()))
@@ -152,7 +153,7 @@ class Order:
                 if not waiting[key] and key in open_events:
                     ready.append(key)
             for key in ready:
-                open_events[key] = True
+                open_events.add(key)
                 release(*key)
         if len(order) == len(actors) + len(changes):
             return order, []

@@ -91,10 +91,12 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
     level = len(known) - 1
     session_space = cast.space_of(members[0].session) if members[0].session != OUTSIDE else NamespaceId(0)
     if not complete:
-        deepest = members[0].space
+        deepest = session_space
         for member in members:
-            if cast.covers(deepest, member.space):
-                deepest = member.space
+            # An init whose group is led from its own namespace could never end (rule "init-trap" of the kernel).
+            space = cast.spaces[member.space].parent if cast.is_init(member) and member.level > 0 else member.space
+            if cast.covers(deepest, space):
+                deepest = space
         if cast.spaces[deepest].level < level:
             return _lost_space(cast, known, session_space, members[0]), known
         return deepest, known

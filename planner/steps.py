@@ -283,25 +283,31 @@ class Steps:
                 self._add(step, (task.recorded,))
 
     def _zombies(self) -> None:
-        """End the zombies, children's namespaces before their inits."""
+        """End the zombies: first the inits that their parents must kill, as a parent may be a zombie too."""
         cast = self.cast
         tasks = cast.forest.tasks
-        for actor in cast.actors.values():
-            if not actor.zombie:
-                continue
+        zombies = [actor for actor in cast.actors.values() if actor.zombie]
+        killed = [actor for actor in zombies if self._is_killed(actor)]
+        for actor in (*killed, *(actor for actor in zombies if not self._is_killed(actor))):
             task = tasks[actor.pid]
             init = cast.spaces[actor.space].init == actor.pid
             needs: Needs = [(number, "served-before-ending") for number in self.siblings.get(actor.pid, ())]
             needs.append((self.adoption, "adoptions-in-order"))
             if init:
                 needs += [(number, "served-before-ending") for number in self.reaps.get(actor.pid, ())]
-            signal = task.exit_status & 0x7F
-            if init and signal:
+            if self._is_killed(actor):
                 parent = self.parents[actor.pid] if actor.parent == ANY else actor.parent
                 needs.append((self._last_step_of(actor.pid), "served-before-ending"))
                 waits = self._waits(parent, needs)
                 self._add(
-                    Kill(number=self._next(), actor=parent, rule="init-killed", waits=waits, target=actor.pid, signal=signal),
+                    Kill(
+                        number=self._next(),
+                        actor=parent,
+                        rule="init-killed",
+                        waits=waits,
+                        target=actor.pid,
+                        signal=task.exit_status & 0x7F,
+                    ),
                     actor.because,
                 )
                 continue
@@ -314,6 +320,11 @@ class Steps:
                 thread_only=bool(cast.forest.threads.get(actor.pid)),
             )
             self._add(step, (*actor.because, task.state_recorded) if task.state_recorded >= 0 else actor.because)
+
+    def _is_killed(self, actor: Actor) -> bool:
+        """Tell whether a zombie is an init that was ended by a signal, which only its parent can send."""
+        init = self.cast.spaces[actor.space].init == actor.pid
+        return init and bool(self.cast.forest.tasks[actor.pid].exit_status & 0x7F)
 
     def _last_step_of(self, pid: ProcessId) -> int:
         for number in range(len(self.actors_of) - 1, 0, -1):
