@@ -58,7 +58,7 @@ def _guarded(argv: list[str]) -> int:
         name = f"{error.filename}: " if error.filename else ""
         print(f"crplan: {name}{error.strerror or error}", file=sys.stderr)
         return 1
-    except Exception as error:
+    except Exception as error:  # a defect of our own is one line, too
         if os.environ.get("CRPLAN_DEBUG"):
             raise
         print(f"crplan: defect of crplan: {type(error).__name__}: {error} (CRPLAN_DEBUG=1 shows where)", file=sys.stderr)

@@ -84,7 +84,7 @@ def stream_events(source: Source, registry: Registry) -> Iterator[AnyEvent]:
         raise
     except RecursionError:
         raise BadImage(0, "the image is nested too deeply") from None
-    except Exception as error:
+    except Exception as error:  # whatever a plugin raises, the user is told which plugin
         plugin = registry.provider("reader", reader.name)
         raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
 
@@ -95,7 +95,7 @@ def recognise(source: Source, registry: Registry) -> Reader:
         try:
             if reader.recognises(source):
                 return reader
-        except Exception as error:
+        except Exception as error:  # whatever a plugin raises, the user is told which plugin
             plugin = registry.provider("reader", reader.name)
             raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
     found = "a directory" if source.directory else f"it begins with {source.head[:8].hex(' ')}" if source.head else "it is empty"
@@ -222,7 +222,7 @@ def emit_with(back_end: BackEnd, artefact: Artefact, given: Mapping[str, str], r
         return back_end.emit(artefact, options)
     except CannotEmit:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever a plugin raises, the user is told which plugin
         plugin = registry.provider("back end", back_end.name)
         raise PluginFailed(f"back end {back_end.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
 

@@ -139,7 +139,7 @@ class _Loading:
         else:
             try:
                 self.manager.register(self.importer(entry.module), name=entry.name)
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit) as error:  # no plugin may take the tool down
                 self.report(entry, "broken", _sentence(error))
             else:
                 self.entries[entry.name] = entry
@@ -172,7 +172,7 @@ class _Loading:
                     continue
                 try:
                     offered = _offered(implementations[name], kind, word)
-                except (Exception, SystemExit) as error:
+                except (Exception, SystemExit) as error:  # as above
                     reasons[name].append(f"{hook}: {_sentence(error)}")
                     continue
                 for record in offered:

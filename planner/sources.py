@@ -23,7 +23,7 @@ class _Rejoined(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # any buffer is a memoryview here
         if self._head:
             count = min(len(buffer), len(self._head))
             buffer[:count] = self._head[:count]
@@ -59,7 +59,7 @@ def from_path(path: str) -> Source:
     try:
         if os.path.isdir(path):
             return Source(name=path, head=b"", open=lambda: io.BytesIO(), directory=path)
-        stream = open(path, "rb")  # noqa: SIM115 - the reader closes it
+        stream = open(path, "rb")  # noqa: SIM115 - closed below, or by the reader
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             return from_stream(stream, path)
         with stream:

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import planner
+from planner import log
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -70,3 +71,9 @@ def test_nothing_knows_the_samples() -> None:
         for file in (ROOT / part).rglob("*.py"):
             text = file.read_text()
             assert not [name for name in samples if name in text], file
+
+
+def test_the_example_log_is_that_of_the_example_image() -> None:
+    facts = planner.read(ROOT / "examples" / "images" / "nested.ckpt")
+    assert (ROOT / "examples" / "nested.jsonl").read_bytes() == b"".join(log.lines(facts))
+    assert planner.read(ROOT / "examples" / "nested.jsonl") == facts

@@ -68,7 +68,7 @@ def _document(back_end: BackEnd, problem: Problem, options: Options, registry: R
         return None
     try:
         return back_end.problem(problem, options)
-    except Exception as error:
+    except Exception as error:  # the first error counts; this one is only named
         plugin = registry.provider("back end", back_end.name)
         say(f"crplan: back end {back_end.name} of plugin {plugin} failed on an error, too: {type(error).__name__}: {error}")
         return None

@@ -82,6 +82,6 @@ def _carry_out(executor: Executor, artefact: Artefact, job: Job, log_file: str |
             return executor.run(artefact.plan, record, timeout)
         except (OSError, *EXPECTED):
             raise
-        except Exception as error:
+        except Exception as error:  # whatever a plugin raises, the user is told which plugin
             plugin = job.registry.provider("executor", executor.name)
             raise PluginFailed(f"executor {executor.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
