@@ -19,7 +19,7 @@ outermost first, for the youngest namespaces of the caller (those of the child, 
 from typing import Final
 
 from crplan_syscalls.calls import Call, calls
-from crplan_syscalls.names import comment_text, flags_text, signal_text
+from crplan_syscalls.names import flags_text, plain_text, signal_text
 from planner.identity import OUTSIDE, ProcessId
 from planner.plans import AnyStep, Enter, Plan, Verify
 
@@ -49,7 +49,7 @@ def emit_listing(plan: Plan, abi: str = "clone3") -> str:
             lines += ["", "# executor"]
         else:
             process = table[actor]
-            name = f" {comment_text(process.name)}" if process.name else ""
+            name = f" {plain_text(process.name)}" if process.name else ""
             lines += ["", f"# {process.role} {actor} {list(process.pids)}{name}"]
         lines += group
     return "\n".join(lines) + "\n"

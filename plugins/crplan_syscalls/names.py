@@ -48,17 +48,10 @@ def signal_text(number: int) -> str:
     return f"SIGRT_{number - 32}" if 32 <= number <= 64 else str(number)
 
 
-def comment_text(text: str, limit: int = 64) -> str:
-    """Make any text harmless in a comment: no breakout, no line splice by trigraph, no control characters, bounded."""
+def plain_text(text: str, limit: int = 64) -> str:
+    """Make any text harmless in a comment, in a C string and on a terminal; marks that may not stand there become dots.
+
+    No `*/`, no quote or backslash, no `?` (trigraphs splice lines), no control character, and `limit` characters at most.
+    """
     kept = "".join(mark if mark.isascii() and (mark.isalnum() or mark in " ._-+=:,;()[]<>@#'") else "." for mark in text)
     return kept if len(kept) <= limit else kept[: limit - 3] + "..."
-
-
-def string_text(text: str, limit: int = 64) -> str:
-    """Write any text as a C string literal of at most `limit` bytes: everything unusual as three octal digits."""
-    kept = text.encode("utf-8", "backslashreplace")[:limit]
-    return (
-        '"'
-        + "".join(chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b" _-.," else f"\\{byte:03o}" for byte in kept)
-        + '"'
-    )

@@ -4,7 +4,7 @@ from importlib import resources
 from typing import Final
 
 from crplan_syscalls.calls import Call, calls
-from crplan_syscalls.names import comment_text, flags_text, signal_text, string_text
+from crplan_syscalls.names import flags_text, plain_text, signal_text
 from planner.identity import ProcessId
 from planner.plans import AnyStep, Enter, Plan, Process, Verify, set_tid
 
@@ -31,7 +31,7 @@ def emit_program(plan: Plan) -> str:
         lines.append(_step_line(step, what, rows, listed if others else 0, len(others), following[step.number], rules))
         if others:
             listed += len(others)
-            note = "" if isinstance(step, Verify) else " waits: " + ", ".join(comment_text(w.rule) for w in step.waits)
+            note = "" if isinstance(step, Verify) else " waits: " + ", ".join(plain_text(w.rule) for w in step.waits)
             lists.append(f"\t{', '.join(map(str, others))}, /* {step.number}{note} */")
     levels = max((len(process.pids) for process in plan.processes), default=1)
     sizes = {"PROCESSES": len(plan.processes) + 1, "STEPS": len(plan.steps) + 1, "LEVELS": levels, "ROOT": rows[plan.root]}
@@ -47,7 +47,7 @@ def emit_program(plan: Plan) -> str:
         + "};",
         "static const unsigned lists[] = {\n" + "".join(f"{line}\n" for line in lists or ["\t0,"]) + "};",
         f"static const char rules[][{RULE_BYTES + 1}] = {{\n"
-        + "".join(f"\t{string_text(rule, RULE_BYTES)},\n" for rule in rules or [""])
+        + "".join(f'\t"{plain_text(rule, RULE_BYTES)}",\n' for rule in rules or [""])
         + "};",
     ]
     defines = "".join(f"#define {name} {value}\n" for name, value in sizes.items())
@@ -70,7 +70,7 @@ def _head(plan: Plan) -> str:
         "user namespaces. CRPLAN_DRY_RUN=1 prints the steps; CRPLAN_TIMEOUT is how many seconds may pass without progress",
         "(30).",
     ]
-    lines += [f"Not restored: {comment_text(sentence, 200)}" for sentence in plan.uncovered]
+    lines += [f"Not restored: {plain_text(sentence, 200)}" for sentence in plan.uncovered]
     return "/*\n" + "".join(f" * {line}".rstrip() + "\n" for line in lines) + " */"
 
 
@@ -103,7 +103,7 @@ def _process_lines(plan: Plan, rows: dict[ProcessId, int]) -> list[str]:
 
 def _process_line(process: Process, first: int, ends: int) -> str:
     numbers = ", ".join(map(str, set_tid(process.pids)))
-    name = f" {comment_text(process.name)}" if process.name else ""
+    name = f" {plain_text(process.name)}" if process.name else ""
     return f"{{{KINDS[process.role]}, {first}, {ends}, {len(process.pids)}, {{{numbers}}}}}, /* {process.pid}{name} */"
 
 
@@ -118,7 +118,7 @@ def _step_line(
         d = step.status if step.zombie else -1
     fields = (what.op, rows.get(step.actor, 0), 0 if isinstance(step, Enter) else rows.get(what.subject, 0), a, b, c, d)
     tail = (at, count, following, rules[step.rule])
-    return f"{{{', '.join(map(str, fields + tail))}}}, /* {step.number} {words(step, what)}: {comment_text(step.rule)} */"
+    return f"{{{', '.join(map(str, fields + tail))}}}, /* {step.number} {words(step, what)}: {plain_text(step.rule)} */"
 
 
 def words(step: AnyStep, what: Call) -> str:
