@@ -79,7 +79,7 @@ def _check_proc(root: int) -> None:
         raise BadImage(f"/proc/{root}", "/proc shows another pid namespace than this process is in")
     if not os.path.exists(f"/proc/{root}/status"):
         raise BadImage(f"/proc/{root}", "there is no such process")
-    if read_status(f"/proc/{root}").number != root or not os.path.exists(f"/proc/{root}/task/{root}"):
+    if read_status(f"/proc/{root}").thread_group != root:
         raise BadImage(f"/proc/{root}", "is a thread; give the process that it belongs to")
 
 

@@ -43,6 +43,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     """As the reader sees it, which is the name of its directory."""
+    thread_group: int
+    """Number of the leader of its thread group."""
     pids: tuple[int, ...]
     groups: tuple[int, ...]
     sessions: tuple[int, ...]
@@ -72,6 +74,7 @@ def read_status(directory: str) -> Status:
     state: TaskState = "zombie" if letter == "Z" else "stopped" if letter == "T" else "running"
     return Status(
         number=int(lines["Pid"]),
+        thread_group=int(lines["Tgid"]),
         pids=_vector(lines["NSpid"]),
         groups=_vector(lines["NSpgid"]),
         sessions=_vector(lines["NSsid"]),
