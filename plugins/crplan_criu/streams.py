@@ -14,11 +14,12 @@ from planner.hookspecs import BadImage
 BLOCK: Final = 1 << 17
 """Bytes read from the file at a time."""
 
-FREE: Final = 256 << 20
-"""Bytes of output that are allowed whatever the ratio: topology images of thousands of tasks shrink to a hundredth and less."""
+FREE: Final = 3 << 30
+"""Bytes of output that are allowed whatever the ratio: pages that a program has allocated and left empty shrink to nearly
+nothing, and so do thousands of images that are almost the same. They are passed over in seconds."""
 
 MOST_RATIO: Final = 500
-"""Bytes of output for each byte of input, beyond `FREE`. Memory pages seldom shrink to a tenth."""
+"""Bytes of output for each byte of input, beyond `FREE`. Memory that is in use seldom shrinks to a tenth."""
 
 WINDOW: Final = 32 << 20
 """Memory that a zstd frame may ask for, in bytes; engines write frames of 8 MiB and less."""

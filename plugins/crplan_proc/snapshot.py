@@ -115,13 +115,11 @@ def _read(root: int) -> Snapshot:
                 continue
     if root not in everyone:
         raise Gone(f"process {root}")
-    parents: dict[int, int] = {}
-    numbers = sorted(_members(root, everyone, parents))
+    numbers = sorted(_members(root, everyone))
     if len(numbers) > MOST_TASKS:
         raise BadImage(f"/proc/{root}", f"the tree has more than {MOST_TASKS} processes")
     processes = {number: _process(number) for number in numbers}
-    owners: dict[int, int] = {}
-    _relate(processes, parents, owners)
+    parents, owners = _related(processes)
     alive = [number for number in numbers if processes[number].status.state != "zombie"]
     return Snapshot(
         root=root,
@@ -137,7 +135,7 @@ def _led_by(status: Status) -> tuple[int, int]:
     return status.groups[0], status.sessions[0]
 
 
-def _members(root: int, everyone: dict[int, Status], parents: dict[int, int]) -> set[int]:
+def _members(root: int, everyone: dict[int, Status]) -> set[int]:
     """Return the descendants of `root` and, where it is the init of its namespace, all who are in that namespace or below."""
     children: dict[int, list[int]] = {}
     for status in everyone.values():
@@ -145,8 +143,13 @@ def _members(root: int, everyone: dict[int, Status], parents: dict[int, int]) ->
     members: set[int] = set()
     waiting = [root]
     vector = everyone[root].pids
+    parents: dict[int, int] = {}
     if vector[-1] == 1:
         inode = _inode(f"/proc/{root}/ns/pid")
+        if not inode:
+            raise BadImage(
+                f"/proc/{root}/ns/pid", "may not be read, so who else is in that namespace is unknown; capture as root"
+            )
         for status in everyone.values():
             if len(status.pids) >= len(vector) and status.number != root and _inside(status.number, inode, parents):
                 waiting.append(status.number)
@@ -210,8 +213,10 @@ def _process(number: int) -> Process:
     return Process(status=status, threads=tuple(threads), namespaces=tuple(namespaces), for_children=for_children)
 
 
-def _relate(processes: dict[int, Process], parents: dict[int, int], owners: dict[int, int]) -> None:
-    """Find what encloses and owns every namespace of the tree."""
+def _related(processes: dict[int, Process]) -> tuple[dict[int, int], dict[int, int]]:
+    """Return what encloses and what owns every namespace of the tree."""
+    parents: dict[int, int] = {}
+    owners: dict[int, int] = {}
     asked: set[int] = set()
     for number, process in processes.items():
         for kind, inode in process.namespaces:
@@ -223,3 +228,4 @@ def _relate(processes: dict[int, Process], parents: dict[int, int], owners: dict
                 parents.update(related_namespaces(file, NS_GET_PARENT))
             if kind != "user":
                 owners.update(related_namespaces(file, NS_GET_USERNS))
+    return parents, owners

@@ -30,6 +30,7 @@ from planner.events import (
 )
 from planner.forest import Forest, fold, image_id
 from planner.hookspecs import BadImage
+from planner.identity import ProcessId
 from planner.pipeline import read
 from tests.kernel.histories import PROFILES, Historian, Standing, World
 from tests.kernel.puppets import Arena, available
@@ -356,6 +357,26 @@ def test_what_is_no_process_is_refused() -> None:
             capture(thread)
 
 
+def test_without_permission_an_init_is_refused_and_a_child_is_read() -> None:
+    with tree("fork()") as init:
+        host = next(int(str(event.at).split("/")[2]) for event in of(TaskRecorded, capture(init)) if event.pids == (2,))
+        program = (
+            "import os\n"
+            "import crplan_proc.kernel, crplan_proc.snapshot\n"
+            "from crplan_proc.capture import capture\n"
+            "from planner.hookspecs import BadImage\n"
+            "os.setresuid(65534, 65534, 65534)\n"
+            f"print([type(event).__name__ for event in capture({host}) if 'Task' in type(event).__name__])\n"
+            f"try: capture({init})\n"
+            "except BadImage as error: print(error.message)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    recorded, refused = done.stdout.splitlines()
+    assert recorded == "['TaskRecorded', 'TaskStateRecorded']"
+    assert "capture as root" in refused
+
+
 def test_a_process_directory_is_an_image() -> None:
     assert number_of(f"/proc/{os.getpid()}") == os.getpid()
     assert number_of("/proc/self") == os.getpid()
@@ -450,7 +471,7 @@ def rebuilt(image: Path | str) -> Iterator[int]:
             assert not namespace or gone(namespace)
 
 
-def topology(forest: Forest, *, signals: bool = False) -> object:
+def topology(forest: Forest, *, signals: bool = False) -> dict[ProcessId, tuple[object, ...]]:
     """All that a rebuild restores: numbers, parents, sessions, groups, threads, ends."""
     return {
         pid: (
@@ -460,7 +481,8 @@ def topology(forest: Forest, *, signals: bool = False) -> object:
             task.session,
             task.zombie,
             task.exit_status,
-            task.exit_signal if signals else 0,
+            # A child that was cloned without a signal is planned with SIGCHLD.
+            (task.exit_signal or signal.SIGCHLD) if signals else 0,
             sorted(thread.pids for thread in forest.threads.get(pid, [])),
             [other for other in forest.tasks if forest.tasks[other].namespace == task.namespace],
         )
