@@ -115,6 +115,9 @@ class _Births:
         target = self._path(above)
         if actor.pid in target:
             raise self._circle(actor, above)
+        if actor.mortal and actor.pid not in self.held and actor.pid not in self.sessions.stand_in_parent:
+            self._move(actor, above)
+            return
         if here[1] not in target:
             # Two branches: one must be born below the other, so that one chain holds both.
             meeting = next(pid for pid in here if pid in set(target))
@@ -174,13 +177,6 @@ class _Births:
 
     # Helpers.
 
-    def _birth_parent(self, actor: Actor) -> ProcessId:
-        """Return the parent at birth: the creator, or the creator's own parent for a sibling."""
-        actors = self.cast.actors
-        while actor.sibling:
-            actor = actors[actor.creator]
-        return actor.creator
-
     def _adopt(self, actor: Actor) -> None:
         """Find or cast the mortal creator whose death gives `actor` to its final parent."""
         cast = self.cast
@@ -189,7 +185,7 @@ class _Births:
         space = actor.space if actor.rule == "born-below" else adopter.space
         if creator is not None and creator.space == space and not cast.is_init(creator):
             beside = actor.pid not in self.held and not actor.early and creator.pid not in self.adopted
-            if beside and self._birth_parent(creator) == adopter.pid:
+            if beside and self.cast.birth_parent(creator) == adopter.pid:
                 actor.sibling = True
                 actor.rule = "session-from-sibling"
                 return

@@ -43,6 +43,7 @@ class Actor:
         "session",
         "sibling",
         "space",
+        "stage",
         "zombie",
     )
 
@@ -68,6 +69,8 @@ class Actor:
         """The group that the creator must be in; ANY where the group is set later."""
         self.early = False
         """Whether it is born before its creator changes session or group."""
+        self.stage = 0
+        """Which of its creator's changes it is born after; 0 and not `early` is: after all of them."""
         self.sibling = False
         """Whether it is born with CLONE_PARENT."""
         self.adopter = ANY
@@ -92,6 +95,8 @@ class Cast:
         self.findings: list[Finding] = []
         self.root = forest.root
         self.leader_spaces: dict[ProcessId, NamespaceId] = {}
+        self.moves: dict[ProcessId, list[ProcessId]] = {}
+        """Groups that an outer parent puts a process in, one after the other, before its own changes."""
         self._used: dict[NamespaceId, set[int]] | None = None
         self._next: dict[NamespaceId, int] = {}
         actors = self.actors
@@ -141,7 +146,7 @@ class Cast:
 
     def covers(self, outer: NamespaceId, inner: NamespaceId) -> bool:
         """Tell whether a task in `outer` can see tasks of `inner`: it is the same namespace or an ancestor of it."""
-        if outer == inner or outer == EXECUTOR_SPACE:
+        if outer in (inner, EXECUTOR_SPACE):
             return True
         if inner == EXECUTOR_SPACE:
             return False
@@ -168,6 +173,12 @@ class Cast:
     def is_init(self, actor: Actor) -> bool:
         """Tell whether an actor is the init of its pid namespace."""
         return self.spaces[actor.space].init == actor.pid
+
+    def birth_parent(self, actor: Actor) -> ProcessId:
+        """Return the parent at birth: the creator, or for a sibling the creator's own parent."""
+        while actor.sibling:
+            actor = self.actors[actor.creator]
+        return actor.creator
 
     def chain(self, space: NamespaceId) -> list[NamespaceId]:
         """Return the namespaces from level 0 down to `space`."""

@@ -7,11 +7,12 @@ CLONE_PARENT then has the right parent), or it cannot see the group either and m
 upwards. The outermost creator that is asked stands in the namespace of the session's leader, which sees every group of the
 session, or is the executor, whose own group is the one outside.
 
-A process is born in one group only. An init that is asked for a second one is spared: a helper that was born in that group
-enters the init's namespace, creates the child and dies, so that the init adopts the child.
+A process is born in one group only. To a second one that it cannot see, only a parent above its namespace can move it. An init
+that is asked for a second one is spared: a helper that was born in that group enters the init's namespace, creates the child and
+dies, so that the init adopts the child.
 """
 
-from collections import deque
+from collections import Counter, deque
 
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
@@ -27,9 +28,15 @@ def settle_groups(cast: Cast) -> None:
         if actor.group in (ANY, actor.pid) or actor.session == actor.pid:
             continue
         if actor.group == OUTSIDE or not _sees(cast, actor, actor.group):
-            demands.append((actor, actor.group, None))
+            add = demands.appendleft if actor.group == OUTSIDE else demands.append
+            add((actor, actor.group, None))
     if demands:
-        _Settling(cast, demands).run()
+        settling = _Settling(cast, demands)
+        settling.run()
+        for pid in settling.makers:
+            actor = cast.actors[pid]
+            if actor.group not in (ANY, pid) and not actor.mortal and not _sees(cast, actor, actor.group):
+                give_outer_parent(cast, actor, actor.group)
 
 
 def leads_group(cast: Cast) -> set[ProcessId]:
@@ -71,6 +78,8 @@ class _Settling:
         self.demands = demands
         self.makers = leads_group(cast)
         self.helpers: dict[tuple[ProcessId, ProcessId, bool, bool, NamespaceId, ProcessId], Actor] = {}
+        self.twins: dict[tuple[ProcessId, ProcessId], Actor] = {}
+        self.served = Counter(actor.creator for actor in cast.actors.values())
 
     def run(self) -> None:
         while self.demands:
@@ -82,6 +91,18 @@ class _Settling:
                 continue
             actor.birth_group = group
             self._ask_creator(actor, group)
+        if self.cast.moves:
+            for actor in self.cast.actors.values():
+                creator = self.cast.actors.get(actor.creator)
+                if creator is not None and creator.pid in self.cast.moves and not actor.stage:
+                    actor.early = actor.early or actor.birth_group == creator.birth_group != ANY
+
+    def _demand(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
+        """Note that `actor` must be born in `group`; the group outside goes first, since nobody can be moved into it."""
+        if group == OUTSIDE:
+            self.demands.appendleft((actor, group, child))
+        else:
+            self.demands.append((actor, group, child))
 
     def _ask_creator(self, actor: Actor, group: ProcessId) -> None:
         """See to it that the creator of `actor` is in `group` when it creates it."""
@@ -93,11 +114,13 @@ class _Settling:
         elif creator.mortal:
             if creator.group == group:
                 return
+            if creator.rule == "orphan-helper":
+                creator = self._own_helper(creator, group, actor)
             if not _sees(cast, creator, group):
-                self._born_in(creator, group, actor)
-            elif creator.group == ANY and creator.birth_group in (ANY, group):
+                self._demand(creator, group, actor)
+            elif creator.group == ANY:
                 creator.group = group
-            else:
+            elif creator.group != group:
                 self._help(actor, group, creator.space, creator.session)
         elif creator.leads_session() and not actor.early:
             if group != creator.pid:
@@ -108,18 +131,25 @@ class _Settling:
             self._help(actor, group, creator.space, actor.birth_session)
         elif creator.leads_session() or creator.group != group:
             actor.early = True
-            self.demands.append((creator, group, actor))
+            self._demand(creator, group, actor)
         else:
-            self.demands.append((creator, group, None))
+            actor.early = creator.pid in self.makers
+            self._demand(creator, group, actor)
 
-    def _born_in(self, creator: Actor, group: ProcessId, actor: Actor) -> None:
-        """Have a helper born in `group`, or a second helper like it where it was born in another."""
-        if creator.birth_group not in (ANY, group):
-            twin = self.cast.add_helper(creator.creator, creator.space, creator.session, creator.rule, actor)
-            twin.adopter, twin.early, twin.sibling = creator.adopter, creator.early, creator.sibling
-            actor.creator = twin.pid
-            creator = twin
-        self.demands.append((creator, group, actor))
+    def _own_helper(self, helper: Actor, group: ProcessId, actor: Actor) -> Actor:
+        """Give the children of a helper that need one group a helper of their own, unless it has no others."""
+        if self.served[helper.pid] == 1:
+            return helper
+        twin = self.twins.get((helper.pid, group))
+        if twin is None:
+            twin = self.cast.add_helper(helper.creator, helper.space, helper.session, helper.rule, actor)
+            twin.adopter, twin.early, twin.sibling = helper.adopter, helper.early, helper.sibling
+            self.twins[helper.pid, group] = twin
+            self.served[twin.pid] = 0
+        actor.creator = twin.pid
+        self.served[helper.pid] -= 1
+        self.served[twin.pid] += 1
+        return twin
 
     def _help(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> None:
         """Have a helper join `group` and create `actor` as its sibling, beside the creator that cannot."""
@@ -136,20 +166,56 @@ class _Settling:
         actor.sibling = True
 
     def _spare(self, creator: Actor, group: ProcessId, child: Actor | None) -> None:
-        """Have somebody else create `child` in `group`, which `creator` was not born in."""
+        """Serve a second group, which `creator` was not born in: somebody else creates `child`, or the outer parent moves it."""
         cast = self.cast
         if child is None or not cast.is_init(creator) or cast.covers(creator.space, cast.space_of(child.birth_session)):
-            because = creator.because if child is None else (*creator.because, *child.because)
-            raise Contradiction(
-                "two-birth-groups",
-                f"task {creator.pid} would have to be born in group {creator.birth_group} and in group {group}, and neither has a "
-                f"number in its pid namespace",
-                because,
-                creator.pid,
-            )
+            if child is not None:
+                child.early = False
+                moves = cast.moves.setdefault(creator.pid, [])
+                if group not in moves:
+                    moves.append(group)
+                child.stage = moves.index(group) + 1
+            give_outer_parent(cast, creator, group)
+            return
         helper = cast.add_helper(child.birth_session, creator.space, child.birth_session, "orphan-helper", child)
         helper.adopter = creator.pid
+        self.served[helper.pid] = 1
         child.creator = helper.pid
         child.early = child.sibling = False
         child.rule = "session-enters"
-        self.demands.append((helper, group, child))
+        self._demand(helper, group, child)
+
+
+def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
+    """See to it that the parent at birth can move `actor` to a group that it cannot see itself; raises Contradiction.
+
+    The parent must stand above the actor's namespace, in the session that the actor is in at that time, and see the group. A
+    helper does that in place of a parent in another session, and the parent adopts the actor afterwards.
+    """
+    parent = cast.actors.get(cast.birth_parent(actor))
+    session = actor.birth_session
+    if parent is None:
+        if session == OUTSIDE:
+            return
+    elif parent.space != actor.space and cast.covers(parent.space, actor.space) and _sees(cast, parent, group):
+        if session in (parent.session, ANY):
+            return
+        if actor.creator == actor.parent and not actor.sibling:
+            helper = cast.add_helper(actor.creator, parent.space, session, "orphan-helper", actor)
+            helper.adopter = actor.parent
+            helper.early, helper.stage, helper.birth_group = actor.early, actor.stage, actor.birth_group
+            actor.creator = helper.pid
+            actor.early, actor.stage = False, 0
+            return
+        creator = cast.actors[actor.creator]
+        if actor.sibling and creator.rule == "group-helper" and creator.adopter in (ANY, actor.parent):
+            creator.adopter = actor.parent
+            actor.sibling = False
+            return
+    raise Contradiction(
+        "two-birth-groups",
+        f"task {actor.pid} would have to be in group {actor.birth_group} and in group {group}, one of which has no number in its "
+        f"pid namespace, and no parent above it can have moved it",
+        actor.because,
+        actor.pid,
+    )

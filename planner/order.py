@@ -15,12 +15,22 @@ from planner.forest import Contradiction
 from planner.groups import leads_group
 from planner.identity import OUTSIDE, ProcessId
 
+Key = tuple[ProcessId, int]
+"""A creation (0) or a change (1 and up) of an actor."""
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """What an actor changes: `setsid`, `make` its own group, `join` a group, or be `moved` to one by its outer parent."""
+
+    kind: str
+    group: ProcessId
+
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """A creation, or with `change` the change of session or group, of one actor; `after` are earlier ones of others by rule."""
+    """A creation, or a change of session or group, of one actor; `after` are creations that come first, by rule."""
 
     pid: ProcessId
-    change: str
+    change: Change | None
     after: tuple[tuple[ProcessId, str], ...] = ()
 
 
@@ -30,174 +40,181 @@ class Order:
     def __init__(self, cast: Cast) -> None:
         """Prepare for one cast; `find` does the work."""
         self.cast = cast
-        self.makers = leads_group(cast)
         self.put_off: set[ProcessId] = set()
-        self.changes: dict[ProcessId, str] = {}
+        self.changes: dict[ProcessId, list[Change]] = {}
+        self.made: dict[ProcessId, int] = {}
+        """For each leader, which of its changes makes its group."""
 
     def find(self) -> list[Event]:
         """Return all creations and changes in order; raises Contradiction for a circle that cannot be loosened."""
         while True:
-            self.changes = self._changes()
+            self._decide_changes()
             order, stuck = self._sort()
             if not stuck:
                 return order
             if not self._loosen(stuck):
                 raise self._circle(stuck)
 
-    def _changes(self) -> dict[ProcessId, str]:
-        """Return what each actor changes during the births: "setsid", "make" its group, or "join" one."""
+    def _decide_changes(self) -> None:
+        """Decide what each actor changes during the births, in order."""
         cast = self.cast
-        changes: dict[ProcessId, str] = {}
+        makers = leads_group(cast)
+        saving = self._parents_in_group()
+        changes: dict[ProcessId, list[Change]] = {
+            pid: [Change("moved", group) for group in cast.moves[pid]] for pid in cast.moves
+        }
+        made: dict[ProcessId, int] = {}
         for actor in cast.actors.values():
-            if actor.session == actor.pid:
-                changes[actor.pid] = "setsid"
-            elif actor.pid in self.makers:
-                changes[actor.pid] = "make"
-            elif actor.mortal and actor.group != ANY:
-                changes[actor.pid] = "join"
-            elif actor.group not in (ANY, OUTSIDE) and actor.pid not in self.put_off:
-                leader = cast.actors[actor.group]
-                if leader.order < actor.order and actor.birth_group == ANY and self._saves(actor):
-                    changes[actor.pid] = "join"
-        return changes
-
-    def _saves(self, actor: Actor) -> bool:
-        """Tell whether joining before it creates children saves the children a setpgid, and the actor does not inherit."""
-        creator = self.cast.actors.get(actor.creator)
-        if creator is None or creator.group == actor.group or actor.group == creator.pid:
-            return False
-        return actor.pid in self._parents_in_group() and self.cast.covers(actor.space, self.cast.space_of(actor.group))
+            pid = actor.pid
+            if actor.session == pid:
+                change = Change("setsid", pid)
+            elif pid in makers:
+                change = Change("make", pid)
+            elif (actor.mortal and actor.group != ANY) or (pid in saving and self._may_join(actor)):
+                change = Change("join", actor.group)
+            else:
+                continue
+            own = changes.setdefault(pid, [])
+            own.append(change)
+            if change.kind != "join":
+                made[pid] = len(own)
+        self.changes, self.made = changes, made
 
     def _parents_in_group(self) -> set[ProcessId]:
-        if not hasattr(self, "_parents"):
-            actors = self.cast.actors
-            self._parents = {
-                actor.creator
-                for actor in actors.values()
-                if actor.creator in actors and actors[actor.creator].group == actor.group != actor.pid
-            }
-        return self._parents
+        """Return the tasks that would save a child a setpgid by joining their group before they create it."""
+        actors = self.cast.actors
+        return {
+            actor.creator
+            for actor in actors.values()
+            if actor.creator in actors and actors[actor.creator].group == actor.group != actor.pid
+        }
 
-    def _edges(self) -> dict[tuple[ProcessId, bool], list[tuple[ProcessId, bool, str]]]:
-        """Return the edges between actors other than creator and child, by the later event: (earlier actor, change, rule)."""
+    def _may_join(self, actor: Actor) -> bool:
+        """Tell whether a task can join its group early: it sees it, its leader comes first, and it does not inherit it anyway."""
         cast = self.cast
-        edges: dict[tuple[ProcessId, bool], list[tuple[ProcessId, bool, str]]] = {}
+        creator = cast.actors.get(actor.creator)
+        if actor.group in (ANY, OUTSIDE) or actor.pid in self.put_off or actor.birth_group != ANY or creator is None:
+            return False
+        if creator.group == actor.group or actor.group == creator.pid or cast.actors[actor.group].order > actor.order:
+            return False
+        return cast.covers(actor.space, cast.space_of(actor.group))
+
+    def _edges(self) -> dict[Key, list[tuple[ProcessId, int, str]]]:
+        """Return the edges between actors other than creator and child, by the later event."""
+        cast = self.cast
+        edges: dict[Key, list[tuple[ProcessId, int, str]]] = {}
         for actor in cast.actors.values():
             creator = cast.actors.get(actor.creator)
-            space = OUTSIDE if creator is None else creator.space
-            if actor.pid != 1 and (creator is None or space != actor.space):
+            if actor.pid != 1 and (creator is None or creator.space != actor.space):
                 record = cast.spaces[actor.space]
                 if record.init != actor.pid:
-                    edges.setdefault((actor.pid, False), []).append((record.init, False, "init-before-entry"))
-                elif creator is None and record.level > 0:
-                    edges.setdefault((actor.pid, False), []).append((cast.spaces[record.parent].init, False, "init-before-entry"))
-        for pid, change in self.changes.items():
-            group = cast.actors[pid].group
-            if change == "join" and group in self.changes:
-                edges.setdefault((pid, True), []).append((group, True, "group-before-member"))
-            elif change == "join":
-                edges.setdefault((pid, True), []).append((group, False, "group-before-member"))
+                    edges.setdefault((actor.pid, 0), []).append((record.init, 0, "init-before-entry"))
+        for pid, changes in self.changes.items():
+            for index, change in enumerate(changes, 1):
+                if change.group != pid:
+                    before = (change.group, self.made.get(change.group, 0), "group-before-member")
+                    edges.setdefault((pid, index), []).append(before)
         return edges
 
-    def _sort(self) -> tuple[list[Event], list[tuple[ProcessId, bool]]]:
+    def _stage(self, actor: Actor) -> int:
+        """Return the number of changes of its creator that an actor is born after."""
+        if actor.early:
+            return 0
+        return actor.stage or len(self.changes.get(actor.creator, ()))
+
+    def _sort(self) -> tuple[list[Event], list[Key]]:
         """Sort by Kahn's algorithm with a heap over image order; also return what is left when it ends in a circle."""
         actors = self.cast.actors
         changes = self.changes
         edges = self._edges()
-        waiting: dict[tuple[ProcessId, bool], int] = {key: len(before) for key, before in edges.items()}
-        unlocks: dict[tuple[ProcessId, bool], list[tuple[ProcessId, bool]]] = {}
+        waiting = {key: len(before) for key, before in edges.items()}
+        unlocks: dict[Key, list[Key]] = {}
         for key, before in edges.items():
-            for pid, change, _ in before:
-                unlocks.setdefault((pid, change), []).append(key)
-        early: dict[ProcessId, list[Actor]] = {}
-        late: dict[ProcessId, list[Actor]] = {}
+            for pid, index, _ in before:
+                unlocks.setdefault((pid, index), []).append(key)
+        children: dict[Key, list[ProcessId]] = {}
         for actor in actors.values():
-            (early if actor.early else late).setdefault(actor.creator, []).append(actor)
-        windows = {pid: len(children) for pid, children in early.items()}
-        heap: list[tuple[int, int, ProcessId, bool]] = []
+            children.setdefault((actor.creator, self._stage(actor)), []).append(actor.pid)
+        heap: list[tuple[int, int, ProcessId, int]] = []
+        reached: set[Key] = set()
+        unborn: dict[Key, int] = {}
         order: list[Event] = []
-        serial = 0
 
-        def release(pid: ProcessId, change: bool) -> None:
-            nonlocal serial
-            if not waiting.get((pid, change)):
-                serial += 1
-                heapq.heappush(heap, (actors[pid].order, serial, pid, change))
+        def reach(pid: ProcessId, index: int) -> None:
+            reached.add((pid, index))
+            if not waiting.get((pid, index)):
+                heapq.heappush(heap, (actors[pid].order, len(reached), pid, index))
 
-        open_events: set[tuple[ProcessId, bool]] = set()
-        for actor in (*late.get(OUTSIDE, ()), *early.get(OUTSIDE, ())):
-            open_events.add((actor.pid, False))
-            release(actor.pid, False)
+        for pid in children.get((OUTSIDE, 0), ()):
+            reach(pid, 0)
         while heap:
-            _, _, pid, change = heapq.heappop(heap)
-            after = tuple((before, rule) for before, _, rule in edges.get((pid, change), ()))
-            order.append(Event(pid, changes[pid] if change else "", after))
-            ready: list[tuple[ProcessId, bool]] = []
-            if change:
-                ready += [(child.pid, False) for child in late.get(pid, ())]
-            else:
-                ready += [(child.pid, False) for child in early.get(pid, ())]
-                if pid not in windows and pid in changes:
-                    ready.append((pid, True))
-                elif pid not in changes:
-                    ready += [(child.pid, False) for child in late.get(pid, ())]
-                actor = actors[pid]
-                if actor.early:
-                    windows[actor.creator] -= 1
-                    if windows[actor.creator] == 0:
-                        creator = actor.creator
-                        if creator in changes:
-                            ready.append((creator, True))
-            for key in unlocks.get((pid, change), ()):
+            _, _, pid, index = heapq.heappop(heap)
+            after = tuple((before, rule) for before, _, rule in edges.get((pid, index), ()))
+            order.append(Event(pid, changes[pid][index - 1] if index else None, after))
+            born_here = children.get((pid, index), ())
+            if index < len(changes.get(pid, ())):
+                if born_here:
+                    unborn[pid, index] = len(born_here)
+                else:
+                    reach(pid, index + 1)
+            for child in born_here:
+                reach(child, 0)
+            actor = actors[pid]
+            stage = (actor.creator, self._stage(actor))
+            if not index and stage in unborn:
+                unborn[stage] -= 1
+                if not unborn[stage]:
+                    reach(actor.creator, stage[1] + 1)
+            for key in unlocks.get((pid, index), ()):
                 waiting[key] -= 1
-                if not waiting[key] and key in open_events:
-                    ready.append(key)
-            for key in ready:
-                open_events.add(key)
-                release(*key)
-        if len(order) == len(actors) + len(changes):
+                if not waiting[key] and key in reached:
+                    heapq.heappush(heap, (actors[key[0]].order, len(reached), *key))
+        if len(order) == len(actors) + sum(map(len, changes.values())):
             return order, []
-        done = {(event.pid, bool(event.change)) for event in order}
-        stuck = [(pid, False) for pid in actors if (pid, False) not in done]
-        stuck += [(pid, True) for pid in changes if (pid, True) not in done]
+        counts: dict[ProcessId, int] = {}
+        for event in order:
+            counts[event.pid] = counts.get(event.pid, 0) + 1
+        stuck = [(pid, i) for pid in actors for i in range(counts.get(pid, 0), len(changes.get(pid, ())) + 1)]
         return order, stuck
 
-    def _loosen(self, stuck: list[tuple[ProcessId, bool]]) -> bool:
+    def _loosen(self, stuck: list[Key]) -> bool:
         """Put off joins that only save steps, else keep windows open by helpers; tell whether anything was loosened."""
         actors = self.cast.actors
-        joins = [pid for pid, change in stuck if change and self.changes[pid] == "join" and not actors[pid].mortal]
+        left = set(stuck)
+        joins = [pid for pid, index in stuck if index and self.changes[pid][index - 1].kind == "join" and not actors[pid].mortal]
         if joins:
             self.put_off.update(joins)
             return True
-        held = [actors[pid] for pid, change in stuck if not change and actors[pid].early and actors[pid].rule != "window-helper"]
-        held = [actor for actor in held if actor.creator in actors and (actor.creator, True) in set(stuck)]
+        held = [actors[pid] for pid, index in stuck if not index and actors[pid].rule != "window-helper"]
+        held = [actor for actor in held if (actor.creator, self._stage(actor) + 1) in left and actor.creator in actors]
         for actor in held:
             creator = actors[actor.creator]
-            helper = self.cast.add_helper(creator.pid, creator.space, actor.birth_session, "window-helper", actor)
-            helper.early = True
+            session = creator.session if actor.birth_session == ANY else actor.birth_session
+            helper = self.cast.add_helper(creator.pid, creator.space, session, "window-helper", actor)
+            helper.early, helper.stage = actor.early, actor.stage
             helper.sibling = actor.sibling
             helper.birth_group = actor.birth_group
             actor.creator = helper.pid
             actor.sibling = True
-            actor.early = False
+            actor.early, actor.stage = False, 0
         return bool(held)
 
-    def _circle(self, stuck: list[tuple[ProcessId, bool]]) -> Contradiction:
+    def _circle(self, stuck: list[Key]) -> Contradiction:
         """Explain a circle of births and changes by the actors on it."""
         import networkx as nx
 
-        graph: nx.DiGraph[tuple[ProcessId, bool]] = nx.DiGraph()
-        left = set(stuck)
+        graph: nx.DiGraph[Key] = nx.DiGraph()
         for actor in self.cast.actors.values():
-            graph.add_edge((actor.creator, actor.creator in self.changes and not actor.early), (actor.pid, False))
-            if actor.pid in self.changes:
-                graph.add_edge((actor.pid, False), (actor.pid, True))
-            if actor.early and actor.creator in self.changes:
-                graph.add_edge((actor.pid, False), (actor.creator, True))
+            stage = self._stage(actor)
+            graph.add_edge((actor.creator, stage), (actor.pid, 0))
+            for index in range(len(self.changes.get(actor.pid, ()))):
+                graph.add_edge((actor.pid, index), (actor.pid, index + 1))
+            if stage < len(self.changes.get(actor.creator, ())):
+                graph.add_edge((actor.pid, 0), (actor.creator, stage + 1))
         for key, before in self._edges().items():
-            for pid, change, _ in before:
-                graph.add_edge((pid, change), key)
-        circle = [edge[0] for edge in nx.find_cycle(graph.subgraph(left))]
-        words = [f"{pid} {self.changes[pid] + 's' if change else 'is created'}" for pid, change in circle]
+            for pid, index, _ in before:
+                graph.add_edge((pid, index), key)
+        circle = [edge[0] for edge in nx.find_cycle(graph.subgraph(stuck))]
+        words = [f"{pid}: {self.changes[pid][index - 1].kind if index else 'created'}" for pid, index in circle]
         because = dict.fromkeys(seq for pid, _ in circle for seq in self.cast.actors[pid].because)
         return Contradiction("order-circle", f"each waits for the one before: {', '.join(words)}", because, circle[0][0])

@@ -32,7 +32,7 @@ def decide(forest: Forest, first: Sequence) -> list[DecisionEvent]:
     ]
     names = {pid: task.name for pid, task in forest.tasks.items()}
     for event in order:
-        if not event.change:
+        if event.change is None:
             actor = cast.actors[event.pid]
             decisions.append(
                 ProcessPlanned(

@@ -90,6 +90,8 @@ _RULES = (
     Rule("flag-before-adoption", "The adopter is a subreaper before the helper ends.", "find_new_reaper"),
     Rule("ended-before-reaped", "A helper has ended before it is reaped.", "wait(2)"),
     Rule("reaped-before-flag-off", "The adopter stays a subreaper until the helper is gone.", "find_new_reaper"),
+    Rule("child-before-leaving", "A child that inherits a group is created before its creator is moved out of it.", "setpgid(2)"),
+    Rule("entry-before-ending", "A pid namespace is entered before its init ends.", "setns(2): ESRCH, ENOENT"),
     Rule("served-before-ending", "A helper ends after everything that needs it.", "exit(2)"),
 )
 

@@ -105,8 +105,8 @@ class Sessions:
                 return "window"
             raise Contradiction(
                 "session-from-above",
-                f"task {actor.pid} is in session {session}, which its parent {parent.pid} never was in; the session's leader lives "
-                f"above the parent's pid namespace, so no member of it can have been below the parent",
+                f"task {actor.pid} is in session {session}, which its parent {parent.pid} never was in; the session's leader "
+                f"lives above the parent's pid namespace, so no member of it can have been below the parent",
                 (*actor.because, *parent.because),
                 actor.pid,
             )
@@ -156,8 +156,8 @@ class Sessions:
         where = "outside the image" if actor.parent == OUTSIDE else f"task {actor.parent}"
         raise Contradiction(
             "session-from-below",
-            f"task {actor.pid} is in session {session}, whose leader lives deeper than the task's parent ({where}): only a sibling "
-            f"can have created it, and the leader does not have that parent",
+            f"task {actor.pid} is in session {session}, whose leader lives deeper than the task's parent ({where}): only a "
+            f"sibling can have created it, and the leader does not have that parent",
             (*actor.because, *(leader.because if leader is not None else ())),
             actor.pid,
         )
@@ -214,7 +214,7 @@ class _Peeling:
                 if pid in self.done or self.later[pid]:
                     continue
                 unborn = [session for session in self.open.get(pid, ()) if session not in self.done]
-                if len(unborn) > 1 or (pid in demanded and pid not in self.open):
+                if not self._free_to_go(pid, unborn) or (pid in demanded and pid not in self.open):
                     waiting.append(pid)
                     continue
                 self._take_off(pid, unborn, ready)
@@ -243,7 +243,12 @@ class _Peeling:
         pid = self.by_place[place]
         if pid in self.done or self.later[pid]:
             return False
-        return pid in self.open and sum(session not in self.done for session in self.open[pid]) <= 1
+        return pid in self.open and self._free_to_go(pid, [session for session in self.open[pid] if session not in self.done])
+
+    def _free_to_go(self, pid: ProcessId, unborn: list[ProcessId]) -> bool:
+        """Tell whether a leader's birth session can serve all that it is demanded by and that is born before it."""
+        birth_session = self.cast.actors[pid].birth_session
+        return not unborn or (len(unborn) == 1 and birth_session in (ANY, unborn[0]))
 
     def _place(self, pid: ProcessId) -> int:
         return self.cast.actors[pid].order

@@ -91,15 +91,18 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
     level = len(known) - 1
     session_space = cast.space_of(members[0].session) if members[0].session != OUTSIDE else NamespaceId(0)
     if not complete:
+        # An init whose group is led from its own namespace could never end (rule "init-trap" of the kernel).
+        barred = {member.space for member in members if member.level > 0 and cast.is_init(member)}
         deepest = session_space
         for member in members:
-            # An init whose group is led from its own namespace could never end (rule "init-trap" of the kernel).
-            space = cast.spaces[member.space].parent if cast.is_init(member) and member.level > 0 else member.space
-            if cast.covers(deepest, space):
+            space = member.space
+            for here in reversed(cast.chain(space)) if barred else ():
+                if here in barred:
+                    space = cast.spaces[here].parent
+            if cast.covers(deepest, space) and (cast.spaces[space].level < level or cast.is_free(space, known)):
                 deepest = space
-        if cast.spaces[deepest].level < level:
-            return _lost_space(cast, known, session_space, members[0]), known
-        return deepest, known
+        if cast.spaces[deepest].level >= level:
+            return deepest, known
     candidates = [cast.space_at(member.space, level) for member in members if member.level >= level]
     candidates += [space for space, record in cast.spaces.items() if record.level == level]
     for space in candidates:

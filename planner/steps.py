@@ -9,7 +9,6 @@ that it needs, and all else is the order of steps within one process.
 
 from planner.cast import ANY, Actor, Cast
 from planner.events import StepPlanned
-from planner.forest import Contradiction
 from planner.groups import leads_group
 from planner.identity import OUTSIDE, ProcessId, Sequence, StepNumber
 from planner.order import Event
@@ -51,6 +50,12 @@ class Steps:
         """The namespace, by its init, that an actor's children are born in, where it is not its own."""
         self.siblings: dict[ProcessId, list[int]] = {}
         """Steps of others that gave a process a child."""
+        self.moved: dict[ProcessId, int] = {}
+        """The last step by which an outer parent moved a process."""
+        self.last: dict[ProcessId, int] = {}
+        """The last step of each process so far."""
+        self.entries: dict[ProcessId, list[int]] = {}
+        """Steps that created a process in a namespace from outside it, by the namespace's init."""
         self.joins: dict[ProcessId, list[int]] = {}
         """Steps that joined a group."""
         self.reaps: dict[ProcessId, list[int]] = {}
@@ -74,6 +79,7 @@ class Steps:
 
     def _add(self, step: AnyStep, because: tuple[Sequence, ...]) -> int:
         self.actors_of.append(step.actor)
+        self.last[step.actor] = step.number
         self.planned.append(StepPlanned(step=step, because=because))
         return step.number
 
@@ -91,21 +97,31 @@ class Steps:
         actors = self.cast.actors
         for event in order:
             actor = actors[event.pid]
-            if event.change == "":
+            change = event.change
+            if change is None:
                 self._create(actor, event)
-            elif event.change == "setsid":
-                step = SetSession(number=self._next(), actor=actor.pid, rule="session-leader")
+            elif change.kind == "setsid":
+                waits = self._waits(actor.pid, [(self.moved.get(actor.pid, 0), "group-before-member")])
+                step = SetSession(number=self._next(), actor=actor.pid, rule="session-leader", waits=waits)
                 self.changed[actor.pid] = self._add(step, actor.because)
                 self.groups[actor.pid] = actor.pid
-            elif event.change == "make":
+            elif change.kind == "make":
                 self._set_group(actor, actor.pid, "group-leader", [])
                 self.changed[actor.pid] = len(self.planned)
-            elif self.groups[actor.pid] != actor.group:
+            elif change.kind == "moved":
+                self._set_group_by_parent(actor, change.group, self._made(change.group))
+            elif self.groups[actor.pid] != change.group:
                 rule = actor.rule if actor.mortal else "group-member"
-                self._set_group(actor, actor.group, rule, [(self.changed.get(actor.group, 0), "group-before-member")])
+                self._set_group(actor, change.group, rule, self._made(change.group))
+
+    def _made(self, group: ProcessId) -> Needs:
+        """Return the step that made a group, as what joining it needs."""
+        return [(self.changed.get(group, 0) or self.created.get(group, 0), "group-before-member")]
 
     def _set_group(self, actor: Actor, group: ProcessId, rule: str, needs: Needs) -> None:
         """Have `actor` move itself to a group that it can see."""
+        if actor.pid in self.moved:
+            needs = [*needs, (self.moved[actor.pid], "group-before-member")]
         waits = self._waits(actor.pid, needs)
         number = self._next()
         self._add(SetGroup(number=number, actor=actor.pid, rule=rule, waits=waits, target=actor.pid, group=group), actor.because)
@@ -134,6 +150,8 @@ class Steps:
         elif rule == "parent-creates" and where != own and not is_init:
             rule = "entered"
         needs = [(self.created[pid], rule) for pid, rule in event.after]
+        if actor.creator in self.moved:
+            needs.append((self.moved[actor.creator], "group-before-member"))
         step = Create(
             number=self._next(),
             actor=actor.creator,
@@ -145,6 +163,8 @@ class Steps:
             exit_signal=0 if actor.sibling else actor.exit_signal,
         )
         self.created[actor.pid] = self._add(step, actor.because)
+        if where != own:
+            self.entries.setdefault(where, []).append(step.number)
         self.groups[actor.pid] = self.groups.get(actor.creator, OUTSIDE)
         if actor.sibling:
             self.parents[actor.pid] = self.parents[actor.creator]
@@ -179,29 +199,28 @@ class Steps:
         """Move a task to its final group, by itself or by its outer parent."""
         cast = self.cast
         group = actor.group
-        needs.append((self.changed.get(group, 0) or self.created.get(group, 0), "group-before-member"))
+        needs += self._made(group)
         if group != OUTSIDE and cast.covers(actor.space, cast.space_of(group)):
             self._set_group(actor, group, "group-member", needs)
             return
-        parent = cast.actors.get(self.parents[actor.pid])
-        if parent is None or parent.session != actor.session or not cast.covers(parent.space, cast.space_of(group)):
-            raise Contradiction(
-                "group-out-of-sight",
-                f"task {actor.pid} cannot return to group {group}, which has no number in its pid namespace",
-                actor.because,
-                actor.pid,
-            )
         needs.append((self.changed.get(actor.pid, 0), "group-before-member"))
+        self._set_group_by_parent(actor, group, needs)
+
+    def _set_group_by_parent(self, actor: Actor, group: ProcessId, needs: Needs) -> None:
+        """Have the outer parent move `actor` to a group that has no number in its pid namespace."""
+        parent = self.parents[actor.pid]
+        needs = [*needs, (self.last.get(actor.pid, 0), "child-before-leaving")]
         number = self._next()
         step = SetGroup(
             number=number,
-            actor=parent.pid,
+            actor=parent,
             rule="group-by-parent",
-            waits=self._waits(parent.pid, needs),
+            waits=self._waits(parent, needs),
             target=actor.pid,
             group=group,
         )
         self._add(step, actor.because)
+        self.moved[actor.pid] = number
         self.joins.setdefault(group, []).append(number)
         self.groups[actor.pid] = group
 
@@ -295,9 +314,10 @@ class Steps:
             needs.append((self.adoption, "adoptions-in-order"))
             if init:
                 needs += [(number, "served-before-ending") for number in self.reaps.get(actor.pid, ())]
+                needs += [(number, "entry-before-ending") for number in self.entries.get(actor.pid, ())]
             if self._is_killed(actor):
                 parent = self.parents[actor.pid] if actor.parent == ANY else actor.parent
-                needs.append((self._last_step_of(actor.pid), "served-before-ending"))
+                needs.append((self.last.get(actor.pid, 0), "served-before-ending"))
                 waits = self._waits(parent, needs)
                 self._add(
                     Kill(
@@ -325,12 +345,6 @@ class Steps:
         """Tell whether a zombie is an init that was ended by a signal, which only its parent can send."""
         init = self.cast.spaces[actor.space].init == actor.pid
         return init and bool(self.cast.forest.tasks[actor.pid].exit_status & 0x7F)
-
-    def _last_step_of(self, pid: ProcessId) -> int:
-        for number in range(len(self.actors_of) - 1, 0, -1):
-            if self.actors_of[number] == pid:
-                return number
-        return self.created[pid]
 
     def _verify(self) -> None:
         forest = self.cast.forest
