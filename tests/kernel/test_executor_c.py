@@ -1,16 +1,31 @@
 """The standalone C program, on the real kernel."""
 
+import contextlib
+import os
+import random
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import pytest
 from crplan_syscalls.program import emit_program
 
+import planner
 from planner.plans import Plan
+from planner.testing.executors import expected, shares
+from planner.testing.plans import PLANS, chain, with_init
 from tests.kernel.executor_suite import ExecutorSuite
+
+IMAGES: Final = [
+    image
+    for image in sorted(Path(__file__).parent.parent.joinpath("data", "linux-cr").glob("*.ckpt"))
+    if "error" not in image.stem
+]
+"""All images but the one that says itself that its checkpoint failed."""
 
 
 class TestProgram(ExecutorSuite):
@@ -33,3 +48,87 @@ class TestProgram(ExecutorSuite):
             source.write_text(emit_program(plan))
             subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, source], check=True, timeout=60)
         return [str(program)]
+
+    @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.stem)
+    def test_every_image_is_rebuilt(self, image: Path, tmp_path: Path) -> None:
+        plan = planner.plan(planner.read(str(image)))
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+
+    def test_any_process_may_be_killed_the_program_included(self, tmp_path: Path) -> None:
+        """The suite kills what was created; here the program itself is among the victims, before ready."""
+        for round_ in range(self.kill_rounds):
+            chance = random.Random(1000 + round_)
+            plan = PLANS[chance.choice(["nested_namespaces", "entered_and_adopted", "zombies", "wide", "subtree"])]()
+            with self.start(plan, tmp_path) as sandbox:
+                executor = sandbox.executor()
+                time.sleep(chance.uniform(0, 0.01))
+                victim = chance.choice(sandbox.members() or [executor])
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+                deadline = time.monotonic() + 2
+                while not sandbox.has_ended() and not sandbox.is_ready():
+                    assert time.monotonic() < deadline, "neither ready nor ended"
+                    time.sleep(0.002)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(executor, signal.SIGTERM)
+                ended = sandbox.ended()
+                assert ended.code in (0, 1, -signal.SIGKILL), ended
+                assert sandbox.left() == []
+
+    def test_a_core_limit_of_the_caller_makes_no_core_file(self, tmp_path: Path) -> None:
+        draft = with_init("core")
+        for number, status in ((2, signal.SIGSEGV), (3, signal.SIGABRT), (4, signal.SIGQUIT)):
+            draft.create(1, number)
+            draft.exit(number, status)
+        draft.verify(1, 0, 1, 1)
+        for number, status in ((2, signal.SIGSEGV), (3, signal.SIGABRT), (4, signal.SIGQUIT)):
+            draft.verify(number, 1, 1, 1, zombie=True, status=status)
+        plan = draft.plan(1)
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+
+    def test_memory_and_signal_handlers_can_be_shared(self, tmp_path: Path) -> None:
+        draft = with_init("shared memory")
+        draft.create(1, 2)
+        draft.create(2, 3, share=("memory",))
+        draft.create(3, 4, share=("memory", "signal_handlers", "files"))
+        draft.setsid(4)
+        draft.create(4, 5)
+        draft.create(3, 6, share=("memory",))
+        draft.exit(6, signal.SIGTERM)
+        for target, parent, session in ((1, 0, 1), (2, 1, 1), (3, 2, 1), (4, 3, 4), (5, 4, 4)):
+            draft.verify(target, parent, session, session)
+        draft.verify(6, 3, 1, 1, zombie=True, status=signal.SIGTERM)
+        plan = draft.plan(1)
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            hosts = {seen.pids[0]: seen.host for seen in sandbox.processes()}
+            assert shares(hosts[2], hosts[3], "memory") and shares(hosts[3], hosts[4], "memory")
+            assert shares(hosts[3], hosts[4], "signal_handlers") and not shares(hosts[2], hosts[3], "signal_handlers")
+            assert not shares(hosts[4], hosts[5], "memory") and not shares(hosts[1], hosts[2], "memory")
+            self.stop(sandbox)
+
+    def test_an_init_ends_by_a_fault_of_its_own(self, tmp_path: Path) -> None:
+        draft = with_init("faulting init")
+        draft.create(1, 10, 1, new_namespace=True)
+        draft.exit(10, signal.SIGSEGV)
+        draft.verify(1, 0, 1, 1)
+        draft.verify(10, 1, 1, 1, zombie=True, status=signal.SIGSEGV)
+        plan = draft.plan(1)
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+
+    def test_a_chain_of_hundreds_stands(self, tmp_path: Path) -> None:
+        plan = chain(500)
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)

@@ -15,6 +15,7 @@ from crplan_syscalls.program import emit_program
 
 from planner.plans import Plan
 from planner.testing.plans import PLANS
+from planner.testing.random_plans import random_plan
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -32,9 +33,18 @@ DESCRIPTOR = re.compile(r"(?<=setns\()\d+|(?<=openat\()\d+|(?<=\) = )\d+(?=$)")
 
 @pytest.mark.parametrize("name", PLANS)
 def test_the_program_makes_the_listed_calls(name: str, tmp_path: Path) -> None:
-    plan = PLANS[name]()
+    compare(PLANS[name](), tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_program_makes_the_listed_calls_of_a_random_history(seed: int, tmp_path: Path) -> None:
+    compare(random_plan(seed), tmp_path)
+
+
+def compare(plan: Plan, directory: Path) -> None:
+    """Compare the listing with a trace, actor by actor."""
     listed = parse_listing(emit_listing(plan))
-    traced = by_level_0(trace(plan, tmp_path))
+    traced = by_level_0(trace(plan, directory))
     assert set(listed) <= set(traced)
     for actor, lines in traced.items():
         seen = list(plan_lines(lines, executor=actor == 0))

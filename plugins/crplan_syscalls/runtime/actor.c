@@ -121,7 +121,7 @@ static long reap(const struct step *step)
 	while (result == -EINTR);
 	if (result < 0)
 		return result;
-	return ends && __atomic_load_n(&board->is_leaving[ends], __ATOMIC_ACQUIRE) ? 0 : -ECHILD;
+	return ends && look(&board->announced[ends]) == DONE ? 0 : -ECHILD;
 }
 
 /* Do one step; 0 or a negative errno, and the call that gave it. */
@@ -181,8 +181,10 @@ static int act(long process)
 		long result;
 
 		for (at = step->list; at < step->list + step->count; at++)
-			/* A child's end is what wait4 waits for. */
-			if (step->op != REAP || lists[at] != processes[step->subject].ends)
+			/* wait4 waits for a child's end itself, but the child may have to be adopted before it ends. */
+			if (step->op == REAP && lists[at] == processes[step->subject].ends)
+				wait_for(&board->announced[lists[at]]);
+			else
 				wait_for(&board->done[lists[at]]);
 		result = perform(number, &what);
 		if (result < 0) {

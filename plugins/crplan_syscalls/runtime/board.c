@@ -30,7 +30,7 @@ struct board {
 	int outside[PROCESSES];	/* the executor's own children, by its own numbers */
 	uint32_t done[STEPS];
 	uint32_t leaves[STEPS];	/* EXIT and KILL steps whose process is about to end */
-	unsigned char is_leaving[STEPS];
+	uint32_t announced[STEPS];	/* the same, as flags */
 };
 
 static struct board *board;
@@ -127,7 +127,7 @@ static void announce(unsigned step)
 {
 	uint32_t at = __atomic_fetch_add(&board->leaving, 1, __ATOMIC_ACQ_REL);
 
-	__atomic_store_n(&board->is_leaving[step], 1, __ATOMIC_RELEASE);
+	raise_flag(&board->announced[step]);
 	__atomic_store_n(&board->leaves[at], step, __ATOMIC_RELEASE);
 	ring();
 }

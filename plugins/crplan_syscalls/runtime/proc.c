@@ -89,28 +89,29 @@ static long read_task(int pid, const char *file, char *buffer, size_t size)
 	return read_file(board->proc, path, buffer, size);
 }
 
-enum life { LIVES, ENDING, ENDED };
+enum life { LIVES, ENDING, LEADER_ENDED, ENDED };
 
 /*
- * Whether a task has ended, and with which wait status. An init that is `ENDING` waits until its namespace is empty, and that
- * may need the executor to reap.
+ * Whether a process has ended, and with which wait status. An init that is `ENDING` waits until its namespace is empty, and
+ * that may need the executor to reap. Where only the `LEADER_ENDED`, other threads are there still.
  */
 static enum life life_of(int pid, int *status)
 {
 	char buffer[1024], *field, *last;
-	int at;
+	int at, ended;
 
 	*status = -1;
 	if (read_task(pid, "/stat", buffer, sizeof buffer) <= 0 || !(field = strrchr(buffer, ')')) || strlen(field) < 3)
 		return ENDED;
 	last = strrchr(field, ' ');
-	if (strchr("ZXx", field[2])) {
+	ended = strchr("ZXx", field[2]) != NULL;
+	if (ended)
 		*status = atoi(last);
-		return ENDED;
-	}
-	/* Field 9 of stat holds the task's flags; the state is field 3. */
-	for (at = 2; at < 9 && field; at++)
+	/* Field 9 of stat holds the task's flags, field 20 the number of its threads; the state is field 3. */
+	for (at = 2; at < (ended ? 20 : 9) && field; at++)
 		field = strchr(field + 1, ' ');
+	if (ended)
+		return field && atoi(field) > 1 ? LEADER_ENDED : ENDED;
 	return field && strtoul(field, NULL, 10) & 4 /* PF_EXITING */ ? ENDING : LIVES;
 }
 

@@ -92,12 +92,21 @@ static unsigned first_pending(void)
 	return step < STEPS ? step : 0;
 }
 
+/* Whether the process that an EXIT or KILL step ends has ended, or its leading thread where the step is about that alone. */
+static int has_ended_as(const struct step *step)
+{
+	int status;
+	enum life life = life_of(at_level_0(step->subject), &status);
+
+	return life == ENDED || (life == LEADER_ENDED && step->op == EXIT && step->b);
+}
+
 /* Mark the steps done whose processes have ended since they were announced; true when some have yet to end. */
 static int settle_ends(void)
 {
 	static uint32_t first;
 	uint32_t at, end = look(&board->leaving);
-	int pending = 0, status;
+	int pending = 0;
 
 	for (at = first; at < end; at++) {
 		uint32_t step = look(&board->leaves[at]);
@@ -107,7 +116,7 @@ static int settle_ends(void)
 			continue;
 		}
 		if (look(&board->done[step]) != DONE) {
-			if (life_of(at_level_0(steps[step].op == KILL ? steps[step].subject : steps[step].actor), &status) == ENDED)
+			if (has_ended_as(&steps[step]))
 				mark_done(step);
 			else
 				pending = 1;
@@ -130,9 +139,9 @@ static void look_for_the_dead(void)
 		if (steps[step].op != CREATE || look(&board->done[step]) != DONE)
 			continue;
 		ends = processes[process].ends;
-		if ((ends && __atomic_load_n(&board->is_leaving[ends], __ATOMIC_ACQUIRE))
+		if ((ends && look(&board->announced[ends]) == DONE)
 		    || life_of(at_level_0(process), &status) == LIVES
-		    || (ends && __atomic_load_n(&board->is_leaving[ends], __ATOMIC_ACQUIRE)))
+		    || (ends && look(&board->announced[ends]) == DONE))
 			continue;
 		for (blame = processes[process].first; blame && look(&board->done[blame]) == DONE; blame = steps[blame].next)
 			;
@@ -147,7 +156,7 @@ static void look_after_init(void)
 	unsigned ends = processes[steps[1].subject].ends;
 
 	memset(&info, 0, sizeof info);
-	if (board->init > 0 && !(ends && board->is_leaving[ends])
+	if (board->init > 0 && !(ends && look(&board->announced[ends]) == DONE)
 	    && !CALL5(SYS_waitid, P_PID, board->init, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, NULL)
 	    && info.si_pid == board->init) {
 		unsigned step = first_pending();
