@@ -78,7 +78,7 @@ def _session_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple
         if cast.space_at(member.space, level) != space:
             raise Contradiction(
                 "session-across-namespaces",
-                f"session {number} has members {shallowest.pid} and {member.pid} in namespaces that its leader cannot both enclose",
+                f"session {number} has members {shallowest.pid} and {member.pid} in namespaces that no leader encloses",
                 (*shallowest.because, *member.because),
                 member.pid,
             )
