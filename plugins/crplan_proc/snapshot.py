@@ -85,7 +85,7 @@ def _check_proc(root: int) -> None:
 
 def _refuse_ending(snapshot: Snapshot) -> None:
     for number, process in snapshot.processes.items():
-        if process.status.ending:
+        if process.status.ending or any(thread.ending for thread in process.threads):
             raise BadImage(
                 f"/proc/{number}",
                 "the process is ending and held up (an init waits for a zombie that entered its namespace): neither alive nor"
@@ -195,7 +195,7 @@ def _process(number: int) -> Process:
                 threads.append(read_status(f"{directory}/task/{name}"))
     except (FileNotFoundError, ProcessLookupError):
         raise Gone(f"process {number}") from None
-    if any(thread.state == "zombie" or thread.ending for thread in threads):
+    if any(thread.state == "zombie" for thread in threads):
         raise Gone(f"a thread of process {number}")
     # A zombie has given its namespaces back but for those of its number and its credentials.
     namespaces = []
