@@ -31,7 +31,7 @@ def _head(plan: Plan) -> str:
         "",
         "It makes a new pid namespace, creates every process in it with its numbers, checks each against /proc,",
         "prints `ready PID` and holds until SIGTERM, SIGINT or the end of that process; then it ends everything.",
-        "The processes wait and run nothing. Needs Linux 5.9 or later, python3, and root or user namespaces.",
+        "The processes wait and run nothing. Needs Linux 5.9 or later, python3 or perl, and root or user namespaces.",
         "CRPLAN_DRY_RUN=1 prints the steps and does nothing; CRPLAN_TIMEOUT is how many seconds a step may take (30).",
         "The steps stand at the end of this file, one a line, in order. Each depends on those before it.",
     ]

@@ -40,8 +40,7 @@ def needs(plan: Plan) -> Iterator[tuple[str, ProcessId]]:
     """Yield what not every machine's agent can do, with the first task that wants it."""
     threads = (step.child for step in plan.steps if isinstance(step, CreateThread))
     cores = (step.actor for step in plan.steps if isinstance(step, Exit) and step.status & CORE_DUMPED)
-    alone = (step.actor for step in plan.steps if isinstance(step, Exit) and step.thread_only)
-    for what, tasks in (("threads", threads), ("cores", cores), ("leaderless", alone)):
+    for what, tasks in (("threads", threads), ("cores", cores)):
         task = next(tasks, None)
         if task is not None:
             yield what, task

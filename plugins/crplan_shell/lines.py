@@ -92,7 +92,7 @@ def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
             words = ["verify", str(subject), "as", _slashed(processes[subject].pids), "parent", str(step.parent)]
             words += ["group", str(step.group), "session", str(step.session), "state", "zombie" if step.zombie else "alive"]
             words += ["status", str(step.status)] * bool(step.zombie and step.status)
-            words += ["subreaper", "on"] * step.subreaper
+            words += ["subreaper", "on"] * (step.subreaper and not step.zombie)
             vectors = sorted(processes[thread].pids for thread in step.threads)
             words += ["threads", ",".join(_slashed(vector) for vector in vectors)] * bool(vectors)
     return words

@@ -123,14 +123,23 @@ begin() {
     fi
     exec 3>&- 4<&-
     wait "$agent" 2>/dev/null
+    code=$?
     agent=''
-    return 1
+    [ "$code" -lt 128 ] && return 1
+    complain 'the agent was killed'
+    finish 1
 }
 
 python_agent() {
     exec python3 -I -S - <<'PYTHON'
 @PYTHON@
 PYTHON
+}
+
+perl_agent() {
+    exec perl - <<'PERL'
+@PERL@
+PERL
 }
 
 if [ -z "$dry_run" ]; then
@@ -145,8 +154,8 @@ if [ -z "$dry_run" ]; then
     trap 'interrupted INT' INT
     trap 'interrupted HUP' HUP
     trap 'left_early $?' EXIT
-    begin python_agent python3 || {
-        complain 'this machine has no python3 (3.8 or later, with ctypes) that could create processes for a shell'
+    begin python_agent python3 || begin perl_agent perl || {
+        complain 'this machine has neither a python3 (3.8 or later, with ctypes) nor a perl that could create processes'
         finish 1
     }
 fi

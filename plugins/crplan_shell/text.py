@@ -17,8 +17,8 @@ _PART_IMPORT: Final = re.compile(r"^from crplan_shell\.agent\.\w+ import (?:\([^
 @cache
 def prelude() -> str:
     """Return the part that is the same in every script, byte for byte."""
-    text = files("crplan_shell").joinpath("prelude.sh").read_text("utf-8")
-    return text.replace("@PYTHON@\n", agent())
+    text = _file("prelude.sh")
+    return text.replace("@PYTHON@\n", agent()).replace("@PERL@\n", _file("agent.pl"))
 
 
 @cache
@@ -37,7 +37,11 @@ def agent() -> str:
 
 
 def _read(part: str) -> str:
-    return files("crplan_shell").joinpath("agent").joinpath(f"{part}.py").read_text("utf-8")
+    return _file(f"agent/{part}.py")
+
+
+def _file(name: str) -> str:
+    return files("crplan_shell").joinpath(*name.split("/")).read_text("utf-8")
 
 
 def _titled(text: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@
 #
 # It makes a new pid namespace, creates every process in it with its numbers, checks each against /proc,
 # prints `ready PID` and holds until SIGTERM, SIGINT or the end of that process; then it ends everything.
-# The processes wait and run nothing. Needs Linux 5.9 or later, python3, and root or user namespaces.
+# The processes wait and run nothing. Needs Linux 5.9 or later, python3 or perl, and root or user namespaces.
 # CRPLAN_DRY_RUN=1 prints the steps and does nothing; CRPLAN_TIMEOUT is how many seconds a step may take (30).
 # The steps stand at the end of this file, one a line, in order. Each depends on those before it.
 
@@ -13,7 +13,6 @@
 
 need threads 100
 need cores 30
-need leaderless 50
 step 1  create 1 as 1 by 0 flags newpid rule birth                        # birth: [task1]
 step 2  setsid 1 rule session                                             # session: [task1]
 step 3  create 10 as 10/1 by 1 flags newpid rule birth                    # birth: [task10]

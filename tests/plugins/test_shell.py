@@ -121,8 +121,8 @@ def test_all_scripts_have_the_same_agent_and_one_line_a_step(name: str) -> None:
 
 def test_the_agent_knows_nothing_of_any_plan_and_runs_on_old_pythons() -> None:
     ast.parse(agent(), feature_version=(3, 8))
+    assert prelude().count("\nPYTHON\n") == prelude().count("\nPERL\n") == 1
     assert "crplan_shell" not in agent()
-    assert "\nPYTHON\n" not in agent()
     modules = {
         name.name if isinstance(node, ast.Import) else node.module
         for node in ast.walk(ast.parse(agent()))
@@ -220,8 +220,11 @@ def test_a_dry_run_needs_nothing_but_the_shell(shell: str) -> None:
     [
         ((), "crplan: this machine has no mktemp\n"),
         (("mktemp",), "crplan: this machine has no mkfifo\n"),
-        (("mktemp", "mkfifo", "rm"), "crplan: this machine has no python3 (3.8 or later, with ctypes)"),
-        (("mktemp", "mkfifo", "rm", "false"), "crplan: this machine has no python3 (3.8 or later, with ctypes)"),
+        (("mktemp", "mkfifo", "rm"), "crplan: this machine has neither a python3 (3.8 or later, with ctypes) nor a perl"),
+        (
+            ("mktemp", "mkfifo", "rm", "false"),
+            "crplan: this machine has neither a python3 (3.8 or later, with ctypes) nor a perl",
+        ),
     ],
 )
 def test_what_the_machine_lacks_is_said_before_the_first_step(

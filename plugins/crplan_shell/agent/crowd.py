@@ -36,6 +36,9 @@ class Crowd:
         self.vectors: dict[int, list[int]] = {}
         self.hosts: dict[int, int] = {}
         self.handles: dict[int, int] = {}
+        self.home: dict[int, int] = {0: 0}
+        self.turned: dict[int, int] = {}
+        self.above: dict[int, int] = {}
         self.poller = select.epoll()
         self.poller.register(COMMANDS, 0)
 
@@ -97,6 +100,24 @@ class Crowd:
         self.vectors[task] = vector
         self.hosts[task] = host
 
+    def settle(self, task: int, actor: int, new_namespace: bool) -> None:
+        """Note in which namespace a child is born, each named by its init."""
+        born = self.turned.get(actor, self.home[actor])
+        if new_namespace:
+            self.above[task] = born
+        self.home[task] = task if new_namespace else born
+
+    def below(self, init: int) -> list[int]:
+        """Return who lives in an init's namespace, or below it, and so dies with it; nobody for a task that is no init."""
+        return [task for task in self.living if init in self.above and init in self.namespaces(task)]
+
+    def namespaces(self, task: int) -> list[int]:
+        """Return a task's namespace and those above it."""
+        found = [self.home[task]]
+        while found[-1] in self.above:
+            found.append(self.above[found[-1]])
+        return found
+
     def release(self, task: int) -> Process:
         """Watch a process no longer, because it is to end."""
         process = self.living.pop(task)
@@ -131,14 +152,14 @@ class Crowd:
                 return perform(self.libc, verb, numbers), []
             except OSError as error:
                 raise Refused(task, verb, name_of(error)) from None
-        self.tell(actor, task, verb, numbers)
+        self.send_order(actor, task, verb, numbers)
         answer, rights, _ = self.hear(self.living[actor].channel.fileno(), actor, verb)
         good, _, value = answer.partition(" ")
         if good != "ok":
             raise Refused(task, verb, value)
         return int(value), rights
 
-    def tell(self, actor: int, task: int, verb: str, numbers: list[int]) -> None:
+    def send_order(self, actor: int, task: int, verb: str, numbers: list[int]) -> None:
         """Send an order to the actor, who must be alive and have its leading thread."""
         if actor not in self.living or self.living[actor].leaderless:
             raise Refused(task, f"{verb} by task {actor}, which is not there", "ESRCH")
@@ -155,9 +176,10 @@ class Crowd:
         vector = self.vectors.get(task, [task])
         return vector[level] if level < len(vector) else 0
 
-    def gone(self, process: Process, task: int, what: str) -> None:
-        """Wait until a released process has ended and its children are adopted: its pidfd says so, its channel is too early."""
-        self.poller.register(process.pidfd, select.EPOLLIN)
-        self.wait(process.pidfd, task, what)
-        os.close(process.pidfd)
-        process.channel.close()
+    def gone(self, processes: list[Process], task: int, what: str) -> None:
+        """Wait until released processes have ended and their children are adopted: a pidfd says so, a channel is too early."""
+        for process in processes:
+            self.poller.register(process.pidfd, select.EPOLLIN)
+            self.wait(process.pidfd, task, what)
+            os.close(process.pidfd)
+            process.channel.close()

@@ -41,6 +41,7 @@ class Executor:
         self.init = -1
         self.done = 0
         self.root = 0
+        self.threaded: set[int] = set()
         self.verified: list[int] = []
 
     def create(self, task: int, words: dict[str, str]) -> None:
@@ -57,6 +58,7 @@ class Executor:
             channel, pidfd = socket.socket(fileno=rights[0]), rights[1]
         else:
             number, channel, pidfd = self.create_here(task, flags, exit_signal, vector)
+        self.crowd.settle(task, actor, bool(flags & CLONE_NEWPID))
         self.crowd.welcome(task, vector, channel, pidfd)
         expected = self.crowd.seen_by(actor, task)
         if number != expected:
@@ -94,6 +96,7 @@ class Executor:
             self.crowd.vectors[task] = numbers_in(words["as"])
             expected = self.crowd.vectors[task][-1]
             number, _ = self.crowd.order(actor, task, verb, self.crowd.vectors[task])
+            self.threaded.add(actor)
             if number != expected:
                 raise Refused(task, f"thread: it got number {number} and not {expected}", "EINVAL")
         elif verb == "setsid":
@@ -109,9 +112,9 @@ class Executor:
         elif verb == "kill":
             if task not in self.crowd.living:
                 raise Refused(task, verb, "ESRCH")
-            process = self.crowd.release(task)
+            ending = [self.crowd.release(each) for each in dict.fromkeys((task, *self.crowd.below(task)))]
             self.crowd.order(actor, task, verb, [known, int(words["signal"])])
-            self.crowd.gone(process, task, verb)
+            self.crowd.gone(ending, task, verb)
         elif verb == "reap":
             if not actor and task in self.crowd.living:
                 self.crowd.wait(self.crowd.living[task].pidfd, task, verb)
@@ -130,12 +133,14 @@ class Executor:
         except Refused as refused:
             if task or namespace != "own" or refused.error != "EPERM":
                 raise
+        self.crowd.turned[task] = self.crowd.home[task] if namespace == "own" else int(namespace)
 
     def exit(self, task: int, status: int, leader_only: bool) -> None:
-        """End a process, or only its leading thread, and wait until /proc would say so."""
-        self.crowd.tell(task, task, "exit", [status, int(leader_only)])
-        if not leader_only:
-            return self.crowd.gone(self.crowd.release(task), task, "exit")
+        """End a process, or its leading thread alone, and wait until /proc would say so; without others, that is the process."""
+        self.crowd.send_order(task, task, "exit", [status, int(leader_only)])
+        if not leader_only or task not in self.threaded:
+            ending = [self.crowd.release(each) for each in dict.fromkeys((task, *self.crowd.below(task)))]
+            return self.crowd.gone(ending, task, "exit")
         self.crowd.living[task].leaderless = True
         deadline = time.monotonic() + self.timeout
         while self.there().shown(task)["state"] != "zombie":
@@ -259,7 +264,7 @@ def read_line() -> str:
 
 
 def need(libc: Libc, what: str, task: str) -> str:
-    """Say whether this machine can do what the plan needs for a task: threads, their leader's end, or a core file."""
+    """Say whether this machine can do what the plan needs for a task: threads or a core file."""
     if what == "cores":
         with open("/proc/sys/kernel/core_pattern") as file:
             pattern = file.read(1)
@@ -267,8 +272,7 @@ def need(libc: Libc, what: str, task: str) -> str:
     if MACHINE not in THREAD_CODE:
         return f"no task {task} has threads, and those can be created on x86_64 and aarch64 only, not on {MACHINE}"
     try:
-        if what == "threads":
-            libc.prepare_threads()
+        libc.prepare_threads()
     except OSError as error:
         return f"no task {task} is a thread, and this system forbids machine code in memory: {name_of(error)}"
     return "ok"
