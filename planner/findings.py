@@ -1,25 +1,58 @@
-"""Findings: one registry of codes, and the record that carries one.
+"""Findings: one registry of codes, and the records by which checks answer.
 
 A code is never reused. `error` means that the image cannot be restarted as it is, `warning` that something will differ or may
-fail, `note` that the reader should know.
+fail, `note` that the reader should know. A question whose facts are missing is answered by `Unknown`, never by silence: only what
+was `Passed` explicitly counts as checked.
 """
 
 from typing import Literal
 
 import msgspec
 
+from planner.finding_kinds import ERRORS, OTHERS
 from planner.identity import ProcessId
 
 Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""From the gravest to the lightest."""
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of finding: what it means, in one sentence, and what to do."""
+class Kind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A kind of finding: what it means, in one sentence, what to do, and what is behind it.
+
+    `outcome` is what follows for the program whose outcome the check predicts (`Check.forecasts`): "refused", "wrong" (it says
+    success, and the tree differs), or "" where nothing follows.
+    """
 
     code: str
     severity: Severity
     sentence: str
     hint: str
+    documentation: str = ""
+    outcome: Literal["", "refused", "wrong"] = ""
+
+    def found(
+        self,
+        detail: str = "",
+        *,
+        pid: int = 0,
+        property: str = "",
+        recorded: str = "",
+        target: str = "",
+        at: int | str | None = None,
+    ) -> "Finding":
+        """Return a finding of this kind; `detail` replaces the kind's sentence."""
+        return Finding(
+            code=self.code,
+            severity=self.severity,
+            message=detail or self.sentence,
+            pid=ProcessId(pid),
+            property=property,
+            recorded=recorded,
+            target=target,
+            at=at,
+            hint=self.hint,
+        )
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,14 +72,32 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hint: str = ""
 
 
+class Passed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A question that was asked with all the facts it needs, and nothing was found; `code` is that of the kind asked for."""
+
+    code: str
+    detail: str = ""
+
+
+class Unknown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A question that cannot be answered, because the fact `missing` is; `pid` is the task concerned, 0 for the whole image."""
+
+    code: str
+    missing: str
+    pid: ProcessId = ProcessId(0)
+
+
+Answer = Finding | Passed | Unknown
+"""What a check yields."""
+
 KINDS: dict[str, Kind] = {}
 
 
-def register(code: str, severity: Severity, sentence: str, hint: str) -> None:
+def register(code: str, severity: Severity, sentence: str, hint: str, documentation: str = "") -> None:
     """Add a kind of finding to the registry; raises ValueError when the code is taken."""
     if code in KINDS:
         raise ValueError(f"finding code {code} is taken")
-    KINDS[code] = Kind(code=code, severity=severity, sentence=sentence, hint=hint)
+    KINDS[code] = Kind(code=code, severity=severity, sentence=sentence, hint=hint, documentation=documentation)
 
 
 def finding(
@@ -60,103 +111,20 @@ def finding(
     at: int | str | None = None,
 ) -> Finding:
     """Make a finding of a registered kind; raises KeyError for an unknown code."""
-    kind = KINDS[code]
-    return Finding(
-        code=code,
-        severity=kind.severity,
-        message=detail or kind.sentence,
-        pid=ProcessId(pid),
-        property=property,
-        recorded=recorded,
-        target=target,
-        at=at,
-        hint=kind.hint,
-    )
+    return KINDS[code].found(detail, pid=pid, property=property, recorded=recorded, target=target, at=at)
 
 
-# Image facts: what readers note (warning, note) and what the fold refuses (error).
+for (_code, _sentence, _documentation), _hint in ERRORS:
+    register(_code, "error", _sentence, _hint, _documentation)
+for _code, _severity, _sentence, _hint, _documentation in OTHERS:
+    assert _severity in ("warning", "note")
+    register(_code, _severity, _sentence, _hint, _documentation)
 
-_TAKE_AGAIN = "Take the checkpoint again, or repair the image where `crplan log IMAGE` says that the facts stand."
-
-for _code, _sentence in (
-    ("no-task", "The image holds no task."),
-    ("task-unknown", "A fact is recorded for a number that no task bears."),
-    ("impossible-number", "A vector has a number below 1, or none at all."),
-    ("too-deep", "A task has more numbers than the kernel allows levels of pid namespaces."),
-    ("duplicate-number", "Two tasks bear one number in one pid namespace."),
-    ("two-inits", "A pid namespace has two tasks with number 1."),
-    ("init-with-parent", "The init of the image's root namespace has a parent inside it."),
-    ("parent-unknown", "A task's parent is no process of the image."),
-    ("parent-is-thread", "A task's parent is a thread that leads no thread group."),
-    ("parent-cycle", "Tasks are each other's ancestors."),
-    ("parent-below-child", "A task's parent lives in a deeper pid namespace than the task."),
-    ("thread-group-unknown", "A thread belongs to a thread group that the image does not hold."),
-    ("thread-level", "A thread and its thread group are at different levels."),
-    ("thread-disagrees", "A thread has another parent, session or group than its thread group."),
-    ("session-leader-group", "A session leader is in another group than its own."),
-    ("session-leader-elsewhere", "A task bears a session's number and is in another session."),
-    ("session-leader-below", "A session's leader lives in a deeper pid namespace than a member."),
-    ("group-in-two-sessions", "A process group has members in two sessions."),
-    ("leader-is-thread", "A session or group bears the number of a thread."),
-    ("zombie-with-child", "A process that has ended has a child."),
-    ("zombie-init", "A pid namespace whose init has ended has tasks."),
-    ("namespace-level", "A task has more or fewer numbers than its pid namespace has levels."),
-    ("checkpoint-failed", "The image says that its checkpoint failed."),
-):
-    register(_code, "error", _sentence, _TAKE_AGAIN)
+# What a rebuild leaves out.
 
 register(
-    "state-missing",
+    "sharing-lost",
     "warning",
-    "The image has no state and no name of a task.",
-    "The task is taken to be running; if it was a zombie, the rebuilt tree differs.",
-)
-register(
-    "tail-missing",
-    "warning",
-    "The image ends after its tasks without the record that closes it.",
-    "All that a plan needs is there; the copy of the image may be cut short.",
-)
-register(
-    "revision-disagrees",
-    "note",
-    "The header's revision is not that of the image's structure.",
-    "The image was read by its structure; compare the preview with what you expect.",
-)
-register(
-    "depth-disagrees",
-    "warning",
-    "A task's entry and its pid object have different depths.",
-    "The pid object, which holds the numbers, was believed.",
-)
-register(
-    "unknown-record",
-    "warning",
-    "The image has records of a type that the reader does not know.",
-    "They were passed over; a plan needs only tasks and their numbers.",
-)
-register(
-    "bytes-after-tail",
-    "note",
-    "The stream goes on after the record that closes the image.",
-    "What follows was not read; split the stream if it holds a second image.",
-)
-
-# Pid namespaces that had to be inferred.
-
-for _code, _sentence in (
-    ("namespace-init-below", "The init of a pid namespace has its parent or its session's leader inside that namespace."),
-    ("namespace-init-deeper", "A task has the number 1 in a pid namespace and lives in a deeper one."),
-    ("namespace-without-init", "A task is in a nested pid namespace, and no living task can be that namespace's init."),
-    ("namespace-none-fits", "Some tasks fit into no pid namespaces of the image without bearing one number twice."),
-    ("namespace-recorded-apart", "A task would have to be in two pid namespaces that the image tells apart."),
-    ("namespace-undecided", "The bounded search for the pid namespaces of the tasks came to no end."),
-):
-    register(_code, "error", _sentence, _TAKE_AGAIN)
-
-register(
-    "namespace-ambiguous",
-    "note",
-    "A task fits into several pid namespaces, and the image does not say which it was in.",
-    "Every fitting choice rebuilds the recorded numbers, parents, sessions and groups; `crplan explain` shows what was chosen.",
+    "A task shares an object with another, and clone flags cannot give it that in a rebuild.",
+    "Expect the task to have an object of its own.",
 )

@@ -60,5 +60,6 @@ def decide(forest: Forest, first: Sequence) -> list[DecisionEvent]:
             )
             for thread in threads
         )
-    decisions += Steps(cast).write(order)
-    return decisions
+    steps = Steps(cast)
+    decisions += steps.write(order)
+    return decisions + steps.findings

@@ -8,7 +8,7 @@ that it needs, and all else is the order of steps within one process.
 """
 
 from planner.cast import ANY, Actor, Cast
-from planner.events import StepPlanned
+from planner.events import FindingRaised, StepPlanned
 from planner.groups import leads_group
 from planner.identity import OUTSIDE, ProcessId, Sequence, StepNumber
 from planner.order import Event
@@ -26,6 +26,7 @@ from planner.plans import (
     Verify,
     Wait,
 )
+from planner.sharing import Sharing
 
 Needs = list[tuple[int, str]]
 """Step numbers and the rules by which they come before; 0 is no step."""
@@ -38,6 +39,8 @@ class Steps:
         """Prepare for one cast; `write` does the work."""
         self.cast = cast
         self.planned: list[StepPlanned] = []
+        self.share: dict[ProcessId, tuple[str, ...]] = {}
+        self.findings: list[FindingRaised] = []
         self.actors_of: list[ProcessId] = [OUTSIDE]
         """The actor of each step, by number."""
         self.created: dict[ProcessId, int] = {}
@@ -65,6 +68,8 @@ class Steps:
 
     def write(self, order: list[Event]) -> list[StepPlanned]:
         """Return all steps, numbered from 1."""
+        sharing = Sharing(self.cast, [event.pid for event in order if event.change is None])
+        self.share, self.findings = sharing.flags, sharing.findings
         self._births(order)
         self._final_groups()
         self._end_helpers()
@@ -160,6 +165,7 @@ class Steps:
             child=actor.pid,
             new_namespace=is_init,
             sibling=actor.sibling,
+            share=self.share.get(actor.pid, ()),
             exit_signal=0 if actor.sibling else actor.exit_signal,
         )
         self.created[actor.pid] = self._add(step, actor.because)
