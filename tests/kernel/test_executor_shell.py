@@ -19,11 +19,17 @@ import pytest
 from crplan_shell.emit import emit
 from crplan_shell.text import prelude
 
+import planner
+from planner.forest import Contradiction
+from planner.hookspecs import BadImage
 from planner.plans import Plan
+from planner.problems import NotProved
 from planner.testing.executors import Ended, Sandbox, expected
 from planner.testing.plans import PLANS, nested_namespaces, wide, with_init
 from tests.kernel.executor_suite import FAILURE_LINE, ExecutorSuite
 from tests.plugins.test_shell import everything
+
+IMAGES = sorted((Path(__file__).parents[1] / "data" / "linux-cr").glob("*.ckpt"))
 
 
 class ShellSuite(ExecutorSuite):
@@ -52,6 +58,20 @@ class ShellSuite(ExecutorSuite):
             ended = sandbox.ended(10)
             assert sandbox.left() == []
         return ended
+
+    @pytest.mark.parametrize("image", IMAGES, ids=lambda image: str(image.name))
+    def test_an_image_is_rebuilt(self, image: Path, tmp_path: Path) -> None:
+        try:
+            plan = planner.plan(planner.read(image))
+        except (BadImage, Contradiction, NotProved) as error:
+            pytest.skip(f"cannot be restarted: {error}")
+        with self.start(plan, tmp_path) as sandbox:
+            if sandbox.refused(self.timeout):
+                assert self.refuses
+                return
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
 
     def test_every_kind_of_step_in_one_plan(self, tmp_path: Path) -> None:
         plan = everything()
