@@ -10,6 +10,7 @@ COMMANDS: Final = {
     "log": "write the event log of an image: what it says and what was decided",
     "explain": "say why a step is there or who creates a process, and from which facts",
     "run": "rebuild the tree for real, and hold it",
+    "diff": "compare two images, logs or plans, and say what changes in the plan",
     "capture": "read a running tree of processes from /proc as an event log",
     "plugins": "list what is installed",
 }
