@@ -57,7 +57,13 @@ class Job:
         if self.until is None:
             outcome = resolve(self.history, replan=self.replan)
             return self._for_terminal(
-                Artefact(plan=outcome.plan, forest=outcome.forest, findings=outcome.findings, rebuild=fold_run(self.history))
+                Artefact(
+                    plan=outcome.plan,
+                    forest=outcome.forest,
+                    findings=outcome.findings,
+                    rebuild=fold_run(self.history),
+                    events=self.history,
+                )
             )
         if self.replan or not self._decided():
             try:
@@ -84,6 +90,7 @@ class Job:
             proved=artefact.proved,
             cut_at=artefact.cut_at,
             rebuild=artefact.rebuild,
+            events=artefact.events,
             width=width(stdout),
             colour=wants_colour(self.color, stdout),
             unicode=shows_unicode(stdout),

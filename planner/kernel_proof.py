@@ -1,6 +1,6 @@
 """Run a plan on the model kernel, and prove that it ends in exactly the image's forest."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from planner.forest import Forest, Task
 from planner.identity import OUTSIDE, ProcessId, StepNumber
@@ -64,6 +64,15 @@ def simulate(plan: Plan, steps: Iterable[AnyStep] | None = None, levels: int = L
     many levels the container may have. Raises `ModelRefusal` at the first step that fails.
     """
     return _Run(plan, levels).run(plan.steps if steps is None else steps, in_order=steps is None)
+
+
+def walk(plan: Plan, watch: Callable[[Kernel], Iterable[AnyStep]], levels: int = LEVELS) -> World:
+    """Run a plan under the eyes of `watch`: it gets the kernel and yields the plan's steps, each when it has seen enough.
+
+    A step is done when the next one is asked for. Raises `ModelRefusal` at the first step that fails.
+    """
+    run = _Run(plan, levels)
+    return run.run(watch(run.kernel), in_order=True)
 
 
 def prove(plan: Plan, forest: Forest, levels: int = LEVELS) -> None:

@@ -47,7 +47,9 @@ class Outcome(msgspec.Struct, kw_only=True):
 
     def artefact(self) -> Artefact:
         """Return what a back end works from."""
-        return Artefact(plan=self.plan, forest=self.forest, findings=self.findings, rebuild=fold_run(self.events))
+        return Artefact(
+            plan=self.plan, forest=self.forest, findings=self.findings, rebuild=fold_run(self.events), events=self.events
+        )
 
 
 @cache
@@ -209,6 +211,7 @@ def as_it_stood(history: Sequence[AnyEvent], seq: int) -> Artefact:
         proved=any(type(event) is PlanProved for event in cut),
         cut_at=len(cut) - 1,
         rebuild=fold_run(cut),
+        events=cut,
     )
 
 
@@ -275,5 +278,7 @@ def emit(
     else:
         events = list(log)
         forest = fold(events)
-        artefact = Artefact(plan=plan, forest=forest, findings=fold_findings(events, forest), rebuild=fold_run(events))
+        artefact = Artefact(
+            plan=plan, forest=forest, findings=fold_findings(events, forest), rebuild=fold_run(events), events=events
+        )
     return emit_with(chosen(registry.backends, name, "back end"), artefact, options or {}, registry)
