@@ -6,7 +6,7 @@ import on use): `crplan --help` loads every plugin. Contributions are sorted by 
 never shows. `api` is the version of this contract; a foreign major version is refused by name.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO, Literal
 
 import msgspec
@@ -132,8 +132,9 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     """What a back end works from.
 
     `proved` is False for the beginning of a log (`--until`), whose plan may lack steps; then `cut_at` is the position where it
-    ends. `rebuild` says how far a run came, where the log holds one. `width`, `colour` and `unicode` say what the terminal can
-    show; only outputs for people look at them, and their values here are those of a file.
+    ends. `rebuild` says how far a run came, where the log holds one. `events` is the log that plan and forest were folded from,
+    for the evidence behind them; it is empty where only a plan is at hand. `width`, `colour` and `unicode` say what the terminal
+    can show; only outputs for people look at them, and their values here are those of a file.
     """
 
     plan: Plan
@@ -142,6 +143,7 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     proved: bool = True
     cut_at: int | None = None
     rebuild: Rebuild | None = None
+    events: Sequence[AnyEvent] = ()
     width: int = 100
     colour: bool = False
     unicode: bool = True
