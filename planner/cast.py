@@ -174,6 +174,10 @@ class Cast:
         """Tell whether an actor is the init of its pid namespace."""
         return self.spaces[actor.space].init == actor.pid
 
+    def has_ended(self, actor: Actor) -> bool:
+        """Tell whether an actor ends as a zombie with no thread left; an init that has takes its namespace with it."""
+        return actor.zombie and not any(thread.state != "zombie" for thread in self.forest.threads.get(actor.pid, ()))
+
     def birth_parent(self, actor: Actor) -> ProcessId:
         """Return the parent at birth: the creator, or for a sibling the creator's own parent."""
         while actor.sibling:

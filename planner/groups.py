@@ -98,8 +98,11 @@ class _Settling:
                     actor.early = actor.early or actor.birth_group == creator.birth_group != ANY
 
     def _demand(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
-        """Note that `actor` must be born in `group`; the group outside goes first, since nobody can be moved into it."""
-        if group == OUTSIDE:
+        """Note that `actor` must be born in `group`; the group outside goes first, since nobody can be moved into it.
+
+        Not so for an init: it can be spared what its children demand, and not its own group.
+        """
+        if group == OUTSIDE and not self.cast.is_init(actor):
             self.demands.appendleft((actor, group, child))
         else:
             self.demands.append((actor, group, child))
@@ -210,6 +213,13 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
         creator = cast.actors[actor.creator]
         if actor.sibling and creator.rule == "group-helper" and creator.adopter in (ANY, actor.parent):
             creator.adopter = actor.parent
+            actor.sibling = False
+            return
+        if actor.sibling and creator.space == parent.space and parent.pid == actor.parent and creator.session == session:
+            helper = cast.add_helper(creator.pid, creator.space, session, "orphan-helper", actor)
+            helper.adopter = actor.parent
+            helper.birth_group = actor.birth_group
+            actor.creator = helper.pid
             actor.sibling = False
             return
     raise Contradiction(

@@ -85,31 +85,56 @@ def _session_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple
     return space, known
 
 
+MOST_CANDIDATES = 64
+"""How many pid namespaces are weighed for a dead group leader; the cost of one is a look at each member."""
+
+
 def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[NamespaceId, Pids]:
-    """Find the namespace of a dead group leader: below its session's leader, and visible to as many members as can be."""
+    """Find the namespace of a dead group leader: below its session's leader, and best for the members that cannot see it.
+
+    A member that does not see the group must have been born in it, which is easy where its parent is an init or stands outside
+    its namespace, and else a demand on the parent. An init whose group is led from its own namespace could never end (rule
+    "init-trap" of the kernel), so a group with such a member was led elsewhere.
+    """
     known, complete = _known(cast, number)
     level = len(known) - 1
     session_space = cast.space_of(members[0].session) if members[0].session != OUTSIDE else NamespaceId(0)
-    if not complete:
-        # An init whose group is led from its own namespace could never end (rule "init-trap" of the kernel).
-        barred = {member.space for member in members if member.level > 0 and cast.is_init(member)}
-        deepest = session_space
-        for member in members:
-            space = member.space
-            for here in reversed(cast.chain(space)) if barred else ():
-                if here in barred:
-                    space = cast.spaces[here].parent
-            if cast.covers(deepest, space) and (cast.spaces[space].level < level or cast.is_free(space, known)):
-                deepest = space
-        if cast.spaces[deepest].level >= level:
-            return deepest, known
-    candidates = [cast.space_at(member.space, level) for member in members if member.level >= level]
-    candidates += [space for space, record in cast.spaces.items() if record.level == level]
-    for space in candidates:
+    barred = {member.space for member in members if member.level > 0 and cast.is_init(member)}
+
+    def fits(space: NamespaceId) -> bool:
         init = cast.actors.get(cast.spaces[space].init)
-        if cast.covers(session_space, space) and init is not None and not init.zombie and cast.is_free(space, known):
-            return space, known
-    return _lost_space(cast, known, session_space, members[0]), known
+        if init is None or cast.has_ended(init) or not cast.covers(session_space, space) or not cast.is_free(space, known):
+            return False
+        return not barred or barred.isdisjoint(cast.chain(space))
+
+    seen_from = dict.fromkeys(member.space for member in members)
+    if complete:
+        near = dict.fromkeys(cast.space_at(space, level) for space in seen_from if cast.spaces[space].level >= level)
+    else:
+        near = dict.fromkeys(
+            here for space in seen_from for here in reversed(cast.chain(space)) if cast.spaces[here].level >= level
+        )
+    candidates = [space for space in near if fits(space)][:MOST_CANDIDATES]
+    if not candidates:
+        anywhere = (space for space, record in cast.spaces.items() if record.level == level and fits(space))
+        candidates = list(anywhere)[:MOST_CANDIDATES]
+    if not candidates:
+        return _lost_space(cast, known, session_space, members[0]), known
+    if len(candidates) == 1:
+        return candidates[0], known
+    return min(candidates, key=lambda space: _burden(cast, number, members, space)), known
+
+
+def _burden(cast: Cast, number: ProcessId, members: list[Actor], space: NamespaceId) -> tuple[int, int]:
+    """Count the members that a leader in `space` would ask of their parents, and those to be born in the group."""
+    asked = blind = 0
+    for member in members:
+        if not cast.covers(member.space, space):
+            blind += 1
+            parent = cast.actors.get(member.parent)
+            if parent is not None and parent.space == member.space and parent.group != number and not cast.is_init(parent):
+                asked += 1
+    return asked, blind
 
 
 def _lost_space(cast: Cast, known: Pids, session_space: NamespaceId, member: Actor) -> NamespaceId:
