@@ -33,6 +33,11 @@ from planner.plans import (
 SIGSEGV: Final = 11
 CORE_DUMPED: Final = 0x80
 SIGNAL_BITS: Final = 0x7F
+DUMPS_CORE: Final = frozenset({3, 4, 5, 6, 7, 8, 11, 24, 25, 31})
+"""Signals whose default action may write a core file (signal(7))."""
+NEVER_ENDS: Final = frozenset({17, 18, 19, 20, 21, 22, 23, 28}) | frozenset(range(65, 128))
+"""Signals whose default action ends nothing, and numbers that are no signal."""
+
 MAX_LEVELS: Final = 32
 
 
@@ -155,6 +160,6 @@ def _possible_status(step: Exit, actor: Process | None) -> int:
         raise CannotEmit(f"task {step.actor} would end alone by signal {signal}: a signal ends the whole thread group")
     if signal and actor.pids[-1] == 1 and signal != SIGSEGV:
         raise CannotEmit(f"task {step.actor} is an init, and an init cannot end itself by signal {signal}")
-    if step.status & CORE_DUMPED:
-        raise CannotEmit(f"task {step.actor} ended with a core dump, and none is written here")
+    if signal in NEVER_ENDS or (step.status & CORE_DUMPED and signal not in DUMPS_CORE):
+        raise CannotEmit(f"task {step.actor} has the wait status {step.status:#x}, which no process ends with")
     return step.status

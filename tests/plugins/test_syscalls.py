@@ -94,11 +94,14 @@ def test_what_a_process_cannot_do_to_itself_is_refused_with_its_number() -> None
     with pytest.raises(CannotEmit, match="task 2 would end alone by signal 9"):
         emit_listing(alone.plan(1))
 
-    core = with_init("core")
-    core.create(1, 2)
-    core.exit(2, 0x8B)
-    with pytest.raises(CannotEmit, match="task 2 ended with a core dump"):
-        emit_listing(core.plan(1))
+
+@pytest.mark.parametrize("status", [17, 19, 23, 65, 0x80, 0x80 | 15])
+def test_a_status_that_no_process_ends_with_is_refused(status: int) -> None:
+    draft = with_init("status")
+    draft.create(1, 2)
+    draft.exit(2, status)
+    with pytest.raises(CannotEmit, match=f"task 2 has the wait status {status:#x}"):
+        emit_listing(draft.plan(1))
 
 
 def test_the_executor_shares_nothing_and_an_unknown_share_is_refused() -> None:

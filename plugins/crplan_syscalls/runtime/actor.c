@@ -88,15 +88,45 @@ static long enter(const struct step *step, const char **what)
 static long enter_from_outside(const struct step *step, const char **what);
 static int outside_number(unsigned process);
 
-/* End the actor; returns only when the kernel refused. */
+/* Mount a file system of the caller's pid namespace nowhere; a descriptor of its top or -errno. */
+static long mount_nowhere(const char *kind)
+{
+	long context = CALL2(SYS_fsopen, kind, 0), result;
+
+	if (context < 0)
+		return context;
+	result = CALL5(SYS_fsconfig, context, 6 /* FSCONFIG_CMD_CREATE */, NULL, NULL, 0);
+	if (result >= 0)
+		result = CALL3(SYS_fsmount, context, 0, 0);
+	CALL1(SYS_close, context);
+	return result;
+}
+
+/* Let the kernel write a core file of one page at most, where it goes away with the task. */
+static long allow_core_file(void)
+{
+	struct { uint64_t soft, hard; } limit;
+	long directory = mount_nowhere("tmpfs");
+	long result = directory < 0 ? directory : CALL1(SYS_fchdir, directory);
+
+	if (result >= 0)
+		result = CALL4(SYS_prlimit64, 0, RLIMIT_CORE, NULL, &limit);
+	limit.soft = 4096;
+	return result < 0 ? result : CALL4(SYS_prlimit64, 0, RLIMIT_CORE, &limit, NULL);
+}
+
+/* End the actor; returns only when that could not be. */
 static long leave(const struct step *step)
 {
 	int own = processes[step->actor].set_tid[0];
+	long result;
 
 	if (step->b)
 		return CALL1(SYS_exit, step->a >> 8);
 	if (!(step->a & 0x7f))
 		return CALL1(SYS_exit_group, step->a >> 8);
+	if (step->a & CORE_DUMPED && (result = allow_core_file()) < 0)
+		return result;
 	if (own == 1 && (step->a & 0x7f) == SIGSEGV) {
 		/* A namespace's init is deaf to its own signals, but not to a fault of its own. */
 		volatile char *nowhere = NULL;
@@ -104,9 +134,10 @@ static long leave(const struct step *step)
 		__asm__("" : "+r"(nowhere));
 		*nowhere = 0;
 	}
-	if (board->deaf)
+	if (board->deaf & BIT(step->a & 0x7f))
 		CALL4(SYS_rt_sigprocmask, SIG_UNBLOCK, &board->deaf, NULL, sizeof board->deaf);
-	return CALL2(SYS_kill, own, step->a & 0x7f);
+	result = CALL2(SYS_kill, own, step->a & 0x7f);
+	return result < 0 ? result : -EINVAL;
 }
 
 /* Take a child away that was to end; one that ended before its step did not do all of its work. */

@@ -25,13 +25,15 @@ struct board {
 	char why[160];
 	int init;		/* the namespace's init, as the executor sees it */
 	int proc;		/* descriptor of the container's proc instance */
-	uint64_t deaf;		/* signals that ending children send, SIGCHLD aside: tasks block them */
+	uint64_t deaf;		/* signals that ending children send: everybody blocks them */
 	volatile sig_atomic_t stop;
 	int outside[PROCESSES];	/* the executor's own children, by its own numbers */
 	uint32_t done[STEPS];
 	uint32_t leaves[STEPS];	/* EXIT and KILL steps whose process is about to end */
 	uint32_t announced[STEPS];	/* the same, as flags */
 };
+
+#define BIT(signal) ((uint64_t)1 << ((signal) - 1))
 
 static struct board *board;
 static int handing_over[2];	/* the socket pair that brings the proc instance */

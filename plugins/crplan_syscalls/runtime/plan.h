@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define CORE_DUMPED 0x80 /* in a wait status */
+
 enum kind { EXECUTOR, TASK, THREAD, HELPER, REAPER };
 
 /*

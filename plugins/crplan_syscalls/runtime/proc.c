@@ -1,5 +1,5 @@
 /*
- * The container's own proc instance: made by its init, handed to the executor over a socket, attached to no mount point.
+ * The container's own proc instance: mounted nowhere by its init, handed to the executor over a socket, attached to no mount point.
  *
  * Numbers in it begin at level 0. Everything that is said about a task comes from its `status` and `stat`.
  */
@@ -49,20 +49,6 @@ static int receive_descriptor(int socket)
 	if (number < 0)
 		return number;
 	return message.msg_controllen >= CMSG_LEN(sizeof(int)) ? *(int *)(void *)CMSG_DATA(&control.head) : -EPROTO;
-}
-
-/* Mount a proc instance of the caller's pid namespace nowhere; its descriptor or -errno. */
-static long make_proc(void)
-{
-	long context = CALL2(SYS_fsopen, "proc", 0), result;
-
-	if (context < 0)
-		return context;
-	result = CALL5(SYS_fsconfig, context, 6 /* FSCONFIG_CMD_CREATE */, NULL, NULL, 0);
-	if (result >= 0)
-		result = CALL3(SYS_fsmount, context, 0, 0);
-	CALL1(SYS_close, context);
-	return result;
 }
 
 /* Read a file below `directory` into `buffer` as a string; its length or -errno. */

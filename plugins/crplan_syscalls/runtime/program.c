@@ -20,7 +20,7 @@ static void live_below_executor(long process)
 
 	CALL4(SYS_rt_sigaction, SIGTERM, default_action, NULL, 8);
 	CALL4(SYS_rt_sigaction, SIGINT, default_action, NULL, 8);
-	if (board->deaf)
+	if (board->deaf & (BIT(SIGTERM) | BIT(SIGINT)))
 		CALL4(SYS_rt_sigprocmask, SIG_BLOCK, &board->deaf, NULL, sizeof board->deaf);
 	if (process == (long)steps[1].subject) {
 		struct timespec at_once = { 0, 0 };
@@ -29,7 +29,7 @@ static void live_below_executor(long process)
 		/* Whoever died before that call sends no signal. */
 		if (CALL5(SYS_ppoll, &executor, 1, &at_once, NULL, 8) != 0)
 			CALL1(SYS_exit_group, 1);
-		proc = make_proc();
+		proc = mount_nowhere("proc");
 		send_descriptor(handing_over[1], proc);
 	}
 	CALL3(SYS_close_range, 3, ~0U, 0);
@@ -135,6 +135,25 @@ static void refuse(const char *what, int error)
 	_exit(1);
 }
 
+/* A zombie that left a core file leaves one again: only where that file goes to a directory of the task's choice. */
+static void refuse_core_files(void)
+{
+	char pattern[WHOLE_LINE], line[WHOLE_LINE * 4];
+	struct text text = { line, line + sizeof line };
+	unsigned step;
+
+	if (read_file(AT_FDCWD, "/proc/sys/kernel/core_pattern", pattern, sizeof pattern) <= 0 || !strchr("|@/", pattern[0]))
+		return;
+	for (step = 1; step < STEPS; step++)
+		if (steps[step].op == EXIT && steps[step].a & CORE_DUMPED) {
+			add(&text, "crplan: cannot do this plan: task ");
+			add_number(&text, at_level_0(steps[step].actor));
+			add(&text, " left a core file, and core_pattern hands core files to others on this machine\n");
+			write_all(2, line, (size_t)(text.at - line));
+			_exit(3);
+		}
+}
+
 static int has_capability(int number)
 {
 	char buffer[4096], *line;
@@ -196,7 +215,7 @@ static void gain_capabilities(void)
 static void reset_signals(void)
 {
 	struct sigaction action;
-	sigset_t none;
+	uint64_t blocked = board->deaf & ~(BIT(SIGTERM) | BIT(SIGINT));
 	int number;
 
 	memset(&action, 0, sizeof action);
@@ -207,8 +226,7 @@ static void reset_signals(void)
 	action.sa_flags = SA_RESTART;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	CALL4(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, sizeof blocked);
 }
 
 static void make_board(void)
@@ -225,10 +243,12 @@ static void make_board(void)
 	stacks = memory + size;
 	board->proc = -1;
 	board->next_check = 1;
+	/* Under a tracer even an ignored SIGCHLD interrupts a clone, which then shows twice. */
+	board->deaf = BIT(SIGCHLD);
 	for (step = 1; step < STEPS; step++) {
 		board->left += steps[step].op != VERIFY;
-		if (steps[step].op == CREATE && steps[step].b > 0 && steps[step].b <= 64 && steps[step].b != SIGCHLD)
-			board->deaf |= (uint64_t)1 << (steps[step].b - 1);
+		if (steps[step].op == CREATE && steps[step].b > 0 && steps[step].b <= 64)
+			board->deaf |= BIT(steps[step].b);
 	}
 }
 
@@ -252,16 +272,15 @@ static void hold_until_the_end(int root)
 {
 	static const struct timespec tick = { 0, TICK * 4 };
 	const struct timespec *look_each = NULL;
-	sigset_t none, both;
+	sigset_t before, both;
 	unsigned step;
 	int status;
 	struct pollfd end = { (int)CALL2(SYS_pidfd_open, root, 0), POLLIN, 0 };
 
-	sigemptyset(&none);
 	sigemptyset(&both);
 	sigaddset(&both, SIGTERM);
 	sigaddset(&both, SIGINT);
-	sigprocmask(SIG_SETMASK, &both, NULL);
+	sigprocmask(SIG_BLOCK, &both, &before);
 	/* A root that is a zombie by plan has no end to wait for. */
 	if (processes[ROOT].ends)
 		end.fd = -1;
@@ -269,7 +288,7 @@ static void hold_until_the_end(int root)
 	for (step = 2; step < STEPS; step++)
 		if (steps[step].op == CREATE && !steps[step].actor && end.fd >= 0)
 			look_each = &tick;
-	while (!board->stop && ppoll(&end, 1, look_each, &none) <= 0)
+	while (!board->stop && ppoll(&end, 1, look_each, &before) <= 0)
 		if (look_each && life_of(at_level_0(ROOT), &status) != LIVES)
 			break;
 }
@@ -291,7 +310,7 @@ static void be_ready(void)
 
 int main(void)
 {
-	struct rlimit no_core = { 1, 1 };
+	struct rlimit no_core;
 	const char *dry = getenv("CRPLAN_DRY_RUN");
 	char *watcher_stack;
 	long watcher;
@@ -299,10 +318,13 @@ int main(void)
 	if (dry && !strcmp(dry, "1"))
 		return dry_run();
 	set_patience();
+	refuse_core_files();
 	make_board();
 	reset_signals();
 	gain_capabilities();
 	/* One byte is no core file, and tells the kernel to call no handler of core dumps either. */
+	getrlimit(RLIMIT_CORE, &no_core);
+	no_core.rlim_cur = no_core.rlim_max ? 1 : 0;
 	setrlimit(RLIMIT_CORE, &no_core);
 	own_pidfd = (int)CALL2(SYS_pidfd_open, CALL0(SYS_getpid), 0);
 	if (own_pidfd < 0)
