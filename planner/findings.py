@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from planner.finding_kinds import ERRORS, OTHERS
+from planner.finding_kinds import ERRORS, OTHERS, OUTCOMES
 from planner.identity import ProcessId
 
 Severity = Literal["error", "warning", "note"]
@@ -91,11 +91,18 @@ Answer = Finding | Passed | Unknown
 """What a check yields."""
 
 KINDS: dict[str, Kind] = {}
+"""What an image, a plan or a host can be found to be."""
+
+PROBLEMS: dict[str, Kind] = {
+    code: Kind(code=code, severity="error", sentence=sentence, hint="", documentation=documentation)
+    for code, sentence, documentation in OUTCOMES
+}
+"""Why a command can end without having looked at everything; their codes are of the same registry."""
 
 
 def register(code: str, severity: Severity, sentence: str, hint: str, documentation: str = "") -> None:
     """Add a kind of finding to the registry; raises ValueError when the code is taken."""
-    if code in KINDS:
+    if code in KINDS or code in PROBLEMS:
         raise ValueError(f"finding code {code} is taken")
     KINDS[code] = Kind(code=code, severity=severity, sentence=sentence, hint=hint, documentation=documentation)
 
@@ -117,7 +124,6 @@ def finding(
 for (_code, _sentence, _documentation), _hint in ERRORS:
     register(_code, "error", _sentence, _hint, _documentation)
 for _code, _severity, _sentence, _hint, _documentation in OTHERS:
-    assert _severity in ("warning", "note")
     register(_code, _severity, _sentence, _hint, _documentation)
 
 # What a rebuild leaves out.

@@ -1,4 +1,4 @@
-"""The whole plugin contract: four hooks and the records that they return.
+"""The whole plugin contract: five hooks and the records that they return.
 
 A plugin is a module registered in the entry-point group `crplan`. It implements any of the hooks below with the decorator
 `hookimpl`, returns frozen records, and imports its implementation only when that is called (the records hold functions that
@@ -7,16 +7,19 @@ never shows. `api` is the version of this contract; a foreign major version is r
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 import pluggy
 
 from planner.events import AnyEvent
-from planner.findings import Finding
+from planner.findings import Answer, Finding, Kind
 from planner.forest import Forest
 from planner.plans import Plan
 from planner.rebuild import Rebuild
+
+if TYPE_CHECKING:
+    from planner.report import Report
 
 API = "1.0"
 """Version of this contract; plugins state it in every record."""
@@ -150,12 +153,47 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """Yields findings on a plan against a host; `host` is the decoded host file, empty where none was given."""
+    """Answers questions about a plan on a host; `host` is the decoded host file (`planner.host`), empty where none was given.
+
+    It yields a `Finding` for what is amiss, `Passed` for a question that was asked with all its facts, and `Unknown` for one
+    whose facts are missing; what it is silent on counts as not asked. `kinds` are the kinds that it adds to those of
+    `planner.findings`. `forecasts` names the program whose outcome the check predicts, "" for none: refused or wrong by the
+    kinds that it finds, unknown where an answer is, else as recorded.
+    """
 
     name: str
     help: str
-    check: Callable[["Artefact", Mapping[str, object], Options], Iterator[Finding]]
+    check: Callable[["Artefact", Mapping[str, object], Options], Iterator[Answer]]
+    kinds: tuple[Kind, ...] = ()
+    forecasts: str = ""
     options: tuple[Option, ...] = ()
+    priority: int = 50
+    api: str = API
+
+
+class Terminal(msgspec.Struct, frozen=True, kw_only=True):
+    """What an output for people can show; the defaults are those of a file."""
+
+    width: int = 100
+    colour: bool = False
+    unicode: bool = True
+
+
+class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """Writes the report of `crplan check`: a pure function, the core writes the file.
+
+    Every text of a report is printable and on one line already; a format escapes what its own syntax gives a meaning to.
+    `machine` marks a format that programs read: then the report of a command that was not asked rightly is written, too. Where
+    the environment variable `summary_variable` names a file, what `summary` returns is appended to it.
+    """
+
+    name: str
+    help: str
+    render: Callable[["Report", Options, Terminal], str | bytes]
+    machine: bool = False
+    options: tuple[Option, ...] = ()
+    summary_variable: str = ""
+    summary: Callable[["Report", Options], str] | None = None
     priority: int = 50
     api: str = API
 
@@ -190,6 +228,12 @@ def crplan_backends() -> tuple[BackEnd, ...]:
 @hookspec
 def crplan_checks() -> tuple[Check, ...]:
     """Return the checks that the plugin provides."""
+    return ()
+
+
+@hookspec
+def crplan_reports() -> tuple[ReportFormat, ...]:
+    """Return the formats that the plugin provides for the report of `crplan check`."""
     return ()
 
 

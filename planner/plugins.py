@@ -16,18 +16,19 @@ import pluggy
 
 from planner import hookspecs
 from planner.entries import Entry, installed
-from planner.hookspecs import API, PROJECT, BackEnd, Check, Executor, Reader
+from planner.hookspecs import API, PROJECT, BackEnd, Check, Executor, Reader, ReportFormat
 
 DISABLE_VARIABLE: Final = "CRPLAN_DISABLE_PLUGINS"
 """Environment variable with the names of plugins that are not to be imported, separated by commas."""
 
 Status = Literal["active", "blocked", "broken"]
-Contribution = Reader | BackEnd | Check | Executor
+Contribution = Reader | BackEnd | Check | ReportFormat | Executor
 
 _HOOKS: Final[tuple[tuple[str, type[Any], str], ...]] = (
     ("crplan_readers", Reader, "reader"),
     ("crplan_backends", BackEnd, "back end"),
     ("crplan_checks", Check, "check"),
+    ("crplan_reports", ReportFormat, "report format"),
     ("crplan_executors", Executor, "executor"),
 )
 
@@ -51,6 +52,7 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     readers: tuple[Reader, ...] = ()
     backends: tuple[BackEnd, ...] = ()
     checks: tuple[Check, ...] = ()
+    reports: tuple[ReportFormat, ...] = ()
     executors: tuple[Executor, ...] = ()
     plugins: tuple[PluginReport, ...] = ()
 
@@ -187,11 +189,12 @@ class _Loading:
             gathered.append(sorted(records, key=_priority_and_name))
         for name, entry in self.entries.items():
             self.report(entry, "broken" if reasons[name] else "active", "; ".join(reasons[name]), tuple(provides[name]))
-        readers, backends, checks, executors = map(tuple, gathered)
+        readers, backends, checks, reports, executors = map(tuple, gathered)
         return Registry(
             readers=readers,
             backends=backends,
             checks=checks,
+            reports=reports,
             executors=executors,
             plugins=tuple(sorted(self.reports, key=lambda report: (report.name, report.distribution))),
         )

@@ -11,7 +11,7 @@ import pytest
 
 from planner import entries, hookspecs, plugins
 from planner.entries import Entry
-from planner.hookspecs import API, BackEnd, Check, Executor, Reader, hookimpl
+from planner.hookspecs import API, BackEnd, Check, Executor, Reader, ReportFormat, hookimpl
 
 
 def entry(name: str, distribution: str = "third-party", version: str = "2.5") -> Entry:
@@ -141,6 +141,10 @@ def test_every_hook_can_contribute() -> None:
         ),
         "crplan_backends": (back_end("b"), "back end b"),
         "crplan_checks": (Check(name="c", help="Checks.", check=lambda artefact, host, options: iter(())), "check c"),
+        "crplan_reports": (
+            ReportFormat(name="f", help="Formats.", render=lambda report, options, terminal: ""),
+            "report format f",
+        ),
         "crplan_executors": (
             Executor(name="e", help="Runs.", run=lambda plan, record, timeout: 0, refuses=lambda plan: ""),
             "executor e",

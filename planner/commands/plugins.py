@@ -43,6 +43,7 @@ def _lines(report: PluginReport, registry: Registry) -> list[str]:
             ("reader", registry.readers),
             ("back end", registry.backends),
             ("check", registry.checks),
+            ("report format", registry.reports),
             ("executor", registry.executors),
         )
         for record in records

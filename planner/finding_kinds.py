@@ -1,0 +1,306 @@
+"""The table of all kinds of finding: code, severity, one sentence, what to do, and the documentation.
+
+A code is never reused, never changes its meaning, and stays here when nothing raises it any more. Plugins bring kinds of their
+own in `Check.kinds`.
+"""
+
+from typing import Final, Literal
+
+_TAKE_AGAIN: Final = "Take the checkpoint again, or repair the image where `crplan log IMAGE` says that the facts stand."
+_EXPLAIN: Final = "Take the checkpoint again; `crplan explain IMAGE PID` shows on which facts the decision about a task rests."
+
+Row = tuple[str, str, str]
+"""Code, sentence, documentation."""
+
+_FACTS: Final[tuple[Row, ...]] = (
+    ("no-task", "The image holds no task.", "A plan needs at least one task whose parent is outside the image."),
+    (
+        "task-unknown",
+        "A fact is recorded for a number that no task bears.",
+        "A state, a namespace or a shared object names a level-0 number that no task or thread of the image has.",
+    ),
+    (
+        "impossible-number",
+        "A vector has a number below 1, or none at all.",
+        "The kernel numbers tasks from 1 on in each pid namespace; a vector holds one number for each level.",
+    ),
+    (
+        "too-deep",
+        "A task has more numbers than the kernel allows levels of pid namespaces.",
+        "The limit is the kernel's MAX_PID_NS_LEVEL, 32 levels, which also bounds clone3's set_tid.",
+    ),
+    (
+        "duplicate-number",
+        "Two tasks bear one number in one pid namespace.",
+        "A number belongs to one task, or to the session or group of a dead one, for as long as anything uses it.",
+    ),
+    (
+        "two-inits",
+        "A pid namespace has two tasks with number 1.",
+        "The first task of a pid namespace gets number 1, and only it.",
+    ),
+    (
+        "init-with-parent",
+        "The init of the image's root namespace has a parent inside it.",
+        "All tasks of a pid namespace are created after its init and none of them can be its parent.",
+    ),
+    (
+        "parent-unknown",
+        "A task's parent is no process of the image.",
+        "Every task's parent is a task of the image or outside it; a parent that is neither was lost.",
+    ),
+    (
+        "parent-is-thread",
+        "A task's parent is a thread that leads no thread group.",
+        "Images name the parent by the number of its thread group.",
+    ),
+    ("parent-cycle", "Tasks are each other's ancestors.", "The parents of a task lead outside the image in finitely many steps."),
+    (
+        "parent-below-child",
+        "A task's parent lives in a deeper pid namespace than the task.",
+        "A child is created at its creator's level or deeper, and adoption leads upwards only.",
+    ),
+    (
+        "thread-group-unknown",
+        "A thread belongs to a thread group that the image does not hold.",
+        "The leader of a thread group stays, if only as a zombie, while any thread lives.",
+    ),
+    (
+        "thread-level",
+        "A thread and its thread group are at different levels.",
+        "Threads are in the pid namespace of their group.",
+    ),
+    (
+        "thread-disagrees",
+        "A thread has another parent, session or group than its thread group.",
+        "Parent, session and process group belong to the thread group.",
+    ),
+    (
+        "session-leader-group",
+        "A session leader is in another group than its own.",
+        "setsid puts the caller into a group of its own, and a session leader can never leave it (setpgid(2): EPERM).",
+    ),
+    (
+        "session-leader-elsewhere",
+        "A task bears a session's number and is in another session.",
+        "A session leader stays in its session for ever.",
+    ),
+    (
+        "session-leader-below",
+        "A session's leader lives in a deeper pid namespace than a member.",
+        "A session passes from creator to child, so to the same level or deeper.",
+    ),
+    (
+        "group-in-two-sessions",
+        "A process group has members in two sessions.",
+        "setpgid joins a group of the caller's own session only (EPERM).",
+    ),
+    (
+        "leader-is-thread",
+        "A session or group bears the number of a thread.",
+        "Sessions and groups bear the number of the process that made them.",
+    ),
+    (
+        "zombie-with-child",
+        "A process that has ended has a child.",
+        "The kernel gives the children of a process to a reaper before the process becomes a zombie.",
+    ),
+    (
+        "zombie-init",
+        "A pid namespace whose init has ended has tasks.",
+        "When an init ends the kernel kills everybody in its namespace, and waits for them.",
+    ),
+    (
+        "namespace-level",
+        "A task has more or fewer numbers than its pid namespace has levels.",
+        "A vector holds a number for each namespace from the image's root down to the task's own.",
+    ),
+    (
+        "checkpoint-failed",
+        "The image says that its checkpoint failed.",
+        "linux-cr writes an ERROR record into the stream when it gives up; what follows or is missing cannot be relied on.",
+    ),
+)
+
+_NAMESPACES: Final[tuple[Row, ...]] = (
+    (
+        "namespace-init-below",
+        "The init of a pid namespace has its parent or its session's leader inside that namespace.",
+        "An init comes from outside its namespace, with the session of its creator.",
+    ),
+    (
+        "namespace-init-deeper",
+        "A task has the number 1 in a pid namespace and lives in a deeper one.",
+        "Number 1 is borne by the namespace's own first task; whoever lives deeper was created later.",
+    ),
+    (
+        "namespace-without-init",
+        "A task is in a nested pid namespace, and no living task can be that namespace's init.",
+        "A pid namespace lives as long as its init; a task in it without an init cannot be.",
+    ),
+    (
+        "namespace-none-fits",
+        "Some tasks fit into no pid namespaces of the image without bearing one number twice.",
+        "The image names no namespaces, and every way to place these tasks contradicts a number, parent, session or group.",
+    ),
+    (
+        "namespace-recorded-apart",
+        "A task would have to be in two pid namespaces that the image tells apart.",
+        "What the image names and what follows from parents, sessions and groups exclude each other.",
+    ),
+    (
+        "namespace-undecided",
+        "The bounded search for the pid namespaces of the tasks came to no end.",
+        "The image names no namespaces, and neither a placing nor its impossibility was found within the bound.",
+    ),
+    (
+        "leader-without-namespace",
+        "A dead leader lived in a pid namespace that the image does not hold.",
+        "A helper has to bear the dead leader's numbers, and there is no namespace at its level to create it in.",
+    ),
+)
+
+_REACH: Final[tuple[Row, ...]] = (
+    (
+        "birth-circle",
+        "A task would have to be born below itself.",
+        "What sessions and groups ask of the births of some tasks leads in a circle, so no history ends in this tree.",
+    ),
+    (
+        "order-circle",
+        "Steps of the plan wait for each other in a circle.",
+        "The message names the steps and the rules by which each waits for the one before.",
+    ),
+    (
+        "session-from-above",
+        "A task is in a session that none of those below whom it was created can have been in.",
+        "A session passes from creator to child only, and its leader lives above the parent's pid namespace.",
+    ),
+    (
+        "session-from-below",
+        "A task is in a session whose leader lives deeper than the task's parent.",
+        "Only a sibling of the leader, created with CLONE_PARENT, can come to this, and the facts exclude it.",
+    ),
+    (
+        "session-not-below",
+        "A session's leader must have been below a task once, and cannot have been.",
+        "An orphan keeps the session of its creator; its adopter was above that session's leader at that time.",
+    ),
+    (
+        "session-across-namespaces",
+        "A session has members in pid namespaces that its leader cannot both enclose.",
+        "A session's leader lives at or above the level of every member, in a namespace that encloses theirs.",
+    ),
+    (
+        "two-birth-sessions",
+        "A task would have to be born in two sessions.",
+        "Children of a session leader that are in other sessions were created before its setsid, in the session of its birth.",
+    ),
+    (
+        "two-birth-groups",
+        "A task would have to be born in two groups.",
+        "A group without a number in a pid namespace can only be inherited there, and only one can.",
+    ),
+    (
+        "group-out-of-sight",
+        "A task is in a group that it can neither join nor inherit.",
+        "setpgid looks numbers up in the caller's pid namespace; a group without a number there is set from above or inherited.",
+    ),
+    (
+        "crossing-sessions",
+        "Session leaders each have children in sessions of others among them.",
+        "Whichever of them was born last can have been born in one foreign session only.",
+    ),
+    (
+        "reaper-taken",
+        "The image is a subtree, and number 1 is borne by a task that is not its root.",
+        "A subtree is rebuilt below an init of the plan, which needs number 1.",
+    ),
+)
+
+OUTCOMES: Final[tuple[Row, ...]] = (
+    (
+        "bad-image",
+        "The bytes cannot be decoded into facts.",
+        "The message says where, what was found and what was expected. The exit code is 1.",
+    ),
+    (
+        "not-proved",
+        "The plan does not end in the image's forest on the model kernel.",
+        "Nothing is handed out that is not proved. A plan that came with a log or a file was changed since (exit code 3); for a "
+        "plan of crplan's own this is a defect (exit code 1).",
+    ),
+    (
+        "cannot-emit",
+        "A back end or an executor cannot do this plan.",
+        "The message names the task and the reason; nothing was begun.",
+    ),
+    ("plugin-failed", "A reader or a back end raised something that it must not.", "The message names the plugin."),
+    ("usage", "The command was not asked rightly.", "The message says what can be asked."),
+    (
+        "check-failed",
+        "A check raised an exception, so that none of its questions is answered.",
+        "The message names the check and its plugin. What the check would have found is unknown.",
+    ),
+)
+"""Kinds with the severity "error" that stand for no fact of an image."""
+
+ERRORS: Final = (
+    *((row, _TAKE_AGAIN) for row in (*_FACTS, *_NAMESPACES)),
+    *((row, _EXPLAIN) for row in _REACH),
+)
+"""Kinds with the severity "error", each with its hint."""
+
+OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]] = (
+    (
+        "state-missing",
+        "warning",
+        "The image has no state and no name of a task.",
+        "The task is taken to be running; if it was a zombie, the rebuilt tree differs.",
+        "A P generation writes the state of a task behind its pid objects; streams cut short lack it.",
+    ),
+    (
+        "tail-missing",
+        "warning",
+        "The image ends after its tasks without the record that closes it.",
+        "All that a plan needs is there; the copy of the image may be cut short.",
+        "linux-cr closes a stream with a TAIL record; a restart by the kernel would refuse such an image.",
+    ),
+    (
+        "revision-disagrees",
+        "note",
+        "The header's revision is not that of the image's structure.",
+        "The image was read by its structure; compare the preview with what you expect.",
+        "Development kernels changed the structure without changing the revision, so the structure is believed.",
+    ),
+    (
+        "depth-disagrees",
+        "warning",
+        "A task's entry and its pid object have different depths.",
+        "The pid object, which holds the numbers, was believed.",
+        "linux-cr writes the depth of a task twice.",
+    ),
+    (
+        "unknown-record",
+        "warning",
+        "The image has records of a type that the reader does not know.",
+        "They were passed over; a plan needs only tasks and their numbers.",
+        "Newer or patched kernels add records; each has a length, so the next one is found.",
+    ),
+    (
+        "bytes-after-tail",
+        "note",
+        "The stream goes on after the record that closes the image.",
+        "What follows was not read; split the stream if it holds a second image.",
+        "Several images written into one pipe look like this.",
+    ),
+    (
+        "namespace-ambiguous",
+        "note",
+        "A task fits into several pid namespaces, and the image does not say which it was in.",
+        "Every fitting choice rebuilds the recorded numbers, parents, sessions and groups; `crplan explain` shows what was "
+        "chosen.",
+        "linux-cr stores numbers per level and no identity of namespaces; the choice is an event with its evidence.",
+    ),
+)
+"""Kinds with another severity: code, severity, sentence, hint, documentation."""

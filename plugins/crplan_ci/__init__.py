@@ -1,0 +1,58 @@
+"""Formats of the report that `crplan check` writes: for people, for programs, and for the CI systems that show findings."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from planner.hookspecs import Option, Options, ReportFormat, Terminal, hookimpl
+
+if TYPE_CHECKING:
+    from planner.report import Report
+
+_FORMATS = (
+    ("text", "a report for people", False),
+    ("json", "the report as a JSON document with a published schema; an earlier one serves as --baseline", True),
+    ("github", "workflow commands of GitHub Actions, the gravest findings first; the whole as $GITHUB_STEP_SUMMARY", True),
+    ("gitlab", "a Code Quality report of GitLab", True),
+    ("sarif", "SARIF 2.1.0, for code scanning", True),
+    ("junit", "JUnit XML: a suite an image, a case a question, skipped where a fact is missing", True),
+    ("markdown", "the report as Markdown, for summaries and comments", False),
+)
+
+
+@hookimpl
+def crplan_reports() -> tuple[ReportFormat, ...]:
+    """Return the formats."""
+    return tuple(
+        ReportFormat(
+            name=name,
+            help=help,
+            render=_render(name),
+            machine=machine,
+            options=_OPTIONS.get(name, ()),
+            summary_variable="GITHUB_STEP_SUMMARY" if name == "github" else "",
+            summary=_summary if name == "github" else None,
+        )
+        for name, help, machine in _FORMATS
+    )
+
+
+_OPTIONS = {
+    "json": (Option(name="indent", help="columns of indentation, 0 for one line", kind="number", default=2),),
+    "github": (Option(name="annotations", help="annotations at most; GitHub shows about 10 a step", kind="number", default=10),),
+}
+
+
+def _render(name: str) -> Callable[["Report", Options, Terminal], str | bytes]:
+    def render(report: "Report", options: Options, terminal: Terminal) -> str | bytes:
+        module = import_module(f"crplan_ci.{name}_format")
+        rendered: str | bytes = module.render(report, options, terminal)
+        return rendered
+
+    return render
+
+
+def _summary(report: "Report", options: Options) -> str:
+    from crplan_ci.markdown_format import render
+
+    return render(report, options, Terminal())

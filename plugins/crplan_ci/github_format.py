@@ -1,0 +1,66 @@
+"""Workflow commands of GitHub Actions: one annotation a finding, the gravest first, as many as are shown.
+
+What GitHub reads from a command is percent-decoded, so a percent sign, and in properties also a colon and a comma, are encoded;
+lines cannot end inside, since a report's texts have no line ends. Source: GitHub's "Workflow commands", and `command.ts` of its
+toolkit.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from crplan_ci.wording import counts, unanswered, verdict, whole
+from planner.hookspecs import Options, Terminal
+from planner.report import Report
+
+_COMMANDS: Final = {"error": "error", "warning": "warning", "note": "notice"}
+
+
+def render(report: Report, options: Options, terminal: Terminal) -> str:
+    """Return the commands and, last, plain lines for the log."""
+    return "".join(f"{line}\n" for line in _lines(report, _most(options)))
+
+
+def _most(options: Options) -> int:
+    most = options.get("annotations", 10)
+    return max(most, 1) if isinstance(most, int) else 10
+
+
+def _lines(report: Report, most: int) -> Iterator[str]:
+    annotations = list(_annotations(report))
+    # The last place is for the count of what has no annotation of its own.
+    shown = annotations if len(annotations) <= most else annotations[: most - 1]
+    yield from shown
+    if len(shown) < len(annotations):
+        rest = f"{len(annotations) - len(shown)} more are in the summary of the step"
+        yield _command("notice", report.image, "crplan check", rest)
+    yield f"crplan check {_plain(report.image)}: {_plain(verdict(report))}: {_plain(counts(report))}"
+    for sentence in report.not_checked:
+        yield f"  not checked: {_plain(sentence)}"
+
+
+def _annotations(report: Report) -> Iterator[str]:
+    if report.error is not None and report.error.exit_code != 3:
+        yield _command("error", report.image, f"crplan {report.error.code}", report.error.message)
+    for found in report.counting():
+        yield _command(_COMMANDS[found.severity], report.image, f"crplan {found.code}", whole(found))
+    for question in report.unknown:
+        yield _command("notice", report.image, f"crplan {question.code}", unanswered(question))
+
+
+def _command(name: str, image: str, title: str, message: str) -> str:
+    properties = {"file": image if image != "-" else "", "title": title}
+    listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
+    return f"::{name} {listed}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _plain(text: str) -> str:
+    """Return text for a plain line of the log, which must hold no mark of a command, old (`##[`) or new (`::`)."""
+    return text.replace("::", ": :").replace("##[", "# #[")

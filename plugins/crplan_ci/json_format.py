@@ -1,0 +1,25 @@
+"""The report as a JSON document, and the schema that is published for it."""
+
+import msgspec
+
+from planner.hookspecs import CannotEmit, Options, Terminal
+from planner.report import FORMAT_VERSION, Report
+
+
+def render(report: Report, options: Options, terminal: Terminal) -> bytes:
+    """Return the document; raises `CannotEmit` for an indentation that nobody can want."""
+    indent = options.get("indent", 2)
+    if not isinstance(indent, int) or not 0 <= indent <= 16:
+        raise CannotEmit(f"option indent is {indent}, and must be between 0 and 16")
+    encoded = msgspec.json.encode(report)
+    return (msgspec.json.format(encoded, indent=indent) if indent else encoded) + b"\n"
+
+
+def schema() -> bytes:
+    """Return the published JSON Schema of reports, generated from the records."""
+    generated = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"crplan check report, format version {FORMAT_VERSION}",
+        **msgspec.json.schema(Report),
+    }
+    return msgspec.json.format(msgspec.json.encode(generated), indent=2) + b"\n"

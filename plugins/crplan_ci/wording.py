@@ -1,0 +1,58 @@
+"""What the formats say in the same words: where a finding belongs, what it compares, and how a check ended."""
+
+from collections import Counter
+
+from planner.report import Question, Report, Reported
+from planner.wording import vector
+
+
+def subject(found: Reported) -> str:
+    """Return the task that a finding is about, with its whole vector and its name; "" for the whole image."""
+    if not found.pid:
+        return ""
+    numbers = vector(found.pids) if len(found.pids) > 1 else str(found.pid)  # type: ignore[arg-type]  # numbers are numbers
+    return f"task {numbers}" + (f" {found.name}" if found.name else "")
+
+
+def comparison(found: Reported) -> str:
+    """Return the property with what was recorded and what the target has; "" where the finding compares nothing."""
+    if not (found.property or found.recorded or found.target):
+        return ""
+    parts = [f"recorded {found.recorded}"] if found.recorded else []
+    parts += [f"target {found.target}"] if found.target else []
+    return ": ".join(filter(None, (found.property, ", ".join(parts))))
+
+
+def place(found: Reported) -> str:
+    """Return the place in the image: `offset 96`, or `file#entry`."""
+    return "" if found.at is None else f"offset {found.at}" if isinstance(found.at, int) else found.at
+
+
+def whole(found: Reported) -> str:
+    """Return everything about a finding in one line, for systems that show one."""
+    details = "; ".join(filter(None, (subject(found), comparison(found), place(found))))
+    return found.message + (f" ({details})" if details else "") + (f" {found.hint}" if found.hint else "")
+
+
+def unanswered(question: Question) -> str:
+    """Return why a question could not be answered, in one line."""
+    return f"unknown: {question.missing}" + (f" (task {question.pid})" if question.pid else "")
+
+
+def counts(report: Report) -> str:
+    """Return how many findings count, by severity, and how many questions are open."""
+    number = Counter(found.severity for found in report.counting())
+    words = [f"{number[severity]} {severity}{'' if number[severity] == 1 else 's'}" for severity in ("error", "warning", "note")]
+    suppressed = len(report.findings) - len(report.counting())
+    words += [f"{suppressed} not counted"] if suppressed else []
+    words += [f"{len(report.unknown)} unknown"] if report.unknown else []
+    return ", ".join(words) + f", {len(report.passed)} passed"
+
+
+def verdict(report: Report) -> str:
+    """Return in one sentence how the check ended."""
+    return {
+        0: f"nothing at or above {report.fail_on} was found",
+        1: "the image could not be checked",
+        2: "the command was not asked rightly",
+    }.get(report.exit_code, "the check fails")
