@@ -65,9 +65,10 @@ class _Births:
                 self.adopted.add(pid)
                 actor.rule = "session-enters"
             if leader is not None and session != OUTSIDE:
-                actor.because = (*actor.because, *leader.because)
+                actor.because = (*actor.because, *leader.because[:1])
         moved = [pid for pid in reversed(self.sessions.born_late) if pid in self.sessions.below]
-        moved += [pid for pid in self.sessions.below if pid not in set(moved)]
+        known = set(moved)
+        moved += [pid for pid in self.sessions.below if pid not in known]
         for pid in moved:
             for above in self.sessions.below[pid]:
                 self._put_below(actors[pid], above)
@@ -159,7 +160,7 @@ class _Births:
         actor.early = early
         actor.rule = "born-below"
         self.held.add(actor.pid)
-        actor.because = (*actor.because, *target.because)
+        actor.because = (*actor.because, *target.because[:1])
         if actor.parent not in (ANY, creator.pid):
             self.adopted.add(actor.pid)
         else:

@@ -97,6 +97,7 @@ class Cast:
         self.leader_spaces: dict[ProcessId, NamespaceId] = {}
         self.moves: dict[ProcessId, list[ProcessId]] = {}
         """Groups that an outer parent puts a process in, one after the other, before its own changes."""
+        self._spans: dict[ProcessId, tuple[int, int]] | None = None
         self._used: dict[NamespaceId, set[int]] | None = None
         self._next: dict[NamespaceId, int] = {}
         actors = self.actors
@@ -155,6 +156,33 @@ class Cast:
         while space.level > level:
             space = self.spaces[space.parent]
         return space.id == outer
+
+    def is_ancestor(self, pid: ProcessId, other: ProcessId) -> bool:
+        """Tell whether `pid` is a proper ancestor of `other` in the image's tree, which is walked once."""
+        if self._spans is None:
+            self._spans = self._walk()
+        above, below = self._spans.get(pid), self._spans.get(other)
+        return above is not None and below is not None and above[0] < below[0] < above[1]
+
+    def _walk(self) -> dict[ProcessId, tuple[int, int]]:
+        """Return for every task the span of places that its subtree takes in a walk from the top."""
+        children: dict[ProcessId, list[ProcessId]] = {}
+        for actor in self.actors.values():
+            if actor.parent != ANY:
+                children.setdefault(actor.parent, []).append(actor.pid)
+        spans: dict[ProcessId, tuple[int, int]] = {}
+        place = 0
+        stack = [(pid, False) for pid in children.get(OUTSIDE, ())]
+        while stack:
+            pid, done = stack.pop()
+            place += 1
+            if done:
+                spans[pid] = (spans[pid][0], place)
+            else:
+                spans[pid] = (place, place)
+                stack.append((pid, True))
+                stack += [(child, False) for child in children.get(pid, ())]
+        return spans
 
     def space_at(self, space: NamespaceId, level: int) -> NamespaceId:
         """Return the ancestor of `space` (or itself) at `level`."""

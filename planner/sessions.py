@@ -18,7 +18,8 @@ taken off in reverse order of birth: the last one born has no other below it, an
 """
 
 import heapq
-from typing import Literal
+from collections import Counter
+from typing import Literal, NoReturn
 
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
@@ -74,6 +75,8 @@ class Sessions:
             mode = "window" if cheap else "entered"
         if mode == "choice":
             self._open.setdefault(actor.parent, {}).setdefault(session, []).append(actor.pid)
+            if self._peeling is not None:
+                self._peeling.note(actor.parent, session)
             return
         self.modes[actor.pid] = mode
         if mode == "window":
@@ -112,10 +115,10 @@ class Sessions:
             )
         if not parent.leads_session():
             return "below"
-        if self._is_ancestor(session, parent):
+        if cast.is_ancestor(session, parent.pid):
             return "window"
         leader = cast.actors[session]
-        if leader.parent != ANY and self._is_ancestor(parent.pid, leader):
+        if leader.parent != ANY and cast.is_ancestor(parent.pid, session):
             return "below"
         return "choice"
 
@@ -166,16 +169,6 @@ class Sessions:
         actor = self.cast.actors.get(pid)
         return OUTSIDE if actor is None else actor.session
 
-    def _is_ancestor(self, pid: ProcessId, actor: Actor) -> bool:
-        """Tell whether `pid` is a proper ancestor of a task in the final tree."""
-        actors = self.cast.actors
-        here = actors.get(actor.parent)
-        while here is not None:
-            if here.pid == pid:
-                return True
-            here = actors.get(here.parent)
-        return False
-
 
 class _Peeling:
     """Takes session leaders off in reverse order of birth, and so decides every open choice."""
@@ -189,6 +182,11 @@ class _Peeling:
         """For each leader, leaders that must be born after it and have not been taken off."""
         self.earlier: dict[ProcessId, set[ProcessId]] = {}
         self.by_place = {actor.order: actor.pid for actor in self.cast.actors.values() if actor.leads_session()}
+        self.demands: Counter[ProcessId] = Counter()
+        """How many leaders have an open choice about each session."""
+        self.demanders: dict[ProcessId, list[ProcessId]] = {}
+        self.ready: list[int] = []
+        self.lazy: list[tuple[bool, int]] = []
         for actor in self.cast.actors.values():
             if actor.leads_session():
                 self.later.setdefault(actor.pid, set())
@@ -203,81 +201,70 @@ class _Peeling:
 
     def run(self) -> None:
         """Decide every open choice; raises Contradiction when leaders wait for each other."""
-        ready = [-self._place(pid) for pid, later in self.later.items() if not later]
-        heapq.heapify(ready)
-        waiting: list[ProcessId] = []
+        for pid, demands in list(self.open.items()):
+            for session in demands:
+                self.note(pid, session)
+        for pid in self.later:
+            self._push(pid)
         while self.open:
-            demanded = {session for demands in self.open.values() for session in demands}
-            progress = False
-            while ready:
-                pid = self.by_place[-heapq.heappop(ready)]
+            if self.ready:
+                pid = self.by_place[-heapq.heappop(self.ready)]
                 if pid in self.done or self.later[pid]:
                     continue
                 unborn = [session for session in self.open.get(pid, ()) if session not in self.done]
-                if not self._free_to_go(pid, unborn) or (pid in demanded and pid not in self.open):
-                    waiting.append(pid)
+                if not self._free_to_go(pid, unborn):
                     continue
-                self._take_off(pid, unborn, ready)
-                progress = True
-            if not self.open:
-                return
-            if progress:
-                for pid in waiting:
-                    heapq.heappush(ready, -self._place(pid))
-                waiting.clear()
-                if any(self._can_go(-place) for place in ready):
+                if pid not in self.open and self.demands[pid]:
+                    heapq.heappush(self.lazy, (not self.cast.actors[pid].mortal, -self.cast.actors[pid].order))
                     continue
-            candidates = [
-                pid for pid in {*waiting, *(self.by_place[-p] for p in ready)} if pid not in self.open and pid in demanded
-            ]
-            candidates = [pid for pid in candidates if pid not in self.done and not self.later[pid]]
-            if not candidates:
+            elif self.lazy:
+                # Nobody else can go, so one that others demand is born after them: below them.
+                pid = self.by_place[-heapq.heappop(self.lazy)[1]]
+                if pid in self.done or self.later[pid] or pid in self.open:
+                    continue
+                unborn = []
+            else:
                 self._fail()
-            chosen = min(candidates, key=lambda pid: (not self.cast.actors[pid].mortal, -self._place(pid)))
-            self._take_off(chosen, [], ready)
-            for pid in waiting:
-                heapq.heappush(ready, -self._place(pid))
-            waiting.clear()
+            self._take_off(pid, unborn)
 
-    def _can_go(self, place: int) -> bool:
-        pid = self.by_place[place]
-        if pid in self.done or self.later[pid]:
-            return False
-        return pid in self.open and self._free_to_go(pid, [session for session in self.open[pid] if session not in self.done])
+    def note(self, leader: ProcessId, session: ProcessId) -> None:
+        """Take in an open choice: `leader` has a child in `session`."""
+        demanders = self.demanders.setdefault(session, [])
+        if leader not in demanders[-1:]:
+            demanders.append(leader)
+            self.demands[session] += 1
+            self._push(leader)
+
+    def _push(self, pid: ProcessId) -> None:
+        if pid not in self.done and not self.later[pid]:
+            heapq.heappush(self.ready, -self.cast.actors[pid].order)
 
     def _free_to_go(self, pid: ProcessId, unborn: list[ProcessId]) -> bool:
         """Tell whether a leader's birth session can serve all that it is demanded by and that is born before it."""
         birth_session = self.cast.actors[pid].birth_session
         return not unborn or (len(unborn) == 1 and birth_session in (ANY, unborn[0]))
 
-    def _place(self, pid: ProcessId) -> int:
-        return self.cast.actors[pid].order
-
-    def _take_off(self, pid: ProcessId, unborn: list[ProcessId], ready: list[int]) -> None:
+    def _take_off(self, pid: ProcessId, unborn: list[ProcessId]) -> None:
         """Decide the choices of a leader that is born after all that are left, and take it off."""
         sessions = self.sessions
         leader = self.cast.actors[pid]
         for session, children in self.open.pop(pid, {}).items():
-            window = session in unborn and leader.birth_session in (ANY, session)
+            self.demands[session] -= 1
+            window = session in unborn
             for child in children:
                 sessions.modes[child] = "window" if window else "below"
             if window:
                 sessions.set_birth_session(leader, session, self.cast.actors[children[0]])
             else:
                 sessions.put_below(session, pid)
-                if session not in self.done:
-                    raise Contradiction(
-                        "two-birth-sessions",
-                        f"task {pid} has children in sessions {session} and {leader.birth_session}, neither led from below it",
-                        (*leader.because, *self.cast.actors[children[0]].because),
-                        pid,
-                    )
+            self._push(session)
         self.done.add(pid)
         sessions.born_late.append(pid)
         for before in self.earlier.get(pid, ()):
             self.later[before].discard(pid)
-            if not self.later[before]:
-                heapq.heappush(ready, -self._place(before))
+            self._push(before)
+        for demander in self.demanders.get(pid, ()):
+            self._push(demander)
 
     def _leader_above(self, pid: ProcessId) -> ProcessId | None:
         actors = self.cast.actors
@@ -300,8 +287,8 @@ class _Peeling:
         if session in self.cast.actors and session != leader:
             self._order(session, leader)
 
-    def _fail(self) -> None:
-        pids = sorted(self.open, key=self._place)
+    def _fail(self) -> NoReturn:
+        pids = sorted(self.open, key=lambda pid: self.cast.actors[pid].order)
         because = tuple(seq for pid in pids for seq in self.cast.actors[pid].because)
         names = ", ".join(str(pid) for pid in pids)
         raise Contradiction(
