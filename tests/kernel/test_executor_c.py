@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
+import msgspec
 import pytest
 from crplan_syscalls.program import emit_program
 
 import planner
-from planner.plans import Plan
+from planner.plans import Plan, Verify
 from planner.testing.executors import expected, shares
 from planner.testing.plans import PLANS, chain, with_init
 from tests.kernel.executor_suite import ExecutorSuite
@@ -53,6 +54,16 @@ class TestProgram(ExecutorSuite):
     def test_every_image_is_rebuilt(self, image: Path, tmp_path: Path) -> None:
         plan = planner.plan(planner.read(str(image)))
         with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
+
+    def test_a_reaper_that_the_plan_does_not_verify_is_no_stranger(self, tmp_path: Path) -> None:
+        plan = PLANS["subtree"]()
+        kept = [step for step in plan.steps if not (isinstance(step, Verify) and step.target == 1)]
+        steps = tuple(msgspec.structs.replace(step, number=number) for number, step in enumerate(kept, 1))
+        assert len(steps) == len(plan.steps) - 1
+        with self.start(msgspec.structs.replace(plan, steps=steps), tmp_path) as sandbox:
             sandbox.ready(self.timeout)
             assert sandbox.standing() == expected(plan)
             self.stop(sandbox)
