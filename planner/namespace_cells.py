@@ -56,9 +56,12 @@ class Bearers:
         self.sessions: list[int] = [task.session for task in tasks.values()]
         if forest.leaders:
             of_group = {task.group: task.session for task in reversed(tasks.values())}
-            for pid in forest.leaders:
+            for pid, leader in forest.leaders.items():
                 self.parent.append(NOBODY)
-                self.session.append(find(of_group.get(pid, OUTSIDE), NOBODY))
+                session = find(of_group.get(pid, OUTSIDE), NOBODY)
+                # A leader of which only outer numbers are known may have lived as deep as its session's leader.
+                unknown = session != NOBODY and not leader.complete and len(self.vectors[session]) > len(leader.pids)
+                self.session.append(NOBODY if unknown else session)
                 self.groups.append(pid)
                 self.sessions.append(of_group.get(pid, pid))
         self.empty: set[int] = {place for place, task in enumerate(tasks.values()) if task.zombie and dead(forest, task)}
