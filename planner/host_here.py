@@ -137,7 +137,8 @@ def _cgroup_tasks() -> tuple[int | None, int | None]:
     """Return the lowest limit of tasks of this cgroup and those above, -1 for none, and how many tasks count against it."""
     lowest: tuple[int, int | None] | None = None
     for line in (_text("/proc/self/cgroup") or "").splitlines():
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        controllers, _, path = line.partition(":")[2].partition(":")
+        bases: tuple[str, ...]
         if controllers == "":
             bases = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
         elif "pids" in controllers.split(","):

@@ -1,7 +1,6 @@
 """Formats of the report that `crplan check` writes: for people, for programs, and for the CI systems that show findings."""
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from planner.hookspecs import Option, Options, ReportFormat, Terminal, hookimpl
@@ -45,6 +44,8 @@ _OPTIONS = {
 
 def _render(name: str) -> Callable[["Report", Options, Terminal], str | bytes]:
     def render(report: "Report", options: Options, terminal: Terminal) -> str | bytes:
+        from importlib import import_module
+
         module = import_module(f"crplan_ci.{name}_format")
         rendered: str | bytes = module.render(report, options, terminal)
         return rendered

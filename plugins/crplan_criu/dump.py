@@ -30,6 +30,9 @@ class Entry(msgspec.Struct, gc=False):
     subreaper: bool
 
 
+THREAD_INFO: Final = tuple(f"thread_info_{number}" for number in messages.THREAD_INFO_NUMBERS)
+
+
 class Core(msgspec.Struct, gc=False):
     """What a core image says about a task or thread."""
 
@@ -38,6 +41,8 @@ class Core(msgspec.Struct, gc=False):
     thread: Fields
     credentials: Fields
     ids: Fields | None
+    clear_child_tid: int | None = None
+    """Where the kernel clears the task's number when it ends; None where the image does not say, as of a dead task."""
 
 
 class Dump:
@@ -153,6 +158,7 @@ class Dump:
         at = place(name)
         fields = self.first(name, kind, messages.CORE, data)
         task, thread, ids = octets(fields, "tc"), octets(fields, "thread_core"), octets(fields, "ids")
+        info = next((octets(fields, name) for name in THREAD_INFO if name in fields), b"")
         thread_fields = self.decode(messages.THREAD_CORE, thread, at)
         credentials = thread_fields.pop("creds", b"")
         assert isinstance(credentials, bytes)
@@ -162,6 +168,7 @@ class Dump:
             thread_fields,
             self.repeated(messages.CREDS, credentials, at),
             self.decode(messages.KOBJ_IDS, ids, at) if ids else None,
+            self.decode(messages.THREAD_INFO, info, at).get("clear_tid_addr") if info else None,  # type: ignore[arg-type]  # u64
         )
 
     def add_ids(self, name: str, kind: str, identifier: int, data: bytes) -> None:

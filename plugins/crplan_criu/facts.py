@@ -71,6 +71,9 @@ def of_task(dump: Dump, pid: ProcessId, core: Core, at: str) -> Iterator[FactRec
     """Yield the facts of one task."""
     for name, value in _values(dump, core.task or {}, core.thread, core.credentials):
         yield FactRecorded(pid=pid, property=name, value=value, at=at)
+    if core.clear_child_tid == 0:
+        # fork(3) and whatever sets up threads after exec give an address, so this task was cloned in some other way.
+        yield FactRecorded(pid=pid, property="clear_child_tid", value="0", at=at)
 
 
 def _values(dump: Dump, task: Fields, thread: Fields, credentials: Fields) -> Iterator[tuple[str, str]]:
@@ -119,6 +122,8 @@ def of_image(dump: Dump) -> Iterator[FactRecorded]:
         yield FactRecorded(property=f"terminal_group of session {session}", value=str(group), at=place("tty-info.img"))
     for kind, path in dump.container.joined.items():
         yield FactRecorded(property=f"joined {kind} namespace", value=path, at=place("spec.dump"))
+    if any(core.clear_child_tid is not None for core in dump.cores.values()):
+        yield FactRecorded(property="clear_child_tid", value="recorded of living tasks", at=place("inventory.img"))
     if not any("child_subreaper" in (core.task or {}) for core in dump.cores.values()) and generation(dump) != "vz":
         yield FactRecorded(property="subreaper", value="not recorded", at=place("inventory.img"))
     for message, count in sorted(dump.unknown_fields.items()):

@@ -58,6 +58,9 @@ PSTREE = _message(
 
 NS_TID = _message("ns_tid", {1: Field("tid", "u32", repeated=True)})
 
+THREAD_INFO_NUMBERS = (2, 6, 8, 9, 10, 11, 12, 13)
+"""Fields of a core image that hold the registers of a thread, one for each architecture."""
+
 CORE = _message(
     "core_entry",
     {
@@ -65,9 +68,12 @@ CORE = _message(
         3: Field("tc", "message"),
         4: Field("ids", "message"),
         5: Field("thread_core", "message"),
+        **{number: Field(f"thread_info_{number}", "message") for number in THREAD_INFO_NUMBERS},
     },
-    skipped="2 6 8-13",
 )
+
+THREAD_INFO = _message("thread_info", {1: Field("clear_tid_addr", "u64")}, skipped="2-32")
+"""What every architecture's record of its registers begins with."""
 
 TASK_CORE = _message(
     "task_core_entry",
@@ -138,6 +144,6 @@ CG_MEMBER = _message("cg_member_entry", {1: Field("name", "bytes"), 2: Field("pa
 TTY_INFO = _message("tty_info_entry", _numbers("id type") | _numbers("sid pgrp", 6), skipped="3-5 8-17")
 
 MESSAGES = (
-    KOBJ_IDS, INVENTORY, PSTREE, NS_TID, CORE, TASK_CORE, THREAD_CORE, CREDS, NS, ID_RANGE, USERNS, UTSNS, PIDNS, TIMENS,
-    TIMESPEC, CGROUP, CG_SET, CG_MEMBER, TTY_INFO,
+    KOBJ_IDS, INVENTORY, PSTREE, NS_TID, CORE, THREAD_INFO, TASK_CORE, THREAD_CORE, CREDS, NS, ID_RANGE, USERNS, UTSNS, PIDNS,
+    TIMENS, TIMESPEC, CGROUP, CG_SET, CG_MEMBER, TTY_INFO,
 )  # fmt: skip

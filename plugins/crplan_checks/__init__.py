@@ -1,0 +1,78 @@
+"""Checks: what a rebuild would meet on a host, what a restore by CRIU would refuse or get wrong, and traps of the kernel."""
+
+from collections.abc import Iterator, Mapping
+
+from planner.findings import Answer
+from planner.hookspecs import Artefact, Check, Options, hookimpl
+
+
+@hookimpl
+def crplan_checks() -> tuple[Check, ...]:
+    """Return the checks."""
+    from crplan_checks import kinds
+
+    return (
+        Check(name="traps", help="what the kernel can never get rid of again", check=_traps, kinds=kinds.TRAPS, priority=10),
+        Check(
+            name="criu",
+            help="what `criu restore` would refuse or get wrong, by the image alone",
+            check=_criu,
+            kinds=kinds.CRIU,
+            forecasts="criu restore, as far as the image tells",
+            priority=20,
+        ),
+        Check(
+            name="host",
+            help="what `crplan run` needs and the host lacks",
+            check=_host,
+            kinds=kinds.HOST,
+            forecasts="crplan run on the host",
+            priority=30,
+        ),
+        Check(
+            name="numbers",
+            help="numbers that are taken in the pid namespace that the tree is to go to, or above its limit",
+            check=_numbers,
+            kinds=kinds.NUMBERS,
+            forecasts="a restore into the host's pid namespace",
+            priority=40,
+        ),
+        Check(
+            name="criu-host",
+            help="what `criu restore` needs and the host lacks",
+            check=_criu_host,
+            kinds=kinds.CRIU_HOST,
+            forecasts="criu restore, as far as the host tells",
+            priority=50,
+        ),
+    )
+
+
+def _traps(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+    from crplan_checks.traps import check
+
+    return check(artefact)
+
+
+def _criu(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+    from crplan_checks.criu import check
+
+    return check(artefact)
+
+
+def _host(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+    from crplan_checks.host import check
+
+    return check(artefact, host)
+
+
+def _numbers(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+    from crplan_checks.numbers import check
+
+    return check(artefact, host)
+
+
+def _criu_host(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+    from crplan_checks.criu_host import check
+
+    return check(artefact, host)

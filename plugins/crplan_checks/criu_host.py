@@ -1,0 +1,122 @@
+"""What `criu restore` needs for this image, and whether the host has it."""
+
+from collections.abc import Iterator, Mapping
+
+from crplan_checks import kinds
+from crplan_checks.criu import FORMAT, created
+from planner.findings import Answer, Passed, Unknown
+from planner.forest import Forest
+from planner.hookspecs import Artefact
+from planner.host import CAPABILITIES, Host, of_mapping
+
+NAMESPACE_KINDS = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
+SAME_MACHINE = {"arm": ("armv6l", "armv7l", "armv8l", "arm"), "ppc64": ("ppc64", "ppc64le"), "s390": ("s390x", "s390")}
+"""What uname calls the architectures to which CRIU gives another name."""
+
+
+def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
+    """Yield what is missing; nothing for an image of another format, or where no host was given."""
+    host = of_mapping(facts)
+    forest = artefact.forest
+    if host is None or forest.format != FORMAT:
+        return
+    for kind, answers in (
+        (kinds.CRIU_NOT_INSTALLED, _program(host)),
+        (kinds.CRIU_MACHINE, _machine(forest, host)),
+        (kinds.CRIU_CAPABILITY, _capabilities(forest, host)),
+        (kinds.CRIU_FEATURE, _namespaces(forest, host)),
+        (kinds.CRIU_SECURITY, _security(forest, host)),
+        (kinds.CRIU_JOINED, _joined(forest)),
+    ):
+        given = list(answers)
+        yield from given or (Passed(code=kind.code),)
+
+
+def _program(host: Host) -> Iterator[Answer]:
+    state = host.tools.get("criu")
+    if state is None:
+        yield Unknown(code=kinds.CRIU_NOT_INSTALLED.code, missing="whether the host has criu")
+    elif state == "no":
+        yield kinds.CRIU_NOT_INSTALLED.found(property="criu", recorded="needed", target="not on PATH")
+
+
+def _machine(forest: Forest, host: Host) -> Iterator[Answer]:
+    image = forest.image_facts.get("architecture", "")
+    if not image or host.machine is None:
+        yield Unknown(code=kinds.CRIU_MACHINE.code, missing="the architecture of the image or of the host")
+    elif host.machine not in SAME_MACHINE.get(image, (image,)):
+        yield kinds.CRIU_MACHINE.found(property="architecture", recorded=image, target=host.machine)
+
+
+def _capabilities(forest: Forest, host: Host) -> Iterator[Answer]:
+    if host.capabilities is None:
+        yield Unknown(code=kinds.CRIU_CAPABILITY.code, missing="the capabilities of whoever restores")
+        return
+    have = frozenset(host.capabilities)
+    if not have & {"sys_admin", "checkpoint_restore"}:
+        yield kinds.CRIU_CAPABILITY.found(
+            "neither CAP_SYS_ADMIN nor CAP_CHECKPOINT_RESTORE is there",
+            property="capability",
+            recorded="sys_admin",
+            target="missing",
+        )
+    if created(forest, "user") is not False:
+        # The capabilities of a user namespace of its own are another matter than those of the host.
+        return
+    needed: dict[str, int] = {}
+    for _, fact in forest.facts:
+        if fact.property == "cap_permitted" and fact.pid:
+            for name in capability_names(fact.value):
+                needed.setdefault(name, fact.pid)
+    for name, pid in needed.items():
+        if name not in have:
+            detail = f"task {pid} has CAP_{name.upper()}, and whoever restores does not"
+            yield kinds.CRIU_CAPABILITY.found(detail, pid=pid, property="cap_permitted", recorded=name, target="missing")
+
+
+def capability_names(word: str) -> Iterator[str]:
+    """Yield the names of the capabilities in a set written in hexadecimal digits, as /proc/PID/status has it."""
+    try:
+        value = int(word, 16)
+    except ValueError:
+        return
+    for number, name in enumerate(CAPABILITIES):
+        if value >> number & 1:
+            yield name
+
+
+def _namespaces(forest: Forest, host: Host) -> Iterator[Answer]:
+    for kind in NAMESPACE_KINDS:
+        own = created(forest, kind)
+        if own is False or (own is None and kind != "pid"):
+            continue
+        if own is None:
+            yield Unknown(code=kinds.CRIU_FEATURE.code, missing="whether the root task's pid namespace is its own")
+            continue
+        found = host.feature(f"{kind}_namespaces")
+        if found.state == "unknown":
+            yield Unknown(code=kinds.CRIU_FEATURE.code, missing=f"whether the host can make {kind} namespaces ({found.detail})")
+        elif found.state == "no":
+            yield kinds.CRIU_FEATURE.found(
+                f"the root task has a {kind} namespace of its own, and the host cannot make one ({found.detail})",
+                property=f"{kind} namespace",
+                recorded="own",
+                target=found.detail,
+            )
+
+
+def _security(forest: Forest, host: Host) -> Iterator[Answer]:
+    module = forest.image_facts.get("security_module", "")
+    if module in ("", "none"):
+        return
+    if host.security_modules is None:
+        yield Unknown(code=kinds.CRIU_SECURITY.code, missing="the security modules of the host")
+    elif module not in host.security_modules:
+        target = ", ".join(host.security_modules) or "none"
+        yield kinds.CRIU_SECURITY.found(property="security module", recorded=module, target=target)
+
+
+def _joined(forest: Forest) -> Iterator[Answer]:
+    for _, fact in forest.facts:
+        if fact.property.startswith("joined "):
+            yield Unknown(code=kinds.CRIU_JOINED.code, missing=f"whether the {fact.property.removeprefix('joined ')} is there")

@@ -1,0 +1,272 @@
+"""The kinds of finding of these checks; `outcome` says what follows for the program that a check speaks of."""
+
+from typing import Final, Literal
+
+from planner.findings import Kind, Severity
+
+Outcome = Literal["", "refused", "wrong"]
+
+
+def _kind(code: str, severity: Severity, outcome: Outcome, sentence: str, hint: str, documentation: str) -> Kind:
+    return Kind(code=code, severity=severity, outcome=outcome, sentence=sentence, hint=hint, documentation=documentation)
+
+
+_RUN = "`crplan run` rebuilds this tree; CRIU cannot."
+
+INIT_CANNOT_DIE: Final = _kind(
+    "init-cannot-die",
+    "error",
+    "",
+    "An init is in a group that is led from within its own pid namespace, and can never finish dying.",
+    "A tree that is rebuilt so leaves a process that nothing can end until the machine restarts; take the checkpoint again.",
+    "A dying init waits until its namespace has no numbers but its own; the number of its group, led by another task of the "
+    "namespace or of one below, stays allocated by the init itself. Seen on Linux 6.18; rule init-trap of the model kernel.",
+)
+TRAPS: Final = (INIT_CANNOT_DIE,)
+
+# What CRIU does with an image, whatever the host. Sources: CRIU 4.2, pstree.c and cr-restore.c, and restores that were watched.
+
+CRIU_VIRTUOZZO: Final = _kind(
+    "criu-virtuozzo",
+    "error",
+    "refused",
+    "The image has fields of Virtuozzo's CRIU, and upstream's cannot read it.",
+    "Restore it with Virtuozzo's criu, or with `crplan run`.",
+    "Upstream requires pid, pgid and sid of every entry of pstree.img; Virtuozzo writes vectors instead.",
+)
+CRIU_NAMESPACE_OF_CHILD: Final = _kind(
+    "criu-namespace-of-child",
+    "error",
+    "refused",
+    "A task has another namespace than its parent, of a kind that criu restore gives to the root task only.",
+    "Dump from a root task that has its own namespace of that kind, as a container has.",
+    "`Can't restore sub-task in NS`: mount and network namespaces can differ below a root that has its own; all other kinds are "
+    "the root's.",
+)
+CRIU_NO_SESSION_LEADER: Final = _kind(
+    "criu-session-leader-elsewhere",
+    "error",
+    "refused",
+    "A task is in a session whose leader is none of its ancestors, and the root has not adopted it.",
+    _RUN,
+    "`Can't find a session leader`: CRIU plans foreign sessions for children of the root task alone; others must find the leader "
+    "above themselves. An orphan that a subreaper in the middle of the tree adopted does not.",
+)
+CRIU_TWO_BIRTH_SESSIONS: Final = _kind(
+    "criu-two-birth-sessions",
+    "error",
+    "refused",
+    "Descendants of a task need it to have been born in two sessions.",
+    _RUN,
+    "`Can't figure out which sid the process was born with`: CRIU gives every task at most one session before its setsid.",
+)
+CRIU_GROUP_LEADER_MOVED: Final = _kind(
+    "criu-group-leader-moved",
+    "error",
+    "refused",
+    "The leader of a group has moved to another group, and a member has stayed.",
+    _RUN,
+    "`Can't restore pgid ... Operation not permitted`, or a restore that hangs: a member waits for the leader to make the group, "
+    "and the leader, being itself a member elsewhere, never does.",
+)
+CRIU_NAMESPACE_OF_ROOT: Final = _kind(
+    "criu-namespace-of-root",
+    "error",
+    "refused",
+    "Number 1 and a pid namespace of its own go together for the root task, and here they do not.",
+    "Compare ids-*.img with the inventory; the files may be of different dumps.",
+    "`This process tree can only be restored in a new pid namespace`, `First PID in a PID namespace needs to be 1`.",
+)
+CRIU_ROOT_DEAD: Final = _kind(
+    "criu-root-dead",
+    "error",
+    "refused",
+    "The root task is a zombie.",
+    "Take the checkpoint of its parent.",
+    "CRIU refuses such a tree when it is dumped.",
+)
+CRIU_ADOPTED_BY_ROOT: Final = _kind(
+    "criu-adopted-by-root",
+    "error",
+    "wrong",
+    "The root task, no init, has a child in a foreign session; a restore gives that child to another parent.",
+    _RUN,
+    "CRIU creates such a child below a helper in that session; when the helper ends the root is no subreaper yet, so the child "
+    "goes to the next reaper outside of the tree. criu restore reports success.",
+)
+CRIU_EXIT_STATUS: Final = _kind(
+    "criu-exit-status",
+    "error",
+    "wrong",
+    "A zombie has an exit code above 127, and a restore gives it another.",
+    _RUN,
+    "CRIU exits with the low seven bits of the code. criu restore reports success.",
+)
+CRIU_PID_FOR_CHILDREN: Final = _kind(
+    "criu-pid-for-children",
+    "error",
+    "wrong",
+    "A task's next children are to live in another pid namespace than the task; a restore forgets that.",
+    "Nothing restores it; a task that relies on it must unshare or enter again.",
+    "CRIU does not record unshare(CLONE_NEWPID) and setns without a child; criu restore reports success.",
+)
+CRIU_SHELL_JOB: Final = _kind(
+    "criu-shell-job",
+    "warning",
+    "",
+    "The root task's session is led from outside of the image, by a shell as a rule.",
+    "Give --shell-job to criu restore, in a shell that leads a session on a terminal.",
+    "With --shell-job CRIU puts its own session and group in the place of those; the recorded numbers are lost.",
+)
+CRIU_TERMINAL: Final = _kind(
+    "criu-terminal-session",
+    "warning",
+    "",
+    "A terminal belongs to a session that no task of the image leads.",
+    "Give --shell-job to criu restore if it is the terminal of the shell, or expect that the terminal has no session.",
+    "tty-info.img names the session and the foreground group of each terminal.",
+)
+CRIU_EXIT_SIGNAL: Final = _kind(
+    "criu-exit-signal",
+    "error",
+    "wrong",
+    "A task has another exit signal than SIGCHLD, and a restore gives it SIGCHLD.",
+    "Nothing in a CRIU image records the exit signal; if the task's parent waits with __WCLONE or for another signal, it must "
+    "not be restored by CRIU.",
+    "CRIU clones every task with SIGCHLD. Tasks that fork(3) made, or that called exec since, have an address that the kernel "
+    "clears when they end; one without was cloned in another way, and its exit signal is unknown.",
+)
+CRIU_SUBREAPER: Final = _kind(
+    "criu-subreaper",
+    "error",
+    "wrong",
+    "Whether a task is a subreaper is not recorded, and a restore makes none.",
+    "Dump with CRIU 3.13 or later.",
+    "The flag child_subreaper is recorded since CRIU 3.13.",
+)
+CRIU_ZOMBIE_CORE: Final = _kind(
+    "criu-zombie-core",
+    "error",
+    "wrong",
+    "A zombie has dumped core, and a restored one may not have.",
+    "Compare the exit status after the restore.",
+    "CRIU sends the zombie its signal again; whether the kernel notes a core depends on limits and core_pattern of the host.",
+)
+CRIU: Final = (
+    CRIU_VIRTUOZZO,
+    CRIU_NAMESPACE_OF_CHILD,
+    CRIU_NO_SESSION_LEADER,
+    CRIU_TWO_BIRTH_SESSIONS,
+    CRIU_GROUP_LEADER_MOVED,
+    CRIU_NAMESPACE_OF_ROOT,
+    CRIU_ROOT_DEAD,
+    CRIU_ADOPTED_BY_ROOT,
+    CRIU_EXIT_STATUS,
+    CRIU_PID_FOR_CHILDREN,
+    CRIU_SHELL_JOB,
+    CRIU_TERMINAL,
+    CRIU_EXIT_SIGNAL,
+    CRIU_SUBREAPER,
+    CRIU_ZOMBIE_CORE,
+)
+
+# What a host lacks.
+
+CAPABILITY_MISSING: Final = _kind(
+    "capability-missing",
+    "error",
+    "refused",
+    "Creating tasks with given numbers needs a capability that is missing, and user namespaces do not make up for it.",
+    "Run as root, or with CAP_SYS_ADMIN and CAP_CHECKPOINT_RESTORE, or allow user namespaces.",
+    "clone3 with set_tid needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN in the user namespace that owns the pid namespace; making "
+    "a pid namespace needs CAP_SYS_ADMIN or a new user namespace.",
+)
+FEATURE_MISSING: Final = _kind(
+    "feature-missing",
+    "error",
+    "refused",
+    "The kernel cannot do something that this plan needs.",
+    "Use a newer kernel, or one that is configured with it; `crplan host` shows what was tried.",
+    "Features are tried, not derived from the kernel's version.",
+)
+LIMIT_TOO_LOW: Final = _kind(
+    "limit-too-low",
+    "error",
+    "refused",
+    "A limit of the host allows fewer tasks or levels than the plan needs.",
+    "Raise the limit, or end other tasks.",
+    "RLIMIT_NPROC, pids.max of the cgroups, kernel.threads-max, user.max_pid_namespaces, free numbers of the host's pid "
+    "namespace, and the kernel's 32 levels of pid namespaces.",
+)
+NUMBER_ABOVE_NEW: Final = _kind(
+    "number-above-limit-of-new-namespace",
+    "error",
+    "refused",
+    "A task's number is above the limit that a new pid namespace has on the host.",
+    "Raise kernel.pid_max, on kernels before 6.14 for the whole machine.",
+    "Since Linux 6.14 pid_max belongs to a pid namespace, and a new one begins with the highest; before, it is the machine's.",
+)
+HOST: Final = (CAPABILITY_MISSING, FEATURE_MISSING, LIMIT_TOO_LOW, NUMBER_ABOVE_NEW)
+
+NUMBER_TAKEN: Final = _kind(
+    "number-taken",
+    "error",
+    "refused",
+    "A number of the image is taken in the pid namespace that the tree is to go to.",
+    "End what bears the number, restore into a new pid namespace, or use `crplan run`, which always makes one.",
+    "A number is taken while a task, a session or a group bears it; clone3 fails with EEXIST, `Can't fork for N: File exists`.",
+)
+NUMBER_ABOVE_LIMIT: Final = _kind(
+    "number-above-limit",
+    "error",
+    "refused",
+    "A number of the image is not below the limit of the pid namespace that the tree is to go to.",
+    "Raise kernel.pid_max in that namespace.",
+    "clone3 fails with EINVAL. CRIU tries to raise kernel.pid_max by itself where it may.",
+)
+NUMBERS: Final = (NUMBER_TAKEN, NUMBER_ABOVE_LIMIT)
+
+CRIU_NOT_INSTALLED: Final = _kind(
+    "criu-not-installed", "error", "refused", "The host has no criu.", "Install CRIU.", "The program is looked for on PATH."
+)
+CRIU_MACHINE: Final = _kind(
+    "criu-machine",
+    "error",
+    "refused",
+    "The image is of another architecture than the host.",
+    "Restore on a machine of the image's architecture.",
+    "`Core march mismatch`.",
+)
+CRIU_CAPABILITY: Final = _kind(
+    "criu-capability-missing",
+    "error",
+    "refused",
+    "A restore needs a capability that is missing.",
+    "Run criu as root with all capabilities of the tasks.",
+    "A restore needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, and every capability that a task is to have.",
+)
+CRIU_FEATURE: Final = _kind(
+    "criu-feature-missing",
+    "error",
+    "refused",
+    "The kernel cannot make a kind of namespace that the image needs.",
+    "Use a kernel that is configured with it.",
+    "The root task has a namespace of its own of that kind.",
+)
+CRIU_SECURITY: Final = _kind(
+    "criu-security-module",
+    "error",
+    "refused",
+    "The tasks were confined by a security module that the host does not run.",
+    "Restore on a host with that security module, or give --lsm-profile.",
+    "The inventory names the module, SELinux or AppArmor; labels of one mean nothing to the other.",
+)
+CRIU_JOINED: Final = _kind(
+    "criu-joined-namespace",
+    "error",
+    "refused",
+    "The container shares a namespace with its pod, which must be there.",
+    "Restore the pod first.",
+    "The runtime's specification gives the path of each namespace that the container joins.",
+)
+CRIU_HOST: Final = (CRIU_NOT_INSTALLED, CRIU_MACHINE, CRIU_CAPABILITY, CRIU_FEATURE, CRIU_SECURITY, CRIU_JOINED)

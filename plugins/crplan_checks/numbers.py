@@ -1,0 +1,102 @@
+"""Numbers that are taken, or above the limit, in the pid namespace of the host that level 0 of the image is to become.
+
+`crplan run` and a container's restore make a new pid namespace, in which every number is free. A tree that CRIU dumped in the pid
+namespace of the dumping process goes back into that of the restoring one; `--namespace PID` names another. Deeper levels of an
+image are always new. The numbers of dead session and group leaders are needed, too: helpers bear them.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from crplan_checks import kinds
+from crplan_checks.criu import FORMAT, created
+from planner.findings import Answer, Passed, Unknown
+from planner.forest import Forest
+from planner.hookspecs import Artefact
+from planner.host import Host, PidNamespace, of_mapping, parse_ranges
+from planner.identity import ProcessId
+
+
+def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
+    """Yield every number that clashes; nothing where no host was given."""
+    host = of_mapping(facts)
+    if host is None:
+        return
+    target = _target(artefact.forest, host)
+    if target is None:
+        for kind in kinds.NUMBERS:
+            yield Unknown(code=kind.code, missing="whether the root task's pid namespace is its own")
+        return
+    if target < 0:
+        yield Passed(code=kinds.NUMBER_TAKEN.code, detail="level 0 is a new pid namespace, in which every number is free")
+        return
+    namespace = host.namespace(target)
+    if namespace is None or not namespace.taken:
+        yield Unknown(code=kinds.NUMBER_TAKEN.code, missing=f"the numbers that are taken in pid namespace {target} of the host")
+    else:
+        yield from _taken(artefact, namespace)
+    if namespace is None or namespace.pid_max is None:
+        yield Unknown(code=kinds.NUMBER_ABOVE_LIMIT.code, missing=f"pid_max of pid namespace {target} of the host")
+    else:
+        yield from _above(artefact.forest, namespace.id, namespace.pid_max)
+
+
+def _target(forest: Forest, host: Host) -> int | None:
+    """Return the host's namespace that level 0 is to become, -1 for a new one, None where that is unknown."""
+    if host.target >= 0:
+        return host.target
+    if forest.format != FORMAT:
+        return -1
+    own = created(forest, "pid")
+    return None if own is None else -1 if own else 0
+
+
+def needed(forest: Forest) -> Iterator[tuple[ProcessId, str]]:
+    """Yield every number at level 0 that a restore needs, with what bears it."""
+    seen: set[ProcessId] = set()
+    for task in forest.tasks.values():
+        seen.add(task.pid)
+        yield task.pid, "task"
+    for threads in forest.threads.values():
+        for thread in threads:
+            number = ProcessId(thread.pids[0])
+            seen.add(number)
+            yield number, "thread"
+    for task in forest.tasks.values():
+        for number, word in ((task.session, "session"), (task.group, "group")):
+            if number and number not in seen:
+                seen.add(number)
+                yield number, f"dead leader of {word}"
+
+
+def _taken(artefact: Artefact, namespace: PidNamespace) -> Iterator[Answer]:
+    taken = parse_ranges(namespace.taken)
+    found = False
+    for number, word in needed(artefact.forest):
+        if number in taken:
+            found = True
+            yield kinds.NUMBER_TAKEN.found(
+                f"number {number}, of a {word}, is taken in pid namespace {namespace.id} of the host; `crplan run` makes a new "
+                f"namespace and does not meet this",
+                pid=number,
+                property="number",
+                recorded=str(number),
+                target="taken",
+            )
+    if not found:
+        yield Passed(code=kinds.NUMBER_TAKEN.code, detail=f"every number is free in pid namespace {namespace.id} of the host")
+
+
+def _above(forest: Forest, identifier: int, limit: int) -> Iterator[Answer]:
+    found = False
+    for number, word in needed(forest):
+        if number >= limit:
+            found = True
+            yield kinds.NUMBER_ABOVE_LIMIT.found(
+                f"number {number}, of a {word}, is not below the limit of pid namespace {identifier} of the host",
+                pid=number,
+                property="number",
+                recorded=str(number),
+                target=f"pid_max {limit}",
+            )
+    if not found:
+        yield Passed(code=kinds.NUMBER_ABOVE_LIMIT.code, detail=f"every number is below {limit}")
