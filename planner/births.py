@@ -14,12 +14,13 @@ from planner.forest import Contradiction
 from planner.groups import cast_anchors, settle_groups
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.sessions import Sessions
-from planner.standins import add_stand_ins
+from planner.standins import add_stand_ins, refuse_trapped_inits
 
 
 def decide_births(cast: Cast) -> None:
     """Give every actor of the cast its creator, adding stand-ins and helpers; raises Contradiction."""
     add_stand_ins(cast)
+    refuse_trapped_inits(cast)
     sessions = Sessions(cast)
     sessions.resolve()
     _Births(cast, sessions).decide()
@@ -34,7 +35,6 @@ class _Births:
         self.adopted: set[ProcessId] = set()
         self.held: set[ProcessId] = set()
         """Those that must be born below their creator, and not beside it."""
-        self.moving: set[ProcessId] = set()
         self.helpers: dict[tuple[ProcessId, bool, ProcessId, NamespaceId], Actor] = {}
 
     def decide(self) -> None:
@@ -116,10 +116,7 @@ class _Births:
         target = self._path(above)
         if actor.pid in target:
             raise self._circle(actor, above)
-        if actor.mortal and actor.pid not in self.held and actor.pid not in self.sessions.stand_in_parent:
-            self._move(actor, above)
-            return
-        if here[1] not in target:
+        if here[1] not in target and not self._is_loose(actor):
             # Two branches: one must be born below the other, so that one chain holds both.
             meeting = next(pid for pid in here if pid in set(target))
             if meeting == OUTSIDE:
@@ -134,28 +131,69 @@ class _Births:
             return
         self._move(actor, above)
 
+    def _bear_in(self, leader: Actor, session: ProcessId) -> bool:
+        """Have a leader of which no birth session was demanded be born in `session`, if its birth as it stands allows it.
+
+        The session may reach it through the windows of other such leaders, each of which creates the next before its setsid.
+        """
+        line: list[Actor] = []
+        here: Actor | None = leader
+        while here is not None and here.leads_session() and here.birth_session == ANY:
+            line.append(here)
+            here = self.cast.actors.get(here.creator)
+            if (OUTSIDE if here is None else here.session) == session:
+                break
+        else:
+            if here is None or not here.leads_session() or here.birth_session != session:
+                return False
+        for one in reversed(line):
+            one.birth_session = session
+            one.early = here is not None and here.session != session
+            here = one
+        return True
+
+    def _is_loose(self, actor: Actor) -> bool:
+        """Tell whether an actor is a stand-in that may be born anywhere."""
+        return actor.mortal and actor.pid not in self.held and actor.pid not in self.sessions.stand_in_parent
+
     def _move(self, actor: Actor, above: ProcessId) -> None:
-        """Give `actor` a creator at `above` or below it, in the session that it must be born in."""
+        """Give `actor` a creator at `above` or below it, in the session that it must be born in.
+
+        Where nobody there is in that session, its leader must be born there first, and so on through the leaders' own sessions.
+        """
         cast = self.cast
         target = cast.actors[above]
-        if actor.space != target.space or cast.is_init(actor) or actor.sibling:
-            raise self._circle(actor, above)
-        if actor.parent != ANY and (actor.parent == OUTSIDE or cast.actors[actor.parent].space != actor.space):
-            raise self._circle(actor, above)
-        session = actor.birth_session
-        early = False
-        creator = target
-        if session not in (ANY, target.session):
-            if target.leads_session() and target.birth_session == session:
-                early = True
+        moving = [actor]
+        while moving:
+            one = moving[-1]
+            outer = one.parent != ANY and (one.parent == OUTSIDE or cast.actors[one.parent].space != one.space)
+            if one.space != target.space or cast.is_init(one) or one.sibling or outer:
+                raise self._circle(one, above)
+            session = one.birth_session
+            if session in (ANY, target.session):
+                self._settle(one, target, target, early=False)
+            elif target.leads_session() and self._bear_in(target, session):
+                self._settle(one, target, target, early=True)
             else:
                 leader = cast.actors.get(session)
-                if leader is None or leader.pid in self.moving:
-                    raise self._circle(actor, above)
-                self.moving.add(leader.pid)
-                self._put_below(leader, above)
-                self.moving.discard(leader.pid)
-                creator = leader
+                if leader is None or leader in moving:
+                    raise self._circle(one, above)
+                path = self._path(leader.pid)
+                if above not in path:
+                    target_path = self._path(above)
+                    if leader.pid in target_path:
+                        raise self._circle(leader, above)
+                    if path[1] in target_path or self._is_loose(leader):
+                        moving.append(leader)
+                    else:
+                        self._put_below(leader, above)
+                    continue
+                self.held.update(path[: path.index(above)])
+                self._settle(one, leader, target, early=False)
+            moving.pop()
+
+    def _settle(self, actor: Actor, creator: Actor, target: Actor, early: bool) -> None:
+        """Have `creator` create `actor`, which is born below `target`."""
         actor.creator = creator.pid
         actor.early = early
         actor.rule = "born-below"

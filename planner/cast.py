@@ -97,6 +97,8 @@ class Cast:
         self.leader_spaces: dict[ProcessId, NamespaceId] = {}
         self.moves: dict[ProcessId, list[ProcessId]] = {}
         """Groups that an outer parent puts a process in, one after the other, before its own changes."""
+        self.joining: set[ProcessId] = set()
+        """Tasks that join their group before they create children that must inherit it."""
         self._spans: dict[ProcessId, tuple[int, int]] | None = None
         self._used: dict[NamespaceId, set[int]] | None = None
         self._next: dict[NamespaceId, int] = {}

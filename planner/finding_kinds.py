@@ -197,6 +197,16 @@ _REACH: Final[tuple[Row, ...]] = (
         "Children of a session leader that are in other sessions were created before its setsid, in the session of its birth.",
     ),
     (
+        "root-session",
+        "The root is in the session of another task of the image.",
+        "A session comes from the creator, and the root's creator stands outside its pid namespace.",
+    ),
+    (
+        "init-trap",
+        "An init is in a group that is led from its own pid namespace, and could never finish dying.",
+        "Its own group keeps a number of the namespace in use, and a dying init waits for all of them: it stays until reboot.",
+    ),
+    (
         "two-birth-groups",
         "A task would have to be born in two groups.",
         "A group without a number in a pid namespace can only be inherited there, and only one can.",
@@ -301,6 +311,13 @@ OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]]
         "Every fitting choice rebuilds the recorded numbers, parents, sessions and groups; `crplan explain` shows what was "
         "chosen.",
         "linux-cr stores numbers per level and no identity of namespaces; the choice is an event with its evidence.",
+    ),
+    (
+        "sharing-lost",
+        "warning",
+        "A task shares an object with another, and clone flags cannot give it that in a rebuild.",
+        "Expect the task to have an object of its own.",
+        "Two processes share only what one of them was cloned with, and a rebuild clones once, from the creator of the task.",
     ),
 )
 """Kinds with another severity: code, severity, sentence, hint, documentation."""

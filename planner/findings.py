@@ -127,10 +127,3 @@ for _code, _severity, _sentence, _hint, _documentation in OTHERS:
     register(_code, _severity, _sentence, _hint, _documentation)
 
 # What a rebuild leaves out.
-
-register(
-    "sharing-lost",
-    "warning",
-    "A task shares an object with another, and clone flags cannot give it that in a rebuild.",
-    "Expect the task to have an object of its own.",
-)

@@ -130,6 +130,13 @@ class _Settling:
                 self._help(actor, group, creator.space, creator.session)
         elif group == creator.pid and not creator.leads_session():
             return
+        elif (
+            not creator.leads_session()
+            and creator.group == group
+            and creator.pid not in self.makers
+            and _sees(cast, creator, group)
+        ):
+            cast.joining.add(creator.pid)
         elif _sees(cast, creator, group):
             self._help(actor, group, creator.space, actor.birth_session)
         elif creator.leads_session() or creator.group != group:
@@ -155,18 +162,15 @@ class _Settling:
         return twin
 
     def _help(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> None:
-        """Have a helper join `group` and create `actor` as its sibling, beside the creator that cannot."""
+        """Have a helper join `group` and create `actor` as its sibling; those with the same creator and needs share it."""
         key = (actor.creator, group, actor.early, actor.sibling, space, session)
         helper = self.helpers.get(key)
         if helper is None:
-            helper = self.cast.add_helper(actor.creator, space, session, "group-helper", actor)
-            helper.early = actor.early
-            helper.sibling = actor.sibling
-            helper.group = group
-            self.helpers[key] = helper
-        actor.creator = helper.pid
-        actor.early = False
-        actor.sibling = True
+            self.helpers[key] = help_into_group(self.cast, actor, group, space, session)
+        else:
+            actor.creator = helper.pid
+            actor.early = False
+            actor.sibling = True
 
     def _spare(self, creator: Actor, group: ProcessId, child: Actor | None) -> None:
         """Serve a second group, which `creator` was not born in: somebody else creates `child`, or the outer parent moves it."""
@@ -189,6 +193,18 @@ class _Settling:
         self._demand(helper, group, child)
 
 
+def help_into_group(cast: Cast, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> Actor:
+    """Cast a helper that joins `group` and creates `actor` as its sibling, beside the creator that it has now."""
+    helper = cast.add_helper(actor.creator, space, session, "group-helper", actor)
+    helper.early, helper.stage = actor.early, actor.stage
+    helper.sibling = actor.sibling
+    helper.group = group
+    actor.creator = helper.pid
+    actor.early, actor.stage = False, 0
+    actor.sibling = True
+    return helper
+
+
 def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
     """See to it that the parent at birth can move `actor` to a group that it cannot see itself; raises Contradiction.
 
@@ -198,7 +214,7 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
     parent = cast.actors.get(cast.birth_parent(actor))
     session = actor.birth_session
     if parent is None:
-        if session == OUTSIDE:
+        if session == OUTSIDE != group:
             return
     elif parent.space != actor.space and cast.covers(parent.space, actor.space) and _sees(cast, parent, group):
         if session in (parent.session, ANY):
@@ -222,6 +238,14 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
             actor.creator = helper.pid
             actor.sibling = False
             return
+    if actor.birth_group in (ANY, group):
+        raise Contradiction(
+            "group-out-of-sight",
+            f"task {actor.pid} has led group {actor.pid} and is in group {group}, which has no number in its pid namespace, and "
+            f"no parent above it can have moved it back",
+            actor.because,
+            actor.pid,
+        )
     raise Contradiction(
         "two-birth-groups",
         f"task {actor.pid} would have to be in group {actor.birth_group} and in group {group}, one of which has no number in its "

@@ -12,7 +12,7 @@ import msgspec
 
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
-from planner.groups import leads_group
+from planner.groups import help_into_group, leads_group
 from planner.identity import OUTSIDE, ProcessId
 
 Key = tuple[ProcessId, int]
@@ -73,7 +73,7 @@ class Order:
                 change = Change("setsid", pid)
             elif pid in makers:
                 change = Change("make", pid)
-            elif (actor.mortal and actor.group != ANY) or (pid in saving and self._may_join(actor)):
+            elif (actor.mortal and actor.group != ANY) or pid in cast.joining or (pid in saving and self._may_join(actor)):
                 change = Change("join", actor.group)
             else:
                 continue
@@ -205,6 +205,8 @@ class Order:
         joins = [pid for pid, index in stuck if index and self.changes[pid][index - 1].kind == "join" and not actors[pid].mortal]
         if joins:
             self.put_off.update(joins)
+            self._help_children(self.cast.joining.intersection(joins))
+            self.cast.joining.difference_update(joins)
             return True
         held = [actors[pid] for pid, index in stuck if not index and actors[pid].rule != "window-helper"]
         held = [actor for actor in held if (actor.creator, self._stage(actor) + 1) in left and actor.creator in actors]
@@ -219,6 +221,16 @@ class Order:
             actor.sibling = True
             actor.early, actor.stage = False, 0
         return bool(held)
+
+    def _help_children(self, late: set[ProcessId]) -> None:
+        """Cast helpers for children that must inherit a group from creators which join it too late."""
+        if not late:
+            return
+        for actor in list(self.cast.actors.values()):
+            if actor.creator in late and actor.birth_group != ANY:
+                creator = self.cast.actors[actor.creator]
+                if actor.birth_group == creator.group:
+                    help_into_group(self.cast, actor, actor.birth_group, creator.space, creator.session)
 
     def _circle(self, stuck: list[Key]) -> Contradiction:
         """Explain a circle of births and changes by the actors on it."""

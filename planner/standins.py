@@ -8,7 +8,7 @@ than a member, and even in a namespace that is gone.
 
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
-from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId
+from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId, Sequence
 
 
 def add_stand_ins(cast: Cast) -> None:
@@ -29,6 +29,29 @@ def add_stand_ins(cast: Cast) -> None:
             continue
         space, known = _group_space(cast, number, members)
         _add(cast, number, space, known, members[0].session, members[0], "dead-group-leader")
+
+
+def refuse_trapped_inits(cast: Cast) -> None:
+    """Raise Contradiction for an init whose group is led from its own pid namespace, or from one below: it could never end.
+
+    Source: tried on 6.18; its own group keeps a number of the namespace in use, and zap_pid_ns_processes waits for all numbers.
+    """
+    for space in cast.spaces.values():
+        init = cast.actors.get(space.init)
+        if init is None or init.mortal or init.group in (OUTSIDE, init.pid, ANY):
+            continue
+        if cast.covers(init.space, cast.space_of(init.group)):
+            raise _trap(init, cast.actors[init.group].because[:1])
+
+
+def _trap(init: Actor, because: tuple[Sequence, ...] = ()) -> Contradiction:
+    return Contradiction(
+        "init-trap",
+        f"task {init.pid} is the init of a pid namespace and in group {init.group}, which is led from inside that namespace: the "
+        f"init could never finish dying",
+        (*init.because, *because),
+        init.pid,
+    )
 
 
 def _add(cast: Cast, number: ProcessId, space: NamespaceId, known: Pids, session: ProcessId, member: Actor, rule: str) -> None:
@@ -119,6 +142,9 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
         anywhere = (space for space, record in cast.spaces.items() if record.level == level and fits(space))
         candidates = list(anywhere)[:MOST_CANDIDATES]
     if not candidates:
+        trapped = [member for member in members if member.space in barred and cast.is_init(member) and member.level < len(known)]
+        if trapped and known[-1] != 1:
+            raise _trap(trapped[0])
         return _lost_space(cast, known, session_space, members[0]), known
     if len(candidates) == 1:
         return candidates[0], known
