@@ -1,4 +1,4 @@
-"""Checks: what a rebuild would meet on a host, what a restore by CRIU would refuse or get wrong, and traps of the kernel."""
+"""Checks: what a restore by CRIU would refuse or get wrong, and what a rebuild or a restore would meet on a host."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,7 +12,6 @@ def crplan_checks() -> tuple[Check, ...]:
     from crplan_checks import kinds
 
     return (
-        Check(name="traps", help="what the kernel can never get rid of again", check=_traps, kinds=kinds.TRAPS, priority=10),
         Check(
             name="criu",
             help="what `criu restore` would refuse or get wrong, by the image alone",
@@ -46,12 +45,6 @@ def crplan_checks() -> tuple[Check, ...]:
             priority=50,
         ),
     )
-
-
-def _traps(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
-    from crplan_checks.traps import check
-
-    return check(artefact)
 
 
 def _criu(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:

@@ -13,17 +13,6 @@ def _kind(code: str, severity: Severity, outcome: Outcome, sentence: str, hint: 
 
 _RUN = "`crplan run` rebuilds this tree; CRIU cannot."
 
-INIT_CANNOT_DIE: Final = _kind(
-    "init-cannot-die",
-    "error",
-    "",
-    "An init is in a group that is led from within its own pid namespace, and can never finish dying.",
-    "A tree that is rebuilt so leaves a process that nothing can end until the machine restarts; take the checkpoint again.",
-    "A dying init waits until its namespace has no numbers but its own; the number of its group, led by another task of the "
-    "namespace or of one below, stays allocated by the init itself. Seen on Linux 6.18; rule init-trap of the model kernel.",
-)
-TRAPS: Final = (INIT_CANNOT_DIE,)
-
 # What CRIU does with an image, whatever the host. Sources: CRIU 4.2, pstree.c and cr-restore.c, and restores that were watched.
 
 CRIU_VIRTUOZZO: Final = _kind(
@@ -227,7 +216,7 @@ NUMBER_ABOVE_LIMIT: Final = _kind(
 NUMBERS: Final = (NUMBER_TAKEN, NUMBER_ABOVE_LIMIT)
 
 CRIU_NOT_INSTALLED: Final = _kind(
-    "criu-not-installed", "error", "refused", "The host has no criu.", "Install CRIU.", "The program is looked for on PATH."
+    "criu-not-installed", "warning", "refused", "The host has no criu.", "Install CRIU.", "The program is looked for on PATH."
 )
 CRIU_MACHINE: Final = _kind(
     "criu-machine",

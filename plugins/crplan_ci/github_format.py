@@ -5,6 +5,7 @@ lines cannot end inside, since a report's texts have no line ends. Source: GitHu
 toolkit.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -33,9 +34,9 @@ def _lines(report: Report, most: int) -> Iterator[str]:
     if len(shown) < len(annotations):
         rest = f"{len(annotations) - len(shown)} more are in the summary of the step"
         yield _command("notice", report.image, "crplan check", rest)
-    yield f"crplan check {_plain(report.image)}: {_plain(verdict(report))}: {_plain(counts(report))}"
+    yield _plain(f"crplan check {report.image}: {verdict(report)}: {counts(report)}")
     for sentence in report.not_checked:
-        yield f"  not checked: {_plain(sentence)}"
+        yield _plain(f"  not checked: {sentence}")
 
 
 def _annotations(report: Report) -> Iterator[str]:
@@ -62,5 +63,5 @@ def _property(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text for a plain line of the log, which must hold no mark of a command, old (`##[`) or new (`::`)."""
-    return text.replace("::", ": :").replace("##[", "# #[")
+    """Return a line for the log, which must hold no mark of a command, old (`##[`) or new (`::`)."""
+    return re.sub(r":(?=:)", ": ", text).replace("##[", "# #[")

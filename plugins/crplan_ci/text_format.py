@@ -25,7 +25,7 @@ def _lines(report: Report, terminal: Terminal) -> Iterator[str]:
     facts += [f"plan {report.plan_id}"] if report.plan_id else []
     facts += [{"none": "no host", "here": "on this host", "file": "on the host of the file"}[report.host]]
     yield paint(report.image, "heading") + ": " + ", ".join(filter(None, facts))
-    yield f"{verdict(report)}: {counts(report)}"
+    yield from _wrapped(f"{verdict(report)}: {counts(report)}", terminal, "")
     if report.error is not None and report.error.exit_code != 3:
         yield ""
         yield from _wrapped(f"{paint('error', 'error')}: {report.error.message} [{report.error.code}]", terminal, "  ")
@@ -43,7 +43,10 @@ def _lines(report: Report, terminal: Terminal) -> Iterator[str]:
         yield ""
         yield paint("Passed", "heading")
         for answered in report.passed:
-            yield from _wrapped(f"{answered.code}{': ' if answered.detail else ''}{answered.detail}", terminal, "  ")
+            if answered.detail:
+                yield from _wrapped(f"{answered.code}: {answered.detail}", terminal, "  ")
+        plain = ", ".join(answered.code for answered in report.passed if not answered.detail)
+        yield from _wrapped(plain, terminal, "  ")
     if report.forecasts:
         yield ""
         yield paint("What to expect", "heading")
