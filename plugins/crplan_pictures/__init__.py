@@ -1,0 +1,48 @@
+"""Pictures of a plan: `html`, a page that plays it on the model; `svg`, `dot` and `mermaid`, the forest that it ends in."""
+
+from planner.hookspecs import Artefact, BackEnd, Option, Options, hookimpl
+
+
+@hookimpl
+def crplan_backends() -> tuple[BackEnd, ...]:
+    """Return the back ends that draw."""
+    folded = Option(name="most", help="nodes drawn at most; what is more is folded", kind="number", default=150)
+    return (
+        BackEnd(
+            name="html",
+            help="one self-contained page: the tree, played step by step on the model, with reasons and findings",
+            emit=_html,
+        ),
+        BackEnd(name="svg", help="the tree as a picture that any browser shows", emit=_svg),
+        BackEnd(name="dot", help="the tree for Graphviz, pid namespaces as clusters", emit=_dot),
+        BackEnd(
+            name="mermaid",
+            help="the tree as a Mermaid flowchart, as code hosts show it; folded",
+            emit=_mermaid,
+            options=(folded,),
+        ),
+    )
+
+
+def _html(artefact: Artefact, options: Options) -> str:
+    from crplan_pictures.html import emit
+
+    return emit(artefact)
+
+
+def _svg(artefact: Artefact, options: Options) -> str:
+    from crplan_pictures.svg import emit
+
+    return emit(artefact)
+
+
+def _dot(artefact: Artefact, options: Options) -> str:
+    from crplan_pictures.dot import emit
+
+    return emit(artefact)
+
+
+def _mermaid(artefact: Artefact, options: Options) -> str:
+    from crplan_pictures.mermaid import emit
+
+    return emit(artefact, options)

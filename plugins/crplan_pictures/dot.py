@@ -1,0 +1,74 @@
+"""The forest for Graphviz: pid namespaces are clusters, edges go from parent to child, dashed ones from creator to child."""
+
+from collections.abc import Iterator
+
+from crplan_pictures.scene import Node, Scene, scene
+from planner.hookspecs import Artefact
+from planner.identity import OUTSIDE, ProcessId
+
+
+def emit(artefact: Artefact) -> str:
+    """Return the graph in the DOT language."""
+    return "".join(f"{line}\n" for line in _lines(scene(artefact)))
+
+
+def _lines(drawn: Scene) -> Iterator[str]:
+    yield "digraph crplan {"
+    yield f"  graph [label={_quoted([drawn.title])}, labelloc=t, rankdir=LR, fontname=sans]"
+    yield '  node [shape=box, style="filled,rounded", fillcolor="#ffffff", fontcolor="#111111", fontname=sans]'
+    yield "  edge [fontname=sans, fontsize=10]"
+    yield from _clusters(drawn)
+    for node in drawn.nodes.values():
+        if node.parent in drawn.nodes and not node.helper:
+            yield f"  {_name(node.parent)} -> {_name(node.pid)}"
+        creator = node.parent if node.helper else node.creator
+        if creator in drawn.nodes:
+            yield f"  {_name(creator)} -> {_name(node.pid)} [style=dashed, constraint=false, label={_quoted([node.rule])}]"
+    yield "}"
+
+
+def _clusters(drawn: Scene) -> Iterator[str]:
+    """Yield namespaces within namespaces, and their nodes; the depth of nesting is that of the kernel's levels."""
+    members: dict[ProcessId, list[Node]] = {}
+    for node in drawn.nodes.values():
+        members.setdefault(node.namespace, []).append(node)
+    inner: dict[ProcessId, list[int]] = {}
+    for place, space in enumerate(drawn.spaces):
+        inner.setdefault(space.around, []).append(place)
+    stack = [(place, True) for place in reversed(inner.get(OUTSIDE, []))]
+    while stack:
+        place, opening = stack.pop()
+        space = drawn.spaces[place]
+        indent = "  " * (space.level + 1)
+        if not opening:
+            yield f"{indent}}}"
+            continue
+        yield f"{indent}subgraph cluster_{space.init} {{"
+        yield f"{indent}  label={_quoted([space.words])}"
+        for node in members.pop(space.init, []):
+            yield f"{indent}  {_node(node, drawn)}"
+        stack.append((place, False))
+        stack.extend((within, True) for within in reversed(inner.get(space.init, [])))
+    for rest in members.values():
+        for node in rest:
+            yield f"  {_node(node, drawn)}"
+
+
+def _name(pid: ProcessId) -> str:
+    return f"p{pid}"
+
+
+def _node(node: Node, drawn: Scene) -> str:
+    attributes = [f"label={_quoted([node.head, *node.facts])}"]
+    if node.session in drawn.colours:
+        attributes.append(f'fillcolor="{drawn.colours[node.session]}"')
+    if node.helper:
+        attributes.append('style="dashed"')
+    elif node.zombie:
+        attributes.append('style="filled,dotted"')
+    return f"{_name(node.pid)} [{', '.join(attributes)}]"
+
+
+def _quoted(lines: list[str]) -> str:
+    """Return lines as one quoted string: a backslash or a quote in them is only itself."""
+    return '"' + "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in lines) + '"'

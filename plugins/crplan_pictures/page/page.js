@@ -1,0 +1,160 @@
+// The page: the player, the list of steps, search, and the theme.
+
+function drawStep(at) {
+  const step = steps[at], done = at < walk.now;
+  const made = element("div", { role: "option", id: `step-${at + 1}`, "aria-setsize": steps.length, "aria-posinset": at + 1,
+    "aria-selected": String(at === walk.now - 1), class: `row step${done ? "" : " to-come"}` },
+  element("span", { class: "sign", "aria-hidden": "true" }, at === walk.now - 1 ? "▸" : done ? "✓" : ""),
+  element("span", { class: "order number" }, String(at + 1)), " ", element("span", { class: "words" }, step.words), " ",
+  element("span", { class: "rule" }, step.rule));
+  made.title = `${step.words} [${step.rule}]`;
+  made.addEventListener("click", () => { goTo(at + 1); choose({ kind: "step", at }); });
+  return made;
+}
+
+const stepList = new RowList(byId("steps"), () => 26, drawStep);
+
+// Shows the forest after a step; a step that the model refuses is not reached.
+function goTo(number, follow = true) {
+  walk.seek(Math.max(0, Math.min(number, walk.last)));
+  rebuildTree();
+  const seen = walk.touched.size ? [...walk.touched] : walk.now ? steps[walk.now - 1].about.map((pid) => placeOf.get(pid)) : [];
+  const touched = seen.map((place) => rowOf.get(`p${place}`)).filter((at) => at !== undefined);
+  if (follow && touched.length) tree.reveal(Math.min(...touched), 4);
+  tree.show();
+  stepList.activate(walk.now - 1, 3);
+  showNow();
+  if (selected?.kind === "process") showDetails();
+}
+
+function choose(subject) {
+  selected = subject;
+  if (selected?.kind === "step" && selected.at >= walk.last) selected.at = Math.min(selected.at, steps.length - 1);
+  tree.show();
+  showDetails();
+  byId("details").scrollTop = 0;
+}
+
+function showNow() {
+  const at = walk.now;
+  const words = at ? `Step ${at} of ${steps.length}: ${steps[at - 1].words}` : `Before step 1 of ${steps.length}`;
+  byId("slider").value = String(at);
+  byId("slider").setAttribute("aria-valuetext", words);
+  byId("now").setAttribute("aria-live", playing ? "off" : "polite");
+  byId("now").textContent = at === walk.last && story.refused ? `${words}. The model goes no further: ${story.refused[1]}` : words;
+  let tasks = 0, helpers = 0, threads = 0;
+  processes.forEach((process, place) => {
+    if (!walk.stands(place)) return;
+    if (process.role === "thread") threads += 1; else if (process.role === "task") tasks += 1; else helpers += 1;
+  });
+  const parts = [plural(tasks, "task")];
+  if (threads) parts.push(plural(threads, "thread"));
+  if (helpers) parts.push(plural(helpers, "helper"));
+  byId("standing").textContent = tasks + helpers ? `${parts.join(", ")} after this step` : "";
+}
+
+let playing = 0;
+
+function play() {
+  if (walk.now === walk.last) goTo(0);
+  playing = 1;
+  playWords();
+  let before = performance.now(), due = 0;
+  const tick = (time) => {
+    if (!playing) return;
+    due += (time - before) / 1000 * Number(byId("speed").value);
+    before = time;
+    if (due >= 1) {
+      goTo(walk.now + Math.floor(due));
+      due %= 1;
+    }
+    if (walk.now >= walk.last) stop(); else requestAnimationFrame(tick);
+  };
+  requestAnimationFrame(tick);
+}
+
+function stop() {
+  playing = 0;
+  playWords();
+  showNow();
+}
+
+function playWords() {
+  byId("playword").textContent = playing ? "Pause" : "Play";
+  byId("playshape").setAttribute("d", playing ? "M4 2h3v12H4zM9 2h3v12H9z" : "M4 2v12l10-6z");
+}
+
+const pressed = (id, action) => byId(id).addEventListener("click", action);
+pressed("play", () => (playing ? stop() : play()));
+pressed("first", () => { stop(); goTo(0); });
+pressed("back", () => { stop(); goTo(walk.now - 1); });
+pressed("forward", () => { stop(); goTo(walk.now + 1); });
+pressed("last", () => { stop(); goTo(walk.last); });
+pressed("overview", () => { choose(null); byId("abouthead").focus(); });
+byId("slider").addEventListener("input", () => { if (playing) stop(); goTo(Number(byId("slider").value)); });
+byId("theme").addEventListener("change", () => {
+  if (byId("theme").value) document.documentElement.dataset.theme = byId("theme").value;
+  else delete document.documentElement.dataset.theme;
+});
+
+byId("steps").addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const to = stepList.moved(event.key);
+  if (to >= 0) { goTo(to + 1); choose({ kind: "step", at: Math.max(0, walk.now - 1) }); }
+  else if ((event.key === "Enter" || event.key === " ") && walk.now) choose({ kind: "step", at: walk.now - 1 });
+  else return;
+  event.preventDefault();
+});
+
+// A number is looked for at every level, a vector whole, and any words in names.
+function matching(query) {
+  const words = query.trim().toLowerCase(), found = [];
+  if (!words) return found;
+  processes.forEach((process, place) => {
+    const numbers = process.vector.split("/");
+    if (process.vector === words || numbers.includes(words) || process.name.toLowerCase().includes(words)) found.push(place);
+  });
+  return found;
+}
+
+let matches = [], matchAt = -1, asked = "";
+
+function search(next) {
+  const query = byId("query").value;
+  if (query !== asked) {
+    asked = query;
+    matches = matching(query);
+    hits = new Set(matches);
+    matchAt = matches.length ? 0 : -1;
+  } else if (next && matches.length) matchAt = (matchAt + 1) % matches.length;
+  byId("hits").textContent = !query.trim() ? "" : matches.length ? `${matchAt + 1} of ${matches.length}` : "none";
+  tree.show();
+  if (matchAt < 0) return;
+  const place = matches[matchAt];
+  if (!walk.stands(place) && processes[place].born) goTo(processes[place].born, false);
+  reveal(place);
+  choose({ kind: "process", at: place });
+}
+
+byId("query").addEventListener("input", () => search(false));
+byId("search").addEventListener("submit", (event) => { event.preventDefault(); search(true); });
+
+// What stands at the end is what a restart comes to; the page opens there.
+const count = (role) => processes.filter((process) => process.role === role).length;
+const counts = [plural(count("task"), "task"), count("thread") && plural(count("thread"), "thread"), plural(namespaces.length, "pid namespace"),
+  plural(steps.length, "step"), count("helper") && plural(count("helper"), "helper")];
+byId("title").textContent = story.title;
+byId("counts").textContent = counts.filter(Boolean).join(", ");
+byId("proof").textContent = story.proved ? "✓ proved on the model" : story.cut === null ? "! not proved" : `! not proved, as it stood at event ${story.cut}`;
+byId("proof").classList.add(story.proved ? "good" : "warning");
+const worst = ["error", "warning", "note"].find((severity) => findings.some((finding) => finding.severity === severity));
+byId("found").textContent = findings.length ? plural(findings.length, "finding") : "no findings";
+byId("found").classList.add(worst || "good");
+byId("slider").max = String(walk.last);
+const longest = processes.reduce((most, process) => Math.max(most, String(process.pid).length), 4);
+document.documentElement.style.setProperty("--chip", `${76 + longest * 8}px`);
+byId("steps").style.setProperty("--digits", `${String(steps.length).length + 1}ch`);
+stepList.setCount(steps.length);
+goTo(walk.last, false);
+showDetails();
+window.crplan = Object.freeze({ stateAt, goTo, steps: steps.length, processes: processes.length });

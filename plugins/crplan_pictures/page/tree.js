@@ -1,0 +1,170 @@
+// The forest as rows: pid namespaces with their tasks, children below parents.
+
+const DEEPEST = 16;  // Generations that are indented; deeper ones say their number.
+
+const narrow = matchMedia("(max-width: 860px)");
+const indent = () => (narrow.matches ? 8 : 16);  // Columns of a generation, in pixels.
+const collapsed = new Set();
+let rows = [];
+let rowOf = new Map();
+let selected = null;  // { kind: "process" | "step", at }
+let hits = new Set();
+
+// Returns what stands now as rows, parents first. A namespace hangs below the parent of its init; a task whose parent lives in
+// another namespace stands directly in its own.
+function forestRows() {
+  const below = new Map();
+  const put = (parent, child) => { const list = below.get(parent); if (list) list.push(child); else below.set(parent, [child]); };
+  processes.forEach((process, place) => {
+    if (!walk.stands(place)) return;
+    const parent = placeOf.get(process.role === "thread" ? process.threadGroup : walk.get(place, PARENT));
+    const there = parent !== undefined && walk.stands(parent);
+    const home = placeOf.get(process.namespace);
+    if (process.pid === process.namespace) {
+      const space = `n${place}`;
+      put(there ? `p${parent}` : "top", space);
+      put(space, `p${place}`);
+    } else if (there && processes[parent].namespace === process.namespace) put(`p${parent}`, `p${place}`);
+    else put(home !== undefined && walk.stands(home) ? `n${home}` : "top", `p${place}`);
+  });
+  const found = [], stack = [];
+  const push = (parent, depth, spaces) => {
+    const list = below.get(parent) || [];
+    for (let at = list.length - 1; at >= 0; at -= 1) stack.push({ id: list[at], depth, spaces, at: at + 1, of: list.length });
+  };
+  push("top", 0, []);
+  while (stack.length) {
+    const { id, depth, spaces, at, of } = stack.pop();
+    const place = Number(id.slice(1)), space = id[0] === "n";
+    const children = (below.get(id) || []).length;
+    const within = space ? [...spaces, { depth, level: namespaces[namespaceOf.get(processes[place].pid)]?.level ?? 0 }] : spaces;
+    found.push({ id, place, space, depth, spaces: within, at, of, children, open: children > 0 && !collapsed.has(id) });
+    if (children && !collapsed.has(id)) push(id, depth + 1, within);
+  }
+  return found;
+}
+
+function swatched(kind, number, own) {
+  const look = (kind === "session" ? sessionLooks : groupLooks).get(number);
+  const classes = look ? `chip ${kind} k${look[0]}${number === own ? " leads" : ""}` : `chip ${kind} outside`;
+  const swatch = element("i", { class: look && look[1] ? `swatch p${look[1]}` : "swatch", "aria-hidden": "true" });
+  return element("span", { class: classes }, swatch, `${kind} ${look ? number : "outside"}`);
+}
+
+function marks(place) {
+  const process = processes[place], state = walk.get(place, STATE), found = [];
+  const mark = (words, kind = "") => found.push(element("span", { class: kind }, words));
+  const worst = ["error", "warning", "note"].find((severity) => (findingsOf.get(process.pid) || []).some((one) => one.severity === severity));
+  if (worst) mark(`${worst === "error" ? "✗" : worst === "warning" ? "!" : "i"} ${worst}`, worst);
+  if (process.role === "helper" || process.role === "reaper") mark(process.role, "helper");
+  if (process.role === "thread") mark("thread");
+  if (state === IS_ZOMBIE || state === LEADER_ENDED) mark(stateWords(place), "zombie");
+  if (state === DIES) mark("ending", "zombie");
+  if (walk.get(place, SUBREAPER)) mark("subreaper");
+  if (walk.get(place, BIRTHS)) mark(`entered ${walk.get(place, BIRTHS)}`);
+  const parent = walk.get(place, PARENT), parentPlace = placeOf.get(parent);
+  if (process.role !== "thread" && process.pid !== process.namespace && (parentPlace === undefined || processes[parentPlace].namespace !== process.namespace)) {
+    mark(`parent ${parent || "outside"}`);
+  }
+  return element("span", { class: "marks" }, ...found);
+}
+
+function lead(row) {
+  const depth = Math.min(row.depth, DEEPEST);
+  const made = element("span", { class: "lead", "aria-hidden": "true" });
+  made.style.width = `${8 + depth * indent()}px`;
+  const starts = new Map(row.spaces.map((space) => [space.depth, space.level]));
+  for (let level = 0; level < depth; level += 1) {
+    const line = element("i", starts.has(level) ? { class: `space s${starts.get(level) % 6}` } : {});
+    line.style.left = `${8 + level * indent() + (narrow.matches ? 4 : 9)}px`;
+    made.append(line);
+  }
+  return made;
+}
+
+function drawRow(at) {
+  const row = rows[at], process = processes[row.place];
+  const attributes = { role: "treeitem", id: `row-${row.id}`, "aria-level": row.depth + 1, "aria-setsize": row.of, "aria-posinset": row.at };
+  if (row.children) attributes["aria-expanded"] = String(row.open);
+  attributes["aria-selected"] = String(selected?.kind === "process" && selected.at === row.place && !row.space);
+  const twisty = element("span", { class: "twisty", "aria-hidden": "true" }, row.children ? (row.open ? "▾" : "▸") : "");
+  if (row.children) twisty.addEventListener("click", (event) => { event.stopPropagation(); toggle(at); });
+  if (row.space) {
+    const space = namespaces[namespaceOf.get(process.pid)];
+    attributes.class = `row namespace s${(space?.level ?? 0) % 6}`;
+    const made = element("div", attributes, lead(row), twisty,
+      element("span", { class: "who" }, space ? space.words : "pid namespace"), element("span", { class: "quiet" }, `level ${space ? space.level : 0}`));
+    made.addEventListener("click", () => { tree.activate(at); });
+    return made;
+  }
+  const zombie = [IS_ZOMBIE, LEADER_ENDED].includes(walk.get(row.place, STATE));
+  const role = process.role === "reaper" ? "helper" : process.role;
+  attributes.class = ["row task", `of-${role}`, zombie ? "of-zombie" : "", hits.has(row.place) ? "hit" : "",
+    walk.touched.has(row.place) ? "touched" : ""].filter(Boolean).join(" ");
+  const who = element("span", { class: "who" },
+    row.depth > DEEPEST ? element("span", { class: "generation" }, `depth ${row.depth} `) : null,
+    element("span", { class: "number" }, process.vector), " ", element("span", { class: "name" }, process.name));
+  const chips = process.role === "thread" ? []
+    : [swatched("session", walk.get(row.place, SESSION), process.pid), " ", swatched("group", walk.get(row.place, GROUP), process.pid)];
+  const facts = element("span", { class: "facts" }, marks(row.place), " ", ...chips);
+  const made = element("div", attributes, lead(row), twisty, who, " ", facts);
+  made.style.setProperty("--indent", `${Math.min(row.depth, DEEPEST) * indent()}px`);
+  made.addEventListener("click", () => { tree.activate(at); choose({ kind: "process", at: row.place }); });
+  return made;
+}
+
+const tree = new RowList(byId("tree"), () => (narrow.matches ? 52 : 28), drawRow);
+
+function toggle(at) {
+  const { id } = rows[at];
+  if (collapsed.has(id)) collapsed.delete(id); else collapsed.add(id);
+  rebuildTree();
+  tree.activate(at);
+}
+
+function rebuildTree() {
+  const kept = tree.active >= 0 ? rows[tree.active]?.id : undefined;
+  rows = forestRows();
+  rowOf = new Map(rows.map((row, at) => [row.id, at]));
+  tree.setCount(rows.length);
+  tree.active = kept !== undefined && rowOf.has(kept) ? rowOf.get(kept) : -1;
+  byId("tree").hidden = !rows.length;
+  byId("empty").hidden = rows.length > 0;
+  tree.show();
+}
+
+// Opens whatever hides a process, and moves to its row.
+function reveal(place) {
+  for (let at = place, guard = 0; at !== undefined && guard <= processes.length; guard += 1) {
+    const process = processes[at];
+    collapsed.delete(`n${placeOf.get(process.namespace)}`);
+    const parent = placeOf.get(process.role === "thread" ? process.threadGroup : walk.get(at, PARENT));
+    const around = parent !== undefined ? parent : placeOf.get(process.namespace);
+    if (around !== undefined) collapsed.delete(`p${around}`);
+    at = around === at ? undefined : around;
+  }
+  rebuildTree();
+  const row = rowOf.get(`p${place}`);
+  if (row !== undefined) tree.activate(row, 8);
+}
+
+byId("tree").addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const row = rows[tree.active];
+  const to = tree.moved(event.key);
+  if (to >= 0) tree.activate(to);
+  else if (event.key === "ArrowRight" && row?.children) { if (row.open) tree.activate(tree.active + 1); else toggle(tree.active); }
+  else if (event.key === "ArrowLeft" && row) {
+    if (row.children && row.open) toggle(tree.active);
+    else {
+      let at = tree.active;
+      while (at > 0 && rows[at].depth >= row.depth) at -= 1;
+      tree.activate(at);
+    }
+  } else if ((event.key === "Enter" || event.key === " ") && row) {
+    if (row.space) toggle(tree.active); else choose({ kind: "process", at: row.place });
+  } else return;
+  event.preventDefault();
+});
+byId("tree").addEventListener("focus", () => { if (tree.active < 0 && rows.length) tree.activate(0); });
+narrow.addEventListener("change", () => { tree.setCount(rows.length); tree.show(); });
