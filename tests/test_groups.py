@@ -1,0 +1,88 @@
+"""Groups: joined by those who see them, inherited by those who do not, anchored while their members swap."""
+
+import pytest
+
+from planner.forest import Contradiction
+from planner.pipeline import resolve
+from planner.testing.forests import events
+from tests.stories import happens, helpers, plan, rule_of, told, waits_of
+
+
+def test_a_leader_makes_its_group_and_children_inherit_it() -> None:
+    made = plan("1 2:1//2 3:2")
+    assert told(made)[2:] == ["1 creates 2", "2 joins 2", "2 creates 3"]
+    assert rule_of(made, "2 joins 2") == "group-leader"
+
+
+def test_a_member_that_sees_the_group_joins_it_after_it_was_made() -> None:
+    made = plan("1 2:1//2 3:1//2")
+    assert waits_of(made, "3 joins 2") == {"2 joins 2": "group-before-member"}
+    assert rule_of(made, "3 joins 2") == "group-member"
+
+
+def test_a_leader_that_left_its_group_waits_for_those_who_join() -> None:
+    made = plan("1 2:1//1 3:1//2")
+    assert happens(made, "2 joins 2", "3 joins 2", "2 joins 1")
+    assert waits_of(made, "2 joins 1")["3 joins 2"] == "member-before-leaving"
+
+
+def test_leaders_in_each_others_group_need_an_anchor() -> None:
+    made = plan("1 2:1//3 3:1//2")
+    (anchor,) = helpers(made)
+    assert any(step.rule == "group-anchor" for step in made.steps)
+    assert happens(made, f"{anchor} ends")
+
+
+def test_a_chain_of_leaders_that_left_needs_none() -> None:
+    assert helpers(plan("1 2:1//3 3:1//4 4:1//4")) == []
+
+
+def test_a_longer_ring_needs_one_anchor() -> None:
+    assert len(helpers(plan("1 2:1//3 3:1//4 4:1//5 5:1//2"))) == 1
+
+
+def test_a_group_without_a_number_in_the_namespace_is_inherited() -> None:
+    made = plan("@1:0 1 2:1//2 3.1:2@1 4.2:3@1")
+    assert happens(made, "2 joins 2", "2 creates 3 as an init", "3 creates 4")
+    assert not any("joins 2" in line and not line.startswith("2 ") for line in told(made))
+
+
+def test_a_creator_elsewhere_has_a_helper_that_joins_and_creates() -> None:
+    made = plan("@1:0 1 3:1//3 2.1:1//3@1")
+    (helper,) = helpers(made)
+    assert happens(made, f"{helper} joins 3", f"{helper} creates 2 as an init as a sibling", f"{helper} ends")
+    assert rule_of(made, f"1 creates {helper}") == "group-helper"
+
+
+def test_without_an_invisible_group_no_helper_joins() -> None:
+    assert helpers(plan("@1:0 1 3:1//3 2.1:1@1 5.2:2//5@1")) == []
+
+
+def test_an_init_is_put_into_an_outer_group_by_its_outer_parent() -> None:
+    """It must lead its own group until its child is born there, and it cannot see the outer group."""
+    made = plan("@1:0 1:0/0/1 68.1:1@1 49.117:68//68@1")
+    assert happens(made, "68 joins 68", "68 creates 49", "1 puts 68 into 1")
+    assert rule_of(made, "1 puts 68 into 1") == "group-by-parent"
+    assert waits_of(made, "1 puts 68 into 1").get("68 creates 49") == "child-before-leaving"
+
+
+def test_a_group_outside_the_image_comes_from_the_executor() -> None:
+    assert happens(plan("@1:0 1:0/0/0 2:1 3:0/0/0 4:3"), "0 enters 1", "0 creates 3", "3 creates 4")
+
+
+def test_a_member_of_the_outer_group_is_born_before_its_parent_leaves_it() -> None:
+    assert happens(plan("1:0/0/1 2:1/0/0"), "1 creates 2", "1 joins 1")
+    assert helpers(plan("1:0/0/1 2:1/0/0")) == []
+
+
+def test_an_init_with_children_in_several_invisible_groups_adopts_them() -> None:
+    text = "@1:0 1 3:1//3 4:1//4 9.1:1//3@1 10.2:9//1@1 11.3:9//4@1 12.4:9//3@1"
+    assert any(step.rule == "session-enters" for step in plan(text).steps)
+
+
+def test_another_task_is_born_in_one_group_only() -> None:
+    with pytest.raises(Contradiction) as refusal:
+        resolve(events("@1:0 1 3:1//3 4:1//4 2.1:1@1 5.2:2//5@1 6.3:5//3@1 7.4:5//4@1"))
+    assert refusal.value.code == "two-birth-groups"
+    assert refusal.value.pid == 5
+    assert refusal.value.because

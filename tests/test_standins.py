@@ -1,0 +1,101 @@
+"""Stand-ins for dead leaders: where they live, and that their numbers are borne as long as anybody needs them."""
+
+import pytest
+
+from planner.cast import Cast
+from planner.forest import Contradiction
+from planner.pipeline import resolve
+from planner.plans import Plan
+from planner.standins import add_stand_ins
+from planner.testing.forests import events, forest
+from tests.stories import happens, helpers, plan, rule_of, told, waits_of
+
+
+def vector(made: Plan, pid: int) -> tuple[int, ...]:
+    return made.process_table()[pid].pids  # type: ignore[index]
+
+
+def test_living_leaders_need_no_stand_in() -> None:
+    cast = Cast(forest("1 2:1/2 3:2 4:1//4"))
+    add_stand_ins(cast)
+    assert [actor.pid for actor in cast.actors.values() if actor.mortal] == []
+
+
+def test_a_dead_session_leader_leads_again_and_dies() -> None:
+    made = plan("!5 1 6:1/5")
+    assert helpers(made) == [5]
+    assert happens(made, "1 creates 5", "5 setsid", "5 creates 6 as a sibling", "5 ends", "1 reaps 5")
+    assert rule_of(made, "1 creates 5") == "dead-session-leader"
+
+
+def test_a_dead_group_leader_stays_until_all_have_joined() -> None:
+    made = plan("!5.. 1 6:1//5 7:1//5")
+    assert rule_of(made, "1 creates 5") == "dead-group-leader"
+    assert happens(made, "5 joins 5", "6 joins 5", "5 ends")
+    assert set(waits_of(made, "5 ends")) >= {"6 joins 5", "7 joins 5"}
+
+
+def test_a_number_that_nobody_recorded_gets_a_stand_in_too() -> None:
+    assert helpers(plan("1 6:1/5 7:1//8")) == [5, 8]
+
+
+def test_a_dead_leader_inside_a_nested_namespace_keeps_its_inner_number() -> None:
+    made = plan("@1:0 !5.3 1 2.1:1@1 6.4:2/5@1")
+    assert vector(made, 5) == (5, 3)
+    assert happens(made, "2 creates 5", "5 setsid", "5 ends")
+
+
+def test_a_dead_group_leader_in_a_nested_namespace_serves_members_outside_it() -> None:
+    made = plan("@1:0 !5.3.. 1 2.1:1@1 6.4:2//5@1 7:1//5")
+    assert vector(made, 5) == (5, 3)
+    assert happens(made, "5 joins 5", "7 joins 5", "5 ends")
+
+
+def test_of_two_namespaces_the_one_is_taken_where_the_number_is_free() -> None:
+    made = plan("@1:0 @2:0 !5.3.. 1 2.1:1@1 3.1:1@2 4.3:2@1 7:1//5")
+    assert vector(made, 5) == (5, 3)
+    assert made.process_table()[5].namespace == 3  # type: ignore[index]
+
+
+def test_a_dead_init_whose_namespace_is_gone_led_a_group() -> None:
+    """A member outside keeps the number; the namespace is made again and ends with its init."""
+    made = plan("!5.1.. 1 7:1//5")
+    assert vector(made, 5) == (5, 1)
+    assert happens(made, "1 creates 5 as an init", "7 joins 5", "5 ends", "1 reaps 5")
+
+
+def test_another_number_keeps_its_namespace_from_ending() -> None:
+    with pytest.raises(Contradiction) as refusal:
+        resolve(events("!5.3.. 1 7:1//5"))
+    assert refusal.value.code == "leader-without-namespace"
+
+
+def test_a_session_goes_down_only() -> None:
+    with pytest.raises(Contradiction) as refusal:
+        resolve(events("@1:0 !5.3 1 2.1:1@1 6:1/5"))
+    assert refusal.value.code.startswith("session-")
+
+
+def test_a_dead_leader_encloses_all_its_members() -> None:
+    with pytest.raises(Contradiction) as refusal:
+        resolve(events("@1:0 @2:0 !5.9 1 2.1:1@1 3.1:1@2 6.4:2/5@1 7.8:3/5@2"))
+    assert refusal.value.code in ("session-across-namespaces", "two-inits")
+
+
+def test_a_dead_session_leader_stands_where_its_members_parents_need_it() -> None:
+    """Members below a task, an init and a leader, all of one dead leader's session."""
+    made = plan("!9 1 2:1 3:2/9 4:1/9 5:1/5 6:5/9")
+    assert happens(made, "9 setsid", "9 ends")
+    assert told(made).count("9 ends") == 1
+
+
+def test_a_leader_that_was_a_sibling_of_an_entered_task() -> None:
+    """Number 5 had entered from outside, like its member 3."""
+    made = plan("@1:0 !5.7 1 2.1:1@1 3.2:0/5@1")
+    assert happens(made, "0 enters 2", "0 creates 5", "5 creates 3 as a sibling", "5 ends", "0 reaps 5")
+
+
+def test_helpers_take_numbers_that_nobody_bears() -> None:
+    taken = " ".join(f"{pid}:1" for pid in range(290, 320))
+    made = plan(f"1 {taken} 2:1/2 3:1/3 4:2/3 5:3/2")
+    assert min(helpers(made)) >= 320
