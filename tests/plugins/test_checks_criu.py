@@ -12,7 +12,6 @@ from planner.checks import Asked, ask
 from planner.events import (
     AnyEvent,
     FactRecorded,
-    ImageOpened,
     NamespaceRecorded,
     SharingRecorded,
     TaskNamespacesRecorded,
@@ -21,6 +20,7 @@ from planner.events import (
 from planner.findings import Finding
 from planner.forest import fold
 from planner.identity import NamespaceId, ProcessId
+from planner.testing.checks import criu_image
 from planner.testing.forests import events
 
 DATA = Path(__file__).parents[1] / "data" / "criu"
@@ -83,24 +83,6 @@ def test_the_reason_is_the_one_that_criu_gave() -> None:
     assert seen == set(REASONS.values())
 
 
-def image(text: str, *, own_pid_namespace: bool = True, generation: str = "4.1+") -> list[AnyEvent]:
-    """A tree in the notation of `planner.testing.forests` as a CRIU image that says how its tasks were made."""
-    history = events(text)
-    for position, event in enumerate(history):
-        if isinstance(event, ImageOpened):
-            history[position] = msgspec.structs.replace(event, format="criu", generation=generation)
-        elif isinstance(event, NamespaceRecorded) and event.kind == "pid" and event.id == 0:
-            history[position] = msgspec.structs.replace(event, facts={"created": "yes" if own_pid_namespace else "no"})
-    facts: list[AnyEvent] = [FactRecorded(property="clear_child_tid", value="recorded of living tasks", at="inventory.img#0")]
-    if not any(isinstance(event, NamespaceRecorded) for event in history):
-        facts.append(
-            NamespaceRecorded(
-                kind="pid", id=NamespaceId(0), facts={"created": "yes" if own_pid_namespace else "no"}, at="ids-1.img#0"
-            )
-        )
-    return history[:-1] + facts + history[-1:]
-
-
 def codes(history: list[AnyEvent]) -> list[str]:
     return [found.code for found in asked_of(history).findings]
 
@@ -110,7 +92,7 @@ def unknown(history: list[AnyEvent]) -> list[str]:
 
 
 def test_an_ordinary_container_passes_every_question() -> None:
-    asked = asked_of(image("1 2:1/2 3:2/2/3 4:1"))
+    asked = asked_of(criu_image("1 2:1/2 3:2/2/3 4:1"))
     assert asked.findings == ()
     assert asked.unknown == ()
     assert asked.forecast is not None
@@ -119,38 +101,38 @@ def test_an_ordinary_container_passes_every_question() -> None:
 
 def test_an_orphan_of_a_subreaper_in_the_middle_is_in_a_session_that_criu_cannot_find() -> None:
     # 5 was created in session 4, below 2, and adopted by 2, a subreaper in session 1.
-    assert codes(image("1 2:1s 4:2/4 5:2/4")) == ["criu-session-leader-elsewhere"]
-    assert codes(image("1 2:1s 5:2/9")) == ["criu-session-leader-elsewhere"]
+    assert codes(criu_image("1 2:1s 4:2/4 5:2/4")) == ["criu-session-leader-elsewhere"]
+    assert codes(criu_image("1 2:1s 5:2/9")) == ["criu-session-leader-elsewhere"]
 
 
 def test_the_same_orphan_below_the_root_is_no_trouble_for_an_init_and_goes_astray_below_any_other_root() -> None:
-    assert codes(image("1 4:1/4 5:1/4")) == []
-    assert codes(image("1 5:1/9")) == []
-    assert codes(image("10s 14:10/14 15:10/14", own_pid_namespace=False)) == ["criu-adopted-by-root"]
-    assert codes(image("10s 15:10/19", own_pid_namespace=False)) == ["criu-adopted-by-root"]
+    assert codes(criu_image("1 4:1/4 5:1/4")) == []
+    assert codes(criu_image("1 5:1/9")) == []
+    assert codes(criu_image("10s 14:10/14 15:10/14", own_pid_namespace=False)) == ["criu-adopted-by-root"]
+    assert codes(criu_image("10s 15:10/19", own_pid_namespace=False)) == ["criu-adopted-by-root"]
 
 
 def test_a_child_of_before_setsid_is_no_trouble() -> None:
-    assert codes(image("1 2:1/2 3:2/1")) == []
+    assert codes(criu_image("1 2:1/2 3:2/1")) == []
 
 
 def test_two_birth_sessions_are_refused_where_an_image_that_nobody_planned_has_them() -> None:
     """No kernel holds such a tree and no plan exists for it, so the check is asked by itself."""
     from crplan_checks.criu import check
 
-    planned = pipeline.resolve(image("1 2:1")).artefact()
-    artefact = msgspec.structs.replace(planned, forest=fold(image("1 5:1/5 2:5/2 3:2/5 4:2/1")))
+    planned = pipeline.resolve(criu_image("1 2:1")).artefact()
+    artefact = msgspec.structs.replace(planned, forest=fold(criu_image("1 5:1/5 2:5/2 3:2/5 4:2/1")))
     assert [answer.code for answer in check(artefact) if isinstance(answer, Finding)] == ["criu-two-birth-sessions"]
 
 
 def test_who_left_the_group_that_bears_its_number() -> None:
-    assert codes(image("1 2:1 3:1//2 4:1//4")) == ["criu-group-leader-moved"]
-    assert codes(image("1 2:1//2 3:1//2")) == []
+    assert codes(criu_image("1 2:1 3:1//2 4:1//4")) == ["criu-group-leader-moved"]
+    assert codes(criu_image("1 2:1//2 3:1//2")) == []
 
 
 def test_a_namespace_of_its_own_below_a_root_without_one() -> None:
     def with_net(own: str) -> list[AnyEvent]:
-        history = image("1 2:1")
+        history = criu_image("1 2:1")
         added: list[AnyEvent] = [
             NamespaceRecorded(kind="net", id=NamespaceId(0), facts={"created": own}, at="ids-1.img#0"),
             TaskNamespacesRecorded(pid=ProcessId(1), namespaces={"net": NamespaceId(0)}, at="ids-1.img#0"),
@@ -165,38 +147,38 @@ def test_a_namespace_of_its_own_below_a_root_without_one() -> None:
 @pytest.mark.parametrize(("status", "found", "open_question"), [(127 << 8, [], []), (128 << 8, ["criu-exit-status"], []),
     (255 << 8, ["criu-exit-status"], []), (9, [], []), (11 | 0x80, [], ["criu-zombie-core"])])  # fmt: skip
 def test_how_zombies_ended(status: int, found: list[str], open_question: list[str]) -> None:
-    history = image(f"1 2:1z{status}")
+    history = criu_image(f"1 2:1z{status}")
     assert codes(history) == found
     assert unknown(history) == open_question
 
 
 def test_number_one_and_a_pid_namespace_of_its_own_go_together() -> None:
-    assert codes(image("1 2:1", own_pid_namespace=False)) == ["criu-namespace-of-root"]
-    assert codes(image("10 11:10", own_pid_namespace=True)) == ["criu-namespace-of-root"]
-    assert codes(image("10 11:10", own_pid_namespace=False)) == []
+    assert codes(criu_image("1 2:1", own_pid_namespace=False)) == ["criu-namespace-of-root"]
+    assert codes(criu_image("10 11:10", own_pid_namespace=True)) == ["criu-namespace-of-root"]
+    assert codes(criu_image("10 11:10", own_pid_namespace=False)) == []
 
 
 def test_what_the_image_does_not_say_is_unknown() -> None:
-    bare = [event for event in image("1 2:1") if not isinstance(event, FactRecorded | NamespaceRecorded)]
+    bare = [event for event in criu_image("1 2:1") if not isinstance(event, FactRecorded | NamespaceRecorded)]
     assert unknown(bare) == ["criu-namespace-of-root", "criu-exit-signal"]
     fact = FactRecorded(pid=ProcessId(2), property="clear_child_tid", value="0", at="core-2.img#0")
-    assert unknown([*image("1 2:1")[:-1], fact]) == ["criu-exit-signal"]
+    assert unknown([*criu_image("1 2:1")[:-1], fact]) == ["criu-exit-signal"]
     old = FactRecorded(property="subreaper", value="not recorded", at="inventory.img#0")
-    assert unknown([*image("1 2:1")[:-1], old]) == ["criu-subreaper"]
+    assert unknown([*criu_image("1 2:1")[:-1], old]) == ["criu-subreaper"]
 
 
 def test_what_is_lost_silently_and_what_needs_a_terminal() -> None:
     lost = FactRecorded(pid=ProcessId(2), property="pid_for_children", value="4", at="ids-2.img#0")
-    assert codes([*image("1 2:1")[:-1], lost]) == ["criu-pid-for-children"]
+    assert codes([*criu_image("1 2:1")[:-1], lost]) == ["criu-pid-for-children"]
     terminal = FactRecorded(property="terminal_group of session 77", value="80", at="tty-info.img#0")
-    assert codes([*image("1 2:1")[:-1], terminal]) == ["criu-terminal-session"]
-    job = image("10:0/5/5 11:10", own_pid_namespace=False)
+    assert codes([*criu_image("1 2:1")[:-1], terminal]) == ["criu-terminal-session"]
+    job = criu_image("10:0/5/5 11:10", own_pid_namespace=False)
     assert codes(job) == ["criu-shell-job"]
     assert unknown(job) == ["criu-shell-job"]
 
 
 def test_virtuozzo_is_told_apart_and_other_formats_are_not_asked() -> None:
-    assert codes(image("1 2:1", generation="vz")) == ["criu-virtuozzo"]
+    assert codes(criu_image("1 2:1", generation="vz")) == ["criu-virtuozzo"]
     asked = asked_of(events("1 2:1"))
     assert (asked.findings, asked.passed, asked.unknown, asked.forecast) == ((), (), (), None)
 
@@ -207,12 +189,12 @@ def test_the_cost_is_linear_in_a_chain_that_is_walked_again_and_again() -> None:
     words = ["1"]
     for number in range(2, depth):
         words.append(f"{number}:{number - 1}/1" if number % 2 else f"{number}:{number - 1}/1/{number}")
-    assert codes(image(" ".join(words))) == []
+    assert codes(criu_image(" ".join(words))) == []
 
 
 def test_unused_events_are_not_needed() -> None:
     """The check reads forest and facts alone, so what a log adds does not change it."""
-    history = image("1 2:1z32768")
+    history = criu_image("1 2:1z32768")
     extra = SharingRecorded(pid=ProcessId(1), files=1, at="ids-1.img#0")
     state = TaskStateRecorded(pid=ProcessId(1), state="running", at="core-1.img#0")
     assert codes([*history[:-1], extra, state]) == codes(history)

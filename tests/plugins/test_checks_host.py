@@ -1,0 +1,205 @@
+"""What a host lacks: each fact that is missing on it is named, and each that is missing in its file is unknown."""
+
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+
+from planner import pipeline
+from planner.checks import Asked, ask
+from planner.events import AnyEvent, FactRecorded, ImageOpened
+from planner.findings import Finding
+from planner.host import CAPABILITIES, Feature, Host, Limits, PidNamespace
+from planner.identity import ProcessId
+from planner.testing.checks import criu_image
+from planner.testing.forests import events
+
+YES = Feature(state="yes")
+NO = Feature(state="no", detail="EPERM")
+KINDS = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
+FEATURES = ("set_tid", "set_tid_without_root", "pidfd", "enter_by_pidfd", "own_proc", "subreaper")
+
+ABLE = Host(
+    kernel="6.18",
+    machine="x86_64",
+    root=True,
+    capabilities=CAPABILITIES,
+    features=dict.fromkeys((*FEATURES, *(f"{kind}_namespaces" for kind in KINDS)), YES),
+    limits=Limits(
+        processes=1000,
+        processes_in_use=10,
+        threads_max=1000,
+        tasks_in_use=10,
+        cgroup_tasks=-1,
+        pid_namespaces=100,
+        levels_below=31,
+    ),
+    new_namespace_pid_max=4194304,
+    namespaces=(
+        PidNamespace(id=0, taken="1-9,60", members="1-9", pid_max=32768),
+        PidNamespace(id=1, parent=0, level=1, taken="1,7", members="8-9", pid_max=500),
+    ),
+    security_modules=("capability", "apparmor"),
+    tools={"criu": "4.2"},
+)
+
+
+def asked_of(history: list[AnyEvent], host: Host) -> dict[str, Asked]:
+    answers = ask(pipeline.default_registry(), pipeline.resolve(history).artefact(), msgspec.to_builtins(host), {})
+    return {asked.check: asked for asked in answers}
+
+
+def found(asked: Iterable[Asked]) -> list[Finding]:
+    return [finding for each in asked for finding in each.findings]
+
+
+def change(host: Host = ABLE, **fields: object) -> Host:
+    return msgspec.structs.replace(host, **fields)
+
+
+def limits(**fields: object) -> Host:
+    return change(limits=msgspec.structs.replace(ABLE.limits, **fields))
+
+
+def feature(name: str, state: Feature) -> Host:
+    return change(features=ABLE.features | {name: state})
+
+
+def test_a_host_that_can_do_it_passes_every_question() -> None:
+    asked = asked_of(with_facts(architecture="x86_64"), ABLE)
+    assert found(asked.values()) == []
+    assert [question for each in asked.values() for question in each.unknown] == []
+    assert {each.forecast.outcome for each in asked.values() if each.forecast} == {"ok"}
+
+
+def test_without_a_host_nothing_is_asked_of_one() -> None:
+    answers = ask(pipeline.default_registry(), pipeline.resolve(criu_image("1 2:1")).artefact(), {}, {})
+    assert [asked.check for asked in answers if asked.passed or asked.unknown or asked.findings] == ["criu"]
+
+
+def test_a_host_file_without_facts_gives_unknown_and_never_a_pass() -> None:
+    asked = asked_of(criu_image("10 11:10", own_pid_namespace=False), Host())
+    for name in ("host", "numbers"):
+        assert asked[name].passed == (), name
+        assert asked[name].forecast is not None
+        assert asked[name].forecast.outcome == "unknown"  # type: ignore[union-attr]
+    missing = {question.code for each in asked.values() for question in each.unknown}
+    assert {"capability-missing", "feature-missing", "limit-too-low", "number-taken", "number-above-limit"} <= missing
+    assert {"criu-not-installed", "criu-machine", "criu-capability-missing"} <= missing
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "words"),
+    [
+        (change(capabilities=(), features=ABLE.features | {"set_tid_without_root": NO}), "capability-missing", "CAP_SYS_ADMIN"),
+        (feature("pidfd", NO), "feature-missing", "step 1 needs pidfd"),
+        (limits(tasks_in_use=998), "limit-too-low", "kernel.threads-max"),
+        (limits(cgroup_tasks=12, cgroup_tasks_in_use=10), "limit-too-low", "pids.max"),
+        (limits(levels_below=0), "limit-too-low", "levels of pid namespaces"),
+        (limits(pid_namespaces=0), "limit-too-low", "max_pid_namespaces"),
+        (change(limits(processes=12), root=False), "limit-too-low", "RLIMIT_NPROC"),
+        (change(new_namespace_pid_max=3), "number-above-limit-of-new-namespace", "creates 3 with number 3 at level 0"),
+    ],
+)
+def test_what_crplan_run_lacks_is_named(host: Host, code: str, words: str) -> None:
+    asked = asked_of(events("1 2:1/2 3:1"), host)["host"]
+    assert [finding.code for finding in asked.findings] == [code]
+    assert words in asked.findings[0].message
+    assert asked.forecast is not None
+    assert asked.forecast.outcome == "refused"
+
+
+def test_what_makes_up_for_something_and_what_nobody_needs_is_no_finding() -> None:
+    without_root = change(
+        root=False, capabilities=(), features=ABLE.features | {"set_tid": NO, "pid_namespaces": NO, "subreaper": NO}
+    )
+    for host in (without_root, limits(processes=12), feature("enter_by_pidfd", NO), limits(cgroup_tasks=None)):
+        assert asked_of(events("1 2:1/2 3:1"), host)["host"].findings == ()
+
+
+def test_a_feature_is_needed_by_the_first_step_that_uses_it() -> None:
+    entered = events("1 5.1:1 6.2:1")
+    (finding,) = asked_of(entered, feature("enter_by_pidfd", NO))["host"].findings
+    assert finding.code == "feature-missing"
+    plan = pipeline.resolve(events("1 5.1:1 6.2:1")).plan
+    number = int(finding.message.split()[1])
+    assert type(plan.steps[number - 1]).__name__ == "Enter"
+
+
+def test_numbers_clash_only_where_the_tree_goes_to_an_old_namespace() -> None:
+    tree = "50s 60:50 7:50//70"
+    on_host = asked_of(criu_image(tree, own_pid_namespace=False), ABLE)["numbers"]
+    assert sorted((finding.code, finding.pid) for finding in on_host.findings) == [("number-taken", 7), ("number-taken", 60)]
+    container = asked_of(criu_image("1 60:1 7:1"), ABLE)["numbers"]
+    assert container.findings == ()
+    assert [passed.code for passed in container.passed] == ["number-taken"]
+    linux_cr = asked_of(events("50 60:50"), ABLE)["numbers"]
+    assert linux_cr.findings == ()
+
+
+def test_another_namespace_of_the_host_has_numbers_and_a_limit_of_its_own() -> None:
+    asked = asked_of(events("1 7:1 600:1/600/600+601"), change(target=1))["numbers"]
+    assert {(finding.code, finding.pid) for finding in asked.findings} == {
+        ("number-taken", 1),
+        ("number-taken", 7),
+        ("number-above-limit", 600),
+        ("number-above-limit", 601),
+    }
+    assert all("namespace 1 of the host" in finding.message for finding in asked.findings)
+
+
+def test_the_numbers_of_dead_leaders_are_needed_too() -> None:
+    asked = asked_of(criu_image("50s 51:50/60 52:50//9", own_pid_namespace=False), ABLE)["numbers"]
+    assert [(finding.pid, "dead leader" in finding.message) for finding in asked.findings] == [(60, True), (9, True)]
+
+
+def test_a_namespace_whose_facts_are_missing_is_unknown() -> None:
+    asked = asked_of(events("1 2:1"), change(target=5))["numbers"]
+    assert {question.code for question in asked.unknown} == {"number-taken", "number-above-limit"}
+
+
+def with_facts(*facts: FactRecorded, **image_facts: str) -> list[AnyEvent]:
+    history = criu_image("1 2:1")
+    history[:] = [
+        msgspec.structs.replace(event, facts=image_facts) if isinstance(event, ImageOpened) else event for event in history
+    ]
+    return [*history[:-1], *facts, history[-1]]
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        (change(tools={"criu": "no"}), "criu-not-installed"),
+        (change(machine="aarch64"), "criu-machine"),
+        (change(capabilities=("chown",)), "criu-capability-missing"),
+        (feature("pid_namespaces", NO), "criu-feature-missing"),
+        (change(security_modules=("capability",)), "criu-security-module"),
+    ],
+)
+def test_what_criu_restore_lacks_is_named(host: Host, code: str) -> None:
+    asked = asked_of(with_facts(architecture="x86_64", security_module="apparmor"), host)["criu-host"]
+    assert code in {finding.code for finding in asked.findings}
+    assert asked.forecast is not None
+    assert asked.forecast.outcome == "refused"
+    fine = asked_of(with_facts(architecture="x86_64", security_module="apparmor"), ABLE)["criu-host"]
+    assert fine.findings == ()
+
+
+def test_every_capability_of_a_task_must_be_there() -> None:
+    fact = FactRecorded(pid=ProcessId(2), property="cap_permitted", value=f"{1 << 5 | 1 << 21:016x}", at="core-2.img#0")
+    host = change(capabilities=("sys_admin",))
+    own_user = asked_of(with_facts(fact, architecture="x86_64"), host)["criu-host"]
+    assert own_user.findings == ()
+    history = with_facts(fact, architecture="x86_64")
+    from planner.events import NamespaceRecorded
+    from planner.identity import NamespaceId
+
+    shared = NamespaceRecorded(kind="user", id=NamespaceId(0), facts={"created": "no"}, at="ids-1.img#0")
+    (finding,) = asked_of([*history[:-1], shared, history[-1]], host)["criu-host"].findings
+    assert (finding.code, finding.pid, finding.recorded) == ("criu-capability-missing", 2, "kill")
+
+
+def test_a_namespace_that_was_joined_is_a_question_that_no_host_file_answers() -> None:
+    fact = FactRecorded(property="joined net namespace", value="/run/netns/pod", at="spec.dump#0")
+    asked = asked_of(with_facts(fact, architecture="x86_64"), ABLE)["criu-host"]
+    assert [question.code for question in asked.unknown] == ["criu-joined-namespace"]
