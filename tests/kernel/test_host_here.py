@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from planner import cli, host_here, log, probes
+from planner.events import FORMAT_VERSION, LogOpened
 from planner.host import Feature, Host, parse_ranges
 from planner.occupancy import occupied
 from planner.testing.forests import events
@@ -104,7 +105,7 @@ def test_a_nested_namespace_is_seen_with_its_own_numbers_and_limit(container: in
 
 def write(directory: Path, tree: str) -> Path:
     file = directory / "some.log"
-    file.write_bytes(b"".join(log.lines(events(tree))))
+    file.write_bytes(b"".join(log.lines([LogOpened(format_version=FORMAT_VERSION), *events(tree)])))
     return file
 
 
