@@ -149,7 +149,7 @@ def _head(node: Node) -> str:
 def _label(text: str) -> str:
     """Return text for a quoted label: whatever could end it or mean something to Markdown or HTML becomes an entity."""
     return "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in " /,.():") else f"#{ord(letter)};" for letter in text
+        letter if letter.isascii() and (letter.isalnum() or letter in " /,.():-") else f"#{ord(letter)};" for letter in text
     )
 
 

@@ -89,7 +89,7 @@ class _Story:
 
     def _because(self, seqs: Iterable[int]) -> list[int]:
         """Look evidence up, and return its numbers; of very many only the first."""
-        told = list(seqs)[:MOST_EVIDENCE]
+        told = list(dict.fromkeys(seqs))[:MOST_EVIDENCE]
         for seq in told:
             if seq not in self.evidence:
                 found = evidence(self.artefact.events, seq)

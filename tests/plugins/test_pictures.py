@@ -1,0 +1,247 @@
+"""Pictures of a plan: every state is the model's, no name means anything to a format, and large trees are folded."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import crplan_pictures
+import msgspec
+import pytest
+from crplan_pictures import dot, html, mermaid, svg
+from crplan_pictures.states import ABSENT, FIELDS, GONE, IS_ZOMBIE, LEADER_ENDED, NOTHING, RUNS, Growth
+from crplan_pictures.story import story
+
+from planner.events import LogOpened, TaskStateRecorded
+from planner.findings import finding
+from planner.hookspecs import Artefact, CannotEmit
+from planner.identity import ProcessId
+from planner.kernel_objects import LIVING, ZOMBIE
+from planner.kernel_proof import simulate
+from planner.pipeline import resolve
+from planner.plans import Plan
+from planner.testing.backends import HOSTILE_NAME, artefact, conforms, hostile
+from planner.testing.forests import events
+from planner.testing.plans import FAILURES, PLANS, wide
+from planner.testing.random_plans import random_plan
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+plans = pytest.mark.parametrize("make", PLANS.values(), ids=PLANS.keys())
+
+
+def planned(text: str, names: dict[int, str] | None = None) -> Artefact:
+    """Return what a back end gets for a tree in the notation."""
+    log = [LogOpened(format_version=1)]
+    for event in events(text):
+        if isinstance(event, TaskStateRecorded) and names and event.pid in names:
+            event = msgspec.structs.replace(event, name=names[event.pid])
+        log.append(event)  # type: ignore[arg-type]
+    return resolve(log).artefact()  # type: ignore[arg-type]
+
+
+def states_after(plan: Plan, count: int) -> list[tuple[int, ...]]:
+    """Return how every process of the plan stands on the model after its first steps, all looked at anew.
+
+    What stood before and is no more has ended, and keeps what was last known of it; so the list says only that it is gone.
+    """
+    kernel = simulate(msgspec.structs.replace(plan, steps=plan.steps[:count])).kernel
+    states: list[tuple[int, ...]] = []
+    for process in plan.processes:
+        pid = kernel.find(process.pid)
+        if pid is None or pid.owner is None or pid.thread != (process.role == "thread"):
+            states.append(NOTHING)
+        elif pid.thread:
+            states.append((RUNS, process.thread_group, pid.owner.session.first, pid.owner.group.first, 0, 0, 0))
+        else:
+            owner = pid.owner
+            assert owner.state in (LIVING, ZOMBIE) or owner.namespace.init is owner
+            state = (
+                IS_ZOMBIE if owner.state == ZOMBIE else LEADER_ENDED if owner.main_ended else RUNS if owner.state == LIVING else 2
+            )
+            entered = owner.births.init.pid.first if owner.births is not owner.namespace and owner.births.init else 0
+            belongs = (owner.parent.pid.first, owner.session.first, owner.group.first)
+            states.append((state, *belongs, int(owner.subreaper), entered, owner.status))
+    return states
+
+
+def assert_states(grown: list[list[int]], stands: list[tuple[int, ...]]) -> None:
+    """Compare the fold of differences with what the model says."""
+    for state, expected in zip(grown, stands, strict=True):
+        if expected[0] == ABSENT:
+            assert state[0] in (ABSENT, GONE)
+        else:
+            assert tuple(state) == expected
+
+
+def assert_grows_as_the_model(plan: Plan) -> None:
+    growth = Growth(plan)
+    assert growth.refused is None
+    grown = [list(NOTHING) for _ in plan.processes]
+    for count, delta in enumerate(growth.deltas, 1):
+        for at in range(0, len(delta), 3):
+            grown[delta[at]][delta[at + 1]] = delta[at + 2]
+        assert_states(grown, states_after(plan, count))
+    assert len(growth.deltas) == len(plan.steps)
+
+
+@plans
+def test_every_state_of_a_plan_is_that_of_the_model(make: Callable[[], Plan]) -> None:
+    assert_grows_as_the_model(make())
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_every_state_of_a_random_plan_is_that_of_the_model(seed: int) -> None:
+    assert_grows_as_the_model(random_plan(seed, tries=60))
+
+
+@pytest.mark.parametrize("make", [make for make, _, _ in FAILURES.values()], ids=FAILURES.keys())
+def test_a_plan_that_the_model_refuses_is_shown_up_to_there(make: Callable[[], Plan]) -> None:
+    plan = make()
+    growth = Growth(plan)
+    if growth.refused is None:
+        assert len(growth.deltas) == len(plan.steps)
+    else:
+        assert len(growth.deltas) == growth.refused.step - 1
+        assert story(Artefact(plan=plan, forest=planned("1").forest))["refused"][0] == growth.refused.step
+
+
+def test_differences_grow_with_steps_and_not_with_their_square() -> None:
+    few, many = (sum(map(len, Growth(wide(count)).deltas)) for count in (100, 1000))
+    assert many < 11 * few
+    assert len(FIELDS) == len(NOTHING)
+
+
+@pytest.mark.parametrize("name", ["html", "svg", "dot", "mermaid"])
+def test_the_back_ends_conform(name: str) -> None:
+    conforms(next(found for found in crplan_pictures.crplan_backends() if found.name == name))
+
+
+TREE = "1 10:1/10 11:10 12:11z512 13:10/10/13+30 20.1:1/20 21.2:20s 22.3:20/9"
+NAMES = {1: "init", 10: "sh", 11: "make", 12: "cc", 13: "tee", 20: "inner", 21: "worker", 22: '"quoted\\'}
+
+
+@pytest.mark.parametrize("name", ["dot", "mermaid", "svg"])
+def test_a_small_tree_is_drawn_like_this(name: str) -> None:
+    """The files are for people to read: a nested namespace, a zombie, a helper for a dead leader, and a name with a quote."""
+    given = planned(TREE, NAMES)
+    drawn = {"dot": lambda: dot.emit(given), "mermaid": lambda: mermaid.emit(given, {}), "svg": lambda: svg.emit(given)}[name]()
+    assert drawn == (GOLDEN / f"pictures.{name}").read_text()
+
+
+def test_the_page_tells_this_story() -> None:
+    assert lines_of(story(planned("1 2:1/9/2", {2: "x"}))) == (GOLDEN / "pictures_story.txt").read_text()
+
+
+def lines_of(told: dict[str, Any]) -> str:
+    """Return a story with a line for each process, step and difference."""
+    lines = []
+    for key, value in told.items():
+        if isinstance(value, list):
+            lines += [f"{key}:", *(f"  {json.dumps(entry)}" for entry in value)]
+        else:
+            lines.append(f"{key}: {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def data_of(page: str) -> str:
+    """Return the data element's text as a browser cuts it out."""
+    start = page.index('<script type="application/json" id="data">') + len('<script type="application/json" id="data">')
+    return page[start : page.index("</script", start)]
+
+
+@pytest.mark.parametrize(
+    "name", [HOSTILE_NAME, "<!--<script>", "]]>", "\u2028\u2029", "&lt;b&gt;", "<img src=x onerror=alert(1)>"]
+)
+def test_no_name_leaves_the_data_of_the_page(name: str) -> None:
+    given = planned("1 2:1", {1: name, 2: name})
+    page = html.emit(given)
+    data = data_of(page)
+    assert not set("<>&\u2028\u2029\x1b") & set(data)
+    told = json.loads(data)
+    assert len({process[3] for process in told["processes"]}) == 1
+    assert page.count("<script") == page.count("</script") == html.emit(planned("1 2:1")).count("<script")
+    assert "onerror" not in page.replace(data, "")
+
+
+def test_a_hostile_format_cannot_leave_the_title() -> None:
+    given = planned("1")
+    given.forest.format = "</title><script>alert(1)</script>"
+    head = html.emit(given).split("<body>")[0]
+    assert "<script" not in head
+    assert "&lt;/title&gt;" in head
+
+
+def test_the_page_fetches_nothing() -> None:
+    page = html.emit(planned(TREE, NAMES))
+    assert "default-src 'none'" in page
+    assert not re.search(r"(?:src|href|action)\s*=|url\(|@import|https?://|fetch\(|XMLHttp|import\(", page)
+
+
+@plans
+def test_every_picture_is_well_formed_whatever_the_names(make: Callable[[], Plan]) -> None:
+    for given in (artefact(make()), artefact(hostile(make()))):
+        root = ElementTree.fromstring(svg.emit(given))
+        assert not list(root.iter("{http://www.w3.org/2000/svg}script"))
+        graph = dot.emit(given)
+        for line in graph.splitlines():
+            assert len(re.findall(r'(?<!\\)(?:\\\\)*"', line)) % 2 == 0, "quotes come in pairs"
+        for line in mermaid.emit(given, {}).splitlines():
+            for label in re.findall(r'"([^"]*)"', line):
+                assert not set("<>&`;\\'") & set(re.sub(r"#\d+;", "", label.replace("<br>", "")))
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_graphviz_reads_the_graph() -> None:
+    for given in (planned(TREE, NAMES), planned(TREE, dict.fromkeys(NAMES, HOSTILE_NAME))):
+        run = subprocess.run(["dot", "-Tplain"], input=dot.emit(given), capture_output=True, text=True, timeout=60)
+        assert (run.returncode, run.stderr) == (0, "")
+        assert run.stdout.count("\nnode ") == len(given.plan.processes) - 1, "helpers are drawn, threads are counted"
+
+
+def test_siblings_of_a_large_forest_are_folded() -> None:
+    drawn = mermaid.emit(planned("1 " + " ".join(f"{pid}:1" for pid in range(2, 1002))), {})
+    assert '["1000 tasks, 2 to 1001"]' in drawn
+    assert len(drawn) < 600
+
+
+@pytest.mark.parametrize("most", [2, 7, 150, 240])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 " + " ".join(f"{pid}:{pid - 1}" for pid in range(2, 600)),
+        "1 " + " ".join(f"{pid}:{pid // 2}" for pid in range(2, 600)),
+        "1 " + " ".join(f"{pid}.1:1/{pid}" for pid in range(2, 600)),
+    ],
+    ids=["chain", "binary", "namespaces"],
+)
+def test_a_large_forest_is_cut_to_what_hosts_draw(text: str, most: int) -> None:
+    """Nodes keep to the bound, what is left out is counted, and nothing is drawn twice."""
+    given = planned(text)
+    drawn = mermaid.emit(given, {"most": most})
+    nodes = re.findall(r"^    ([pf]\d+)[\[(]", drawn, re.M)
+    assert len(nodes) == len(set(nodes)) <= most
+    left = sum(int(count) for count in re.findall(r"(\d+) (?:more|tasks)", drawn))
+    assert left + sum(node[0] == "p" for node in nodes) == len(given.forest.tasks)
+    assert drawn.count("-->") < 500
+    assert len(drawn) < 50_000
+
+
+@pytest.mark.parametrize("most", [1, 241, -5])
+def test_a_bound_that_cannot_be_kept_is_refused(most: int) -> None:
+    with pytest.raises(CannotEmit, match="between 2 and 240"):
+        mermaid.emit(planned("1"), {"most": most})
+
+
+def test_findings_and_evidence_come_with_their_places() -> None:
+    given = msgspec.structs.replace(planned("1 2:1"), findings=(finding("namespace-ambiguous", pid=2, at=77),))
+    told = story(given)
+    assert told["findings"][0][:2] == ["note", "namespace-ambiguous"]
+    assert told["findings"][0][3:5] == [ProcessId(2), "at offset 77"]
+    texts = [text for _, _, text in told["evidence"]]
+    assert any(text.startswith("TaskRecorded pids (2)") for text in texts)
+    assert {rule for rule, sentence, _ in told["rules"] if sentence} >= {"root-first", "parent-creates", "verify"}

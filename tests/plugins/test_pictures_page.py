@@ -1,0 +1,270 @@
+"""The page in a real browser: it plays the model's states, explains, serves keys and screen readers, and bears 5,000 tasks."""
+
+import os
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from crplan_pictures.html import emit
+
+from planner.findings import finding
+from planner.hookspecs import Artefact
+from planner.plans import Plan
+from planner.testing.backends import HOSTILE_NAME, artefact, hostile
+from planner.testing.plans import PLANS, wide
+from planner.testing.random_plans import random_plan
+from tests.plugins.browser import MISSING, Browser, browser
+from tests.plugins.test_pictures import NAMES, TREE, assert_states, planned, states_after
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+
+WIDE_AND_NARROW = (1280, 390)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for the module."""
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def show(chromium: Browser, tmp_path: Path) -> Callable[..., Browser]:
+    """Open the page of an artefact; whatever happens, its console stays empty."""
+
+    def opened(given: Artefact, width: int = 1280) -> Browser:
+        page = tmp_path / "page.html"
+        page.write_text(emit(given), encoding="utf-8")
+        chromium.open(page, width)
+        chromium.settle()
+        assert chromium.complaints() == []
+        return chromium
+
+    return opened
+
+
+def axe_core() -> str:
+    """Return axe-core's script: the file that CRPLAN_AXE names, or the one that comes with the package for Python."""
+    named = os.environ.get("CRPLAN_AXE")
+    if named:
+        return Path(named).read_text(encoding="utf-8")
+    package = find_spec("axe_core_python")
+    assert package is not None and package.origin is not None, "axe-core-python is in the dev extra"
+    return Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(page: Browser) -> list[Any]:
+    """Return what axe-core finds, with the places."""
+    page.run(axe_core())
+    return list(
+        page.run_later(
+            "const done = arguments[0]; axe.run().then((found) => done(found.violations.map("
+            "(one) => [one.id, one.impact, one.nodes.map((node) => node.target.join(' '))])))"
+        )
+    )
+
+
+@pytest.mark.parametrize("make", PLANS.values(), ids=PLANS.keys())
+def test_the_page_holds_the_states_of_the_model_at_every_step(show: Callable[..., Browser], make: Callable[[], Plan]) -> None:
+    plan = make()
+    page = show(artefact(plan))
+    for step in range(len(plan.steps) + 1):
+        assert_states(page.run("return crplan.stateAt(arguments[0])", step), states_after(plan, step))
+
+
+def test_going_back_and_forth_ends_in_the_same_state(show: Callable[..., Browser]) -> None:
+    plan = random_plan(7)
+    page = show(artefact(plan))
+    for step in (len(plan.steps), 3, 11, 0, 12, 5, len(plan.steps)):
+        page.run("crplan.goTo(arguments[0])", step)
+        assert_states(page.run("return crplan.stateAt(arguments[0])", step), states_after(plan, step))
+
+
+def rows(page: Browser) -> list[str]:
+    """Return the rows of the forest as a reader hears them, in the order in which they stand."""
+    page.settle()
+    found = page.run(
+        "return [...document.querySelectorAll('#tree [role=treeitem]')].sort((a, b) => a.offsetTop - b.offsetTop).map("
+        "(row) => `${row.getAttribute('aria-level')} ${[...row.children].filter((part) => !part.matches('[aria-hidden]')).map("
+        "(part) => part.innerText.replace(/\\s+/g, ' ').trim()).join(' | ')}`)"
+    )
+    return [str(row) for row in found]
+
+
+def test_the_forest_reads_like_this(show: Callable[..., Browser]) -> None:
+    page = show(planned("1 10:1/10 12:10z512 20.1:1/20 21.2:20//21", {1: "init", 10: "sh", 12: "cc", 20: "inner", 21: "job"}))
+    assert rows(page) == [
+        "1 pid namespace of the container | level 0",
+        "2 1 init | session 1 group 1",
+        "3 10 sh | session 10 group 10",
+        "4 12 cc | zombie (exit 2) session 10 group 10",
+        "3 pid namespace of 20 | level 1",
+        "4 20/1 inner | session 20 group 20",
+        "5 21/2 job | session 20 group 21",
+    ]
+
+
+def test_the_forest_grows_with_the_slider(show: Callable[..., Browser]) -> None:
+    page = show(artefact(PLANS["adopted_by_subreaper"]()))
+    page.click("#first")
+    assert rows(page) == []
+    assert "Nothing stands yet" in page.text("#empty")
+    page.click("#forward")
+    assert len(rows(page)) == 2
+    assert page.text("#now").startswith("Step 1 of ")
+    move = (
+        "const slider = document.getElementById('slider'); slider.value = arguments[0]; slider.dispatchEvent(new Event('input'))"
+    )
+    page.run(move, 8)
+    assert any("helper" in row for row in rows(page))
+    page.click("#last")
+    assert not any("helper" in row for row in rows(page)), "helpers have ended"
+
+
+def test_play_walks_to_the_end_and_pause_holds(show: Callable[..., Browser]) -> None:
+    page = show(artefact(PLANS["zombies"]()))
+    page.run("document.getElementById('speed').value = '50'")
+    page.click("#play")
+    page.run_later(
+        "const done = arguments[0], now = document.getElementById('now'); const look = () => now.textContent.startsWith("
+        "`Step ${crplan.steps} of`) ? done(null) : setTimeout(look, 20); look()"
+    )
+    assert page.text("#playword") == "Play"
+    page.run("document.getElementById('speed').value = '1'")
+    page.click("#play")
+    assert page.text("#playword") == "Pause"
+    page.click("#play")
+    assert page.text("#playword") == "Play"
+
+
+@pytest.mark.parametrize(
+    ("query", "hits", "title"),
+    [("21", "1 of 1", "Task 21/2 worker"), ("21/2", "1 of 1", "Task 21/2 worker"), ("MAKE", "1 of 1", "Task 11 make")],
+)
+def test_search_finds_numbers_vectors_and_names(show: Callable[..., Browser], query: str, hits: str, title: str) -> None:
+    page = show(planned(TREE, NAMES))
+    page.type("#query", query)
+    page.settle()
+    assert (page.text("#hits"), page.text("#abouthead")) == (hits, title)
+
+
+def test_search_goes_to_the_step_where_a_helper_stands(show: Callable[..., Browser]) -> None:
+    page = show(planned(TREE, NAMES))
+    page.type("#query", "9")
+    page.settle()
+    assert page.text("#abouthead") == "Helper 9"
+    assert any(row.endswith("helper session 1 group 1") or "helper" in row for row in rows(page))
+    page.type("#query", "moon")
+    assert page.text("#hits") == "none"
+
+
+def test_a_click_explains_with_rule_source_and_evidence(show: Callable[..., Browser]) -> None:
+    found = finding("namespace-ambiguous", pid=21, at=77)
+    page = show(msgspec.structs.replace(planned(TREE, NAMES), findings=(found,)))
+    assert any("21/2 worker | i note" in row for row in rows(page)), "the finding is beside its task"
+    page.run("[...document.querySelectorAll('.row.task')].find((row) => row.innerText.includes('21/2')).click()")
+    told = page.text("#details")
+    for words in ("parent-creates", "Source: ", "TaskRecorded pids (21 2)", "event ", "A task fits into several", "at offset 77"):
+        assert words in told
+    page.run("document.querySelector('.row.step').click()")
+    assert page.text("#abouthead").startswith("Step ")
+    assert "Why it is there" in page.text("#details")
+    page.click("#overview")
+    assert "no executor restores" in page.text("#details")
+
+
+def test_everything_can_be_done_with_keys(show: Callable[..., Browser]) -> None:
+    page = show(planned(TREE, NAMES))
+    down, left, right, end, enter = "\ue015", "\ue012", "\ue014", "\ue010", "\ue007"
+    page.type("#tree", down + down + enter)
+    assert page.text("#abouthead") == "Task 10 sh"
+    before = len(rows(page))
+    page.type("#tree", left)
+    assert len(rows(page)) < before, "a branch is closed"
+    page.type("#tree", right)
+    assert len(rows(page)) == before
+    page.type("#tree", end + enter)
+    assert page.text("#abouthead").startswith("Task ")
+    page.type("#steps", end)
+    page.type("#steps", "\ue013")
+    steps = page.run("return crplan.steps")
+    assert page.text("#abouthead") == f"Step {steps - 1} of {steps}"
+    active = page.run(
+        "const active = document.getElementById('steps').getAttribute('aria-activedescendant');"
+        "return document.getElementById(active) !== null"
+    )
+    assert active, "a screen reader is told which row is meant"
+
+
+@pytest.mark.parametrize("width", WIDE_AND_NARROW)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(show: Callable[..., Browser], chromium: Browser, scheme: str, width: int) -> None:
+    """At the beginning, in the middle with a process explained, and at the end with a step explained; by system and by choice."""
+    found = (finding("namespace-ambiguous", pid=21, at=77), finding("state-missing", pid=11), finding("two-inits", pid=10))
+    chromium.prefer(prefers_color_scheme=scheme)
+    page = show(msgspec.structs.replace(planned(TREE, NAMES), findings=found), width)
+    for action in (
+        "",
+        "crplan.goTo(0)",
+        "crplan.goTo(12); document.querySelector('.row.task').click()",
+        "document.querySelector('.row.step').click()",
+        "const box = document.getElementById('theme'); box.value = arguments[0]; box.dispatchEvent(new Event('change'))",
+    ):
+        page.run(action, "dark" if scheme == "light" else "light")
+        page.settle()
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", WIDE_AND_NARROW)
+def test_nothing_is_wider_than_the_view(show: Callable[..., Browser], width: int) -> None:
+    page = show(artefact(hostile(PLANS["nested_namespaces"]())), width)
+    assert page.run("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(
+    "name", [HOSTILE_NAME, "<img src=x onerror=document.title='gone'>", "</script><script>document.title='gone'</script>"]
+)
+def test_hostile_names_inject_nothing(show: Callable[..., Browser], name: str) -> None:
+    given = planned(TREE, dict.fromkeys(NAMES, name))
+    found = finding("state-missing", pid=11, detail=name, recorded=name, property=name)
+    page = show(msgspec.structs.replace(given, findings=(found,)))
+    elements = page.run("return document.querySelectorAll('script').length")
+    for _ in range(3):
+        page.run("crplan.goTo(9); document.querySelector('.row.task').click()")
+        page.run("document.querySelector('.row.step').click()")
+    assert page.run("return document.title").endswith("- crplan")
+    assert page.run("return document.querySelectorAll('script').length") == elements == 2
+    assert page.run("return document.querySelectorAll('img').length") == 0
+
+
+def test_five_thousand_tasks_cost_a_few_hundred_elements(show: Callable[..., Browser]) -> None:
+    page = show(artefact(wide(5000)))
+    assert page.run("return crplan.processes") == 5001
+    for step in (0, 2500, 10_000):
+        page.run("crplan.goTo(arguments[0])", step)
+        page.settle()
+        assert page.run("return document.querySelectorAll('*').length") < 1000
+    page.type("#query", "4999")
+    page.settle()
+    assert page.text("#abouthead").startswith("Task 4999")
+    assert any("4999" in row for row in rows(page)), "the row is in sight"
+
+
+def test_a_deep_chain_is_drawn_without_recursion(show: Callable[..., Browser]) -> None:
+    page = show(planned("1 " + " ".join(f"{pid}:{pid - 1}" for pid in range(2, 3001))))
+    page.type("#query", "3000")
+    page.settle()
+    assert any("depth 3000 3000" in row for row in rows(page))
+    assert violations(page) == []
+
+
+def test_a_plan_that_the_model_refuses_plays_as_far_as_it_goes(show: Callable[..., Browser]) -> None:
+    from planner.testing.plans import taken_number
+
+    plan = taken_number()
+    page = show(Artefact(plan=plan, forest=planned("1").forest, proved=False))
+    assert "The model goes no further: step 5 (number-taken): EEXIST" in page.text("#now")
+    assert "not proved" in page.text("#proof")
