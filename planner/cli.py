@@ -96,11 +96,11 @@ def _leading(argv: list[str]) -> tuple[list[str], list[str]]:
     return argv[:end], argv[end:]
 
 
-def _run(command: str, explicit: bool, arguments: list[str]) -> int:
+def parser_of(command: str, explicit: bool = True) -> "argparse.ArgumentParser":
+    """Return the parser of a command; without `explicit` that of `crplan IMAGE`. Help, manual and completion come from it."""
     import argparse
     from importlib import import_module
 
-    module = import_module(f"planner.commands.{command}")
     parser = argparse.ArgumentParser(
         prog=f"crplan {command}" if explicit else "crplan",
         description=(COMMANDS[command][0].upper() + COMMANDS[command][1:] + ".") if explicit else _usage(),
@@ -108,16 +108,22 @@ def _run(command: str, explicit: bool, arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    module.add_arguments(parser)
+    import_module(f"planner.commands.{command}").add_arguments(parser)
     common = parser.add_argument_group("for every command")
     common.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours for people")
     common.add_argument("--no-plugins", action="store_true", help="load only what comes with crplan itself")
     common.add_argument("--exit-zero", action="store_true", help="exit with 0 instead of 3 or 4")
+    return parser
+
+
+def _run(command: str, explicit: bool, arguments: list[str]) -> int:
+    from importlib import import_module
+
     try:
-        args = parser.parse_args(arguments)
+        args = parser_of(command, explicit).parse_args(arguments)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 2
-    code = _with_plugins(command, module.run, args)
+    code = _with_plugins(command, import_module(f"planner.commands.{command}").run, args)
     return 0 if args.exit_zero and code in {3, 4} else code
 
 

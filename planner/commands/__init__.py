@@ -15,5 +15,7 @@ COMMANDS: Final = {
     "diff": "compare two images, logs or plans, and say what changes in the plan",
     "capture": "read a running tree of processes from /proc as an event log",
     "plugins": "list what is installed",
+    "completion": "write the completion of a shell: bash, zsh or fish",
+    "man": "write the manual page, of the same source as every --help",
 }
 """What `crplan --help` says of each command; the first is what `crplan IMAGE` means."""
