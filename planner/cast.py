@@ -281,6 +281,12 @@ class Cast:
         self.actors[helper.pid] = helper
         return helper
 
+    def add_twin(self, helper: Actor, served: Actor) -> Actor:
+        """Add a second helper like `helper`, with the same creator and adopter, for `served`; groups are left open."""
+        twin = self.add_helper(helper.creator, helper.space, helper.session, helper.rule, served)
+        twin.adopter, twin.early, twin.stage, twin.sibling = helper.adopter, helper.early, helper.stage, helper.sibling
+        return twin
+
     def add_lost_space(self, parent: NamespaceId, init: ProcessId) -> NamespaceId:
         """Add a pid namespace that the image has lost; its init was a dead leader, whose stand-in comes next."""
         space = NamespaceId(max(self.spaces) + 1)

@@ -79,6 +79,8 @@ class _Settling:
         self.makers = leads_group(cast)
         self.helpers: dict[tuple[ProcessId, ProcessId, bool, bool, NamespaceId, ProcessId], Actor] = {}
         self.twins: dict[tuple[ProcessId, ProcessId], Actor] = {}
+        self.claims: dict[ProcessId, ProcessId] = {}
+        """The group that each helper's children need."""
         self.served = Counter(actor.creator for actor in cast.actors.values())
 
     def run(self) -> None:
@@ -141,20 +143,29 @@ class _Settling:
             self._help(actor, group, creator.space, actor.birth_session)
         elif creator.leads_session() or creator.group != group:
             actor.early = True
+            self._name_window(actor)
             self._demand(creator, group, actor)
         else:
             actor.early = creator.pid in self.makers
+            if actor.early:
+                self._name_window(actor)
             self._demand(creator, group, actor)
 
+    def _name_window(self, actor: Actor) -> None:
+        if actor.rule == "parent-creates":
+            actor.rule = "before-own-group"
+
     def _own_helper(self, helper: Actor, group: ProcessId, actor: Actor) -> Actor:
-        """Give the children of a helper that need one group a helper of their own, unless it has no others."""
-        if self.served[helper.pid] == 1:
+        """Return the helper for children that need `group`: this one for the group that is asked for first, else a twin."""
+        leader = self.cast.actors.get(group)
+        apart = leader is not None and leader.creator == helper.pid and self.served[helper.pid] > 1
+        if not apart and self.claims.setdefault(helper.pid, group) == group:
             return helper
         twin = self.twins.get((helper.pid, group))
         if twin is None:
-            twin = self.cast.add_helper(helper.creator, helper.space, helper.session, helper.rule, actor)
-            twin.adopter, twin.early, twin.sibling = helper.adopter, helper.early, helper.sibling
+            twin = self.cast.add_twin(helper, actor)
             self.twins[helper.pid, group] = twin
+            self.claims[twin.pid] = group
             self.served[twin.pid] = 0
         actor.creator = twin.pid
         self.served[helper.pid] -= 1

@@ -208,6 +208,8 @@ class Order:
             self._help_children(self.cast.joining.intersection(joins))
             self.cast.joining.difference_update(joins)
             return True
+        if self._part_helpers(stuck):
+            return True
         held = [actors[pid] for pid, index in stuck if not index and actors[pid].rule != "window-helper"]
         held = [actor for actor in held if (actor.creator, self._stage(actor) + 1) in left and actor.creator in actors]
         for actor in held:
@@ -221,6 +223,24 @@ class Order:
             actor.sibling = True
             actor.early, actor.stage = False, 0
         return bool(held)
+
+    def _part_helpers(self, stuck: list[Key]) -> bool:
+        """Give children that need no group a helper of their own, where theirs has to wait for a group; tell whether any were."""
+        actors = self.cast.actors
+        waiting = {pid for pid, index in stuck if index and actors[pid].rule == "orphan-helper"}
+        served: dict[ProcessId, list[Actor]] = {}
+        for actor in actors.values():
+            if actor.creator in waiting:
+                served.setdefault(actor.creator, []).append(actor)
+        parted = False
+        for pid, children in served.items():
+            free = [child for child in children if child.birth_group == ANY]
+            if free and len(free) < len(children):
+                twin = self.cast.add_twin(actors[pid], free[0])
+                for child in free:
+                    child.creator = twin.pid
+                parted = True
+        return parted
 
     def _help_children(self, late: set[ProcessId]) -> None:
         """Cast helpers for children that must inherit a group from creators which join it too late."""

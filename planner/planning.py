@@ -5,22 +5,23 @@
 A plan that comes out is a proposal until the model kernel has run it; `planner.pipeline` hands out none that it refuses.
 
 Why a plan is found for a tree that a history has led to. Take such a history, and its tree of births: who cloned whom. Let
-nobody die who created anybody, but stay as a helper; then every change of parent is an adoption that can be put off to the end,
-deepest helper first, since adoption only moves a task up to an ancestor, and the tree above is still as it was at birth. Let every
-process that sees its final group join it after the births; the group is kept by its leader, by a stand-in, or by an anchor. Let
-every zombie live until nothing more is asked of it. What cannot be put off is inherited at the clone: the session, and a group
-that has no number in the task's namespace. So a plan exists exactly when there is a tree of births in which each creator is in
-the right session and group at some moment, and in which each final parent is above its child, or the init of the namespace that a
-dying helper was in. A moment can be stretched: a helper cloned in it keeps the creator's session and group for as long as it is
-wanted. The modules follow this: `planner.sessions` derives what sessions demand of births, and every demand but one is forced; the
-one choice (a window before setsid, or a leader born below) is decided by taking leaders off in reverse order of birth.
-`planner.births` puts leaders where the demands can be met, `planner.groups` does the same for groups, and `planner.order` finds an
-order or shows the circle.
+nobody die who created anybody, but stay as a helper; then every change of parent is an adoption that can be put off to the
+end, deepest helper first, since adoption only moves a task up to an ancestor, and the tree above is still as it was at birth.
+Let every process that sees its final group join it after the births; the group is kept by its leader, by a stand-in, or by an
+anchor. Let every zombie live until nothing more is asked of it. What cannot be put off is inherited at the clone: the
+session, and a group that has no number in the task's namespace. So a plan exists exactly when there is a tree of births in
+which each creator is in the right session and group at some moment, and in which each final parent is above its child, or the
+init of the namespace that a dying helper was in. A moment can be stretched: a helper cloned in it keeps the creator's session
+and group for as long as it is wanted. The modules follow this: `planner.sessions` derives what sessions demand of births, and
+every demand but one is forced; the one choice (a window before setsid, or a leader born below) is decided by taking leaders
+off in reverse order of birth. `planner.births` puts leaders where the demands can be met, `planner.groups` does the same for
+groups, and `planner.order` finds an order or shows the circle.
 
-What is left out. When two demands on one leader lie on two branches of the tree, one branch is put below the other, and not every
-other way to weave them is tried. Choices are not taken back once the order of births is decided. A dead leader whose depth the
-image does not hold is put in one namespace, the one that asks least of its members. A parent outside the image is taken to stand
-in the executor's own session and group. Random histories and all small trees are held against this in the tests.
+What is left out. When two demands on one leader lie on two branches of the tree, one branch is put below the other, and not
+every other way to weave them is tried. Choices are not taken back once the order of births is decided. A dead leader whose
+depth the image does not hold is put in one namespace, the one that asks least of its members. A parent outside the image is
+taken to stand in the executor's own session and group. Random histories and all small trees are held against this in the
+tests.
 """
 
 from planner.cast import Cast

@@ -76,7 +76,6 @@ _RULES = (
     Rule("init-killed", "An init cannot send itself a fatal signal, so its parent sends it.", "pid_namespaces(7)"),
     Rule("verify", "Every task is compared with /proc before the rebuild counts as done.", "proc(5)"),
     # What comes before what.
-    Rule("created-before-acting", "A process acts after it was created.", "clone(2)"),
     Rule("init-before-entry", "A pid namespace is entered after its init was created.", "setns(2): ENOENT"),
     Rule("group-before-member", "A group is joined after it was made.", "setpgid(2): EPERM"),
     Rule(
@@ -84,8 +83,6 @@ _RULES = (
         "The last process that keeps a group alive leaves after the others have joined.",
         "setpgid(2): EPERM",
     ),
-    Rule("session-before-child", "A child of the new session is created after setsid.", "setsid(2)"),
-    Rule("child-before-setsid", "A child of the old session is created before setsid.", "setsid(2)"),
     Rule("adoptions-in-order", "Adoptions happen one after the other, the deepest first.", "find_new_reaper"),
     Rule("flag-before-adoption", "The adopter is a subreaper before the helper ends.", "find_new_reaper"),
     Rule("ended-before-reaped", "A helper has ended before it is reaped.", "wait(2)"),
