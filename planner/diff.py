@@ -53,7 +53,6 @@ def matches(before: Forest, after: Forest) -> Matches:
     same: Matches = {pid: pid for pid in before.tasks if pid in after.tasks}
     lost = _by_parent(before, (pid for pid in before.tasks if pid not in same))
     found = _by_parent(after, (pid for pid in after.tasks if pid not in same))
-    known = set(same)
     parents = [(OUTSIDE, OUTSIDE), *same.items()]
     while parents and lost:
         parent, parent_after = parents.pop()
@@ -62,7 +61,7 @@ def matches(before: Forest, after: Forest) -> Matches:
             continue
         for likeness, pids in candidates.items():
             others = found.get(parent_after, {}).get(likeness, [])
-            if len(pids) == len(others) == 1 and likeness[0] and pids[0] not in known:
+            if len(pids) == len(others) == 1 and likeness[0]:
                 same[pids[0]] = others[0]
                 parents.append((pids[0], others[0]))
     return same

@@ -137,11 +137,13 @@ def test_a_whole_branch_with_other_numbers_is_known_again() -> None:
     ("before", "after", "names"),
     [
         ("1 10:1 11:1", "1 20:1 21:1", {10: "sh", 11: "sh", 20: "sh", 21: "sh"}),
+        ("1 10:1 11:1", "1 20:1", {10: "sh", 11: "sh", 20: "sh"}),
+        ("1 10:1", "1 20:1 21:1", {10: "sh", 20: "sh", 21: "sh"}),
         ("1 10:1", "1 20:1", {10: "sh", 20: "cc"}),
         ("1 10:1", "1 20:1", {}),
         ("1 10:1", "1 20.1:1", {10: "sh", 20: "sh"}),
     ],
-    ids=["two of a name", "another name", "no name", "another level"],
+    ids=["two of a name", "two before", "two after", "another name", "no name", "another level"],
 )
 def test_what_is_ambiguous_came_and_went(before: str, after: str, names: dict[int, str]) -> None:
     kinds = {change.kind for change in compare(fold(named(before, names)), fold(named(after, names)))}

@@ -13,7 +13,7 @@ import crplan_pictures
 import msgspec
 import pytest
 from crplan_pictures import dot, html, mermaid, svg
-from crplan_pictures.states import ABSENT, FIELDS, GONE, IS_ZOMBIE, LEADER_ENDED, NOTHING, RUNS, Growth
+from crplan_pictures.states import ABSENT, DIES, FIELDS, GONE, IS_ZOMBIE, LEADER_ENDED, NOTHING, RUNS, Growth
 from crplan_pictures.story import story
 
 from planner.events import LogOpened, TaskStateRecorded
@@ -25,6 +25,7 @@ from planner.kernel_proof import simulate
 from planner.pipeline import resolve
 from planner.plans import Plan
 from planner.testing.backends import HOSTILE_NAME, artefact, conforms, hostile
+from planner.testing.drafts import with_init
 from planner.testing.forests import events
 from planner.testing.plans import FAILURES, PLANS, wide
 from planner.testing.random_plans import random_plan
@@ -61,7 +62,13 @@ def states_after(plan: Plan, count: int) -> list[tuple[int, ...]]:
             owner = pid.owner
             assert owner.state in (LIVING, ZOMBIE) or owner.namespace.init is owner
             state = (
-                IS_ZOMBIE if owner.state == ZOMBIE else LEADER_ENDED if owner.main_ended else RUNS if owner.state == LIVING else 2
+                IS_ZOMBIE
+                if owner.state == ZOMBIE
+                else LEADER_ENDED
+                if owner.main_ended
+                else RUNS
+                if owner.state == LIVING
+                else DIES
             )
             entered = owner.births.init.pid.first if owner.births is not owner.namespace and owner.births.init else 0
             belongs = (owner.parent.pid.first, owner.session.first, owner.group.first)
@@ -245,3 +252,22 @@ def test_findings_and_evidence_come_with_their_places() -> None:
     texts = [text for _, _, text in told["evidence"]]
     assert any(text.startswith("TaskRecorded pids (2)") for text in texts)
     assert {rule for rule, sentence, _ in told["rules"] if sentence} >= {"root-first", "parent-creates", "verify"}
+
+
+def test_an_init_that_waits_for_its_namespace_is_seen_to_end() -> None:
+    """Its killed child is a zombie of another parent; when that one reaps it, the init is done without any step of its own."""
+    draft = with_init("dying init")
+    draft.create(1, 10, 1, new_namespace=True)
+    draft.enter(1, 10)
+    draft.create(1, 11, 2)
+    draft.exit(10, 0)
+    draft.reap(1, 11)
+    draft.reap(1, 10)
+    draft.verify(1, 0, 1, 1)
+    plan = draft.plan(1)
+    assert_grows_as_the_model(plan)
+    place = next(place for place, process in enumerate(plan.processes) if process.pid == 10)
+    states = [
+        delta[at + 2] for delta in Growth(plan).deltas for at in range(0, len(delta), 3) if delta[at : at + 2] == [place, 0]
+    ]
+    assert states == [RUNS, DIES, IS_ZOMBIE, GONE]

@@ -106,7 +106,7 @@ function drawRow(at) {
     element("span", { class: "number" }, process.vector), " ", element("span", { class: "name" }, process.name));
   const chips = process.role === "thread" ? []
     : [swatched("session", walk.get(row.place, SESSION), process.pid), " ", swatched("group", walk.get(row.place, GROUP), process.pid)];
-  const facts = element("span", { class: "facts" }, marks(row.place), " ", ...chips);
+  const facts = element("span", { class: "facts" }, marks(row.place), " ", chips.length ? element("span", { class: "chips" }, ...chips) : null);
   const made = element("div", attributes, lead(row), twisty, who, " ", facts);
   made.style.setProperty("--indent", `${Math.min(row.depth, DEEPEST) * indent()}px`);
   made.addEventListener("click", () => { tree.activate(at); choose({ kind: "process", at: row.place }); });
