@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from planner.decisions import PLAN_FORMAT
-from planner.forest import Forest, Task
+from planner.forest import Forest, Leader, Task
 from planner.identity import OUTSIDE, Level, ProcessId
 from planner.wording import status_words, vector
 
@@ -149,10 +149,17 @@ class _Comparison:
             return
         for pid, old in self.before.leaders.items():
             new = self.after.leaders.get(pid)
-            if new is not None and (old.pids, old.complete) != (new.pids, new.complete):
+            if new is not None and not (_may_be(old, new) and _may_be(new, old)):
                 was, now = (vector(leader.pids) + ("" if leader.complete else "/?") for leader in (old, new))
                 change = Change(property="dead leader", before=was, after=now)
                 yield TaskChange(kind="changed", before=pid, after=pid, name="", changes=(change,))
+
+
+def _may_be(one: Leader, other: Leader) -> bool:
+    """Whether the known numbers of `other` leave room for those of `one`: an image that knows less does not disagree."""
+    if len(one.pids) > len(other.pids):
+        return not other.complete and one.pids[: len(other.pids)] == other.pids
+    return one.pids == other.pids[: len(one.pids)]
 
 
 def _facts(forest: Forest, task: Task) -> Iterator[tuple[Property, str]]:

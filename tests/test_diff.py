@@ -25,6 +25,7 @@ from planner.testing.forests import events, forest
 from planner.testing.plans import PLANS
 
 GOLDEN = Path(__file__).parent / "golden"
+SAMPLES = Path(__file__).parent / "data" / "linux-cr"
 EXAMPLES = Path(__file__).parents[1] / "examples" / "images"
 SCHEMA = Path(documents.__file__).with_name("diff.schema.json")
 
@@ -101,6 +102,9 @@ def plan_change(before: str, after: str, names: tuple[dict[int, str], dict[int, 
         ("1 2:1x17", "1 2:1x10", ["2 exit signal 17 -> 10"]),
         ("1 2:1x17", "1 2:1", []),
         ("1 !9.3 2.1:1/9", "1 !9.4 2.1:1/9", ["9 dead leader 9/3 -> 9/4"]),
+        ("1 !9.3 2.1:1/9", "1 !9 2.1:1/9", ["9 dead leader 9/3 -> 9"]),
+        ("1 !9.3 2.1:1/9", "1 !9.. 2.1:1/9", []),
+        ("1 !9 2:1/9", "1 !9.. 2:1/9", []),
     ],
 )
 def test_every_kind_of_change_is_told(before: str, after: str, words: list[str]) -> None:
@@ -195,6 +199,16 @@ def test_an_image_does_not_differ_from_its_plan(tree: str) -> None:
     plan = resolve([LogOpened(format_version=1), *events_of(plan_document(image.plan, image.findings))])
     assert not compared(image, plan).differs
     assert not compared(plan, image).differs
+
+
+@pytest.mark.parametrize("image", sorted(SAMPLES.glob("*.b.ckpt")), ids=lambda path: path.name.split(".")[0])
+def test_samples_differ_neither_from_their_plans_nor_from_other_generations(crplan: Crplan, tmp_path: Path, image: Path) -> None:
+    plan = tmp_path / "plan"
+    assert crplan(image, "--emit", "json", "-o", plan)[0] == 0
+    others = [image.with_name(image.name.replace(".b.", f".{word}.")) for word in ("v23", "seed")]
+    for other in (plan, *filter(Path.exists, others)):
+        assert crplan("diff", image, other, "--exit-code")[:2] == (0, b"no difference\n")
+        assert crplan("diff", other, image, "--exit-code")[:2] == (0, b"no difference\n")
 
 
 @st.composite
