@@ -193,6 +193,8 @@ class _Settling:
                 if group not in moves:
                     moves.append(group)
                 child.stage = moves.index(group) + 1
+                if creator.group not in (ANY, group, creator.pid) and not _sees(cast, creator, creator.group):
+                    give_outer_parent(cast, creator, creator.group)
             give_outer_parent(cast, creator, group)
             return
         helper = cast.add_helper(child.birth_session, creator.space, child.birth_session, "orphan-helper", child)
