@@ -109,7 +109,7 @@ begin() {
     exec 4<"$pipes/answers"
     exec 7>"$pipes/answers"
     exec 5>&-
-    rm -rf "$pipes"
+    { rm -rf "$pipes"; } 2>/dev/null
     "$1" 3<&6 4>&7 6<&- 7>&- 2>/dev/null &
     agent=$!
     exec 6<&- 7>&-
