@@ -9,6 +9,7 @@ dies, so that the task goes to the nearest subreaper among the helper's ancestor
 adopter must be one of these, so an adopted task is always born below its final parent, or inside the final parent's namespace.
 """
 
+from planner.ancestry import Ancestry
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
 from planner.groups import cast_anchors, settle_groups
@@ -33,6 +34,7 @@ class _Births:
         self.cast = cast
         self.sessions = sessions
         self.adopted: set[ProcessId] = set()
+        self.tree = Ancestry(self._above)
         self.held: set[ProcessId] = set()
         """Those that must be born below their creator, and not beside it."""
         self.helpers: dict[tuple[ProcessId, bool, ProcessId, NamespaceId], Actor] = {}
@@ -71,7 +73,11 @@ class _Births:
         moved += [pid for pid in self.sessions.below if pid not in known]
         for pid in moved:
             for above in self.sessions.below[pid]:
-                self._put_below(actors[pid], above)
+                try:
+                    self._put_below(actors[pid], above)
+                except ValueError:
+                    message = f"task {pid} would have to be born below itself"
+                    raise Contradiction("birth-circle", message, actors[pid].because, pid) from None
         for actor in everybody:
             if actor.pid in self.adopted:
                 self._adopt(actor)
@@ -102,21 +108,18 @@ class _Births:
         path = [pid]
         while path[-1] != OUTSIDE:
             path.append(self._above(path[-1]))
-            if len(path) > len(self.cast.actors) + 1:
-                actor = self.cast.actors[pid]
-                raise Contradiction("birth-circle", f"task {pid} would have to be born below itself", actor.because, pid)
         return path
 
     def _put_below(self, actor: Actor, above: ProcessId) -> None:
         """Have `actor` born below `above`, besides whatever it is born below already; raises Contradiction."""
-        here = self._path(actor.pid)
-        if above in here:
-            self.held.update(here[: here.index(above)])
+        tree = self.tree
+        if tree.is_below(actor.pid, above):
+            self._hold(actor.pid, above)
             return
-        target = self._path(above)
-        if actor.pid in target:
+        if tree.is_above(actor.pid, above):
             raise self._circle(actor, above)
-        if here[1] not in target and not self._is_loose(actor):
+        if not tree.is_above(self._above(actor.pid), above) and not self._is_loose(actor):
+            here, target = self._path(actor.pid), self._path(above)
             # Two branches: one must be born below the other, so that one chain holds both.
             meeting = next(pid for pid in here if pid in set(target))
             if meeting == OUTSIDE:
@@ -178,23 +181,28 @@ class _Births:
                 leader = cast.actors.get(session)
                 if leader is None or leader in moving:
                     raise self._circle(one, above)
-                path = self._path(leader.pid)
-                if above not in path:
-                    target_path = self._path(above)
-                    if leader.pid in target_path:
+                if not self.tree.is_below(leader.pid, above):
+                    if self.tree.is_above(leader.pid, above):
                         raise self._circle(leader, above)
-                    if path[1] in target_path or self._is_loose(leader):
+                    if self.tree.is_above(self._above(leader.pid), above) or self._is_loose(leader):
                         moving.append(leader)
                     else:
                         self._put_below(leader, above)
                     continue
-                self.held.update(path[: path.index(above)])
+                self._hold(leader.pid, above)
                 self._settle(one, leader, target, early=False)
             moving.pop()
+
+    def _hold(self, pid: ProcessId, above: ProcessId) -> None:
+        """Keep `pid`, and whoever it is below on the way to `above`, below their creators."""
+        while pid != above:
+            self.held.add(pid)
+            pid = self._above(pid)
 
     def _settle(self, actor: Actor, creator: Actor, target: Actor, early: bool) -> None:
         """Have `creator` create `actor`, which is born below `target`."""
         actor.creator = creator.pid
+        self.tree.moved(actor.pid)
         actor.early = early
         actor.rule = "born-below"
         self.held.add(actor.pid)
