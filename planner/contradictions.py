@@ -6,7 +6,7 @@ kernel; the rules are those of the model kernel. The cost is linear in tasks and
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from planner.identity import OUTSIDE, NamespaceId, Number, ProcessId, Sequence
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 MOST_LEVELS: Final = 32
 """Numbers that a vector can have: the kernel's MAX_PID_NS_LEVEL, which also bounds `set_tid`."""
+
+
+HIGHEST_NUMBER: Final = 4_194_303
+"""The highest number that any pid namespace of a 64-bit kernel gives: PID_MAX_LIMIT less one."""
 
 
 class Contradiction(Exception):
@@ -32,6 +36,7 @@ class Contradiction(Exception):
 def check(forest: "Forest") -> None:
     """Raise `Contradiction` for the first set of facts that cannot be true together; the forest must be whole."""
     threads = {ProcessId(thread.pids[0]): thread for group in forest.threads.values() for thread in group}
+    _check_numbers(forest)
     _check_roots(forest)
     _check_threads(forest)
     _check_parents(forest, threads)
@@ -39,6 +44,26 @@ def check(forest: "Forest") -> None:
     _check_sessions_and_groups(forest, threads)
     _check_zombies(forest)
     _check_namespaces(forest)
+
+
+def _check_numbers(forest: "Forest") -> None:
+    """No number is above what a kernel can give, at any level."""
+    for task in forest.tasks.values():
+        highest = max(*task.pids, task.session, task.group)
+        if highest > HIGHEST_NUMBER:
+            _refuse_number(task.pid, highest, task.recorded)
+    for group, threads in forest.threads.items():
+        for thread in threads:
+            if max(thread.pids) > HIGHEST_NUMBER:
+                _refuse_number(group, max(thread.pids), thread.recorded)
+    for pid, leader in forest.leaders.items():
+        if max(leader.pids) > HIGHEST_NUMBER:
+            _refuse_number(pid, max(leader.pids), leader.recorded)
+
+
+def _refuse_number(pid: ProcessId, number: int, recorded: Sequence) -> NoReturn:
+    message = f"task {pid} has or names the number {number}, and no pid namespace gives one above {HIGHEST_NUMBER}"
+    raise Contradiction("number-too-high", message, (recorded,), pid)
 
 
 def _check_roots(forest: "Forest") -> None:

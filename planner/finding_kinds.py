@@ -35,6 +35,11 @@ _FACTS: Final[tuple[Row, ...]] = (
         "A number belongs to one task, or to the session or group of a dead one, for as long as anything uses it.",
     ),
     (
+        "number-too-high",
+        "A number is above what any pid namespace gives.",
+        "A 64-bit kernel gives numbers up to 4194303 (PID_MAX_LIMIT less one), at every level.",
+    ),
+    (
         "two-inits",
         "A pid namespace has two tasks with number 1.",
         "The first task of a pid namespace gets number 1, and only it.",

@@ -215,7 +215,7 @@ class Steps:
     def _set_group_by_parent(self, actor: Actor, group: ProcessId, needs: Needs) -> None:
         """Have the outer parent move `actor` to a group that has no number in its pid namespace."""
         parent = self.parents[actor.pid]
-        needs = [*needs, (self.last.get(actor.pid, 0), "child-before-leaving")]
+        needs = [*needs, (self.created[actor.pid], "child-before-leaving"), (self.last.get(actor.pid, 0), "child-before-leaving")]
         number = self._next()
         step = SetGroup(
             number=number,
@@ -323,6 +323,7 @@ class Steps:
                 needs += [(number, "entry-before-ending") for number in self.entries.get(actor.pid, ())]
             if self._is_killed(actor):
                 parent = self.parents[actor.pid] if actor.parent == ANY else actor.parent
+                needs.append((self.created[actor.pid], "served-before-ending"))
                 needs.append((self.last.get(actor.pid, 0), "served-before-ending"))
                 waits = self._waits(parent, needs)
                 self._add(

@@ -179,6 +179,8 @@ def test_rings_of_namespaces_end() -> None:
         ("1 5:1+5", "duplicate-number", 5),
         ("1 0:1", "impossible-number", 0),
         (f"1 5{'.1' * 32}:1/5", "too-deep", 5),
+        ("1 4194304:1", "number-too-high", 4194304),
+        ("1 5:1/4194304", "number-too-high", 5),
     ],
 )
 def test_facts_that_exclude_each_other_are_named_with_their_evidence(tree: str, code: str, pid: int) -> None:
