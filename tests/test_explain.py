@@ -84,7 +84,7 @@ def events() -> list[AnyEvent]:
         process(1, "init"),
         process(7, "\x1b[31mred"),
         create(1, 0, 1, new=True),
-        create(2, 1, 7, waits=(Wait(StepNumber(1), "created-before-acting"),)),
+        create(2, 1, 7, waits=(Wait(StepNumber(1), "init-before-entry"),)),
         verify(3, 1, 0),
         verify(4, 7, 1),
     ]
@@ -105,7 +105,7 @@ def test_a_step_is_explained_by_rule_waits_births_and_facts(events: list[AnyEven
     text = "\n".join(lines(explanation))
     assert text.startswith("step 2: 1 creates 7\n")
     assert RULES["parent-creates"].sentence in text
-    assert RULES["created-before-acting"].sentence in text
+    assert RULES["init-before-entry"].sentence in text
     assert "it comes after step 1: executor creates 1 in a new pid namespace" in text
     assert "7 is created by 1 [parent-creates]" in text
     assert "event 3, at offset 128: TaskRecorded pids (7), parent 1" in text
