@@ -128,7 +128,7 @@ def test_another_order_is_another_order_and_a_wrong_one_is_found() -> None:
     outcome = planned(events("1 2:1/2 3:1/3 4:2/3 5:3/2"))
     random = Random(1)
     orders = {tuple(step.actor for step in reordered(outcome.plan, random).steps) for _ in range(20)}
-    assert len(orders) > 5
+    assert len(orders) > 2
     deaf = msgspec.structs.replace(
         outcome.plan, steps=tuple(msgspec.structs.replace(step, waits=()) for step in outcome.plan.steps)
     )

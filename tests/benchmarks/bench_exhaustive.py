@@ -9,6 +9,7 @@ minutes, "4 1 1" and "3 2 1" take an hour. It ends with 1 when something is reac
 
 import sys
 import time
+from collections import Counter
 
 from tests.exhaustive import candidates, reached
 from tests.test_planning_exhaustive import judge
@@ -24,8 +25,8 @@ def main(words: list[str]) -> None:
     found = reached(tasks, levels, helpers, groups=groups)
     print(f"search done after {time.perf_counter() - began:.0f} s", flush=True)
     found = {shape for shape in found if len(shape[0]) == tasks and (zombies or not any(task.zombie for task in shape[0]))}
-    counts = judge(f"{tasks} tasks on {levels} levels", shapes, found)
-    for code, count in counts.most_common():
+    said = judge(f"{tasks} tasks on {levels} levels", shapes, found)
+    for code, count in Counter(said.values()).most_common():
         print(f"{count:9} {code or 'planned'}")
     print(f"{time.perf_counter() - began:.0f} s in all")
 
