@@ -1,6 +1,6 @@
 """The plan and the findings: the folds of the decision events of a log."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from planner.events import (
@@ -26,10 +26,13 @@ UNCOVERED_PROPERTY: Final = "uncovered"
 PLAN_FORMAT: Final = "plan"
 """Format of an image that is a plan document: its facts are those that the plan's steps end in."""
 
+NOT_COVERED: Final = "namespace-not-covered"
+"""Code of the finding that a task does not get into a namespace; its property is the kind."""
+
 NEVER_COVERED: Final = (
     "memory, registers, pending signals, timers and limits of every task",
     "open files, pipes, sockets, terminals and file locks",
-    "mounts, and every kind of namespace other than pid namespaces",
+    "what is in namespaces other than pid namespaces (mounts, interfaces, names, clocks, id maps): they are made empty",
     "credentials, capabilities, security labels, seccomp filters and cgroups",
 )
 """What no executor restores, whatever the image."""
@@ -39,8 +42,11 @@ def fold_plan(events: Iterable[AnyEvent], forest: Forest, image_id: str) -> Plan
     """Return the plan that the decisions in `events` add up to; of a log that was cut, the beginning of it."""
     processes: list[Process] = []
     steps: list[AnyStep] = []
+    lost: dict[str, list[ProcessId]] = {}
     for event in events:
-        if isinstance(event, StepPlanned):
+        if isinstance(event, FindingRaised) and event.code == NOT_COVERED:
+            lost.setdefault(event.property, []).append(event.pid)
+        elif isinstance(event, StepPlanned):
             steps.append(event.step)
         elif isinstance(event, ProcessPlanned):
             processes.append(event.process)
@@ -49,18 +55,26 @@ def fold_plan(events: Iterable[AnyEvent], forest: Forest, image_id: str) -> Plan
         root=forest.root if any(task.parent == OUTSIDE for task in forest.tasks.values()) else OUTSIDE,
         processes=tuple(processes),
         steps=tuple(steps),
-        uncovered=uncovered(forest),
+        uncovered=uncovered(forest, lost),
     )
 
 
-def uncovered(forest: Forest) -> tuple[str, ...]:
-    """Return sentences on what a rebuild of this forest leaves out."""
+def uncovered(forest: Forest, lost: Mapping[str, list[ProcessId]]) -> tuple[str, ...]:
+    """Return sentences on what a rebuild of this forest leaves out; `lost` says who misses its namespace of which kind."""
     recorded = tuple(fact.value for _, fact in forest.facts if fact.property == UNCOVERED_PROPERTY)
     if recorded:
         return recorded
     stopped = [task.pid for task in forest.tasks.values() if task.state == "stopped"]
-    special = (f"the stopped state of {_tasks(stopped)}, which will pause instead",) if stopped else ()
+    special: tuple[str, ...] = (f"the stopped state of {_tasks(stopped)}, which will pause instead",) if stopped else ()
+    special += tuple(f"the {kind} namespace of {_tasks(lost[kind])}" for kind in sorted(lost))
     return NEVER_COVERED + special
+
+
+def lost_namespaces(events: Iterable[AnyEvent]) -> frozenset[tuple[ProcessId, str]]:
+    """Return which tasks miss their namespace of which kind, as findings say."""
+    return frozenset(
+        (event.pid, event.property) for event in events if isinstance(event, FindingRaised) and event.code == NOT_COVERED
+    )
 
 
 def _tasks(pids: list[ProcessId]) -> str:

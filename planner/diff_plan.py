@@ -11,7 +11,22 @@ import msgspec
 
 from planner.diff import Matches
 from planner.identity import OUTSIDE, ProcessId, StepNumber
-from planner.plans import AnyStep, Create, CreateThread, Enter, Exit, Kill, Plan, Reap, SetGroup, SetSession, SetSubreaper, Verify
+from planner.plans import (
+    AnyStep,
+    Create,
+    CreateThread,
+    Enter,
+    Exit,
+    Join,
+    Kill,
+    Plan,
+    Reap,
+    SetGroup,
+    SetSession,
+    SetSubreaper,
+    Unshare,
+    Verify,
+)
 from planner.wording import Table, actor_words, step_words
 
 
@@ -135,6 +150,10 @@ class _Side:
                 return ("kill", self.name(step.target))
             case Reap():
                 return ("reap", self.name(step.child))
+            case Unshare():
+                return ("unshare", actor, step.kinds)
+            case Join():
+                return ("join", actor, step.kind, self.name(step.target))
             case Verify():
                 return ("verify", self.name(step.target))
 

@@ -12,6 +12,7 @@ processes by their numbers at level 0.
 from collections.abc import Iterator
 
 from planner.identity import OUTSIDE, Number, Pids
+from planner.kernel_namespaces import USER, outermost
 from planner.kernel_objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
 from planner.kernel_rules import KernelError
 
@@ -34,6 +35,7 @@ class Kernel:
         self.host = Namespace(None)
         self.container: Namespace | None = None
         self.outside = Process(self.host, 0)
+        self.outside.others = outermost()
         self.outside.parent = self.outside
         self.outside.pid = Pid((Number(OUTSIDE),), self.host, self.outside, False)
         self.outside.session = self.outside.group = self.outside.pid.session = self.outside.pid
@@ -79,6 +81,7 @@ class Kernel:
             space = Namespace(space)
         child = Process(space, exit_signal)
         child.parent = parent
+        child.others = caller.others
         child.pid = self._allocate(space, pids, child, False)
         if space.init is None:
             space.init = child
@@ -118,6 +121,8 @@ class Kernel:
             if number in level.numbers:
                 raise KernelError("number-taken")
             level = level.parent
+        if owner.others[USER] is not self.outside.others[USER]:
+            raise KernelError("numbers-need-rights")
         if space.closed:
             raise KernelError("namespace-closed")
         pid = Pid(pids, space, owner, thread)

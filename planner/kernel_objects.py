@@ -41,6 +41,23 @@ class Namespace:
         return space is other
 
 
+class OtherNamespace:
+    """A namespace of another kind than pid; `owner` is its user namespace, for a user namespace the one above it."""
+
+    __slots__ = ("kind", "owner")
+
+    def __init__(self, kind: str, owner: "OtherNamespace | None") -> None:
+        self.kind = kind
+        self.owner = owner
+
+    def within(self, other: "OtherNamespace | None") -> bool:
+        """Whether this, a user namespace, is `other` or one of its descendants."""
+        space: OtherNamespace | None = self
+        while space is not None and space is not other:
+            space = space.owner
+        return space is other
+
+
 class Pid:
     """A pid object: a vector, outermost first, and who uses it.
 
@@ -71,6 +88,7 @@ class Pid:
 class Process:
     """A thread group: `pid` is its leader's, `threads` the other threads' pid objects.
 
+    `others` are its namespaces of other kinds than pid; several processes may hold the same dictionary, so it is never changed.
     `births` is the namespace that children are born in (`pid_ns_for_children`), `ran` says that it has called execve. A process
     that was reaped is a zombie to which nothing leads any more.
     """
@@ -83,6 +101,7 @@ class Process:
         "leads_session",
         "main_ended",
         "namespace",
+        "others",
         "parent",
         "pid",
         "ran",
@@ -97,6 +116,7 @@ class Process:
         self.parent: Process
         self.namespace = namespace
         self.births = namespace
+        self.others: dict[str, OtherNamespace] = {}
         self.exit_signal = exit_signal
         self.pid: Pid
         self.session: Pid

@@ -1,11 +1,13 @@
 """Run a plan on the model kernel, and prove that it ends in exactly the image's forest."""
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from planner.forest import Forest, Task
 from planner.identity import OUTSIDE, ProcessId, StepNumber
 from planner.kernel import LEVELS, PID_LIMIT, Kernel
-from planner.kernel_objects import LIVING, ZOMBIE, Namespace, Pid, Process
+from planner.kernel_namespaces import join, unshare
+from planner.kernel_objects import LIVING, ZOMBIE, Namespace, OtherNamespace, Pid, Process
 from planner.kernel_rules import KERNEL_RULES, KernelError
 from planner.plans import (
     AnyStep,
@@ -13,12 +15,14 @@ from planner.plans import (
     CreateThread,
     Enter,
     Exit,
+    Join,
     Kill,
     Plan,
     Reap,
     SetGroup,
     SetSession,
     SetSubreaper,
+    Unshare,
     Verify,
 )
 from planner.plans import Process as PlannedProcess
@@ -45,6 +49,10 @@ class ProofFailed(Exception):
         self.found = found
         self.message = f"task {pid}: {property} is {found} at the end of the plan, and {expected} in the image"
         super().__init__(self.message)
+
+
+ENDS_SHARING: Final = {"fs": frozenset({"user", "mnt"}), "sysv_undo": frozenset({"ipc"})}
+"""What one stops to share by making or joining a namespace of which kinds."""
 
 
 class World:
@@ -75,13 +83,14 @@ def walk(plan: Plan, watch: Callable[[Kernel], Iterable[AnyStep]], levels: int =
     return run.run(watch(run.kernel), in_order=True)
 
 
-def prove(plan: Plan, forest: Forest, levels: int = LEVELS) -> None:
+def prove(plan: Plan, forest: Forest, levels: int = LEVELS, lost: frozenset[tuple[ProcessId, str]] = frozenset()) -> None:
     """Show on the model kernel that a plan ends in exactly the forest, with no helper left.
 
+    `lost` are tasks and kinds of namespace that findings have told not to be covered.
     Raises `ModelRefusal` when a step fails, and `ProofFailed` for the first difference.
     """
     world = simulate(plan, levels=levels)
-    _Comparison(plan, forest, world).run()
+    _Comparison(plan, forest, world, lost).run()
 
 
 class _Run:
@@ -91,6 +100,7 @@ class _Run:
         self.kernel = Kernel(levels)
         self.planned = plan.process_table()
         self.world = World(self.kernel)
+        self.sharers: dict[str, set[ProcessId]] = {}
 
     def run(self, steps: Iterable[AnyStep], in_order: bool) -> World:
         for position, step in enumerate(steps, 1):
@@ -133,6 +143,8 @@ class _Run:
             child = self.kernel.clone(actor, planned.pids, step.new_namespace, True, 0)
         else:
             child = self.kernel.clone(actor, planned.pids, step.new_namespace, False, step.exit_signal)
+        for what in step.share:
+            self.sharers.setdefault(what, set()).update((step.actor, step.child))
         init = child.namespace.init
         if init is None or init.pid.first != planned.namespace:
             raise ModelRefusal(step.number, "plan-process", f"{step.child} is born in another pid namespace than planned")
@@ -151,6 +163,7 @@ class _Run:
             or (zombie and step.status != process.status)
             or step.subreaper != process.subreaper
             or (process.state != LIVING and process.state != ZOMBIE)
+            or (step.namespaces and not self._is_in(process, step.namespaces))
             or ((step.threads or process.threads) and set(step.threads) != set(process.threads or ()))
         ):
             raise ModelRefusal(step.number, "plan-verify", f"{step.target} is not as the step says: it has {_words(process)}")
@@ -184,8 +197,32 @@ class _Run:
                     raise ModelRefusal(step.number, "init-shield", f"the signal {signal} to {target} has no effect")
             case Reap(child=child):
                 kernel.wait(actor, self._number(actor, child))
+            case Unshare(kinds=kinds):
+                self._keeps_sharing(step, kinds)
+                unshare(actor, kinds)
+            case Join(kind=kind, target=target):
+                self._keeps_sharing(step, (kind,))
+                join(actor, actor.namespace.numbers.get(self._number(actor, target)), kind)
             case _:
                 raise ModelRefusal(step.number, "plan-process", f"unknown step {type(step).__name__}")
+
+    def _keeps_sharing(self, step: AnyStep, kinds: tuple[str, ...]) -> None:
+        """Refuse a namespace by which the actor would stop to share what the plan has it share."""
+        for what, ending in ENDS_SHARING.items():
+            if ending.intersection(kinds) and step.actor in self.sharers.get(what, ()):
+                raise ModelRefusal(step.number, "namespace-sharing", f"{step.actor} would stop to share {what.replace('_', ' ')}")
+
+    def _is_in(self, process: Process, namespaces: dict[str, ProcessId]) -> bool:
+        """Tell whether a process is in the namespaces of those whom a verify step names."""
+        outside = self.kernel.outside
+        for kind, holder in namespaces.items():
+            pid = self.kernel.host.numbers.get(holder) if holder else outside.pid
+            if pid is None or pid.owner is None or kind not in outside.others:
+                return False
+            found = process.others[kind]
+            if pid.owner.others[kind] is not found or (holder != OUTSIDE and found is outside.others[kind]):
+                return False
+        return True
 
     def _number(self, actor: Process, first: int) -> int:
         """The number by which an actor knows a process; where it cannot see it, one that no process has."""
@@ -207,7 +244,7 @@ class _Run:
 class _Comparison:
     """The end of a plan beside the image's forest."""
 
-    def __init__(self, plan: Plan, forest: Forest, world: World) -> None:
+    def __init__(self, plan: Plan, forest: Forest, world: World, lost: frozenset[tuple[ProcessId, str]]) -> None:
         self.plan = plan
         self.forest = forest
         self.world = world
@@ -215,6 +252,7 @@ class _Comparison:
         reapers = [process.pid for process in plan.processes if process.role == "reaper"]
         self.reaper = reapers[0] if reapers else OUTSIDE
         self.namespaces: dict[int, Namespace] = {}
+        self.lost = lost
 
     def run(self) -> None:
         tasks = self.forest.tasks
@@ -224,6 +262,7 @@ class _Comparison:
             if pid is None or pid.owner is None or pid.thread:
                 raise ProofFailed(task.pid, "process", "present", "missing")
             self._compare(task, pid, pid.owner)
+        self._other_namespaces()
         self._nothing_else()
         self._leaders()
         verified = set(self.world.verified)
@@ -268,6 +307,29 @@ class _Comparison:
         if expected == OUTSIDE and found == self.reaper:
             return
         raise ProofFailed(first, property, expected, found)
+
+    def _other_namespaces(self) -> None:
+        """Compare who is together in namespaces of other kinds, and what the root had made for itself."""
+        forest = self.forest
+        outer = self.kernel.outside.others
+        found: dict[tuple[str, int], OtherNamespace] = {}
+        meant: dict[OtherNamespace, int] = {}
+        if not forest.other_namespaces or forest.tasks[forest.root].zombie:
+            return
+        for record in forest.namespace_records:
+            if record.kind in outer and record.kind != "user" and record.id == 0 and record.facts.get("created") == "yes":
+                meant[outer[record.kind]] = -1
+        for first, kinds in forest.other_namespaces.items():
+            task = forest.tasks.get(first)
+            pid = self.kernel.find(first)
+            if task is None or task.zombie or pid is None or pid.owner is None:
+                continue
+            for kind, identity in kinds.items():
+                if identity < 0 or kind not in outer or (first, kind) in self.lost:
+                    continue
+                space = pid.owner.others[kind]
+                if found.setdefault((kind, identity), space) is not space or meant.setdefault(space, identity) != identity:
+                    raise ProofFailed(first, f"{kind} namespace", identity, "another")
 
     def _nothing_else(self) -> None:
         tasks = self.forest.tasks

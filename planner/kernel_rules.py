@@ -113,6 +113,36 @@ _RULES = (
         "EINVAL",
         "setns(2); pidns_install; compared",
     ),
+    # unshare, and setns for other kinds than pid.
+    KernelRule(
+        "namespace-threads",
+        "A process with several threads enters no user, mnt or time namespace, and the others only with one thread.",
+        "EINVAL",
+        "unshare(2), setns(2); check_unshare_flags, userns_install",
+    ),
+    KernelRule(
+        "namespace-sharing",
+        "Who makes a user, mnt or ipc namespace stops sharing what clone let it share: fs, or semaphore undo lists.",
+        "",
+        "unshare(2); ksys_unshare",
+    ),
+    KernelRule("namespace-kind", "A namespace is of one of the kinds that the kernel has.", "EINVAL", "namespaces(7)"),
+    KernelRule(
+        "join-gone", "A namespace is joined through a living process that the caller's pid namespace sees.", "ESRCH", "setns(2)"
+    ),
+    KernelRule(
+        "join-rights",
+        "A namespace is joined from the user namespace that owns it or one above, through a task of that one or below.",
+        "EPERM",
+        "setns(2), user_namespaces(7); validate_nsset",
+    ),
+    KernelRule("join-own-user", "The user namespace that one is in is not joined again.", "EINVAL", "setns(2); userns_install"),
+    KernelRule(
+        "numbers-need-rights",
+        "Numbers are chosen by a task whose user namespace owns the pid namespace at every level, or lies above.",
+        "EPERM",
+        "clone(2), user_namespaces(7); alloc_pid",
+    ),
     # wait, kill.
     KernelRule("reap-stranger", "Only one's own child can be waited for.", "ECHILD", "wait(2); compared"),
     KernelRule(

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import msgspec
 
 from planner import log, sources
-from planner.decisions import DECISIONS, fold_findings, fold_plan, recorded_id
+from planner.decisions import DECISIONS, fold_findings, fold_plan, lost_namespaces, recorded_id
 from planner.events import (
     FORMAT_VERSION,
     AnyEvent,
@@ -141,7 +141,7 @@ def _plan(history: list[AnyEvent]) -> Outcome:
     history += decisions
     identity = image_id(forest)
     plan = fold_plan(decisions, forest, identity)
-    _prove(plan, forest, recorded=False)
+    _prove(plan, forest, decisions, recorded=False)
     history.append(PlanProved(image_id=identity, plan_id=plan.plan_id))
     return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
 
@@ -175,7 +175,7 @@ def _replay(history: list[AnyEvent]) -> Outcome:
     forest = fold(history)
     identity = image_id(forest)
     plan = fold_plan(history, forest, recorded_id(forest) or identity)
-    _prove(plan, forest, recorded=True)
+    _prove(plan, forest, history, recorded=True)
     if proved[-1].plan_id != plan.plan_id:
         raise NotProved(
             f"the steps are not those that were proved: plan {plan.plan_id}, recorded {proved[-1].plan_id}", recorded=True
@@ -191,11 +191,11 @@ def _refuse_again(history: Sequence[AnyEvent]) -> None:
         raise Contradiction(last.code, last.detail, last.because, last.pid)
 
 
-def _prove(plan: Plan, forest: Forest, *, recorded: bool) -> None:
+def _prove(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded: bool) -> None:
     from planner.kernel_proof import ModelRefusal, ProofFailed, prove
 
     try:
-        prove(plan, forest)
+        prove(plan, forest, lost=lost_namespaces(history))
     except (ModelRefusal, ProofFailed) as error:
         raise NotProved(f"the plan does not prove on the model: {error}", recorded=recorded) from None
 
@@ -257,7 +257,7 @@ def simulate(plan: Plan) -> Forest:
     from planner.plandoc import forest_of
 
     forest = forest_of(plan)
-    _prove(plan, forest, recorded=True)
+    _prove(plan, forest, (), recorded=True)
     return forest
 
 

@@ -131,6 +131,9 @@ def _facts(processes: tuple[Process, ...], steps: tuple[AnyStep, ...]) -> Iterat
         if isinstance(step, Create) and step.new_namespace and NamespaceId(step.child) in verified:
             around = _namespace(table[step.actor]) if step.actor in table else NamespaceId(0)
             yield NamespaceRecorded(kind="pid", id=NamespaceId(step.child), parent=around, at=f"plan#step {step.number}")
+    made = _made_by_root(table, steps)
+    for kind in sorted(made):
+        yield NamespaceRecorded(kind=kind, id=NamespaceId(0), facts={"created": "yes"}, at="plan#namespaces of the root")
     for step in steps:
         if not isinstance(step, Verify):
             continue
@@ -152,7 +155,8 @@ def _facts(processes: tuple[Process, ...], steps: tuple[AnyStep, ...]) -> Iterat
             subreaper=step.subreaper,
             at=place,
         )
-        yield TaskNamespacesRecorded(pid=step.target, namespaces={"pid": _namespace(process)}, at=place)
+        kinds = {kind: _other_namespace(kind, holder, made) for kind, holder in step.namespaces.items()}
+        yield TaskNamespacesRecorded(pid=step.target, namespaces={"pid": _namespace(process), **kinds}, at=place)
         for number in step.threads:
             thread = table.get(number)
             if thread is None:
@@ -163,3 +167,21 @@ def _facts(processes: tuple[Process, ...], steps: tuple[AnyStep, ...]) -> Iterat
 def _namespace(process: Process) -> NamespaceId:
     """Return an identity for the process's pid namespace: 0 for the root namespace, else its init's level-0 number."""
     return NamespaceId(0 if len(process.pids) == 1 else process.namespace)
+
+
+def _made_by_root(table: dict[ProcessId, Process], steps: tuple[AnyStep, ...]) -> dict[str, ProcessId]:
+    """Return the kinds other than pid of which the root task has a namespace of its own making, with the root's number.
+
+    The root is the first task that a verify step tells of which is no reaper.
+    """
+    for step in steps:
+        if isinstance(step, Verify) and step.target in table and table[step.target].role != "reaper":
+            return {kind: holder for kind, holder in step.namespaces.items() if holder == step.target}
+    return {}
+
+
+def _other_namespace(kind: str, holder: ProcessId, made: dict[str, ProcessId]) -> NamespaceId:
+    """Return an identity for a namespace of another kind than pid: 0 is the root's, which may be the executor's; -1 is unknown."""
+    if made.get(kind) == holder:
+        return NamespaceId(0)
+    return NamespaceId(-1 if not holder and kind in made else holder)

@@ -121,11 +121,28 @@ class Reap(Step, tag="reap", frozen=True, kw_only=True):
     child: ProcessId
 
 
+class Unshare(Step, tag="unshare", frozen=True, kw_only=True):
+    """The actor makes namespaces of its own, one of each of `kinds`: unshare(2), for "time" followed by entering it.
+
+    Kinds: "user" (always alone), "mnt", "uts", "ipc", "net", "cgroup", "time". All of them begin empty.
+    """
+
+    kinds: tuple[str, ...]
+
+
+class Join(Step, tag="join", frozen=True, kw_only=True):
+    """The actor enters `target`'s namespace of `kind`: setns(pidfd of the target, CLONE_NEW<kind>)."""
+
+    kind: str
+    target: ProcessId
+
+
 class Verify(Step, tag="verify", frozen=True, kw_only=True):
     """The executor compares `target` with /proc. Verify steps stand last and wait for every other step.
 
     `parent`, `group` and `session` are level-0 numbers, 0 for outside. `threads` are the level-0 numbers of the other threads.
-    A `zombie` with threads is a leader that ended alone.
+    A `zombie` with threads is a leader that ended alone. `namespaces` says for kinds other than "pid" whose namespace the
+    target is in: that of the named task, which has made it, and 0 for the executor's.
     """
 
     target: ProcessId
@@ -136,9 +153,10 @@ class Verify(Step, tag="verify", frozen=True, kw_only=True):
     status: int = 0
     threads: tuple[ProcessId, ...] = ()
     subreaper: bool = False
+    namespaces: dict[str, ProcessId] = {}
 
 
-AnyStep = Create | CreateThread | SetSession | SetGroup | SetSubreaper | Enter | Exit | Kill | Reap | Verify
+AnyStep = Create | CreateThread | SetSession | SetGroup | SetSubreaper | Enter | Exit | Kill | Reap | Unshare | Join | Verify
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,6 +74,14 @@ _RULES = (
     Rule("helper-reaped", "Whoever has the helper as a child reaps it, by number.", "wait(2)"),
     Rule("zombie-last", "A zombie ends when nothing more is asked of it, and is not reaped.", "wait(2)"),
     Rule("init-killed", "An init cannot send itself a fatal signal, so its parent sends it.", "pid_namespaces(7)"),
+    Rule(
+        "namespaces-of-root",
+        "What the root's namespaces differ in from its surroundings is made before anybody inherits it.",
+        "unshare(2)",
+    ),
+    Rule("namespace-made", "The first task of a namespace makes it, empty.", "unshare(2)"),
+    Rule("user-namespace-made", "A user namespace is made before the namespaces that it owns.", "user_namespaces(7)"),
+    Rule("namespace-joined", "Whoever is in a namespace that another task has enters it.", "setns(2)"),
     Rule("verify", "Every task is compared with /proc before the rebuild counts as done.", "proc(5)"),
     # What comes before what.
     Rule("init-before-entry", "A pid namespace is entered after its init was created.", "setns(2): ENOENT"),
@@ -89,6 +97,7 @@ _RULES = (
     Rule("reaped-before-flag-off", "The adopter stays a subreaper until the helper is gone.", "find_new_reaper"),
     Rule("child-before-leaving", "A child that inherits a group is created before its creator is moved out of it.", "setpgid(2)"),
     Rule("entry-before-ending", "A pid namespace is entered before its init ends.", "setns(2): ESRCH, ENOENT"),
+    Rule("namespace-before-joined", "A namespace is entered after it was made.", "setns(2)"),
     Rule("served-before-ending", "A helper ends after everything that needs it.", "exit(2)"),
 )
 

@@ -3,26 +3,30 @@
 Births and first changes come as `planner.order` found them. Then every task moves to its final group; those that leave a group
 which bears their own number go last. Then helpers end, in reverse order of their creation, which is a post-order of the tree of
 births: whoever must adopt a helper's children is still its ancestor, and no other process bears a subreaper's flag. Then come
-threads, the final subreaper flags, and zombies. Nothing is left to chance between processes: a step names the steps of others
-that it needs, and all else is the order of steps within one process.
+namespaces of other kinds than pid, threads, the final subreaper flags, and zombies. Nothing is left to chance between processes:
+a step names the steps of others that it needs, and all else is the order of steps within one process.
 """
 
 from planner.cast import ANY, Actor, Cast
 from planner.events import FindingRaised, StepPlanned
+from planner.forest import ROOT_NAMESPACE
 from planner.groups import leads_group
 from planner.identity import OUTSIDE, ProcessId, Sequence, StepNumber
 from planner.order import Event
+from planner.other_namespaces import USER, Key, Make, OtherNamespaces
 from planner.plans import (
     AnyStep,
     Create,
     CreateThread,
     Enter,
     Exit,
+    Join,
     Kill,
     Reap,
     SetGroup,
     SetSession,
     SetSubreaper,
+    Unshare,
     Verify,
     Wait,
 )
@@ -63,16 +67,23 @@ class Steps:
         """Steps that joined a group."""
         self.reaps: dict[ProcessId, list[int]] = {}
         """Steps that reaped a helper of a namespace, by its init."""
+        self.made: dict[Key, int] = {}
+        """The step that made each namespace of another kind than pid."""
+        self.others: OtherNamespaces
         self.adoption = 0
         """The last step of the last adoption."""
 
     def write(self, order: list[Event]) -> list[StepPlanned]:
         """Return all steps, numbered from 1."""
-        sharing = Sharing(self.cast, [event.pid for event in order if event.change is None])
-        self.share, self.findings = sharing.flags, sharing.findings
+        born = [event.pid for event in order if event.change is None]
+        sharing = Sharing(self.cast, born)
+        self.share = sharing.flags
+        self.others = OtherNamespaces(self.cast, born, self.share)
+        self.findings = sharing.findings + self.others.findings
         self._births(order)
         self._final_groups()
         self._end_helpers()
+        self._other_namespaces()
         self._threads()
         self._subreapers()
         self._zombies()
@@ -177,6 +188,8 @@ class Steps:
             self.siblings.setdefault(self.parents[actor.pid], []).append(step.number)
         else:
             self.parents[actor.pid] = actor.creator
+        if actor.pid == cast.root and self.others.early:
+            self._unshare(actor, tuple((kind, ROOT_NAMESPACE) for kind in self.others.early), "namespaces-of-root")
 
     # Final groups.
 
@@ -293,6 +306,31 @@ class Steps:
         if actor.adopter != ANY:
             self.adoption = last
 
+    # Namespaces of other kinds than pid.
+
+    def _other_namespaces(self) -> None:
+        """Have every task make or join its namespaces."""
+        for move in self.others.moves:
+            actor = self.cast.actors[move.pid]
+            if isinstance(move, Make):
+                self._unshare(actor, move.keys, "user-namespace-made" if move.keys[0][0] == USER else "namespace-made")
+                continue
+            made = self.made[move.key]
+            came = made if self.actors_of[made] == move.target else self.created[move.target]
+            step = Join(
+                number=self._next(),
+                actor=move.pid,
+                rule="namespace-joined",
+                waits=self._waits(move.pid, [(came, "namespace-before-joined")]),
+                kind=move.key[0],
+                target=move.target,
+            )
+            self._add(step, actor.because)
+
+    def _unshare(self, actor: Actor, keys: tuple[Key, ...], rule: str) -> None:
+        step = Unshare(number=self._next(), actor=actor.pid, rule=rule, kinds=tuple(kind for kind, _ in keys))
+        self.made.update(dict.fromkeys(keys, self._add(step, actor.because)))
+
     def _threads(self) -> None:
         for group, threads in self.cast.forest.threads.items():
             for thread in threads:
@@ -370,5 +408,6 @@ class Steps:
                 status=task.exit_status,
                 threads=tuple(ProcessId(thread.pids[0]) for thread in threads.get(pid, ())),
                 subreaper=task.subreaper,
+                namespaces=self.others.held_with(pid),
             )
             self._add(step, (task.recorded,))

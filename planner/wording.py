@@ -11,6 +11,7 @@ from planner.plans import (
     CreateThread,
     Enter,
     Exit,
+    Join,
     Kill,
     Plan,
     Process,
@@ -18,6 +19,7 @@ from planner.plans import (
     SetGroup,
     SetSession,
     SetSubreaper,
+    Unshare,
     Verify,
 )
 
@@ -73,6 +75,11 @@ def step_words(step: AnyStep, table: Table) -> str:
             return f"{actor} kills {step.target} with signal {step.signal}"
         case Reap():
             return f"{actor} reaps {step.child}"
+        case Unshare():
+            kinds = [escaped(kind) for kind in step.kinds]
+            return f"{actor} makes {_listed(kinds)} namespace{'s' if len(kinds) > 1 else ''} of its own"
+        case Join():
+            return f"{actor} enters the {escaped(step.kind)} namespace of {step.target}"
         case Verify():
             return f"verify {step.target}: {_verify_words(step)}"
 
@@ -84,6 +91,10 @@ def _child(pid: ProcessId, table: Table) -> str:
     role = "" if process.role in {"task", "thread"} else f"{process.role} "
     numbers = vector(process.pids) if len(process.pids) > 1 else str(pid)
     return f"{role}{numbers}"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "no"
 
 
 def _create_words(step: Create) -> str:
@@ -107,6 +118,10 @@ def _verify_words(step: Verify) -> str:
         words.append(f"threads {' '.join(map(str, step.threads))}")
     if step.subreaper:
         words.append("subreaper")
+    words += [
+        f"{escaped(kind)} namespace of {'its own' if holder == step.target else actor_words(holder)}"
+        for kind, holder in step.namespaces.items()
+    ]
     return ", ".join(words)
 
 

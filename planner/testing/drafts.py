@@ -9,6 +9,7 @@ from planner.plans import (
     CreateThread,
     Enter,
     Exit,
+    Join,
     Kill,
     Plan,
     Process,
@@ -17,6 +18,7 @@ from planner.plans import (
     SetGroup,
     SetSession,
     SetSubreaper,
+    Unshare,
     Verify,
     Wait,
 )
@@ -153,6 +155,25 @@ class Draft:
             )
         )
 
+    def unshare(self, actor: int, *kinds: str, after: tuple[int, ...] = ()) -> int:
+        """Give the actor namespaces of its own."""
+        return self._add(
+            Unshare(number=self._next(), actor=ProcessId(actor), rule="made", waits=self._waits(actor, after), kinds=kinds)
+        )
+
+    def join(self, actor: int, kind: str, target: int, after: tuple[int, ...] = ()) -> int:
+        """Have the actor enter the target's namespace of a kind."""
+        return self._add(
+            Join(
+                number=self._next(),
+                actor=ProcessId(actor),
+                rule="joined",
+                waits=self._waits(actor, after),
+                kind=kind,
+                target=ProcessId(target),
+            )
+        )
+
     def verify(
         self,
         target: int,
@@ -164,6 +185,7 @@ class Draft:
         status: int = 0,
         threads: tuple[int, ...] = (),
         subreaper: bool = False,
+        namespaces: dict[str, int] | None = None,
     ) -> int:
         """State what /proc must say about `target` in the end."""
         return self._add(
@@ -179,6 +201,7 @@ class Draft:
                 status=status,
                 threads=tuple(ProcessId(thread) for thread in threads),
                 subreaper=subreaper,
+                namespaces={kind: ProcessId(holder) for kind, holder in (namespaces or {}).items()},
             )
         )
 

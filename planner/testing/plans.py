@@ -385,6 +385,61 @@ def shared_tables() -> Plan:
     return draft.plan(1)
 
 
+def other_namespaces() -> Plan:
+    """Namespaces of every kind but user: the root's own, inherited; made by a task and joined, also across pid namespaces."""
+    draft = with_init("other namespaces")
+    draft.unshare(1, "mnt", "uts", "ipc")
+    draft.create(1, 2)
+    draft.create(1, 3)
+    draft.create(1, 10, 1, new_namespace=True)
+    draft.create(10, 11, 2)
+    made = draft.unshare(2, "net", "cgroup", "time")
+    nested = draft.unshare(11, "uts")
+    draft.join(3, "net", 2, after=(made,))
+    draft.join(3, "time", 2, after=(made,))
+    draft.join(3, "uts", 11, after=(nested,))
+    draft.join(10, "uts", 11, after=(nested,))
+    draft.create(3, 4)
+    draft.thread(3, 5)
+    own = {"mnt": 1, "uts": 1, "ipc": 1}
+    outer = {"net": 0, "cgroup": 0, "time": 0}
+    draft.verify(1, 0, 1, 1, namespaces={**own, **outer})
+    draft.verify(2, 1, 1, 1, namespaces={**own, "net": 2, "cgroup": 2, "time": 2})
+    draft.verify(3, 1, 1, 1, threads=(5,), namespaces={**own, "uts": 11, "net": 2, "cgroup": 0, "time": 2})
+    draft.verify(4, 3, 1, 1, namespaces={"uts": 11, "net": 2, "time": 2})
+    draft.verify(10, 1, 1, 1, namespaces={**own, **outer, "uts": 11})
+    draft.verify(11, 10, 1, 1, namespaces={**own, **outer, "uts": 11})
+    return draft.plan(1)
+
+
+def user_namespaces() -> Plan:
+    """User namespaces, one below the other, with what they own; joined from outside, and a zombie made from within."""
+    draft = with_init("user namespaces")
+    for task in (2, 3, 4, 5):
+        draft.create(1, task)
+    draft.create(2, 6)
+    draft.unshare(2, "uts")
+    made = draft.unshare(2, "user")
+    owned = draft.unshare(2, "mnt", "net", "ipc")
+    draft.join(3, "net", 2, after=(owned,))
+    draft.join(3, "user", 2, after=(made,))
+    draft.join(3, "mnt", 2, after=(owned,))
+    draft.join(4, "user", 2, after=(made,))
+    below = draft.unshare(4, "user")
+    inner = draft.unshare(4, "uts")
+    draft.join(5, "uts", 4, after=(inner,))
+    draft.join(5, "user", 2, after=(made,))
+    draft.join(5, "user", 4, after=(below,))
+    draft.exit(6, 3 << 8)
+    draft.verify(1, 0, 1, 1, namespaces={"user": 0, "net": 0, "mnt": 0, "ipc": 0, "uts": 0})
+    draft.verify(2, 1, 1, 1, namespaces={"user": 2, "net": 2, "mnt": 2, "ipc": 2, "uts": 2})
+    draft.verify(3, 1, 1, 1, namespaces={"user": 2, "net": 2, "mnt": 2, "ipc": 0, "uts": 0})
+    draft.verify(4, 1, 1, 1, namespaces={"user": 4, "net": 0, "mnt": 0, "ipc": 0, "uts": 4})
+    draft.verify(5, 1, 1, 1, namespaces={"user": 4, "net": 0, "mnt": 0, "ipc": 0, "uts": 4})
+    draft.verify(6, 2, 1, 1, zombie=True, status=3 << 8)
+    return draft.plan(1)
+
+
 def wide(count: int = 50) -> Plan:
     """An init with many children."""
     draft = with_init(f"wide {count}")
@@ -450,6 +505,31 @@ def reap_of_the_living() -> Plan:
     return draft.plan(1)
 
 
+def wrong_namespace() -> Plan:
+    """Every step works, and a task that should be in another's namespace is in its own."""
+    draft = with_init("wrong namespace")
+    draft.create(1, 2)
+    draft.create(1, 3)
+    draft.unshare(2, "uts")
+    draft.unshare(3, "uts")
+    draft.verify(1, 0, 1, 1, namespaces={"uts": 0})
+    draft.verify(2, 1, 1, 1, namespaces={"uts": 2})
+    draft.verify(3, 1, 1, 1, namespaces={"uts": 2})
+    return draft.plan(1)
+
+
+def join_from_below() -> Plan:
+    """A task that would enter, from a user namespace of its own, a namespace that the outer one owns."""
+    draft = with_init("join from below")
+    draft.create(1, 2)
+    draft.create(1, 3)
+    made = draft.unshare(2, "uts")
+    draft.unshare(3, "user")
+    draft.join(3, "uts", 2, after=(made,))
+    draft.verify(1, 0, 1, 1)
+    return draft.plan(1)
+
+
 def wrong_session() -> Plan:
     """Every step works, and the tree is another than the one that was promised."""
     draft = with_init("wrong session")
@@ -491,6 +571,8 @@ PLANS: Final[dict[str, Callable[[], Plan]]] = {
         zombie_with_threads,
         subtree,
         shared_tables,
+        other_namespaces,
+        user_namespaces,
         wide,
         chain,
     )
@@ -505,6 +587,8 @@ FAILURES: Final[dict[str, tuple[Callable[[], Plan], int, str]]] = {
         (group_without_members, 4, "EPERM"),
         (reap_of_the_living, 4, "ETIMEDOUT"),
         (wrong_session, 5, ""),
+        (wrong_namespace, 9, ""),
+        (join_from_below, 7, "EPERM"),
         (forgotten_helper, 0, ""),
     )
 }

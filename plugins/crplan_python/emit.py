@@ -12,6 +12,7 @@ from planner.plans import (
     CreateThread,
     Enter,
     Exit,
+    Join,
     Kill,
     Plan,
     Process,
@@ -19,10 +20,11 @@ from planner.plans import (
     SetGroup,
     SetSession,
     SetSubreaper,
+    Unshare,
     Verify,
 )
 
-PARTS: Final = ("tables", "kernel", "board", "proc", "actor", "privileges", "executor", "program")
+PARTS: Final = ("tables", "kernel", "board", "proc", "namespaces", "actor", "privileges", "executor", "program")
 """The parts of the runtime, each after those that it imports."""
 
 FUTURE: Final = "from __future__ import annotations\n"
@@ -86,10 +88,15 @@ def _words(step: AnyStep) -> str:
             words = [f"kill {step.target} {step.signal}"]
         case Reap():
             words = [f"reap {step.child}"]
+        case Unshare():
+            words = ["unshare", *step.kinds]
+        case Join():
+            words = [f"join {step.target} {step.kind}"]
         case Verify():
             words = [f"verify {step.target} parent={step.parent} group={step.group} session={step.session}"]
             words += [f"zombie status={step.status}"] * step.zombie
             words += [f"threads={_numbers(step.threads)}"] * bool(step.threads)
+            words += [f"{kind}={holder}" for kind, holder in step.namespaces.items()]
     return " ".join(words)
 
 

@@ -1,9 +1,12 @@
 """What the Python executor cannot do, known before anything runs."""
 
-from planner.plans import Create, Exit, Plan
+from planner.plans import Create, Exit, Join, Plan, Unshare, Verify
 
 SHARED: frozenset[str] = frozenset({"files", "fs", "sysv_undo"})
 """What two interpreters can share; memory and what needs it they cannot."""
+
+KINDS: frozenset[str] = frozenset({"user", "mnt", "uts", "ipc", "net", "cgroup", "time"})
+"""Kinds of namespace that a plan may name."""
 
 SIGSEGV = 11
 
@@ -18,6 +21,14 @@ def refuses(plan: Plan) -> str:
                 return f"task {step.child} shares {' and '.join(impossible)} with task {step.actor}: two interpreters cannot"
             if step.share and not step.actor:
                 return f"task {step.child} would share {' and '.join(sorted(step.share))} with the executor itself"
+        elif isinstance(step, Unshare | Join | Verify):
+            kinds = (step.kind,) if isinstance(step, Join) else step.kinds if isinstance(step, Unshare) else step.namespaces
+            unknown = sorted(set(kinds) - KINDS)
+            if unknown:
+                task = step.target if isinstance(step, Verify) else step.actor
+                return f"task {task} is to be in a namespace of an unknown kind"
+            if not step.actor and not isinstance(step, Verify):
+                return f"task {step.actor}, the executor, would enter a namespace itself"
         elif isinstance(step, Exit) and step.status & 0x7F not in (0, SIGSEGV):
             process = processes.get(step.actor)
             if process and process.pids[-1] == 1:

@@ -29,6 +29,7 @@ from crplan_python.runtime.kernel import (
     prctl,
     syscall,
 )
+from crplan_python.runtime.namespaces import join, unshare
 from crplan_python.runtime.proc import Proc, check_vector, compare, mount, verify
 from crplan_python.runtime.tables import Plan, Process, Step
 
@@ -64,6 +65,9 @@ class Rebuild:
     def open_namespace(self, me: int, init: int) -> int:
         """Open the pid namespace of `init` for `me`; raises OSError."""
         return self.proc.namespace(init)
+
+    def verify_namespaces(self, step: Step) -> None:
+        """Check the namespaces of a verify step's target."""
 
     def wait_until(self, done: Callable[[], object]) -> None:
         """Ask again and again, at first quickly. An actor needs no limit: the executor watches its progress."""
@@ -145,8 +149,13 @@ def perform(rebuild: Rebuild, me: int, step: Step) -> int:
         rebuild.wait_until(lambda: os.waitpid(number, os.WNOHANG | WAIT_ALL)[0])
     elif step.op == "exit":
         end(rebuild, step)
+    elif step.op == "unshare":
+        unshare(rebuild.proc, step.words)
+    elif step.op == "join":
+        join(rebuild.number(me, int(step.words[0])), step.words[1])
     elif step.op == "verify":
         verify(rebuild.proc, rebuild.plan, step)
+        rebuild.verify_namespaces(step)
     return me
 
 

@@ -20,9 +20,10 @@ from crplan_python.runtime.kernel import (
     prctl,
     syscall,
 )
+from crplan_python.runtime.namespaces import Comparison
 from crplan_python.runtime.privileges import mount_proc
 from crplan_python.runtime.proc import Mismatch, Proc, check_vector, verify_nothing_else
-from crplan_python.runtime.tables import Plan, Process
+from crplan_python.runtime.tables import Plan, Process, Step
 
 TICK = 0.05
 """Seconds between looks at whether anything moves."""
@@ -67,6 +68,7 @@ class Executor(Rebuild):
         self._init = 0
         self._init_descriptor = -1
         self._outside = True
+        self._comparison: Comparison | None = None
         self._moved = time.monotonic()
 
     # The executor as an actor.
@@ -95,6 +97,12 @@ class Executor(Rebuild):
     def open_namespace(self, me: int, init: int) -> int:
         """Open the namespace of `init`, the executor's own for 0; raises OSError."""
         return os.dup(self._own_namespace) if not init else super().open_namespace(me, init)
+
+    def verify_namespaces(self, step: Step) -> None:
+        """Check the namespaces of other kinds that a task is in; raises Mismatch and OSError."""
+        if not self._comparison:
+            self._comparison = Comparison(self.plan)
+        self._comparison.check(self.proc, step)
 
     def waiting(self) -> None:
         """While the executor itself waits, heed signals and the time; raises Failed."""

@@ -34,9 +34,13 @@ class Proc:
     def __init__(self, top: int) -> None:
         self.top = top
 
+    def open(self, path: str, mode: int = os.O_RDONLY) -> int:
+        """Open a file; raises OSError."""
+        return os.open(path, mode | os.O_CLOEXEC, dir_fd=self.top)
+
     def read(self, path: str) -> str:
         """Return the text of a file; raises OSError."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.top)
+        descriptor = self.open(path)
         try:
             return os.read(descriptor, 65536).decode("utf-8", "replace")
         finally:
@@ -68,7 +72,7 @@ class Proc:
 
     def namespace(self, init: int) -> int:
         """Open the pid namespace of `init`; raises OSError."""
-        return os.open(f"{init}/ns/pid", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.top)
+        return self.open(f"{init}/ns/pid")
 
     def has_ended(self, pid: int, thread_only: bool = False) -> bool:
         """Tell whether a process is a zombie or gone: by then its children have been adopted.

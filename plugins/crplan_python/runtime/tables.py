@@ -46,6 +46,10 @@ class Step:
         """Whether the actor does nothing after this step."""
         return self.op == "exit"
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a word `name=`."""
+        return any(word.startswith(name + "=") for word in self.words)
+
     def value(self, name: str, default: int = 0) -> int:
         """Return the number behind `name=`."""
         for word in self.words:
