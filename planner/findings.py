@@ -125,5 +125,3 @@ for (_code, _sentence, _documentation), _hint in ERRORS:
     register(_code, "error", _sentence, _hint, _documentation)
 for _code, _severity, _sentence, _hint, _documentation in OTHERS:
     register(_code, _severity, _sentence, _hint, _documentation)
-
-# What a rebuild leaves out.

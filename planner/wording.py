@@ -118,10 +118,11 @@ def _verify_words(step: Verify) -> str:
         words.append(f"threads {' '.join(map(str, step.threads))}")
     if step.subreaper:
         words.append("subreaper")
-    words += [
-        f"{escaped(kind)} namespace of {'its own' if holder == step.target else actor_words(holder)}"
-        for kind, holder in step.namespaces.items()
-    ]
+    holders: dict[ProcessId, list[str]] = {}
+    for kind, holder in step.namespaces.items():
+        holders.setdefault(holder, []).append(escaped(kind))
+    for holder, kinds in holders.items():
+        words.append(f"{_listed(kinds)} of {'its own' if holder == step.target else actor_words(holder)}")
     return ", ".join(words)
 
 

@@ -111,7 +111,7 @@ def _steps(artefact: Artefact) -> Iterator[Line]:
         if used + len(words) + 1 <= rule_at:
             yield [*head, (words.ljust(rule_at - used), ""), (rule, "quiet")]
         else:
-            first, *rest = wrapped(words, artefact.width - used, "")
+            first, *rest = wrapped(words, artefact.width - len(indent), "")
             yield [*head, (first, "")]
             for line in rest:
                 yield [(indent + line, "")]

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from crplan_syscalls.names import SHARED, THREAD_FLAGS
+from crplan_syscalls.names import NAMESPACES, SHARED, THREAD_FLAGS
 from planner.hookspecs import CannotEmit
 from planner.identity import OUTSIDE, Number, ProcessId
 from planner.plans import (
@@ -17,6 +17,7 @@ from planner.plans import (
     CreateThread,
     Enter,
     Exit,
+    Join,
     Kill,
     Plan,
     Process,
@@ -24,6 +25,7 @@ from planner.plans import (
     SetGroup,
     SetSession,
     SetSubreaper,
+    Unshare,
     Verify,
     actor_level,
     seen_by,
@@ -102,6 +104,15 @@ def call(step: AnyStep, table: dict[ProcessId, Process]) -> Call:
         case Reap():
             number = seen_by(level, table[step.child].pids)
             return Call(op="REAP", subject=step.child, a=number, result=number)
+        case Unshare():
+            flags = frozenset(namespace_flag(kind, step.actor) for kind in step.kinds)
+            return Call(op="UNSHARE", subject=_inside(step, actor), flags=flags)
+        case Join():
+            own = _inside(step, actor)
+            number = seen_by(level, table[step.target].pids) if step.target in table else 0
+            if not number:
+                raise CannotEmit(f"task {own} would enter a namespace of {step.target}, which it cannot see")
+            return Call(op="JOIN", subject=step.target, a=number, flags=frozenset((namespace_flag(step.kind, own),)))
         case Verify():
             return Call(op="VERIFY", subject=step.target)
 
@@ -110,6 +121,19 @@ def calls(plan: Plan) -> list[Call]:
     """Return the calls of all steps, in plan order; raises CannotEmit."""
     table = plan.process_table()
     return [call(step, table) for step in plan.steps]
+
+
+def namespace_flag(kind: str, task: ProcessId) -> str:
+    """Return the flag of a kind of namespace; raises CannotEmit, naming the task, for an unknown one."""
+    if kind not in NAMESPACES:
+        raise CannotEmit(f"task {task} is to be in a namespace of an unknown kind")
+    return NAMESPACES[kind]
+
+
+def _inside(step: Unshare | Join, actor: Process | None) -> ProcessId:
+    if actor is None:
+        raise CannotEmit(f"task {step.actor}, the executor, would enter a namespace itself")
+    return step.actor
 
 
 def _bounded(process: Process) -> tuple[Number, ...]:

@@ -8,6 +8,8 @@ members' names. A line equals what `strace -ff --decode-pids=pidns` shows of the
   children have numbers there that no plan holds);
 * entering a namespace is two lines, the descriptor of its init and `setns`: inside by `pidfd_open`, for the executor, which has
   no number for that init, by `openat` in a proc instance of the new namespace (descriptor 4 here);
+* joining a namespace of another kind is two lines too, and so is a time namespace after its `unshare`: only the children of
+  its maker would be in it (descriptor 3 is the task's proc instance); that root is mapped in a new user namespace is not listed;
 * a blank line and a comment that begins with `#` stand before the calls of every actor. An actor without calls has no group:
   it only pauses. Threads are among those.
 
@@ -69,6 +71,10 @@ def call_lines(step: AnyStep, what: Call, abi: str = "clone3") -> list[str]:
             return [f"prctl(PR_SET_CHILD_SUBREAPER, {what.a}) = 0"]
         case "ENTER":
             return _enter(step, what)
+        case "UNSHARE":
+            return _unshare(what)
+        case "JOIN":
+            return [f"pidfd_open({what.a}, 0) = 4", f"setns(4, {flags_text(what.flags)}) = 0"]
         case "EXIT":
             return [_exit(step, what)]
         case "KILL":
@@ -104,6 +110,13 @@ def _enter(step: AnyStep, what: Call) -> list[str]:
         return [f'openat(4, "{what.a}/ns/pid", O_RDONLY|O_CLOEXEC) = 5', "setns(5, CLONE_NEWPID) = 0"]
     number = what.a or "?"
     return [f"pidfd_open({number}, 0) = 3", "setns(3, CLONE_NEWPID) = 0"]
+
+
+def _unshare(what: Call) -> list[str]:
+    lines = [f"unshare({flags_text(what.flags)}) = 0"]
+    if "CLONE_NEWTIME" in what.flags:
+        lines += ['openat(3, "self/ns/time_for_children", O_RDONLY|O_CLOEXEC) = 4', "setns(4, CLONE_NEWTIME) = 0"]
+    return lines
 
 
 def _exit(step: AnyStep, what: Call) -> str:

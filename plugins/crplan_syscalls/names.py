@@ -6,16 +6,34 @@ Signal numbers are those of x86, arm and most others (signal(7)); an image holds
 from typing import Final
 
 CLONE_FLAGS: Final[tuple[tuple[str, int], ...]] = (
+    ("CLONE_NEWTIME", 0x80),
     ("CLONE_VM", 0x100),
     ("CLONE_FS", 0x200),
     ("CLONE_FILES", 0x400),
     ("CLONE_SIGHAND", 0x800),
     ("CLONE_PARENT", 0x8000),
     ("CLONE_THREAD", 0x10000),
+    ("CLONE_NEWNS", 0x20000),
     ("CLONE_SYSVSEM", 0x40000),
+    ("CLONE_NEWCGROUP", 0x2000000),
+    ("CLONE_NEWUTS", 0x4000000),
+    ("CLONE_NEWIPC", 0x8000000),
+    ("CLONE_NEWUSER", 0x10000000),
     ("CLONE_NEWPID", 0x20000000),
+    ("CLONE_NEWNET", 0x40000000),
 )
 """Flags that a plan can ask for, in strace's order."""
+
+NAMESPACES: Final[dict[str, str]] = {
+    "time": "CLONE_NEWTIME",
+    "mnt": "CLONE_NEWNS",
+    "cgroup": "CLONE_NEWCGROUP",
+    "uts": "CLONE_NEWUTS",
+    "ipc": "CLONE_NEWIPC",
+    "user": "CLONE_NEWUSER",
+    "net": "CLONE_NEWNET",
+}
+"""The flags of the kinds of namespace that unshare and setns take."""
 
 SHARED: Final[dict[str, tuple[str, ...]]] = {
     "memory": ("CLONE_VM",),

@@ -1,15 +1,17 @@
 """Writes the C program: the plan as tables of constants, and around them the runtime that is the same in every program."""
 
+from collections.abc import Iterator
 from importlib import resources
 from typing import Final
 
-from crplan_syscalls.calls import Call, calls
-from crplan_syscalls.names import flags_text, plain_text, signal_text
+from crplan_syscalls.calls import Call, calls, namespace_flag
+from crplan_syscalls.names import NAMESPACES, flags_text, plain_text, signal_text
+from planner.hookspecs import CannotEmit
 from planner.identity import ProcessId
 from planner.plans import AnyStep, Enter, Plan, Process, Verify, set_tid
 
 BEFORE: Final = ("plan.h",)
-AFTER: Final = ("kernel.c", "board.c", "actor.c", "proc.c", "verify.c", "memory.c", "watch.c", "program.c")
+AFTER: Final = ("kernel.c", "board.c", "namespaces.c", "actor.c", "proc.c", "verify.c", "memory.c", "watch.c", "program.c")
 """The parts of the runtime, each after those that it uses; the tables stand between."""
 
 KINDS: Final = {"task": "TASK", "thread": "THREAD", "helper": "HELPER", "reaper": "REAPER"}
@@ -34,7 +36,9 @@ def emit_program(plan: Plan) -> str:
             note = "" if isinstance(step, Verify) else " waits: " + ", ".join(plain_text(w.rule) for w in step.waits)
             lists.append(f"\t{', '.join(map(str, others))}, /* {step.number}{note} */")
     levels = max((len(process.pids) for process in plan.processes), default=1)
+    keeps_proc = any(what.flags & {"CLONE_NEWUSER", "CLONE_NEWTIME"} for what in done if what.op == "UNSHARE")
     sizes = {"PROCESSES": len(plan.processes) + 1, "STEPS": len(plan.steps) + 1, "LEVELS": levels, "ROOT": rows[plan.root]}
+    sizes["KEEPS_PROC"] = int(keeps_proc)
     tables = [
         "/*\n * The plan.\n */",
         "static const struct process processes[PROCESSES] = {\n"
@@ -46,6 +50,10 @@ def emit_program(plan: Plan) -> str:
         + "".join(f"\t{line}\n" for line in lines)
         + "};",
         "static const unsigned lists[] = {\n" + "".join(f"{line}\n" for line in lists or ["\t0,"]) + "};",
+        "/* the number of a VERIFY, a kind of namespace, the row of whoever made the subject's, 0 for the executor's */\n"
+        "static const struct place places[] = {\n"
+        + "".join(f"\t{line}\n" for line in _place_lines(plan, rows))
+        + "\t{0, 0, 0}, /* the end */\n};",
         f"static const char rules[][{RULE_BYTES + 1}] = {{\n"
         + "".join(f'\t"{plain_text(rule, RULE_BYTES)}",\n' for rule in rules or [""])
         + "};",
@@ -107,12 +115,23 @@ def _process_line(process: Process, first: int, ends: int) -> str:
     return f"{{{KINDS[process.role]}, {first}, {ends}, {len(process.pids)}, {{{numbers}}}}}, /* {process.pid}{name} */"
 
 
+def _place_lines(plan: Plan, rows: dict[ProcessId, int]) -> Iterator[str]:
+    for step in plan.steps:
+        if isinstance(step, Verify):
+            for kind, holder in step.namespaces.items():
+                if namespace_flag(kind, step.target) and holder and holder not in rows:
+                    raise CannotEmit(f"task {step.target} is to be in a namespace of {holder}, which the plan does not create")
+                yield f"{{{step.number}, {list(NAMESPACES).index(kind)}, {rows.get(holder, 0)}}}, /* {kind} */"
+
+
 def _step_line(
     step: AnyStep, what: Call, rows: dict[ProcessId, int], at: int, count: int, following: int, rules: dict[str, int]
 ) -> str:
     a, b, c, d = str(what.a), str(what.b), 0, 0
-    if what.op == "CREATE":
+    if what.op in ("CREATE", "UNSHARE"):
         a = flags_text(what.flags)
+    elif what.op == "JOIN":
+        b = flags_text(what.flags)
     if isinstance(step, Verify):
         a, b, c = str(step.parent), str(step.group), step.session
         d = step.status if step.zombie else -1
@@ -135,6 +154,10 @@ def words(step: AnyStep, what: Call) -> str:
             rest = f"subreaper {'on' if what.a else 'off'}"
         case "ENTER":
             rest = f"enters {what.subject}"
+        case "UNSHARE":
+            rest = f"makes namespaces {flags_text(what.flags)}"
+        case "JOIN":
+            rest = f"joins {what.subject}, {flags_text(what.flags)}"
         case "EXIT" if what.a & 0x7F:
             rest = f"exits by {signal_text(what.a & 0x7F)}"
         case "KILL":

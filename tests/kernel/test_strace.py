@@ -25,8 +25,10 @@ pytestmark = [
 Traces = dict[int, list[str]]
 """Lines by process: strace's number of it, or its level-0 number in a listing, 0 for the executor."""
 
-PLAN_CALLS = re.compile(r"(clone3|setsid|setpgid|setns|exit|exit_group|kill|wait4|pidfd_open)\(|prctl\(PR_SET_CHILD_SUBREAPER")
-NAMESPACE_FILE = re.compile(r'openat\(\d+, "\d+/ns/pid"')
+PLAN_CALLS = re.compile(
+    r"(clone3|setsid|setpgid|setns|unshare|exit|exit_group|kill|wait4|pidfd_open)\(|prctl\(PR_SET_CHILD_SUBREAPER"
+)
+NAMESPACE_FILE = re.compile(r'openat\(\d+, "(\d+/ns/pid|self/ns/time_for_children)"')
 CREATED = re.compile(r"clone3\(.*set_tid=\[([\d, ]+)\].* = (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$")
 DESCRIPTOR = re.compile(r"(?<=setns\()\d+|(?<=openat\()\d+|(?<=\) = )\d+(?=$)")
 

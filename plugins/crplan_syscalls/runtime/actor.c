@@ -73,16 +73,14 @@ static long promised(const struct step *step)
 
 static long enter(const struct step *step, const char **what)
 {
-	long namespace, result;
+	long namespace;
 
 	*what = "pidfd_open";
 	namespace = CALL2(SYS_pidfd_open, step->a, 0);
 	if (namespace < 0)
 		return namespace;
 	*what = "setns";
-	result = CALL2(SYS_setns, namespace, CLONE_NEWPID);
-	CALL1(SYS_close, namespace);
-	return result;
+	return set_namespace(namespace, CLONE_NEWPID);
 }
 
 static long enter_from_outside(const struct step *step, const char **what);
@@ -194,6 +192,10 @@ static long perform(unsigned number, const char **what)
 	case REAP:
 		*what = "wait4";
 		return reap(step);
+	case UNSHARE:
+		return make_namespaces(step, what);
+	case JOIN:
+		return join_namespace(step, what);
 	case VERIFY:
 		break;
 	}

@@ -49,9 +49,10 @@ struct process {
  *   SETSID                                          REAP    a: number of the subject
  *   SETPGID   a: number of the target, b: group     VERIFY  a, b, c: parent, group and session at level 0,
  *   SUBREAPER a: on or off                                  d: wait status of a zombie, -1 for the living
- *   ENTER     a: number of an init, or of itself
+ *   ENTER     a: number of an init, or of itself    UNSHARE a: flags of namespaces
+ *   JOIN      a: number of the subject, b: the flag of a namespace
  */
-enum op { CREATE, SPAWN, SETSID, SETPGID, SUBREAPER, ENTER, EXIT, KILL, REAP, VERIFY };
+enum op { CREATE, SPAWN, SETSID, SETPGID, SUBREAPER, ENTER, EXIT, KILL, REAP, UNSHARE, JOIN, VERIFY };
 
 /*
  * A step. `count` entries of the table `lists` from `list` on are the steps of other processes that must be done first; for
@@ -62,4 +63,9 @@ struct step {
 	unsigned actor, subject;
 	int a, b, c, d;
 	unsigned list, count, next, rule;
+};
+
+/* What the VERIFY `step` says of the namespace of another kind than pid that its subject is in: the one that `holder` made. */
+struct place {
+	unsigned step, kind, holder;
 };

@@ -31,8 +31,16 @@ static void live_below_executor(long process)
 			CALL1(SYS_exit_group, 1);
 		proc = mount_nowhere("proc");
 		send_descriptor(handing_over[1], proc);
+	} else {
+		proc = board->proc;
 	}
-	CALL3(SYS_close_range, 3, ~0U, 0);
+	if (KEEPS_PROC) {
+		if (proc != OWN_PROC)
+			CALL3(SYS_dup3, proc, OWN_PROC, O_CLOEXEC);
+		CALL3(SYS_close_range, OWN_PROC + 1, ~0U, 0);
+	} else {
+		CALL3(SYS_close_range, 3, ~0U, 0);
+	}
 	if (process == (long)steps[1].subject)
 		wait_for(&board->proc_open);
 	live(process);
@@ -53,7 +61,8 @@ static void add_process(struct text *text, unsigned process)
 static void add_step(struct text *text, unsigned number)
 {
 	static const char *const words[] = {
-		"create", "create thread", "setsid", "setpgid", "subreaper", "enter", "exit", "kill", "reap", "verify"
+		"create", "create thread", "setsid", "setpgid", "subreaper", "enter", "exit", "kill", "reap",
+		"unshare", "join", "verify"
 	};
 	const struct step *step = &steps[number];
 
@@ -78,6 +87,11 @@ static void add_step(struct text *text, unsigned number)
 	case KILL:
 		add(text, step->op == KILL ? " signal " : " group ");
 		add_number(text, step->b);
+		break;
+	case UNSHARE:
+	case JOIN:
+		add(text, " flags ");
+		add_number(text, step->op == JOIN ? step->b : step->a);
 		break;
 	case SUBREAPER:
 		add(text, step->a ? " on" : " off");
@@ -341,6 +355,7 @@ int main(void)
 	wait_for(&board->checking);
 	verify_share();
 	wait_for(&board->verified);
+	verify_places();
 	if (!look(&board->failed))
 		verify_nobody_else();
 	stop_if_asked();

@@ -151,6 +151,50 @@ static void verify_share(void)
 	}
 }
 
+static int same_place(unsigned process, const char *kind, const struct stat *namespace)
+{
+	char path[WHOLE_LINE];
+	struct text text = { path, path + sizeof path };
+
+	if (!process)
+		add(&text, "/proc/self");
+	else
+		add_number(&text, at_level_0(process));
+	add(&text, "/ns/");
+	add(&text, kind);
+	return same_namespace(board->proc, path, namespace);
+}
+
+/* Who is in the namespace that another made is in the very same; who made one is not in the executor's. */
+static void verify_places(void)
+{
+	static const char *const kinds[] = { "time", "mnt", "cgroup", "uts", "ipc", "user", "net" };
+	const struct place *place;
+
+	for (place = places; place->step && !look(&board->failed); place++) {
+		unsigned subject = steps[place->step].subject;
+		const char *kind = kinds[place->kind];
+		char path[WHOLE_LINE], why[WHOLE_LINE * 2];
+		struct text text = { path, path + sizeof path };
+		struct stat namespace;
+		int own = place->holder == subject;
+
+		add_number(&text, at_level_0(subject));
+		add(&text, "/ns/");
+		add(&text, kind);
+		if (fstatat(board->proc, path, &namespace, 0) < 0) {
+			fail(place->step, subject, path, errno);
+		} else if (same_place(own ? 0 : place->holder, kind, &namespace) == own) {
+			text = (struct text){ why, why + sizeof why };
+			add(&text, "the ");
+			add(&text, kind);
+			add(&text, " namespace is not that of ");
+			add_number(&text, place->holder ? at_level_0(place->holder) : 0);
+			fail(place->step, subject, why, 0);
+		}
+	}
+}
+
 /*
  * Count the processes of the container; every one that VERIFY names has been seen, so a greater number means a stranger. A
  * reaper belongs to no image: the plan may leave it out.
