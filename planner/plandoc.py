@@ -181,7 +181,7 @@ def _made_by_root(table: dict[ProcessId, Process], steps: tuple[AnyStep, ...]) -
 
 
 def _other_namespace(kind: str, holder: ProcessId, made: dict[str, ProcessId]) -> NamespaceId:
-    """Return an identity for a namespace of another kind than pid: 0 is the root's, which may be the executor's; -1 is unknown."""
+    """Return an identity for a namespace of another kind than pid: 0 is the root's, -1 unknown."""
     if made.get(kind) == holder:
         return NamespaceId(0)
     return NamespaceId(-1 if not holder and kind in made else holder)

@@ -502,6 +502,8 @@ sub need {
         open my $file, '<', '/proc/sys/kernel/core_pattern' or return "no task $task left a core file: " . error_name();
         return <$file> =~ m{^[|@/]} ? "no task $task left a core file, and this machine hands those on" : 'ok';
     }
+    return "no task $task has namespaces other than pid, and those need python3 (3.8 or later, with ctypes), which this machine lacks"
+        if $what eq 'namespaces';
     return "no task $task has threads, and those need python3 (3.8 or later, with ctypes), which this machine lacks";
 }
 

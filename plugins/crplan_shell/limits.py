@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from planner.identity import ProcessId
-from planner.plans import Create, CreateThread, Exit, Plan
+from planner.plans import Create, CreateThread, Exit, Join, Plan, Unshare, Verify
 
 SHARED: Final = frozenset({"files", "fs", "sysv_undo"})
 """What two interpreters can share; memory, and what needs it, they cannot."""
@@ -12,6 +12,9 @@ SHARED: Final = frozenset({"files", "fs", "sysv_undo"})
 SIGSEGV: Final = 11
 NO_END: Final = frozenset({17, 18, 19, 20, 21, 22, 23, 28, 127})
 """Signals that end no process by default (SIGCHLD, SIGCONT, the stops, SIGURG, SIGWINCH), and the mark of a stop."""
+
+KINDS: Final = frozenset({"user", "mnt", "uts", "ipc", "net", "cgroup", "time"})
+"""Kinds of namespace, other than pid, that a plan may name."""
 
 CORE_DUMPED: Final = 0x80
 
@@ -26,6 +29,13 @@ def refuses(plan: Plan) -> str:
                 return f"task {step.child} shares {' and '.join(impossible)} with task {step.actor}: two interpreters cannot"
             if not step.actor:
                 return f"task {step.child} would share {' and '.join(sorted(step.share))} with the script itself"
+        elif isinstance(step, Unshare | Join | Verify):
+            kinds = (step.kind,) if isinstance(step, Join) else step.kinds if isinstance(step, Unshare) else step.namespaces
+            if not KINDS.issuperset(kinds):
+                task = step.target if isinstance(step, Verify) else step.actor
+                return f"task {task} is to be in a namespace of an unknown kind"
+            if not step.actor and not isinstance(step, Verify):
+                return f"task {step.actor}, the script itself, would enter a namespace"
         elif isinstance(step, Exit):
             number = step.status & 0x7F
             actor = processes.get(step.actor)
@@ -40,7 +50,8 @@ def needs(plan: Plan) -> Iterator[tuple[str, ProcessId]]:
     """Yield what not every machine's agent can do, with the first task that wants it."""
     threads = (step.child for step in plan.steps if isinstance(step, CreateThread))
     cores = (step.actor for step in plan.steps if isinstance(step, Exit) and step.status & CORE_DUMPED)
-    for what, tasks in (("threads", threads), ("cores", cores)):
+    spaces = (step.actor for step in plan.steps if isinstance(step, Unshare | Join))
+    for what, tasks in (("threads", threads), ("cores", cores), ("namespaces", spaces)):
         task = next(tasks, None)
         if task is not None:
             yield what, task

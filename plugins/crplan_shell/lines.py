@@ -13,12 +13,14 @@ from planner.plans import (
     CreateThread,
     Enter,
     Exit,
+    Join,
     Kill,
     Process,
     Reap,
     SetGroup,
     SetSession,
     SetSubreaper,
+    Unshare,
     Verify,
 )
 
@@ -88,6 +90,10 @@ def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
             words = ["kill", str(subject), "signal", str(step.signal), "by", str(step.actor)]
         case Reap():
             words = ["reap", str(subject), "by", str(step.actor)]
+        case Unshare():
+            words = ["unshare", str(subject), "kinds", ",".join(step.kinds)]
+        case Join():
+            words = ["join", str(subject), "kind", step.kind, "of", str(step.target)]
         case Verify():
             words = ["verify", str(subject), "as", _slashed(processes[subject].pids), "parent", str(step.parent)]
             words += ["group", str(step.group), "session", str(step.session), "state", "zombie" if step.zombie else "alive"]
@@ -95,6 +101,8 @@ def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
             words += ["subreaper", "on"] * (step.subreaper and not step.zombie)
             vectors = sorted(processes[thread].pids for thread in step.threads)
             words += ["threads", ",".join(_slashed(vector) for vector in vectors)] * bool(vectors)
+            places = [f"{kind}:{holder}" for kind, holder in step.namespaces.items()]
+            words += ["namespaces", ",".join(places)] * bool(places)
     return words
 
 

@@ -109,10 +109,10 @@ def call(step: AnyStep, table: dict[ProcessId, Process]) -> Call:
             return Call(op="UNSHARE", subject=_inside(step, actor), flags=flags)
         case Join():
             own = _inside(step, actor)
-            number = seen_by(level, table[step.target].pids) if step.target in table else 0
-            if not number:
+            seen = seen_by(level, table[step.target].pids) if step.target in table else 0
+            if not seen:
                 raise CannotEmit(f"task {own} would enter a namespace of {step.target}, which it cannot see")
-            return Call(op="JOIN", subject=step.target, a=number, flags=frozenset((namespace_flag(step.kind, own),)))
+            return Call(op="JOIN", subject=step.target, a=seen, flags=frozenset((namespace_flag(step.kind, own),)))
         case Verify():
             return Call(op="VERIFY", subject=step.target)
 

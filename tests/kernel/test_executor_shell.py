@@ -245,7 +245,7 @@ class TestPerl(ShellSuite):
     """A machine without Python: perl-base speaks the same lines, and refuses threads."""
 
     shell = "dash"
-    refuses = frozenset({"threads", "zombie_leader", "zombie_with_threads"})
+    refuses = frozenset({"threads", "zombie_leader", "zombie_with_threads", "other_namespaces", "user_namespaces"})
     speaks = b"perl\0-\0"
     interpreter = "perl"
 

@@ -11,8 +11,11 @@ from typing import NoReturn
 
 from crplan_shell.agent.kernel import (
     CLONE_FILES,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
     CLOSE_RANGE,
     EXIT_THREAD,
+    NAMESPACES,
     PR_GET_CHILD_SUBREAPER,
     PR_SET_CHILD_SUBREAPER,
     RLIMIT_CORE,
@@ -36,7 +39,11 @@ def perform(libc: Libc, verb: str, numbers: list[int]) -> int:
     elif verb == "subreaper":
         libc.call("prctl", PR_SET_CHILD_SUBREAPER, numbers[0], 0, 0, 0)
     elif verb == "enter":
-        libc.enter(os.getpid() if numbers[0] == OWN else numbers[0])
+        libc.enter(os.getpid() if numbers[0] == OWN else numbers[0], CLONE_NEWPID)
+    elif verb == "unshare":
+        unshare(libc, numbers[0])
+    elif verb == "join":
+        libc.enter(numbers[0], numbers[1])
     elif verb == "kill":
         os.kill(numbers[0], numbers[1])
     elif verb == "reap":
@@ -48,6 +55,23 @@ def perform(libc: Libc, verb: str, numbers: list[int]) -> int:
         libc.call("prctl", PR_GET_CHILD_SUBREAPER, ctypes.byref(flag), 0, 0, 0)
         return flag.value
     return 0
+
+
+def unshare(libc: Libc, kinds: int) -> None:
+    """Make namespaces for this process; /proc is the host's, which shows this process too."""
+    user, group = os.geteuid(), os.getegid()
+    libc.call("unshare", kinds)
+    if kinds & CLONE_NEWUSER:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+            try:
+                with open(f"/proc/self/{name}", "w") as file:
+                    file.write(text)
+            except OSError:
+                # Without maps it is a user namespace all the same.
+                continue
+    if kinds & NAMESPACES["time"]:
+        # The new one is for the children only; this process enters it itself.
+        libc.set_namespace(os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC), NAMESPACES["time"])
 
 
 def leave(libc: Libc, status: int, leader_only: int) -> NoReturn:

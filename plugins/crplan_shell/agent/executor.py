@@ -16,6 +16,7 @@ from crplan_shell.agent.kernel import (
     CLONE_PARENT,
     CLONE_SYSVSEM,
     MACHINE,
+    NAMESPACES,
     PIDFD_SEND_SIGNAL,
     PR_SET_PDEATHSIG,
     THREAD_CODE,
@@ -38,6 +39,7 @@ class Executor:
         self.timeout = timeout
         self.crowd = Crowd(libc, timeout)
         self.proc: Proc | None = None
+        self.places: dict[tuple[str, int], tuple[int, int]] = {}
         self.init = -1
         self.done = 0
         self.root = 0
@@ -107,6 +109,10 @@ class Executor:
             self.crowd.order(task, task, verb, [int(words["turn"] == "on")])
         elif verb == "enter":
             self.enter(task, words["namespace"])
+        elif verb == "unshare":
+            self.crowd.order(task, task, verb, [sum(NAMESPACES[kind] for kind in words["kinds"].split(","))])
+        elif verb == "join":
+            self.crowd.order(task, task, verb, [self.crowd.seen_by(task, int(words["of"])), NAMESPACES[words["kind"]]])
         elif verb == "exit":
             self.exit(task, int(words["status"]), words.get("only") == "leader")
         elif verb == "kill":
@@ -165,7 +171,19 @@ class Executor:
         for key, value in found.items():
             if wanted[key] != value:
                 raise Refused(task, f"verify: {key} is {value or 'none'} and not {wanted[key] or 'none'}", "differs")
+        for place in words["namespaces"].split(",") if "namespaces" in words else ():
+            kind, _, holder = place.partition(":")
+            self.verify_place(task, kind, int(holder))
         self.verified.append(task)
+
+    def verify_place(self, task: int, kind: str, holder: int) -> None:
+        """Check that a task is in the namespace that `holder` made, which differs from all that others made and from ours."""
+        space = self.there().place(self.there().name(task), kind, task)
+        if (kind, 0) not in self.places:
+            self.places[kind, 0] = self.there().place("/proc/self", kind, task)
+        known = self.places.setdefault((kind, holder), space)
+        if space != known or (holder and space == self.places[kind, 0]):
+            raise Refused(task, f"verify: the {kind} namespace is not that of {holder}", "differs")
 
     def ready(self, after: int, root: int) -> int:
         """Check that nothing was left out and nothing is too much; return the root's number here."""
@@ -264,7 +282,9 @@ def read_line() -> str:
 
 
 def need(libc: Libc, what: str, task: str) -> str:
-    """Say whether this machine can do what the plan needs for a task: threads or a core file."""
+    """Say whether this machine can do what the plan needs for a task: threads, a core file, namespaces of other kinds."""
+    if what == "namespaces":
+        return "ok"
     if what == "cores":
         with open("/proc/sys/kernel/core_pattern") as file:
             pattern = file.read(1)

@@ -14,6 +14,15 @@ EXIT_THREAD = 93 if MACHINE == "aarch64" else 60
 CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND, CLONE_PIDFD = 0x100, 0x200, 0x400, 0x800, 0x1000
 CLONE_PARENT, CLONE_THREAD, CLONE_NEWNS, CLONE_SYSVSEM = 0x8000, 0x10000, 0x20000, 0x40000
 CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
+NAMESPACES = {
+    "user": CLONE_NEWUSER,
+    "mnt": CLONE_NEWNS,
+    "uts": 0x4000000,
+    "ipc": 0x8000000,
+    "net": 0x40000000,
+    "cgroup": 0x2000000,
+    "time": 0x80,
+}
 SAME_PROCESS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 1, 36, 37
 RLIMIT_CORE = 4
@@ -72,13 +81,16 @@ class Libc:
             return result, -1
         return self.syscall(CLONE3, arguments, 88), pidfd.value
 
-    def enter(self, pid: int) -> None:
-        """Let the next children be born in the pid namespace of process `pid`."""
-        pidfd = self.syscall(PIDFD_OPEN, pid, 0)
+    def enter(self, pid: int, kind: int) -> None:
+        """Enter a namespace of process `pid`; that of its number is for the next children only."""
+        self.set_namespace(self.syscall(PIDFD_OPEN, pid, 0), kind)
+
+    def set_namespace(self, descriptor: int, kind: int) -> None:
+        """Enter a namespace, and close the descriptor."""
         try:
-            self.call("setns", pidfd, CLONE_NEWPID)
+            self.call("setns", descriptor, kind)
         finally:
-            os.close(pidfd)
+            os.close(descriptor)
 
     def mount(self, kind: bytes) -> int:
         """Make a file system that no directory shows, and return a descriptor of its root."""

@@ -47,6 +47,14 @@ class Proc:
         except OSError as error:
             raise Refused(task, "is not in /proc", name_of(error)) from None
 
+    def place(self, path: str, kind: str, task: int) -> tuple[int, int]:
+        """Return what tells a process's namespace of a kind from all others."""
+        try:
+            status = os.stat(f"{path}/ns/{kind}", dir_fd=self.top)
+        except OSError as error:
+            raise Refused(task, f"its {kind} namespace is not in /proc", name_of(error)) from None
+        return status.st_dev, status.st_ino
+
     def numbers_under(self, path: str, task: int) -> list[int]:
         """Return the numbers that a directory of the opened proc lists."""
         try:
