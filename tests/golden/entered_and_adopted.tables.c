@@ -38,6 +38,11 @@ static const unsigned lists[] = {
 	11, /* 12 waits: after */
 };
 
+/* the number of a VERIFY, a kind of namespace, the row of whoever made the subject's, 0 for the executor's */
+static const struct place places[] = {
+	{0, 0, 0}, /* the end */
+};
+
 static const char rules[][65] = {
 	"birth",
 	"session",

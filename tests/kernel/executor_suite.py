@@ -26,7 +26,7 @@ from typing import ClassVar
 import pytest
 
 from planner.hookspecs import CannotEmit
-from planner.plans import Create, Plan
+from planner.plans import Create, Plan, Verify
 from planner.testing.executors import Sandbox, expected, expected_exit_signals, shares
 from planner.testing.plans import FAILURES, PLANS, chain, nested_namespaces, wide, zombies
 from planner.testing.random_plans import random_plan
@@ -121,6 +121,36 @@ class ExecutorSuite:
                         assert not shares(hosts[step.actor], hosts[step.child], what), (step.child, what)
             self.stop(sandbox)
 
+    @pytest.mark.parametrize("name", ["other_namespaces", "user_namespaces"])
+    def test_tasks_are_in_the_namespaces_that_the_plan_says(self, name: str, tmp_path: Path) -> None:
+        if name in self.refuses:
+            pytest.skip("refused")
+        plan = PLANS[name]()
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            hosts = {seen.pids[0]: seen.host for seen in sandbox.processes()}
+            hosts[0] = sandbox.executor()
+            compared = 0
+            for step in plan.steps:
+                for kind, holder in step.namespaces.items() if isinstance(step, Verify) else ():
+                    spaces = {who: os.stat(f"/proc/{hosts[who]}/ns/{kind}").st_ino for who in (step.target, holder, 0)}
+                    assert spaces[step.target] == spaces[holder], (step.target, kind)
+                    assert (spaces[holder] == spaces[0]) == (holder == 0), (step.target, kind)
+                    compared += 1
+            assert compared > 20
+            self.stop(sandbox)
+
+    def test_a_user_namespace_knows_root(self, tmp_path: Path) -> None:
+        if "user_namespaces" in self.refuses:
+            pytest.skip("refused")
+        with self.start(PLANS["user_namespaces"](), tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            hosts = {seen.pids[0]: seen.host for seen in sandbox.processes()}
+            for task in (2, 3, 4, 5):
+                for file in ("uid_map", "gid_map"):
+                    assert Path(f"/proc/{hosts[task]}/{file}").read_text().split() == ["0", "0", "1"], (task, file)
+            self.stop(sandbox)
+
     def test_many_and_deep(self, tmp_path: Path) -> None:
         for name, plan in (("wide", wide(300)), ("deep", chain(120))):
             directory = tmp_path / name
@@ -190,6 +220,9 @@ class ExecutorSuite:
     def test_a_failure_names_the_step_and_leaves_nothing(self, name: str, tmp_path: Path) -> None:
         make, step, error = FAILURES[name]
         plan = make()
+        if name in self.refuses:
+            self.check_refusal(plan, tmp_path)
+            return
         began = time.monotonic()
         with self.start(plan, tmp_path, environment={"CRPLAN_TIMEOUT": "1"}) as sandbox:
             ended = sandbox.ended(self.timeout)

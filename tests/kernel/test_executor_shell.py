@@ -242,10 +242,20 @@ class TestBash(ShellSuite):
 
 
 class TestPerl(ShellSuite):
-    """A machine without Python: perl-base speaks the same lines, and refuses threads."""
+    """A machine without Python: perl-base speaks the same lines, and refuses threads and namespaces other than pid."""
 
     shell = "dash"
-    refuses = frozenset({"threads", "zombie_leader", "zombie_with_threads", "other_namespaces", "user_namespaces"})
+    refuses = frozenset(
+        {
+            "threads",
+            "zombie_leader",
+            "zombie_with_threads",
+            "other_namespaces",
+            "user_namespaces",
+            "wrong_namespace",
+            "join_from_below",
+        }
+    )
     speaks = b"perl\0-\0"
     interpreter = "perl"
 

@@ -1,0 +1,279 @@
+"""Namespaces of other kinds than pid as the planner sees them: who makes them, who joins whom, and what is told as lost."""
+
+import random
+
+import msgspec
+import pytest
+
+import planner
+from planner.events import (
+    AnyEvent,
+    ImageClosed,
+    ImageOpened,
+    NamespaceRecorded,
+    SharingRecorded,
+    TaskNamespacesRecorded,
+    TaskRecorded,
+    TaskStateRecorded,
+    ThreadRecorded,
+)
+from planner.identity import NamespaceId, Number, ProcessId
+from planner.kernel_proof import ProofFailed, prove
+from planner.pipeline import resolve
+from planner.plandoc import forest_of
+from planner.plans import Create, CreateThread, Join, Plan, Unshare, Verify
+
+KINDS = ("user", "mnt", "uts", "ipc", "net", "cgroup", "time")
+
+
+class Image:
+    """An image in the making: task 1 is the root, and namespaces that are not named are the root's."""
+
+    def __init__(self) -> None:
+        self.facts: list[AnyEvent] = []
+        self.later: list[AnyEvent] = []
+        self.count = 0
+
+    def task(self, *pids: int, parent: int = 0, session: int = 1, state: str = "running", **namespaces: int) -> "Image":
+        pid = ProcessId(pids[0])
+        self.facts.append(
+            TaskRecorded(
+                pids=tuple(map(Number, pids)),
+                parent=ProcessId(parent),
+                group=ProcessId(session),
+                session=ProcessId(session),
+                at="x#1",
+            )
+        )
+        self.facts.append(TaskStateRecorded(pid=pid, state=state, at="x#2"))  # type: ignore[arg-type]
+        kinds = {"pid": 10 * (len(pids) - 1), **dict.fromkeys(KINDS, 0), **namespaces}
+        if state != "zombie":
+            places = {kind: NamespaceId(number) for kind, number in kinds.items()}
+            self.facts.append(TaskNamespacesRecorded(pid=pid, namespaces=places, at="x#3"))
+        self.count += 1
+        return self
+
+    def thread(self, number: int, group: int) -> "Image":
+        self.later.append(ThreadRecorded(pids=(Number(number),), thread_group=ProcessId(group), at="x#4"))
+        return self
+
+    def record(self, kind: str, number: int, parent: int = -1, owner: int = -1, **facts: str) -> "Image":
+        record = NamespaceRecorded(
+            kind=kind, id=NamespaceId(number), parent=NamespaceId(parent), owner=NamespaceId(owner), facts=facts, at="x#5"
+        )
+        self.later.append(record)
+        return self
+
+    def shares(self, pid: int, **objects: int) -> "Image":
+        self.later.append(SharingRecorded(pid=ProcessId(pid), at="x#6", **objects))
+        return self
+
+    def events(self) -> list[AnyEvent]:
+        opened = ImageOpened(format="test", generation="1", at="x#0")
+        return [opened, *self.facts, *self.later, ImageClosed(tasks=self.count, complete=True, at="x#7")]
+
+    def plan(self) -> Plan:
+        return resolve(self.events()).plan
+
+    def lost(self) -> list[tuple[int, str]]:
+        findings = resolve(self.events()).findings
+        return [(found.pid, found.property) for found in findings if found.code == "namespace-not-covered"]
+
+
+def moves(plan: Plan) -> list[tuple[object, ...]]:
+    """Return the namespace steps in short: who makes which kinds, who joins whom for which kind."""
+    return [
+        (int(step.actor), *step.kinds) if isinstance(step, Unshare) else (int(step.actor), step.kind, int(step.target))
+        for step in plan.steps
+        if isinstance(step, Unshare | Join)
+    ]
+
+
+def places(plan: Plan, kind: str) -> dict[int, int]:
+    return {
+        int(step.target): int(step.namespaces[kind])
+        for step in plan.steps
+        if isinstance(step, Verify) and kind in step.namespaces
+    }
+
+
+def test_where_all_are_in_the_roots_namespaces_nothing_is_done() -> None:
+    plan = Image().task(1).task(2, parent=1).plan()
+    assert moves(plan) == []
+    assert all(step.namespaces == {} for step in plan.steps if isinstance(step, Verify))
+
+
+def test_the_first_task_makes_a_namespace_and_the_others_join_it() -> None:
+    plan = Image().task(1).task(2, parent=1, net=7).task(3, parent=2, net=7).task(4, parent=2).plan()
+    assert moves(plan) == [(2, "net"), (3, "net", 2)]
+    made, joined = (step for step in plan.steps if isinstance(step, Unshare | Join))
+    assert [(wait.step, wait.rule) for wait in joined.waits] == [(made.number, "namespace-before-joined")]
+    assert places(plan, "net") == {1: 0, 2: 2, 3: 2, 4: 0}
+
+
+def test_they_come_after_the_births_and_before_the_threads() -> None:
+    plan = Image().task(1).task(2, parent=1, net=7).task(3, parent=2).thread(9, 2).plan()
+    order = [type(step) for step in plan.steps if isinstance(step, Create | Unshare | CreateThread)]
+    assert order == [Create, Create, Create, Unshare, CreateThread]
+
+
+def test_what_the_roots_namespaces_differ_in_is_made_at_once_and_inherited() -> None:
+    image = Image().task(1).task(2, parent=1, uts=5).record("net", 0, created="yes").record("uts", 0, created="yes")
+    plan = image.record("ipc", 0, created="no").plan()
+    assert moves(plan) == [(1, "uts", "net"), (2, "uts")]
+    assert isinstance(plan.steps[1], Unshare)
+    assert places(plan, "net") == {1: 1, 2: 1}
+    assert places(plan, "uts") == {1: 1, 2: 2}
+
+
+def test_who_was_not_born_below_the_root_joins_what_the_root_has_made() -> None:
+    image = Image().task(1).task(2, parent=0, session=0).task(3, parent=2, session=0).record("net", 0, created="yes")
+    plan = image.plan()
+    assert moves(plan) == [(1, "net"), (2, "net", 1), (3, "net", 1)]
+    assert places(plan, "net") == {1: 1, 2: 1, 3: 1}
+
+
+def test_a_user_namespace_of_the_root_is_told_and_not_made() -> None:
+    image = Image().task(1).record("user", 0, created="yes").record("net", 0, created="yes")
+    assert image.lost() == [(1, "user")]
+    assert moves(image.plan()) == [(1, "net")]
+    assert "the user namespace of task 1" in image.plan().uncovered
+
+
+def test_a_user_namespace_comes_before_what_it_owns_and_after_what_it_does_not() -> None:
+    image = Image().task(1).task(2, parent=1, uts=4).task(3, parent=1, user=5, uts=4, net=6).task(4, parent=1, user=5, net=6)
+    image.record("net", 6, owner=5).record("uts", 4, owner=0)
+    assert moves(image.plan()) == [(2, "uts"), (3, "uts", 2), (3, "user"), (3, "net"), (4, "user", 3), (4, "net", 3)]
+
+
+def test_an_owner_that_is_not_recorded_is_that_of_whoever_makes_the_namespace() -> None:
+    image = Image().task(1).task(2, parent=1, user=5, net=6).task(3, parent=1, net=6).task(4, parent=1, user=8, net=6)
+    assert moves(image.plan()) == [(2, "user"), (2, "net"), (3, "net", 2), (4, "net", 2), (4, "user")]
+
+
+def test_user_namespaces_nest() -> None:
+    image = Image().task(1).task(2, parent=1, user=5).task(3, parent=1, user=6).task(4, parent=1, user=7)
+    image.record("user", 5, parent=0).record("user", 6, parent=5).record("user", 7, parent=6)
+    assert moves(image.plan()) == [
+        (2, "user"),
+        (3, "user", 2),
+        (3, "user"),
+        (4, "user", 2),
+        (4, "user", 3),
+        (4, "user"),
+    ]
+
+
+def test_whoever_can_be_seen_by_most_makes_the_namespace() -> None:
+    image = Image().task(1).task(2, parent=1, net=7).task(3, 1, parent=1, net=7).task(4, 2, parent=3, net=7)
+    image.record("pid", 10, parent=0)
+    assert moves(image.plan()) == [(3, "net"), (4, "net", 3), (2, "net", 3)]
+
+
+def test_who_sees_nobody_in_the_namespace_is_told() -> None:
+    image = Image().task(1).task(2, 1, parent=1, net=7).task(3, 1, parent=1, net=7, pid=20)
+    image.record("pid", 10, parent=0).record("pid", 20, parent=0)
+    assert image.lost() == [(3, "net")]
+    plan = image.plan()
+    assert moves(plan) == [(2, "net")]
+    assert places(plan, "net") == {1: 0, 2: 2}
+    assert "the net namespace of task 3" in plan.uncovered
+
+
+def test_a_process_with_threads_gets_into_no_user_namespace_but_into_the_others() -> None:
+    image = Image().task(1).task(2, parent=1, user=5, net=6).thread(9, 2)
+    assert image.lost() == [(2, "user")]
+    assert moves(image.plan()) == [(2, "net")]
+
+
+@pytest.mark.parametrize(("what", "kind", "kept"), [("fs", "mnt", "net"), ("sysv_undo", "ipc", "mnt")])
+def test_what_would_end_sharing_is_told(what: str, kind: str, kept: str) -> None:
+    image = Image().task(1).task(2, parent=1, **{kind: 5, kept: 6}).task(3, parent=2, **{kind: 5, kept: 6})
+    image.shares(2, **{what: 3}).shares(3, **{what: 3})
+    assert image.lost() == [(2, kind), (3, kind)]
+    assert moves(image.plan()) == [(2, kept), (3, kept, 2)]
+
+
+def test_zombies_have_none() -> None:
+    plan = Image().task(1).task(2, parent=1, net=7).task(3, parent=2, state="zombie").plan()
+    assert moves(plan) == [(2, "net")]
+    assert places(plan, "net") == {1: 0, 2: 2}
+
+
+def test_two_who_wait_for_each_other_are_told() -> None:
+    """Each has a namespace of the other's user namespace, which it could have got only from a third."""
+    image = Image().task(1).task(2, parent=1, user=5, net=6, ipc=7).task(3, parent=1, user=8, net=6, ipc=7)
+    image.record("net", 6, owner=5).record("ipc", 7, owner=8)
+    assert image.lost() == [(2, "ipc")]
+
+
+@pytest.mark.parametrize("parents", [{5: 5}, {5: 6, 6: 5}, {number: number + 1 for number in range(5, 45)}])
+def test_user_namespaces_without_end_are_told(parents: dict[int, int]) -> None:
+    image = Image().task(1).task(2, parent=1, user=5)
+    for number, parent in parents.items():
+        image.record("user", number, parent=parent)
+    assert image.lost() == [(2, "user")]
+
+
+def test_a_plan_without_the_steps_does_not_prove() -> None:
+    outcome = resolve(Image().task(1).task(2, parent=1, net=7).events())
+    kept = tuple(
+        msgspec.structs.replace(step, namespaces={}) if isinstance(step, Verify) else step
+        for step in outcome.plan.steps
+        if not isinstance(step, Unshare)
+    )
+    kept = tuple(msgspec.structs.replace(step, number=number) for number, step in enumerate(kept, 1))
+    with pytest.raises(ProofFailed, match="net namespace"):
+        prove(msgspec.structs.replace(outcome.plan, steps=kept), outcome.forest)
+
+
+def test_a_plan_document_tells_who_is_together() -> None:
+    image = Image().task(1).task(2, parent=1, net=7).task(3, parent=1, net=7).record("uts", 0, created="yes")
+    plan = image.plan()
+    forest = forest_of(plan)
+    prove(plan, forest)
+    assert {int(pid): (int(kinds["net"]), int(kinds["uts"])) for pid, kinds in forest.other_namespaces.items()} == {
+        1: (0, 0),
+        2: (2, 0),
+        3: (2, 0),
+    }
+    assert planner.simulate(plan).other_namespaces == forest.other_namespaces
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_random_memberships_are_planned_proved_and_lost_only_with_a_finding(seed: int) -> None:
+    chance = random.Random(seed)
+    image = Image().task(1)
+    count = chance.randrange(2, 12)
+    outer = [1]
+    for pid in range(2, count + 2):
+        nested = chance.random() < 0.2
+        pids = (pid, 1) if nested else (pid,)
+        kinds = {kind: chance.choice([0, 0, 101, 102]) for kind in KINDS if chance.random() < 0.6}
+        image.task(*pids, parent=chance.choice(outer), **kinds, **({"pid": 200 + pid} if nested else {}))
+        if nested:
+            image.record("pid", 200 + pid, parent=0)
+            continue
+        outer.append(pid)
+        if chance.random() < 0.2:
+            image.thread(50 + pid, pid)
+    for kind in KINDS:
+        if chance.random() < 0.3:
+            image.record(kind, 0, created="yes")
+        image.record(kind, 101, parent=0 if kind == "user" else -1, owner=chance.choice([-1, 0, 101, 102]))
+    image.record("user", 102, parent=chance.choice([-1, 0, 101]))
+    outcome = resolve(image.events())
+    wanted: dict[str, dict[int, set[int]]] = {}
+    lost = set(image.lost())
+    for pid, spaces in outcome.forest.other_namespaces.items():
+        for kind, number in spaces.items():
+            if (pid, kind) not in lost:
+                wanted.setdefault(kind, {}).setdefault(number, set()).add(int(pid))
+    for kind, groups in wanted.items():
+        stated: dict[int, set[int]] = {}
+        for pid, holder in places(outcome.plan, kind).items():
+            stated.setdefault(holder, set()).add(pid)
+        if stated:
+            assert sorted(map(sorted, stated.values())) == sorted(map(sorted, groups.values()))
+        else:
+            assert set(groups) == {0}
