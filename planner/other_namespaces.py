@@ -10,7 +10,7 @@ deepest one of the chain that the namespace's owner is or lies below, for there 
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeGuard
 
 import msgspec
 
@@ -26,6 +26,8 @@ USER: Final = "user"
 ROOT: Final = NamespaceId(0)
 MOST_USER_LEVELS: Final = 32
 """User namespaces nest no deeper: create_user_ns."""
+
+UNSEEN: Final = "nobody who is in it can be seen from the task's pid namespace"
 
 Key = tuple[str, NamespaceId]
 
@@ -78,6 +80,7 @@ class OtherNamespaces:
         if self.early:
             self._inheriting = self._below_root(born)
         self._find_members()
+        self._settle_users()
         self._find_holders()
         self._order()
 
@@ -116,7 +119,7 @@ class OtherNamespaces:
             if own.get(kind) == ROOT and (kind, ROOT) in self._records and self._records[kind, ROOT].facts.get("created") == "yes"
         ]
         if USER in created:
-            self._lose(root, USER, "", "in it no process number could be chosen; it stays in that of the rebuild")
+            self._lose(root, USER, "in it no process number could be chosen; it stays in that of the rebuild")
         if self._living(root):
             self.early = tuple(kind for kind in created if kind != USER)
             self.holders.update(((kind, ROOT), root) for kind in self.early)
@@ -141,13 +144,13 @@ class OtherNamespaces:
                 if identity < 0 or (identity == ROOT and (kind not in self.early or pid in self._inheriting)):
                     continue
                 if kind == USER and threads.get(pid):
-                    self._lose(pid, kind, "", "its threads must be created with their numbers, which nobody in it may choose")
+                    self._lose(pid, kind, "its threads must be created with their numbers, which nobody in it may choose")
                 elif kind in (USER, "mnt") and pid in self._fs:
-                    self._lose(pid, kind, "", "it shares filesystem information, which ends when it enters one")
+                    self._lose(pid, kind, "it shares filesystem information, which ends when it enters one")
                 elif kind == "ipc" and pid in self._undo:
-                    self._lose(pid, kind, "", "it shares its semaphore undo list, which ends when it enters one")
+                    self._lose(pid, kind, "it shares its semaphore undo list, which ends when it enters one")
                 elif kind == USER and len(self._above(identity)) > MOST_USER_LEVELS:
-                    self._lose(pid, kind, "", f"user namespaces nest {MOST_USER_LEVELS} levels deep and no deeper")
+                    self._lose(pid, kind, f"user namespaces nest {MOST_USER_LEVELS} levels deep and no deeper")
                 else:
                     self._members.setdefault((kind, identity), []).append(pid)
 
@@ -170,15 +173,32 @@ class OtherNamespaces:
         """Return the user namespaces from the root's to `user`, only those that a task gets into."""
         found = self._chains.get(user)
         if found is None:
-            inhabited = [above for above in self._above(user) if (USER, above) in self._members]
+            inhabited = [above for above in self._above(user) if (USER, above) in self.holders]
             found = self._chains[user] = (ROOT, *inhabited[::-1])
         return found
 
     # Who makes it, and who is seen by whom.
 
+    def _settle_users(self) -> None:
+        """Decide who gets into which user namespace, the outer ones first: everything else goes by that."""
+        actors = self._cast.actors
+        keys = sorted((key for key in self._members if key[0] == USER), key=lambda key: (len(self._above(key[1])), key[1]))
+        for key in keys:
+            outer = [(USER, above) for above in self._above(key[1])[1:] if (USER, above) in self.holders]
+            seen = [self._visible[above] for above in outer]
+            members = self._members.pop(key)
+            able = [pid for pid in members if all(actors[pid].space in spaces for spaces in seen)]
+            if able:
+                self.holders[key] = self._choose(key, able)
+                self._show(self.holders[key], self._visible.setdefault(key, {}))
+                able = [pid for pid in able if actors[pid].space in self._visible[key]]
+                self._members[key] = able
+            for pid in sorted(set(members).difference(able)):
+                self._lose(pid, USER, UNSEEN)
+
     def _find_holders(self) -> None:
         for key, members in self._members.items():
-            if key[1] != ROOT:
+            if key[1] != ROOT and key[0] != USER:
                 self.holders[key] = self._choose(key, members)
         for key, holder in self.holders.items():
             if key in self._members:
@@ -261,51 +281,61 @@ class OtherNamespaces:
         made: set[Key] = {key for key in self.holders if key[1] == ROOT}
         waiting: dict[Key, list[ProcessId]] = {}
         ready = deque(left)
-        while True:
-            while ready:
-                self._advance(left[ready.popleft()], made, waiting, ready)
-            stuck = next((pid for pid, moves in left.items() if moves), None)
-            if stuck is None:
-                return
-            move = left[stuck].popleft()
-            assert isinstance(move, Enter)
-            self._lose(stuck, move.key[0], "", "who makes it waits for this task to make another")
-            ready.append(stuck)
+        self._advance(left, made, waiting, ready)
+        while any(left.values()):
+            given_up = len(self.findings)
+            for pid, own in left.items():
+                if own and self._may_give_up(own[0]):
+                    self._lose(pid, own.popleft().key[0], "who makes it waits for this task to make another")
+                    ready.append(pid)
+                    self._advance(left, made, waiting, ready)
+            assert len(self.findings) > given_up
+
+    def _may_give_up(self, move: Make | Enter) -> TypeGuard[Enter]:
+        """Tell whether a move that waits may be left out: everything else goes by who is in which user namespace.
+
+        Makers of user namespaces wait for outer ones only, so whatever waits in a ring waits for another kind somewhere.
+        """
+        return isinstance(move, Enter) and move.key[0] != USER
 
     def _advance(
         self,
-        moves: deque[Make | Enter],
+        left: dict[ProcessId, deque[Make | Enter]],
         made: set[Key],
         waiting: dict[Key, list[ProcessId]],
         ready: deque[ProcessId],
     ) -> None:
-        """Let one task do what it can."""
-        while moves:
-            move = moves[0]
-            if isinstance(move, Make):
-                self.moves.append(move)
-                made.update(move.keys)
-                for key in move.keys:
-                    ready.extend(waiting.pop(key, ()))
-            elif move.key not in made:
-                waiting.setdefault(move.key, []).append(move.pid)
-                return
-            else:
+        """Let the tasks that are ready do what they can, and those that become ready by it."""
+        while ready:
+            moves = left[ready.popleft()]
+            while moves and self._may_move(moves[0], made, waiting):
+                move = moves.popleft()
+                if isinstance(move, Make):
+                    self.moves.append(move)
+                    made.update(move.keys)
+                    for key in move.keys:
+                        ready.extend(waiting.pop(key, ()))
+                    continue
                 target = self._visible[move.key].get(self._cast.actors[move.pid].space)
                 if target is None:
-                    self._lose(move.pid, move.key[0], "", "nobody who is in it can be seen from the task's pid namespace")
+                    self._lose(move.pid, move.key[0], UNSEEN)
                 else:
                     self.moves.append(Enter(move.pid, move.key, target))
-            moves.popleft()
 
-    def _lose(self, pid: ProcessId, kind: str, recorded: str, why: str) -> None:
+    def _may_move(self, move: Make | Enter, made: set[Key], waiting: dict[Key, list[ProcessId]]) -> bool:
+        """Tell whether a move can be done, and note what it waits for otherwise."""
+        if isinstance(move, Make) or move.key in made:
+            return True
+        waiting.setdefault(move.key, []).append(move.pid)
+        return False
+
+    def _lose(self, pid: ProcessId, kind: str, why: str) -> None:
         self._lost.add((pid, kind))
         self.findings.append(
             FindingRaised(
                 code=NOT_COVERED,
                 pid=pid,
                 property=kind,
-                recorded=recorded,
                 detail=f"task {pid} does not get into its {kind} namespace: {why}",
                 because=self._cast.actors[pid].because,
             )
