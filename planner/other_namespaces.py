@@ -285,13 +285,16 @@ class OtherNamespaces:
         while any(left.values()):
             given_up = len(self.findings)
             for pid, own in left.items():
-                if own and self._may_give_up(own[0]):
-                    self._lose(pid, own.popleft().key[0], "who makes it waits for this task to make another")
+                waiting_for = own[0] if own else None
+                if waiting_for is not None and self._may_give_up(waiting_for):
+                    own.popleft()
+                    self._lose(pid, waiting_for.key[0], "who makes it waits for this task to make another")
                     ready.append(pid)
                     self._advance(left, made, waiting, ready)
             assert len(self.findings) > given_up
 
-    def _may_give_up(self, move: Make | Enter) -> TypeGuard[Enter]:
+    @staticmethod
+    def _may_give_up(move: Make | Enter) -> TypeGuard[Enter]:
         """Tell whether a move that waits may be left out: everything else goes by who is in which user namespace.
 
         Makers of user namespaces wait for outer ones only, so whatever waits in a ring waits for another kind somewhere.
