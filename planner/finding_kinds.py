@@ -329,8 +329,8 @@ OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]]
         "warning",
         "A task cannot get into its namespace of another kind than pid in a rebuild.",
         "Expect the task to be in the namespace of whoever creates it.",
-        "setns needs somebody in the namespace whom the task can see, rights over it, and in some kinds a task that shares nothing"
-        " and has no threads yet; the finding says what is missing.",
+        "setns needs somebody in the namespace whom the task can see, rights over it, and in some kinds a task that shares"
+        " nothing and has no threads yet; the finding says what is missing.",
     ),
 )
 """Kinds with another severity: code, severity, sentence, hint, documentation."""

@@ -193,7 +193,7 @@ sub obey {
 
 # The executor's book: processes by level-0 number, and who is behind a descriptor.
 my $timeout = $ENV{CRPLAN_TIMEOUT} || 30;
-my ( %living, %vectors, %hosts, %handles, @verified, %turned, %above );
+my ( %living, %vectors, %hosts, %handles, @verified, %reapers, %turned, %above );
 my %namespace = ( 0 => 0 );
 my ( $done, $root, $init, $top, $host_proc, $levels_above ) = ( 0, 0, -1, -1, 0, 0 );
 my $home = -1;
@@ -314,6 +314,7 @@ sub create {
     my $actor  = $word{by} + 0;
     my @vector = map { $_ + 0 } split m{/}, $word{as};
     refuse( $task, 'the number is used twice', 'EEXIST' ) if $vectors{$task} || $vector[0] != $task;
+    $reapers{$task} = 1 if defined $word{role} && $word{role} eq 'reaper';
     my $flags = 0;
     $flags |= $FLAGS{$_} for map { split /,/ } grep { defined } @word{qw(flags share)};
     my $exit_signal = defined $word{signal} ? $word{signal} + 0 : $SIGCHLD;
@@ -454,7 +455,7 @@ sub ready {
     my %present = map { $_ => 1 } $host_proc ? descendants() : numbers_under( '.', $wanted );
     my %checked = map { $_ => 1 } @verified;
     for my $task ( sort { $a <=> $b } keys %{ { %present, %checked } } ) {
-        refuse( $task, 'is there and was not verified', 'differs' ) unless $checked{$task};
+        refuse( $task, 'is there and was not verified', 'differs' ) unless $checked{$task} || $reapers{$task};
         refuse( $task, 'was verified and is gone',      'differs' ) unless $present{$task};
     }
     refuse( $wanted, 'the root is not there', 'ESRCH' ) unless $checked{$wanted};

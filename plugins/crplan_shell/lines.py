@@ -72,6 +72,7 @@ def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
             words += ["flags", ",".join(flags)] * bool(flags)
             words += ["share", ",".join(sorted(step.share))] * bool(step.share)
             words += ["signal", str(exit_signal)] * (exit_signal != SIGCHLD)
+            words += ["role", "reaper"] * (processes[subject].role == "reaper")
         case CreateThread():
             words = ["thread", str(subject), "as", _slashed(processes[subject].pids), "by", str(step.actor)]
         case SetSession():
