@@ -152,6 +152,7 @@ def build(state: State) -> tuple[Kernel, list[Process]]:
             spaces[task.space] = Namespace(root)
         space = spaces[task.space]
         process = Process(space, 17)
+        process.others = kernel.outside.others
         if task.space == index:
             space.init = process
         process.pid = _pid(index + 1, space, task.space == index, process)

@@ -9,6 +9,7 @@ from planner.pipeline import resolve
 from planner.planning import decide
 from planner.rules import RULES
 from planner.testing.forests import events, forest
+from tests.images import Image
 from tests.stories import happens, helpers, plan, rules, told
 from tests.trials import image_of, planned, random_history
 
@@ -135,6 +136,8 @@ def test_every_rule_of_a_plan_is_explained_and_every_rule_is_used() -> None:
                 used |= rules(planned(image_of(random_history(f"rule {seed}", profile, 100))).plan)
             except Contradiction:
                 continue
+    apart = Image().task(1).task(2, parent=1, user=5, net=6).task(3, parent=1, net=6).record("uts", 0, created="yes")
+    used |= rules(apart.plan())
     assert used - RULES.keys() == set()
     assert RULES.keys() - used == set()
 
