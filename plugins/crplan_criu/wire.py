@@ -22,6 +22,12 @@ Fields = dict[str, Value]
 MAX_VARINT: Final = 10
 """Bytes of the longest varint, 64 bits in groups of 7."""
 
+MAX_TAG: Final = 5
+"""Bytes of the longest tag, 32 bits in groups of 7."""
+
+HIGHEST_TAG: Final = 0xFFFFFFFF
+"""A tag has 32 bits: three of wire type and 29 of field number."""
+
 
 class WireError(ValueError):
     """The bytes are no protobuf message; the text says what is wrong, and the caller knows where."""
@@ -91,7 +97,10 @@ def decode(message: Message, data: bytes, unknown: dict[str, int]) -> Fields:
         tag = data[at]
         at += 1
         if tag >= 0x80:
-            tag, at = varint(data, at - 1, end)
+            begin = at - 1
+            tag, at = varint(data, begin, end)
+            if at - begin > MAX_TAG:
+                raise WireError(f"a tag of {at - begin} bytes, and none has more than {MAX_TAG}")
         wire = tag & 7
         if wire == 0:
             if at >= end:
@@ -116,8 +125,8 @@ def decode(message: Message, data: bytes, unknown: dict[str, int]) -> Fields:
                 raise WireError("a fixed-size number runs past the end of the message")
         else:
             raise WireError(f"wire type {wire} does not occur in CRIU images")
-        if tag < 8:
-            raise WireError("field number 0 does not exist")
+        if not 8 <= tag <= HIGHEST_TAG:
+            raise WireError(f"field number {tag >> 3} does not exist")
         known = by_tag.get(tag)
         if known is None:
             unknown[message.name] = unknown.get(message.name, 0) + 1
