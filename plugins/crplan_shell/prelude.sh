@@ -19,8 +19,10 @@ complain() {
     printf 'crplan: %s\n' "$1" >&2
 }
 
-# Closing the pipe ends the agent, and with it every process that it made.
+# Closing the pipe ends the agent, and with it every process that it made. All is said by now; what a shell would add about an
+# agent that was killed is noise.
 finish() {
+    exec 2>/dev/null
     trap '' TERM INT HUP
     trap - EXIT
     exec 3>&- 4<&-
