@@ -5,7 +5,6 @@ namespace, a session and a group, and the births that `planner.births` decides: 
 group that the creator is in at that moment. The executor is actor 0: it stands at level -1, above everything.
 """
 
-from planner.findings import Finding
 from planner.forest import Contradiction, Forest, Namespace
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
 from planner.plans import Role
@@ -92,7 +91,6 @@ class Cast:
         self.forest = forest
         self.spaces: dict[NamespaceId, Namespace] = dict(forest.namespaces)
         self.actors: dict[ProcessId, Actor] = {}
-        self.findings: list[Finding] = []
         self.root = forest.root
         self.leader_spaces: dict[ProcessId, NamespaceId] = {}
         self.moves: dict[ProcessId, list[ProcessId]] = {}

@@ -189,7 +189,9 @@ def _unzstd(blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
         def read(self, size: int) -> bytes:
             return next(blocks, b"")
 
-    reader = zstandard.ZstdDecompressor(max_window_size=WINDOW).stream_reader(Joined(), read_size=BLOCK, read_across_frames=True)  # type: ignore[arg-type]
+    decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW)
+    # The library asks for a whole file and calls `read` alone.
+    reader = decompressor.stream_reader(Joined(), read_size=BLOCK, read_across_frames=True)  # type: ignore[arg-type]
     while True:
         try:
             output = reader.read(BLOCK)

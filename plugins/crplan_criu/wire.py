@@ -147,14 +147,14 @@ def _store(fields: Fields, field: Field, how: str, value: int | bytes) -> None:
         before = fields.get(field.name)
         fields[field.name] = before + value if isinstance(before, bytes) and isinstance(value, bytes) else value
     elif how == "append":
-        fields.setdefault(field.name, []).append(value)  # type: ignore[union-attr,arg-type]
+        fields.setdefault(field.name, []).append(value)  # type: ignore[union-attr,arg-type]  # a list, by `how`
     elif isinstance(value, bytes):
         elements: list[int] = []
         at = 0
         while at < len(value):
             element, at = varint(value, at, len(value))
             elements.append(_convert(element, field.kind))
-        fields.setdefault(field.name, []).extend(elements)  # type: ignore[union-attr,arg-type]
+        fields.setdefault(field.name, []).extend(elements)  # type: ignore[union-attr,arg-type]  # as above
 
 
 def number(fields: Fields, name: str, missing: int = 0) -> int:
