@@ -214,11 +214,12 @@ class _Births:
 
     def _circle(self, actor: Actor, above: ProcessId) -> Contradiction:
         target = self.cast.actors[above]
+        child = self.sessions.witnesses.get((actor.pid, above))
         return Contradiction(
             "session-not-below",
             f"task {above} has a child in session {actor.session}, so that session's leader {actor.pid} must have been below it "
             f"once, and it cannot have been",
-            (*actor.because, *target.because),
+            dict.fromkeys((*actor.because, *target.because, *(child.because if child is not None else ()))),
             above,
         )
 

@@ -1,11 +1,12 @@
 """Groups that can only be inherited: who must have been in which group when it created whom.
 
 A group is inherited at the clone or set by setpgid, and setpgid looks numbers up in the caller's namespace. So a task joins a
-group that it can see by itself, whenever the group has a member; a group without a number in the task's namespace it must be
-born in. That is a demand on the creator: it sees the group and joins it, or a helper of it does (a sibling made with
-CLONE_PARENT then has the right parent), or it cannot see the group either and must itself have been born in it, and so on
-upwards. The outermost creator that is asked stands in the namespace of the session's leader, which sees every group of the
-session, or is the executor, whose own group is the one outside.
+group that it can see by itself, whenever the group has a member. Into a group without a number in the task's namespace its
+parent can put it, if that stands above the namespace and in the session; children that the task has by then do not move along.
+Any other task must be born in such a group. That is a demand on the creator: it sees the group and joins it, or a helper of it
+does (a sibling made with CLONE_PARENT then has the right parent), or it cannot see the group either and must itself have been
+born in it, and so on upwards. The outermost creator that is asked stands in the namespace of the session's leader, which sees
+every group of the session, or is the executor, whose own group is the one outside.
 
 A process is born in one group only. To a second one that it cannot see, only a parent above its namespace can move it. An init
 that is asked for a second one is spared: a helper that was born in that group enters the init's namespace, creates the child and
@@ -27,7 +28,7 @@ def settle_groups(cast: Cast) -> None:
     for actor in cast.actors.values():
         if actor.group in (ANY, actor.pid) or actor.session == actor.pid:
             continue
-        if actor.group == OUTSIDE or not _sees(cast, actor, actor.group):
+        if actor.group == OUTSIDE or not (_sees(cast, actor, actor.group) or _can_be_moved(cast, actor, actor.group)):
             add = demands.appendleft if actor.group == OUTSIDE else demands.append
             add((actor, actor.group, None))
     if demands:
@@ -70,6 +71,21 @@ def cast_anchors(cast: Cast) -> None:
 def _sees(cast: Cast, actor: Actor, group: ProcessId) -> bool:
     """Tell whether a group has a number in an actor's namespace."""
     return group != OUTSIDE and cast.covers(actor.space, cast.space_of(group))
+
+
+def _can_be_moved(cast: Cast, actor: Actor, group: ProcessId) -> bool:
+    """Tell whether the parent at birth, which stays the parent, can put `actor` into a group that it cannot see itself."""
+    if group == OUTSIDE or cast.birth_parent(actor) != actor.parent:
+        return False
+    parent = cast.actors.get(actor.parent)
+    if parent is None:
+        return actor.session == OUTSIDE
+    return _stands_above(cast, parent, actor) and parent.session == actor.session and _sees(cast, parent, group)
+
+
+def _stands_above(cast: Cast, parent: Actor, actor: Actor) -> bool:
+    """Tell whether a process lives in a pid namespace that encloses that of `actor`, and is not the same."""
+    return parent.space != actor.space and cast.covers(parent.space, actor.space)
 
 
 class _Settling:
@@ -218,6 +234,31 @@ def help_into_group(cast: Cast, actor: Actor, group: ProcessId, space: Namespace
     return helper
 
 
+def leave_to_helper(cast: Cast, helper: Actor, children: list[Actor]) -> bool:
+    """Have a helper that would join a group to create `children` in it put them into that group in the end instead.
+
+    They are then its own children until it dies, so that neither it nor they have to wait for the group to be made. That takes a
+    helper and a parent above the children's namespace, and children that bear nobody who needs the group. Tells whether it is so.
+    """
+    group = helper.group
+    parent = cast.actors.get(children[0].parent)
+    if parent is None or helper.space != parent.space or helper.adopter not in (ANY, parent.pid):
+        return False
+    served = {child.pid for child in children}
+    if any(child.parent != parent.pid or child.group != group or not _stands_above(cast, parent, child) for child in children):
+        return False
+    if any(child.sibling and cast.birth_parent(child) != parent.pid for child in children):
+        return False
+    if any(actor.creator in served and actor.birth_group == group for actor in cast.actors.values()):
+        return False
+    helper.adopter = parent.pid
+    helper.group = ANY
+    for child in children:
+        child.sibling = False
+        child.birth_group = ANY
+    return True
+
+
 def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
     """See to it that the parent at birth can move `actor` to a group that it cannot see itself; raises Contradiction.
 
@@ -229,7 +270,7 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
     if parent is None:
         if session == OUTSIDE != group:
             return
-    elif parent.space != actor.space and cast.covers(parent.space, actor.space) and _sees(cast, parent, group):
+    elif _stands_above(cast, parent, actor) and _sees(cast, parent, group):
         if session in (parent.session, ANY):
             return
         if actor.creator == actor.parent and not actor.sibling:

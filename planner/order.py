@@ -12,7 +12,7 @@ import msgspec
 
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
-from planner.groups import help_into_group, leads_group
+from planner.groups import help_into_group, leads_group, leave_to_helper
 from planner.identity import OUTSIDE, ProcessId
 
 Key = tuple[ProcessId, int]
@@ -208,7 +208,7 @@ class Order:
             self._help_children(self.cast.joining.intersection(joins))
             self.cast.joining.difference_update(joins)
             return True
-        if self._part_helpers(stuck):
+        if self._part_helpers(stuck) or self._leave_to_helpers(stuck):
             return True
         held = [actors[pid] for pid, index in stuck if not index and actors[pid].rule != "window-helper"]
         held = [actor for actor in held if (actor.creator, self._stage(actor) + 1) in left and actor.creator in actors]
@@ -241,6 +241,17 @@ class Order:
                     child.creator = twin.pid
                 parted = True
         return parted
+
+    def _leave_to_helpers(self, stuck: list[Key]) -> bool:
+        """Let helpers that wait for a group put their children into it in the end, where they can; tell whether any were."""
+        actors = self.cast.actors
+        waiting = {pid for pid, index in stuck if index and actors[pid].rule == "group-helper"}
+        served: dict[ProcessId, list[Actor]] = {}
+        for actor in actors.values():
+            if actor.creator in waiting:
+                served.setdefault(actor.creator, []).append(actor)
+        left = [pid for pid, children in served.items() if leave_to_helper(self.cast, actors[pid], children)]
+        return bool(left)
 
     def _help_children(self, late: set[ProcessId]) -> None:
         """Cast helpers for children that must inherit a group from creators which join it too late."""

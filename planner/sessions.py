@@ -40,6 +40,8 @@ class Sessions:
         """For a leader, the processes that it must be born below, in the order in which they were demanded."""
         self.stand_in_parent: dict[ProcessId, ProcessId] = {}
         """For a dead leader, the parent that it must share with members."""
+        self.witnesses: dict[tuple[ProcessId, ProcessId], Actor] = {}
+        """For a leader and who it must be born below, the member that is the reason; the same for a parent to be shared."""
         self.born_late: list[ProcessId] = []
         """Leaders in reverse order of birth, as far as that was decided."""
         self._open: dict[ProcessId, dict[ProcessId, list[ProcessId]]] = {}
@@ -69,6 +71,9 @@ class Sessions:
         if self._open:
             self._peeling = _Peeling(self, self._open)
             self._peeling.run()
+        for leader, demands in self.below.items():
+            if leader in self.stand_in_parent:
+                raise self._elsewhere(leader, demands[0], self.stand_in_parent[leader])
 
     def _demand(self, actor: Actor, session: ProcessId) -> None:
         """Have `actor` born in `session`, and pass on what that demands."""
@@ -90,7 +95,7 @@ class Sessions:
             assert parent is not None
             self.set_birth_session(parent, session, actor)
         elif mode == "below":
-            self.put_below(session, actor.parent)
+            self.put_below(session, actor.parent, actor)
         elif mode == "sibling":
             self._share_parent(session, actor)
 
@@ -145,11 +150,12 @@ class Sessions:
         if leader.parent != ANY:
             self._demand(leader, session)
 
-    def put_below(self, leader: ProcessId, above: ProcessId) -> None:
-        """Have a session leader born below `above`."""
+    def put_below(self, leader: ProcessId, above: ProcessId, child: Actor) -> None:
+        """Have a session leader born below `above`, whose child `child` is in that session."""
         demands = self.below.setdefault(leader, [])
         if above not in demands:
             demands.append(above)
+            self.witnesses[leader, above] = child
             if self._peeling is not None:
                 self._peeling.order_below(above, leader)
 
@@ -159,6 +165,7 @@ class Sessions:
         leader = cast.actors.get(session)
         if leader is not None and not cast.is_init(leader):
             if leader.parent == ANY:
+                self.witnesses.setdefault((session, actor.parent), actor)
                 if self.stand_in_parent.setdefault(session, actor.parent) == actor.parent:
                     return
             elif leader.parent == actor.parent:
@@ -170,6 +177,18 @@ class Sessions:
             f"sibling can have created it, and the leader does not have that parent",
             (*actor.because, *(leader.because if leader is not None else ())),
             actor.pid,
+        )
+
+    def _elsewhere(self, leader: ProcessId, above: ProcessId, shared: ProcessId) -> Contradiction:
+        """Explain that a dead leader's parent was outside, or above its pid namespace, so that it was below nobody inside."""
+        member, child = self.witnesses[leader, shared], self.witnesses[leader, above]
+        where = "outside the image" if shared == OUTSIDE else f"task {shared}, above its pid namespace"
+        return Contradiction(
+            "session-not-below",
+            f"task {above} has child {child.pid} in session {leader}, so that session's leader must have been below it once; "
+            f"and task {member.pid} can only have been created beside that leader, whose parent was {where}",
+            (*member.because, *child.because, *self.cast.actors[above].because),
+            above,
         )
 
     def _session_of(self, pid: ProcessId) -> ProcessId:
@@ -263,7 +282,7 @@ class _Peeling:
             if window:
                 sessions.set_birth_session(leader, session, self.cast.actors[children[0]])
             else:
-                sessions.put_below(session, pid)
+                sessions.put_below(session, pid, self.cast.actors[children[0]])
             self._push(session)
         self.done.add(pid)
         sessions.born_late.append(pid)

@@ -115,8 +115,8 @@ MOST_CANDIDATES = 64
 def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[NamespaceId, Pids]:
     """Find the namespace of a dead group leader: below its session's leader, and best for the members that cannot see it.
 
-    A member that does not see the group must have been born in it, which is easy where its parent is an init or stands outside
-    its namespace, and else a demand on the parent. An init whose group is led from its own namespace could never end (rule
+    A member that does not see the group must have been born in it, which is easy where its parent is an init or sees the group
+    from outside, and else a demand on the parent. An init whose group is led from its own namespace could never end (rule
     "init-trap" of the kernel), so a group with such a member was led elsewhere.
     """
     known, complete = _known(cast, number)
@@ -152,13 +152,14 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
 
 
 def _burden(cast: Cast, number: ProcessId, members: list[Actor], space: NamespaceId) -> tuple[int, int]:
-    """Count the members that a leader in `space` would ask of their parents, and those to be born in the group."""
+    """Count members whose parents must have been in the group, were it led in `space`, and members that would not see it."""
     asked = blind = 0
     for member in members:
         if not cast.covers(member.space, space):
             blind += 1
             parent = cast.actors.get(member.parent)
-            if parent is not None and parent.space == member.space and parent.group != number and not cast.is_init(parent):
+            helpless = parent is not None and not cast.covers(parent.space, space) and not cast.is_init(parent)
+            if helpless and parent is not None and parent.group != number:
                 asked += 1
     return asked, blind
 

@@ -47,11 +47,39 @@ def test_a_group_without_a_number_in_the_namespace_is_inherited() -> None:
     assert not any("joins 2" in line and not line.startswith("2 ") for line in told(made))
 
 
-def test_a_creator_elsewhere_has_a_helper_that_joins_and_creates() -> None:
+def test_a_nested_init_is_put_into_a_group_that_its_creator_is_not_in() -> None:
     made = plan("@1:0 1 3:1//3 2.1:1//3@1")
+    assert helpers(made) == []
+    assert happens(made, "1 creates 2 as an init", "1 puts 2 into 3")
+    assert waits_of(made, "1 puts 2 into 3") == {"3 joins 3": "group-before-member"}
+
+
+def test_a_creator_that_is_not_in_the_group_has_a_helper_that_joins_and_creates() -> None:
+    """Whoever is born in the nested namespace must inherit the group, so that the init has to have it from birth."""
+    made = plan("@1:0 1 3:1//3 2.1:1//3@1 4.2:2//3@1")
     (helper,) = helpers(made)
-    assert happens(made, f"{helper} joins 3", f"{helper} creates 2 as an init as a sibling", f"{helper} ends")
+    assert happens(made, f"{helper} joins 3", f"{helper} creates 2 as an init as a sibling", "2 creates 4", f"{helper} ends")
     assert rule_of(made, f"1 creates {helper}") == "group-helper"
+
+
+def test_inits_in_each_others_group_are_moved_there_by_their_parent() -> None:
+    """Neither can be born in a group that the other has yet to make, and neither sees the other's."""
+    made = plan("@1:0 @2:0 1:0/0/1 2.1:1/0/3@1 3.1:1/0/2@2")
+    (anchor,) = helpers(made)
+    assert happens(made, "2 joins 2", f"2 creates {anchor}", "1 puts 2 into 3", "1 puts 3 into 2", f"{anchor} ends")
+
+
+def test_where_the_parent_has_left_their_session_helpers_move_them() -> None:
+    made = plan("@1:0 @2:0 1:0/1/1 2.1:1/0/3@1 3.1:1/0/2@2")
+    movers = [process.pid for process in made.processes if process.role == "helper" and len(process.pids) == 1]
+    assert len(movers) == 2
+    assert happens(made, "1 setsid", f"{movers[0]} puts 2 into 3", f"{movers[1]} puts 3 into 2")
+
+
+def test_the_executor_moves_an_init_whose_parent_is_outside() -> None:
+    made = plan("@1:0 @2:0 1:0/0/1 2.1:0/0/3@1 3.1:1/0/2@2")
+    assert happens(made, "3 joins 3", "0 puts 2 into 3")
+    assert rule_of(made, "0 puts 2 into 3") == "group-by-parent"
 
 
 def test_without_an_invisible_group_no_helper_joins() -> None:

@@ -16,16 +16,6 @@ from planner.pipeline import resolve
 from planner.testing.forests import events
 from tests.exhaustive import Shape, candidates, canonical, reached, text_of
 
-KNOWN = {
-    ("4 tasks on one level, in their sessions' groups", "not planned and not refused"): 36,
-    ("3 tasks on two levels", "reached and refused"): 14,
-}
-"""How many shapes fail for a known reason; entries go when the planner is mended.
-
-The 36: a dead leader with a member whose parent is outside and another below a living task is not reachable, and is found so by
-the proof alone. The 14: two nested inits in each other's group, of which one has to be moved by its parent outside.
-"""
-
 
 def verdict(shape: Shape) -> str:
     """Return "" where a shape is planned, else the code of the contradiction, or what went wrong."""
@@ -91,10 +81,7 @@ def judge(name: str, shapes: set[Shape], found: set[Shape]) -> dict[Shape, str]:
         f"{len(planned - found)} were planned beyond the search's bound"
     )
     for words, wrong in (("reached and refused", refused), ("not planned and not refused", broken), ("a trap", trapped)):
-        known = KNOWN.get((name, words), 0)
-        assert len(wrong) == known, f"{len(wrong)} {words}, {known} known:\n" + "\n".join(
-            f"{text_of(shape)}   {said[shape]}" for shape in wrong[:10]
-        )
+        assert not wrong, f"{len(wrong)} {words}:\n" + "\n".join(f"{text_of(shape)}   {said[shape]}" for shape in wrong[:10])
     return said
 
 

@@ -57,6 +57,12 @@ def test_of_two_namespaces_the_one_is_taken_where_the_number_is_free() -> None:
     assert made.process_table()[5].namespace == 3  # type: ignore[index]
 
 
+def test_of_two_namespaces_the_one_is_taken_that_asks_less_of_parents() -> None:
+    """Led in the first, the group would be out of sight for 98, whose child would have to inherit it."""
+    made = plan("@1:0 @2:0 @3:2 !130.97.. 1 103.1:1@1 55.101:1//130@1 33.1:1@2 83.54:33//130@2 98.16:33@2 86.114.1:98//130@3")
+    assert happens(made, "1 puts 55 into 130", "83 joins 130", "98 puts 86 into 130")
+
+
 def test_a_dead_init_whose_namespace_is_gone_led_a_group() -> None:
     """A member outside keeps the number; the namespace is made again and ends with its init."""
     made = plan("!5.1.. 1 7:1//5")

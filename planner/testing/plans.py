@@ -141,6 +141,24 @@ def entered_from_outside() -> Plan:
     return draft.plan(1)
 
 
+def moved_from_outside() -> Plan:
+    """Tasks that their parent outside, the executor, puts into a group: one of its own and a nested init that a sibling made."""
+    draft = with_init("moved from outside")
+    draft.enter(0, 1)
+    draft.create(0, 30)
+    draft.create(30, 31)
+    nested = draft.create(30, 40, 1, new_namespace=True, sibling=True)
+    lead = draft.setpgid(31, 31, 31)
+    draft.enter(0, 0)
+    draft.setpgid(0, 30, 31, after=(lead,))
+    draft.setpgid(0, 40, 31, after=(lead, nested))
+    draft.verify(1, 0, 1, 1)
+    draft.verify(30, 0, 31, 0)
+    draft.verify(31, 30, 31, 0)
+    draft.verify(40, 0, 31, 0)
+    return draft.plan(1)
+
+
 def entered_from_inside() -> Plan:
     """A task that enters a namespace one and two levels below, has children there, and goes back for one of its own."""
     draft = with_init("entered from inside")
@@ -558,6 +576,7 @@ PLANS: Final[dict[str, Callable[[], Plan]]] = {
         crossed_groups,
         nested_namespaces,
         entered_from_outside,
+        moved_from_outside,
         entered_from_inside,
         siblings,
         adopted_by_init,

@@ -151,10 +151,15 @@ def _shared(step: Create, what: str) -> tuple[str, ...]:
 
 
 def _seen(step: SetGroup, actor: Process | None, pid: ProcessId, table: dict[ProcessId, Process]) -> int:
-    """Return the number of a process in the actor's namespace: setpgid takes 0 for the caller, so 0 must never be passed."""
+    """Return the number of a process in the actor's namespace: setpgid takes 0 for the caller, so 0 must never be passed.
+
+    The executor, which knows only outer numbers, looks up those that stand for the level-0 numbers given here.
+    """
     process = table.get(pid)
     if actor is None:
-        raise CannotEmit(f"task {step.target} would get its group from the executor, who has no number for group {step.group}")
+        if process is None:
+            raise CannotEmit(f"the executor would put task {step.target} into group {step.group}, for which it has no number")
+        return int(pid)
     number = seen_by(actor_level(actor), process.pids) if process else (int(pid) if len(actor.pids) == 1 else 0)
     if not number:
         raise CannotEmit(f"task {step.target} would be put into group {step.group}, which task {step.actor} cannot see")

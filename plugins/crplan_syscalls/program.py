@@ -8,7 +8,7 @@ from crplan_syscalls.calls import Call, calls, namespace_flag
 from crplan_syscalls.names import NAMESPACES, flags_text, plain_text, signal_text
 from planner.hookspecs import CannotEmit
 from planner.identity import ProcessId
-from planner.plans import AnyStep, Enter, Plan, Process, Verify, set_tid
+from planner.plans import AnyStep, Enter, Plan, Process, SetGroup, Verify, set_tid
 
 BEFORE: Final = ("plan.h",)
 AFTER: Final = ("kernel.c", "board.c", "namespaces.c", "actor.c", "proc.c", "verify.c", "memory.c", "watch.c", "program.c")
@@ -132,6 +132,8 @@ def _step_line(
         a = flags_text(what.flags)
     elif what.op == "JOIN":
         b = flags_text(what.flags)
+    elif isinstance(step, SetGroup) and not step.actor:
+        b = str(rows[step.group])
     if isinstance(step, Verify):
         a, b, c = str(step.parent), str(step.group), step.session
         d = step.status if step.zombie else -1

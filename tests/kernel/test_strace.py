@@ -87,13 +87,22 @@ def trace(plan: Plan, directory: Path) -> Traces:
 
 
 def by_level_0(traces: Traces) -> Traces:
-    """Name the traced processes by their level-0 number; those that clone3 did not create are the program's own threads."""
+    """Name processes by their level-0 number, where the executor names them, too.
+
+    Those that clone3 did not create are the program's own threads.
+    """
     numbers = {0: 0}
     for lines in traces.values():
         for line in lines:
             if created := CREATED.search(line):
                 numbers[int(created[3] or created[2])] = int(created[1].split(",")[-1])
-    return {numbers[process]: lines for process, lines in traces.items() if process in numbers}
+
+    def inside(match: re.Match[str]) -> str:
+        return f"setpgid({numbers[int(match[1])]}, {numbers[int(match[2])]})"
+
+    named = {numbers[process]: lines for process, lines in traces.items() if process in numbers}
+    named[0] = [re.sub(r"^setpgid\((\d+), (\d+)\)", inside, line) for line in named[0]]
+    return named
 
 
 def plan_lines(lines: list[str], executor: bool) -> Iterator[str]:

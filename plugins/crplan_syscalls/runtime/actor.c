@@ -175,6 +175,8 @@ static long perform(unsigned number, const char **what)
 		return result < 0 ? result : 0;
 	case SETPGID:
 		*what = "setpgid";
+		if (!step->actor)
+			return CALL2(SYS_setpgid, outside_number(step->subject), outside_number((unsigned)step->b));
 		return CALL2(SYS_setpgid, step->a, step->b);
 	case SUBREAPER:
 		*what = "prctl(PR_SET_CHILD_SUBREAPER)";
