@@ -92,6 +92,12 @@ class _Settling:
     def __init__(self, cast: Cast, demands: deque[_Demand]) -> None:
         self.cast = cast
         self.demands = demands
+        self.spared: deque[tuple[Actor, ProcessId, Actor]] = deque()
+        """What inits are asked for by children that somebody else could create: it comes last."""
+        self.own = {actor.pid: group for actor, group, _ in demands}
+        """The group that each task must be born in for its own sake."""
+        self.vain: set[tuple[ProcessId, ProcessId]] = set()
+        """Processes, with a group that neither they nor those above them can be born in, because they need another."""
         self.makers = leads_group(cast)
         self.helpers: dict[tuple[ProcessId, ProcessId, bool, bool, NamespaceId, ProcessId], Actor] = {}
         self.twins: dict[tuple[ProcessId, ProcessId], Actor] = {}
@@ -100,30 +106,56 @@ class _Settling:
         self.served = Counter(actor.creator for actor in cast.actors.values())
 
     def run(self) -> None:
-        while self.demands:
-            actor, group, child = self.demands.popleft()
-            if actor.birth_group == group:
+        """Meet all demands; raises Contradiction."""
+        while self.demands or self.spared:
+            if self.demands:
+                self._meet(*self.demands.popleft())
                 continue
-            if actor.birth_group != ANY:
-                self._spare(actor, group, child)
-                continue
-            actor.birth_group = group
-            self._ask_creator(actor, group)
+            init, group, child = self.spared.popleft()
+            if init.birth_group == group or (init.birth_group == ANY and self._can_be_born_in(init, group)):
+                self._meet(init, group, child)
+            else:
+                self._leave_to_another(init, group, child)
         if self.cast.moves:
             for actor in self.cast.actors.values():
                 creator = self.cast.actors.get(actor.creator)
                 if creator is not None and creator.pid in self.cast.moves and not actor.stage:
                     actor.early = actor.early or actor.birth_group == creator.birth_group != ANY
 
-    def _demand(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
-        """Note that `actor` must be born in `group`; the group outside goes first, since nobody can be moved into it.
+    def _meet(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
+        """Have `actor` be born in `group`, or moved to it."""
+        if actor.birth_group == ANY:
+            actor.birth_group = group
+            self._ask_creator(actor, group)
+        elif actor.birth_group != group:
+            self._move(actor, group, child)
 
-        Not so for an init: it can be spared what its children demand, and not its own group.
+    def _demand(self, actor: Actor, group: ProcessId, child: Actor) -> None:
+        """Note that `actor` must be born in `group`, because of `child`.
+
+        What somebody else can do for an init comes last, and the group outside first, since nobody can be moved into it.
         """
-        if group == OUTSIDE and not self.cast.is_init(actor):
+        cast = self.cast
+        if cast.is_init(actor) and not cast.covers(actor.space, cast.space_of(child.birth_session)):
+            self.spared.append((actor, group, child))
+        elif group == OUTSIDE:
             self.demands.appendleft((actor, group, child))
         else:
             self.demands.append((actor, group, child))
+
+    def _can_be_born_in(self, init: Actor, group: ProcessId) -> bool:
+        """Tell whether no creator above `init`, up to one that sees the group, needs another group at its own birth."""
+        actors = self.cast.actors
+        asked: list[tuple[ProcessId, ProcessId]] = []
+        here = actors.get(init.creator)
+        while here is not None and not _sees(self.cast, here, group) and here.birth_group != group:
+            key = (here.pid, group)
+            asked.append(key)
+            if key in self.vain or here.birth_group != ANY or self.own.get(here.pid, group) != group:
+                self.vain.update(asked)
+                return False
+            here = actors.get(here.creator)
+        return True
 
     def _ask_creator(self, actor: Actor, group: ProcessId) -> None:
         """See to it that the creator of `actor` is in `group` when it creates it."""
@@ -199,22 +231,23 @@ class _Settling:
             actor.early = False
             actor.sibling = True
 
-    def _spare(self, creator: Actor, group: ProcessId, child: Actor | None) -> None:
-        """Serve a second group, which `creator` was not born in: somebody else creates `child`, or the outer parent moves it."""
+    def _move(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
+        """Serve a second group, which `actor` was not born in: its outer parent moves it."""
         cast = self.cast
-        if child is None or not cast.is_init(creator) or cast.covers(creator.space, cast.space_of(child.birth_session)):
-            if child is not None:
-                child.early = False
-                moves = cast.moves.setdefault(creator.pid, [])
-                if group not in moves:
-                    moves.append(group)
-                child.stage = moves.index(group) + 1
-                if creator.group not in (ANY, group, creator.pid) and not _sees(cast, creator, creator.group):
-                    give_outer_parent(cast, creator, creator.group)
-            give_outer_parent(cast, creator, group)
-            return
-        helper = cast.add_helper(child.birth_session, creator.space, child.birth_session, "orphan-helper", child)
-        helper.adopter = creator.pid
+        if child is not None:
+            child.early = False
+            moves = cast.moves.setdefault(actor.pid, [])
+            if group not in moves:
+                moves.append(group)
+            child.stage = moves.index(group) + 1
+            if actor.group not in (ANY, group, actor.pid) and not _sees(cast, actor, actor.group):
+                give_outer_parent(cast, actor, actor.group)
+        give_outer_parent(cast, actor, group)
+
+    def _leave_to_another(self, init: Actor, group: ProcessId, child: Actor) -> None:
+        """Have a helper in `group` enter the namespace of `init` and create `child`, which the init adopts."""
+        helper = self.cast.add_helper(child.birth_session, init.space, child.birth_session, "orphan-helper", child)
+        helper.adopter = init.pid
         self.served[helper.pid] = 1
         child.creator = helper.pid
         child.early = child.sibling = False

@@ -108,6 +108,13 @@ def test_an_init_with_children_in_several_invisible_groups_adopts_them() -> None
     assert any(step.rule == "session-enters" for step in plan(text).steps)
 
 
+def test_an_init_is_not_asked_for_a_group_that_somebody_above_it_cannot_have_been_in() -> None:
+    """9 is in group 1 from birth, so that 157 cannot have been born in the group outside; the executor enters and creates 7."""
+    made = plan("@1:0 @2:1 @3:2 1:0/0/1 72.1:1@1 9.2:72@1 8.9:72//8@1 157.3.1:9//8@2 7.6.4.1:157//0@3")
+    (helper,) = helpers(made)
+    assert happens(made, "9 creates 157 as an init", f"0 creates {helper}", f"{helper} creates 7 as an init", "9 puts 157 into 8")
+
+
 def test_another_task_is_born_in_one_group_only() -> None:
     with pytest.raises(Contradiction) as refusal:
         resolve(events("@1:0 1 3:1//3 4:1//4 2.1:1@1 5.2:2//5@1 6.3:5//3@1 7.4:5//4@1"))
