@@ -5,6 +5,8 @@ namespace, a session and a group, and the births that `planner.births` decides: 
 group that the creator is in at that moment. The executor is actor 0: it stands at level -1, above everything.
 """
 
+from collections.abc import Mapping
+
 from planner.forest import Contradiction, Forest, Namespace
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
 from planner.plans import Role
@@ -86,9 +88,15 @@ class Actor:
 class Cast:
     """All actors of one rebuild by number, and the pid namespaces that they live in."""
 
-    def __init__(self, forest: Forest) -> None:
-        """Take the image's tasks, and a reaper above a root that is not number 1; raises Contradiction for outer facts."""
+    def __init__(self, forest: Forest, passed_over: Mapping[ProcessId, int] | None = None) -> None:
+        """Take the image's tasks, and a reaper above a root that is not number 1; raises Contradiction for outer facts.
+
+        `passed_over` says for dead group leaders how many of the places that they could have lived in were found wanting.
+        """
         self.forest = forest
+        self.passed_over = passed_over or {}
+        self.places: dict[ProcessId, int] = {}
+        """How many pid namespaces each dead group leader could have lived in."""
         self.spaces: dict[NamespaceId, Namespace] = dict(forest.namespaces)
         self.actors: dict[ProcessId, Actor] = {}
         self.root = forest.root
@@ -211,6 +219,22 @@ class Cast:
         while actor.sibling:
             actor = self.actors[actor.creator]
         return actor.creator
+
+    def can_be_moved(self, actor: Actor, group_space: NamespaceId) -> bool:
+        """Tell whether the parent at birth, which stays the parent, can put `actor` into a group led in `group_space`.
+
+        It must stand above the actor's pid namespace, in the same session, and see the group.
+        """
+        if self.birth_parent(actor) != actor.parent:
+            return False
+        parent = self.actors.get(actor.parent)
+        if parent is None:
+            return actor.session == OUTSIDE
+        return parent.session == actor.session and self.stands_above(parent, actor) and self.covers(parent.space, group_space)
+
+    def stands_above(self, parent: Actor, actor: Actor) -> bool:
+        """Tell whether `parent` lives in a pid namespace that encloses that of `actor`, and is not the same."""
+        return parent.space != actor.space and self.covers(parent.space, actor.space)
 
     def chain(self, space: NamespaceId) -> list[NamespaceId]:
         """Return the namespaces from level 0 down to `space`."""

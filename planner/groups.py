@@ -19,6 +19,13 @@ from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 
+
+class OutOfSight(Contradiction):
+    """A task cannot have got into a group that has no number in its pid namespace; `groups` are those it has to be in."""
+
+    groups: tuple[ProcessId, ...] = ()
+
+
 _Demand = tuple[Actor, ProcessId, Actor | None]
 
 
@@ -28,7 +35,9 @@ def settle_groups(cast: Cast) -> None:
     for actor in cast.actors.values():
         if actor.group in (ANY, actor.pid) or actor.session == actor.pid:
             continue
-        if actor.group == OUTSIDE or not (_sees(cast, actor, actor.group) or _can_be_moved(cast, actor, actor.group)):
+        if actor.group == OUTSIDE or not (
+            _sees(cast, actor, actor.group) or cast.can_be_moved(actor, cast.space_of(actor.group))
+        ):
             add = demands.appendleft if actor.group == OUTSIDE else demands.append
             add((actor, actor.group, None))
     if demands:
@@ -71,21 +80,6 @@ def cast_anchors(cast: Cast) -> None:
 def _sees(cast: Cast, actor: Actor, group: ProcessId) -> bool:
     """Tell whether a group has a number in an actor's namespace."""
     return group != OUTSIDE and cast.covers(actor.space, cast.space_of(group))
-
-
-def _can_be_moved(cast: Cast, actor: Actor, group: ProcessId) -> bool:
-    """Tell whether the parent at birth, which stays the parent, can put `actor` into a group that it cannot see itself."""
-    if group == OUTSIDE or cast.birth_parent(actor) != actor.parent:
-        return False
-    parent = cast.actors.get(actor.parent)
-    if parent is None:
-        return actor.session == OUTSIDE
-    return _stands_above(cast, parent, actor) and parent.session == actor.session and _sees(cast, parent, group)
-
-
-def _stands_above(cast: Cast, parent: Actor, actor: Actor) -> bool:
-    """Tell whether a process lives in a pid namespace that encloses that of `actor`, and is not the same."""
-    return parent.space != actor.space and cast.covers(parent.space, actor.space)
 
 
 class _Settling:
@@ -278,7 +272,7 @@ def leave_to_helper(cast: Cast, helper: Actor, children: list[Actor]) -> bool:
     if parent is None or helper.space != parent.space or helper.adopter not in (ANY, parent.pid):
         return False
     served = {child.pid for child in children}
-    if any(child.parent != parent.pid or child.group != group or not _stands_above(cast, parent, child) for child in children):
+    if any(child.parent != parent.pid or child.group != group or not cast.stands_above(parent, child) for child in children):
         return False
     if any(child.sibling and cast.birth_parent(child) != parent.pid for child in children):
         return False
@@ -303,7 +297,7 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
     if parent is None:
         if session == OUTSIDE != group:
             return
-    elif _stands_above(cast, parent, actor) and _sees(cast, parent, group):
+    elif cast.stands_above(parent, actor) and _sees(cast, parent, group):
         if session in (parent.session, ANY):
             return
         if actor.creator == actor.parent and not actor.sibling:
@@ -326,17 +320,20 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
             actor.sibling = False
             return
     if actor.birth_group in (ANY, group):
-        raise Contradiction(
+        refusal = OutOfSight(
             "group-out-of-sight",
-            f"task {actor.pid} has led group {actor.pid} and is in group {group}, which has no number in its pid namespace, and "
-            f"no parent above it can have moved it back",
+            f"task {actor.pid} must have come into group {group} after its birth, and the group has no number in its pid "
+            f"namespace, and no parent above it can have moved it there",
             actor.because,
             actor.pid,
         )
-    raise Contradiction(
-        "two-birth-groups",
-        f"task {actor.pid} would have to be in group {actor.birth_group} and in group {group}, one of which has no number in its "
-        f"pid namespace, and no parent above it can have moved it",
-        actor.because,
-        actor.pid,
-    )
+    else:
+        refusal = OutOfSight(
+            "two-birth-groups",
+            f"task {actor.pid} would have to be in group {actor.birth_group} and in group {group}, one of which has no number in "
+            f"its pid namespace, and no parent above it can have moved it",
+            actor.because,
+            actor.pid,
+        )
+    refusal.groups = (group, actor.birth_group)
+    raise refusal

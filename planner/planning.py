@@ -37,12 +37,10 @@ def decide(forest: Forest, first: Sequence) -> list[DecisionEvent]:
     `first` is the sequence number that the first decision will have. Raises Contradiction for a forest that no history of
     processes leads to, as far as the planner can tell, with the facts that exclude each other.
     """
-    from planner.births import decide_births
     from planner.order import Order
     from planner.steps import Steps
 
-    cast = Cast(forest)
-    decide_births(cast)
+    cast = _cast_with_births(forest)
     order = Order(cast).find()
     decisions: list[DecisionEvent] = [
         BirthDecided(pid=actor.pid, creator=actor.creator, rule=actor.rule, because=actor.because)
@@ -82,3 +80,30 @@ def decide(forest: Forest, first: Sequence) -> list[DecisionEvent]:
     steps = Steps(cast)
     decisions += steps.write(order)
     return decisions + steps.findings
+
+
+MOST_PLACES = 32
+"""How many places of dead group leaders are given up before the first refusal stands."""
+
+
+def _cast_with_births(forest: Forest) -> Cast:
+    """Return the cast with its births decided, trying other places for a dead leader of a group that is out of sight."""
+    from planner.births import decide_births
+    from planner.groups import OutOfSight
+
+    passed_over: dict[ProcessId, int] = {}
+    refusal: OutOfSight | None = None
+    for _ in range(MOST_PLACES):
+        cast = Cast(forest, passed_over)
+        try:
+            decide_births(cast)
+        except OutOfSight as error:
+            refusal = refusal or error
+            elsewhere = [group for group in error.groups if passed_over.get(group, 0) + 1 < cast.places.get(group, 0)]
+            if not elsewhere:
+                break
+            passed_over[elsewhere[0]] = passed_over.get(elsewhere[0], 0) + 1
+        else:
+            return cast
+    assert refusal is not None
+    raise refusal

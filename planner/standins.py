@@ -146,22 +146,29 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
         if trapped and known[-1] != 1:
             raise _trap(trapped[0])
         return _lost_space(cast, known, session_space, members[0]), known
-    if len(candidates) == 1:
-        return candidates[0], known
-    return min(candidates, key=lambda space: _burden(cast, number, members, space)), known
+    if len(candidates) > 1:
+        candidates.sort(key=lambda space: _burden(cast, number, members, space))
+        cast.places[number] = len(candidates)
+    return candidates[cast.passed_over.get(number, 0)], known
 
 
-def _burden(cast: Cast, number: ProcessId, members: list[Actor], space: NamespaceId) -> tuple[int, int]:
-    """Count members whose parents must have been in the group, were it led in `space`, and members that would not see it."""
-    asked = blind = 0
+def _burden(cast: Cast, number: ProcessId, members: list[Actor], space: NamespaceId) -> tuple[int, int, int]:
+    """Count the members that would not see the group, were it led in `space`.
+
+    First those whose parents must have been in the group for them, then those that no parent can move, then all.
+    """
+    asked = born = blind = 0
     for member in members:
-        if not cast.covers(member.space, space):
-            blind += 1
+        if cast.covers(member.space, space):
+            continue
+        blind += 1
+        if not cast.can_be_moved(member, space):
+            born += 1
             parent = cast.actors.get(member.parent)
             helpless = parent is not None and not cast.covers(parent.space, space) and not cast.is_init(parent)
             if helpless and parent is not None and parent.group != number:
                 asked += 1
-    return asked, blind
+    return asked, born, blind
 
 
 def _lost_space(cast: Cast, known: Pids, session_space: NamespaceId, member: Actor) -> NamespaceId:

@@ -63,6 +63,14 @@ def test_of_two_namespaces_the_one_is_taken_that_asks_less_of_parents() -> None:
     assert happens(made, "1 puts 55 into 130", "83 joins 130", "98 puts 86 into 130")
 
 
+def test_a_place_from_which_a_member_cannot_get_into_the_group_is_given_up() -> None:
+    """Led in the second namespace, the group would be seen by most; but 60 comes into it after it has had a child in another."""
+    made = plan("@1:0 @2:0 !5.10.. 1 156:1//156 59.1:156@1 69.1:156@2 16.22:69//5@2 17.23:69//5@2 60.16:59//5@1 109.73:60//156@1")
+    (leader,) = (process for process in made.processes if process.pid == 5)
+    assert leader.namespace == 59
+    assert happens(made, "60 creates 109", "60 joins 5")
+
+
 def test_a_dead_init_whose_namespace_is_gone_led_a_group() -> None:
     """A member outside keeps the number; the namespace is made again and ends with its init."""
     made = plan("!5.1.. 1 7:1//5")
