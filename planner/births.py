@@ -81,9 +81,11 @@ class _Births:
         for actor in everybody:
             if actor.pid in self.adopted:
                 self._adopt(actor)
-        for actor in list(actors.values()):
-            if actor.pids[-1] == 1 and actor.level > 0:
-                self._jump(actor)
+        jumping = [actor for actor in actors.values() if self._must_jump(actor)]
+        if jumping:
+            beside = self._siblings() if cast.thrifty else {}
+            for actor in jumping:
+                self._jump(actor, beside)
 
     def _place_stand_in(self, actor: Actor) -> None:
         """Give a stand-in a creator: its session's leader for a group, somebody in its namespace for a session."""
@@ -253,15 +255,35 @@ class _Births:
         actor.creator = helper.pid
         actor.early = False
 
-    def _jump(self, actor: Actor) -> None:
-        """Cast the helper that creates an init from one level above it, when its creator does not live there."""
+    def _must_jump(self, actor: Actor) -> bool:
+        """Tell whether an actor is an init whose creator does not live one level above it."""
         cast = self.cast
-        if not cast.is_init(actor):
-            return
-        parent_space = cast.spaces[actor.space].parent
+        if actor.pids[-1] != 1 or actor.level == 0 or not cast.is_init(actor):
+            return False
         creator = cast.actors.get(actor.creator)
-        if creator is not None and creator.space == parent_space:
+        return creator is None or creator.space != cast.spaces[actor.space].parent
+
+    def _siblings(self) -> dict[tuple[ProcessId, NamespaceId, ProcessId], ProcessId]:
+        """Return by parent at birth, namespace and session (and ANY) the first actor that can create a sibling."""
+        cast = self.cast
+        first: dict[tuple[ProcessId, NamespaceId, ProcessId], ProcessId] = {}
+        for actor in cast.actors.values():
+            if not cast.is_init(actor):
+                parent = cast.birth_parent(actor)
+                for session in (actor.session, ANY):
+                    first.setdefault((parent, actor.space, session), actor.pid)
+        return first
+
+    def _jump(self, actor: Actor, beside: dict[tuple[ProcessId, NamespaceId, ProcessId], ProcessId]) -> None:
+        """Find a sibling-to-be, or cast a helper, that creates an init from one level above it."""
+        cast = self.cast
+        parent_space = cast.spaces[actor.space].parent
+        sibling = beside.get((cast.birth_parent(actor), parent_space, actor.birth_session))
+        if sibling is not None and not actor.early:
+            actor.creator = sibling
+            actor.sibling = True
             return
+        creator = cast.actors.get(actor.creator)
         helper = cast.add_helper(actor.creator, parent_space, actor.birth_session, "jump-helper", actor)
         if helper.session == ANY:
             helper.session = OUTSIDE if creator is None else creator.session

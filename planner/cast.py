@@ -88,12 +88,14 @@ class Actor:
 class Cast:
     """All actors of one rebuild by number, and the pid namespaces that they live in."""
 
-    def __init__(self, forest: Forest, passed_over: Mapping[ProcessId, int] | None = None) -> None:
+    def __init__(self, forest: Forest, passed_over: Mapping[ProcessId, int] | None = None, thrifty: bool = True) -> None:
         """Take the image's tasks, and a reaper above a root that is not number 1; raises Contradiction for outer facts.
 
-        `passed_over` says for dead group leaders how many of the places that they could have lived in were found wanting.
+        `passed_over` says for dead group leaders how many of the places that they could have lived in were found wanting. A
+        `thrifty` cast lets whoever is there anyway do what a helper would be cast for.
         """
         self.forest = forest
+        self.thrifty = thrifty
         self.passed_over = passed_over or {}
         self.places: dict[ProcessId, int] = {}
         """How many pid namespaces each dead group leader could have lived in."""

@@ -164,6 +164,7 @@ class _Settling:
             if creator.rule == "orphan-helper":
                 creator = self._own_helper(creator, group, actor)
             if not _sees(cast, creator, group):
+                actor.early = actor.early or (creator.group == creator.pid and not creator.leads_session())
                 self._demand(creator, group, actor)
             elif creator.group == ANY:
                 creator.group = group
@@ -219,11 +220,24 @@ class _Settling:
         key = (actor.creator, group, actor.early, actor.sibling, space, session)
         helper = self.helpers.get(key)
         if helper is None:
-            self.helpers[key] = help_into_group(self.cast, actor, group, space, session)
+            self.helpers[key] = self._lead_beside(actor, group, space, session) or help_into_group(
+                self.cast, actor, group, space, session
+            )
         else:
             actor.creator = helper.pid
             actor.early = False
             actor.sibling = True
+
+    def _lead_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> Actor | None:
+        """Have the stand-in for the group's dead leader create `actor` as its sibling, where nothing else is asked of it."""
+        leader = self.cast.actors.get(group)
+        if leader is None or leader.rule != "dead-group-leader" or not self.cast.thrifty or self.served[group]:
+            return None
+        if leader.space != space or leader.session != session or leader.birth_group != ANY or actor.creator == group:
+            return None
+        put_beside(leader, actor)
+        self.served[group] += 1
+        return leader
 
     def _move(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
         """Serve a second group, which `actor` was not born in: its outer parent moves it."""
@@ -252,13 +266,19 @@ class _Settling:
 def help_into_group(cast: Cast, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> Actor:
     """Cast a helper that joins `group` and creates `actor` as its sibling, beside the creator that it has now."""
     helper = cast.add_helper(actor.creator, space, session, "group-helper", actor)
+    helper.group = group
+    put_beside(helper, actor)
+    return helper
+
+
+def put_beside(helper: Actor, actor: Actor) -> None:
+    """Have `helper` be born as `actor` would have been, and create it as its sibling."""
+    helper.creator = actor.creator
     helper.early, helper.stage = actor.early, actor.stage
     helper.sibling = actor.sibling
-    helper.group = group
     actor.creator = helper.pid
     actor.early, actor.stage = False, 0
     actor.sibling = True
-    return helper
 
 
 def leave_to_helper(cast: Cast, helper: Actor, children: list[Actor]) -> bool:
