@@ -13,7 +13,9 @@ The search is made small by what changes nothing about the shapes that are reach
 `plain` leaves both reductions out, to hold them against the whole truth on the smallest sizes.
 """
 
+from collections import deque
 from collections.abc import Iterator
+from functools import cache
 from itertools import permutations, product
 from typing import NamedTuple
 
@@ -396,34 +398,51 @@ def reached(tasks: int, levels: int, helpers: int, *, groups: bool = True, plain
 
     At no time are there more than `helpers` processes beyond `tasks`. Without `groups` nobody calls setpgid.
     """
+    return set(fewest_births(tasks, levels, helpers, groups=groups, plain=plain))
+
+
+@cache
+def fewest_births(tasks: int, levels: int, helpers: int, *, groups: bool = True, plain: bool = False) -> dict[Shape, int]:
+    """Return the shapes that the model kernel reaches, each with the fewest processes that ever have to be created for it.
+
+    The bounds are those of `reached`; what is more than the tasks of a shape are helpers. States are visited in order of their
+    births, so that the first way to a state is the best.
+    """
     kernel = Kernel()
     first = kernel.clone(kernel.outside, (Number(1),), True)
     assert kernel.is_init(first)
     start = state_of(kernel)
     assert start is not None
-    seen = {start}
-    queue = [start]
-    for state in queue:
-        for following in _following(state, tasks + helpers, levels, groups, plain):
-            if following not in seen:
-                seen.add(following)
-                queue.append(following)
-    if plain:
-        return {shape_of(state) for state in seen if len(state[0]) <= tasks}
-    shapes: set[Shape] = set()
-    ended = [state for state in queue if len(state[0]) <= tasks]
-    known = set(ended)
+    births = {start: 1}
+    queue = deque([start])
+    while queue:
+        state = queue.popleft()
+        for following, born in _following(state, tasks + helpers, levels, groups, plain):
+            count = births[state] + born
+            if count < births.get(following, count + 1):
+                births[following] = count
+                if born:
+                    queue.append(following)
+                else:
+                    queue.appendleft(following)
+    ended = sorted((state for state in births if len(state[0]) <= tasks), key=lambda state: births[state])
+    if not plain:
+        known = set(ended)
+        for state in ended:
+            for following in _endings(state):
+                if following not in known:
+                    known.add(following)
+                    births[following] = births[state]
+                    ended.append(following)
+    shapes: dict[Shape, int] = {}
     for state in ended:
-        shapes.add(shape_of(state))
-        for following in _endings(state):
-            if following not in known:
-                known.add(following)
-                ended.append(following)
+        shape = shape_of(state)
+        shapes[shape] = min(births[state], shapes.get(shape, births[state]))
     return shapes
 
 
-def _following(state: State, most: int, levels: int, groups: bool, plain: bool) -> Iterator[State]:
-    """Yield the states that one operation leads to."""
+def _following(state: State, most: int, levels: int, groups: bool, plain: bool) -> Iterator[tuple[State, int]]:
+    """Yield the states that one operation leads to, and whether a process is born by it."""
     operations: Iterator[Operation] = _plain_operations(state, most, levels) if plain else _operations(state, most, levels)
     for operation in operations:
         if operation[0] == "setpgid" and not groups:
@@ -435,7 +454,7 @@ def _following(state: State, most: int, levels: int, groups: bool, plain: bool) 
             continue
         following = state_of(kernel, plain)
         if following is not None:
-            yield following
+            yield following, int(operation[0] == "clone")
 
 
 Operation = tuple[object, ...]
