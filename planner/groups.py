@@ -281,22 +281,22 @@ def put_beside(helper: Actor, actor: Actor) -> None:
     actor.sibling = True
 
 
-def leave_to_helper(cast: Cast, helper: Actor, children: list[Actor]) -> bool:
+def leave_to_helper(cast: Cast, helper: Actor, children: list[Actor], inherited: set[tuple[ProcessId, ProcessId]]) -> bool:
     """Have a helper that would join a group to create `children` in it put them into that group in the end instead.
 
     They are then its own children until it dies, so that neither it nor they have to wait for the group to be made. That takes a
-    helper and a parent above the children's namespace, and children that bear nobody who needs the group. Tells whether it is so.
+    helper and a parent above the children's namespace, and children from whom nobody has `inherited` the group (creator, group).
+    Tells whether it is so.
     """
     group = helper.group
     parent = cast.actors.get(children[0].parent)
     if parent is None or helper.space != parent.space or helper.adopter not in (ANY, parent.pid):
         return False
-    served = {child.pid for child in children}
     if any(child.parent != parent.pid or child.group != group or not cast.stands_above(parent, child) for child in children):
         return False
     if any(child.sibling and cast.birth_parent(child) != parent.pid for child in children):
         return False
-    if any(actor.creator in served and actor.birth_group == group for actor in cast.actors.values()):
+    if any((child.pid, group) in inherited for child in children):
         return False
     helper.adopter = parent.pid
     helper.group = ANY

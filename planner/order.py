@@ -250,7 +250,8 @@ class Order:
         for actor in actors.values():
             if actor.creator in waiting:
                 served.setdefault(actor.creator, []).append(actor)
-        left = [pid for pid, children in served.items() if leave_to_helper(self.cast, actors[pid], children)]
+        inherited = {(actor.creator, actor.birth_group) for actor in actors.values()}
+        left = [pid for pid, children in served.items() if leave_to_helper(self.cast, actors[pid], children, inherited)]
         return bool(left)
 
     def _help_children(self, late: set[ProcessId]) -> None:
