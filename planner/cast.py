@@ -222,17 +222,18 @@ class Cast:
             actor = self.actors[actor.creator]
         return actor.creator
 
-    def can_be_moved(self, actor: Actor, group_space: NamespaceId) -> bool:
-        """Tell whether the parent at birth, which stays the parent, can put `actor` into a group led in `group_space`.
+    def can_be_moved(self, actor: Actor, group_space: NamespaceId, by_helper: bool = False) -> bool:
+        """Tell whether the parent at birth can put `actor` into a group led in `group_space`.
 
-        It must stand above the actor's pid namespace, in the same session, and see the group.
+        It must stand above the actor's pid namespace, in the same session, and see the group. With `by_helper` a helper in the
+        session may do it, which the parent creates as it would have created the actor.
         """
-        if self.birth_parent(actor) != actor.parent:
-            return False
-        parent = self.actors.get(actor.parent)
+        parent = self.actors.get(self.birth_parent(actor))
         if parent is None:
             return actor.session == OUTSIDE
-        return parent.session == actor.session and self.stands_above(parent, actor) and self.covers(parent.space, group_space)
+        if not self.stands_above(parent, actor) or not self.covers(parent.space, group_space):
+            return False
+        return parent.session == actor.session or (by_helper and actor.creator == actor.parent and not actor.sibling)
 
     def stands_above(self, parent: Actor, actor: Actor) -> bool:
         """Tell whether `parent` lives in a pid namespace that encloses that of `actor`, and is not the same."""

@@ -32,16 +32,20 @@ _Demand = tuple[Actor, ProcessId, Actor | None]
 def settle_groups(cast: Cast) -> None:
     """Make every group that must be inherited inheritable, casting helpers; raises Contradiction."""
     demands: deque[_Demand] = deque()
+    late: deque[Actor] = deque()
     for actor in cast.actors.values():
-        if actor.group in (ANY, actor.pid) or actor.session == actor.pid:
+        group = actor.group
+        if group in (ANY, actor.pid) or actor.session == actor.pid or _sees(cast, actor, group):
             continue
-        if actor.group == OUTSIDE or not (
-            _sees(cast, actor, actor.group) or cast.can_be_moved(actor, cast.space_of(actor.group))
-        ):
-            add = demands.appendleft if actor.group == OUTSIDE else demands.append
-            add((actor, actor.group, None))
-    if demands:
-        settling = _Settling(cast, demands)
+        if group == OUTSIDE:
+            demands.appendleft((actor, group, None))
+        elif not cast.can_be_moved(actor, cast.space_of(group)):
+            if cast.can_be_moved(actor, cast.space_of(group), by_helper=True):
+                late.append(actor)
+            else:
+                demands.append((actor, group, None))
+    if demands or late:
+        settling = _Settling(cast, demands, late)
         settling.run()
         for pid in settling.makers:
             actor = cast.actors[pid]
@@ -83,9 +87,11 @@ def _sees(cast: Cast, actor: Actor, group: ProcessId) -> bool:
 
 
 class _Settling:
-    def __init__(self, cast: Cast, demands: deque[_Demand]) -> None:
+    def __init__(self, cast: Cast, demands: deque[_Demand], late: deque[Actor]) -> None:
         self.cast = cast
         self.demands = demands
+        self.late = late
+        """Those that may be born in their group, and may as well be moved to it."""
         self.spared: deque[tuple[Actor, ProcessId, Actor]] = deque()
         """What inits are asked for by children that somebody else could create: it comes last."""
         self.own = {actor.pid: group for actor, group, _ in demands}
@@ -101,9 +107,13 @@ class _Settling:
 
     def run(self) -> None:
         """Meet all demands; raises Contradiction."""
-        while self.demands or self.spared:
+        while self.demands or self.spared or self.late:
             if self.demands:
                 self._meet(*self.demands.popleft())
+                continue
+            if not self.spared:
+                actor = self.late.popleft()
+                self._meet(actor, actor.group, None)
                 continue
             init, group, child = self.spared.popleft()
             if init.birth_group == group or (init.birth_group == ANY and self._can_be_born_in(init, group)):

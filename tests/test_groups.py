@@ -108,6 +108,13 @@ def test_an_init_with_children_in_several_invisible_groups_adopts_them() -> None
     assert any(step.rule == "session-enters" for step in plan(text).steps)
 
 
+def test_a_task_whose_child_holds_the_group_of_its_birth_is_moved_by_a_helper() -> None:
+    """51 had 17 while it was in group 61, and its parent, which has left the session since, moved it to 140."""
+    made = plan("@1:0 @2:1 1 61:1/61 9.2:1@1 149.1:61/149@1 140.28:61//140@1 42.7.1:9@2 51.18.2:149/61/140@2 17.12.3:51/61/61@2")
+    mover = next(process.pid for process in made.processes if process.role == "helper")
+    assert happens(made, f"149 creates {mover}", "149 setsid", f"{mover} creates 51", "51 creates 17", f"{mover} puts 51 into 140")
+
+
 def test_an_init_is_not_asked_for_a_group_that_somebody_above_it_cannot_have_been_in() -> None:
     """9 is in group 1 from birth, so that 157 cannot have been born in the group outside; the executor enters and creates 7."""
     made = plan("@1:0 @2:1 @3:2 1:0/0/1 72.1:1@1 9.2:72@1 8.9:72//8@1 157.3.1:9//8@2 7.6.4.1:157//0@3")
