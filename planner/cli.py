@@ -120,7 +120,7 @@ def _run(command: str, explicit: bool, arguments: list[str]) -> int:
     from importlib import import_module
 
     try:
-        args = parser_of(command, explicit).parse_args(arguments)
+        args = parser_of(command, explicit).parse_intermixed_args(arguments)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 2
     code = _with_plugins(command, import_module(f"planner.commands.{command}").run, args)
@@ -144,7 +144,7 @@ def _with_plugins(command: str, run: "Runner", args: "argparse.Namespace") -> in
         return 2
     except EXPECTED as error:
         problem = problem_of(error)
-        say(*lines(problem, getattr(args, "image", command)))
+        say(*lines(problem, " + ".join(getattr(args, "images", [command]))))
         return problem.exit_code
 
 
@@ -152,11 +152,11 @@ def _usage() -> str:
     width = max(map(len, COMMANDS))
     listed = "".join(f"  {name:{width}}  {words}\n" for name, words in COMMANDS.items())
     return (
-        "usage: crplan IMAGE [--emit NAME] [--option NAME=VALUE] [-o FILE]\n"
+        "usage: crplan IMAGE [IMAGE ...] [--emit NAME] [--option NAME=VALUE] [-o FILE]\n"
         "       crplan COMMAND [ARGUMENTS]\n\n"
         "Plans the restart of a checkpointed tree of processes: in which order the tasks must be created again,\n"
         "by whom and with which numbers; proves the plan on a model kernel; and writes it in any form.\n"
-        "IMAGE is recognised by its content; - reads standard input.\n\n"
+        "IMAGE is recognised by its content; - reads standard input. Several are the containers of one pod.\n\n"
         f"commands:\n{listed}\n"
         "`crplan COMMAND --help` lists the arguments of one; `crplan plan --help` those of `crplan IMAGE`.\n\n"
         f"{EXIT_CODES}"

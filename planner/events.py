@@ -4,7 +4,8 @@ The log is the one source of truth. The forest is the fold of the image events, 
 state of a rebuild the fold of the run events. Records are frozen; a field that a source does not hold has an explicit value
 that says so, never None by accident. Sequence numbers are positions and are written by `planner.log`.
 
-Places: `at` is a byte offset (int) in a stream, or `"file#entry"` (str) in a directory or archive.
+Places: `at` is a byte offset (int) in a stream, or `"file#entry"` (str) in a directory or archive. In a log of several images
+(`planner.pods`) the label of the image stands in front: `"image#offset"` or `"image/file#entry"`.
 """
 
 from typing import Literal
@@ -41,10 +42,12 @@ class ImageOpened(Event, frozen=True, kw_only=True):
 
     `format` is the reader's word ("linux-cr", "criu", "capture"), `generation` the variant of it ("P3", "4.2").
     `facts` are strings that the header holds: kernel release, machine, architecture, byte order, security module, ...
+    `image` is the label of one of several images in a log, "" for the only one: what follows up to its `ImageClosed` is of it.
     """
 
     format: str
     generation: str
+    image: str = ""
     facts: dict[str, str] = {}
     at: Place
 

@@ -260,9 +260,39 @@ OUTCOMES: Final[tuple[Row, ...]] = (
 )
 """Kinds with the severity "error" that stand for no fact of an image."""
 
+_PODS: Final[tuple[tuple[Row, str], ...]] = (
+    (
+        (
+            "pid-namespaces-apart",
+            "Images that are to be planned together are of containers that do not share a pid namespace.",
+            "Numbers mean something in one pid namespace only. The message names the evidence: an init in each image, pods, paths"
+            " that the runtime was given, or the ids of the dump.",
+        ),
+        "Plan each of them alone: every rebuild makes a pid namespace of its own, so both can stand beside each other.",
+    ),
+    (
+        (
+            "container-twice",
+            "Images that are to be planned together are of one container.",
+            "A container has one id and a dump one run id; two checkpoints of one container are two moments of the same tasks.",
+        ),
+        "Give each container once; `crplan diff A B` compares two checkpoints of one container.",
+    ),
+    (
+        (
+            "containers-clash",
+            "Images of containers in one pid namespace give one number two meanings.",
+            "A number is borne once in a pid namespace, for as long as a task, a session or a group uses it. The message"
+            " names every clash, and the evidence both places.",
+        ),
+        "The images were not taken of one pod at one time: take the checkpoints again together, or plan each alone.",
+    ),
+)
+
 ERRORS: Final = (
     *((row, _TAKE_AGAIN) for row in (*_FACTS, *_NAMESPACES)),
     *((row, _EXPLAIN) for row in _REACH),
+    *_PODS,
 )
 """Kinds with the severity "error", each with its hint."""
 
@@ -331,6 +361,14 @@ OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]]
         "Expect the task to be in the namespace of whoever creates it.",
         "setns needs somebody in the namespace whom the task can see, rights over it, and in some kinds a task that shares"
         " nothing and has no threads yet; the finding says what is missing.",
+    ),
+    (
+        "pid-namespace-assumed",
+        "warning",
+        "Nothing says whether containers that are planned together share a pid namespace.",
+        "Make sure that they do (shareProcessNamespace, --pid), or plan each of them alone.",
+        "Container engines write into spec.dump or config.dump what a container had joined; bare dumps have neither, and"
+        " CRIU names no pid namespace in a way that two dumps could be compared by.",
     ),
 )
 """Kinds with another severity: code, severity, sentence, hint, documentation."""

@@ -130,6 +130,9 @@ class Forest(msgspec.Struct, kw_only=True):
     format: str = ""
     generation: str = ""
     image_facts: dict[str, str] = {}
+    """What the headers say; of several images what all say, and what only some say with the image's label in front."""
+    images: tuple[str, ...] = ()
+    """Labels of the images where there are several, containers of one pod."""
     complete: bool = True
     """Whether the image was read to its proper end."""
     unknown_events: int = 0
@@ -138,6 +141,12 @@ class Forest(msgspec.Struct, kw_only=True):
     def root(self) -> ProcessId:
         """The first task whose parent is outside: the container's init, or the root of a subtree."""
         return next(task.pid for task in self.tasks.values() if task.parent == OUTSIDE)
+
+    @property
+    def source(self) -> str:
+        """What the forest was read from, in words; "" where only a plan is at hand."""
+        words = " ".join(filter(None, (self.format, self.generation)))
+        return f"pod of {len(self.images)} containers, {words}" if self.images else words
 
     def children(self) -> dict[ProcessId, list[ProcessId]]:
         """Return the children of every task (and of 0, outside), in image order."""
@@ -168,6 +177,8 @@ class _Folding:
 
     def __init__(self) -> None:
         self.forest = Forest(complete=False)
+        self.opened_images: list[ImageOpened] = []
+        self.closed_images: list[ImageClosed] = []
         self.threads: dict[Number, Thread] = {}
         self.early_states: list[tuple[int, TaskStateRecorded]] = []
         self.pid_namespaces: dict[ProcessId, NamespaceId] = {}
@@ -195,12 +206,10 @@ class _Folding:
         }
 
     def opened(self, seq: int, event: ImageOpened) -> None:
-        self.forest.format = event.format
-        self.forest.generation = event.generation
-        self.forest.image_facts = event.facts
+        self.opened_images.append(event)
 
     def closed(self, seq: int, event: ImageClosed) -> None:
-        self.forest.complete = event.complete
+        self.closed_images.append(event)
 
     def unknown(self, seq: int, event: UnknownEvent) -> None:
         self.forest.unknown_events += 1
@@ -300,6 +309,7 @@ class _Folding:
         if self.early_states and not partial:
             seq, event = self.early_states[0]
             raise Contradiction("task-unknown", f"a state is recorded for {event.pid}, which is no task", (seq,), event.pid)
+        self.settle_images()
         self.settle_namespaces()
         if not partial:
             for task in forest.tasks.values():
@@ -307,6 +317,22 @@ class _Folding:
                     forest.defects.append((task.recorded, _state_missing(task)))
             check(forest)
         return forest
+
+    def settle_images(self) -> None:
+        """Bring the headers together: there are several for the containers of a pod."""
+        forest, opened, closed = self.forest, self.opened_images, self.closed_images
+        forest.format = " and ".join(dict.fromkeys(event.format for event in opened))
+        forest.generation = " and ".join(dict.fromkeys(event.generation for event in opened))
+        forest.complete = len(closed) >= len(opened) and bool(closed) and all(event.complete for event in closed)
+        if len(opened) < 2:
+            forest.image_facts = opened[0].facts if opened else {}
+            return
+        forest.images = tuple(event.image for event in opened)
+        common = {item for item in opened[0].facts.items() if all(item in event.facts.items() for event in opened)}
+        forest.image_facts = {fact: value for fact, value in opened[0].facts.items() if (fact, value) in common}
+        for event in opened:
+            apart = {f"{event.image} {fact}": value for fact, value in event.facts.items() if (fact, value) not in common}
+            forest.image_facts.update(apart)
 
     def settle_namespaces(self) -> None:
         """Place tasks, and give each namespace its level and its init from the tasks in it or the namespace around it."""

@@ -100,13 +100,15 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     """Turns images of one kind into image events.
 
     `recognises` must be quick, must not raise, and looks at content, never at a name. `read` yields events without sequence
-    numbers and raises `BadImage`.
+    numbers and raises `BadImage`. `containers` says that its images may be of containers, several of which `crplan A B` plans
+    together when they share a pid namespace (`planner.pods`); the `format` of its images is then its name.
     """
 
     name: str
     help: str
     recognises: Callable[[Source], bool]
     read: Callable[[Source], Iterator[AnyEvent]]
+    containers: bool = False
     priority: int = 50
     api: str = API
 

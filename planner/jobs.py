@@ -1,13 +1,16 @@
-"""What the commands on one image share: reading it, deciding, and reporting why that could not be done."""
+"""What the commands on an image share: reading it, deciding, and reporting why that could not be done."""
 
 import argparse
+import os
 import sys
+from collections.abc import Iterator
 
 from planner.events import AnyEvent, DefectRecorded, FindingRaised
 from planner.findings import Finding
 from planner.hookspecs import Artefact, BadImage, Problem
 from planner.names import escaped
-from planner.pipeline import BAD_IMAGE, as_it_stood, resolve, stream_events
+from planner.options import UsageError
+from planner.pipeline import BAD_IMAGE, as_it_stood, pod_events, resolve, stream_events
 from planner.plugins import Registry
 from planner.problems import EXPECTED, lines, place_words, problem_of
 from planner.rebuild import fold_run
@@ -25,7 +28,11 @@ def sequence(text: str) -> int:
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     """Add IMAGE and the options that say how much of its log counts."""
     parser.add_argument(
-        "image", metavar="IMAGE", help="a checkpoint image of any kind, an event log or a plan; - reads standard input"
+        "images",
+        metavar="IMAGE",
+        nargs="+",
+        help="a checkpoint image of any kind, an event log or a plan; - reads standard input. Several are the containers of one"
+        " pod, planned together when they share a pid namespace",
     )
     parser.add_argument("--replan", action="store_true", help="plan anew what a log or a plan has decided")
     parser.add_argument(
@@ -33,11 +40,33 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def image_words(images: list[str]) -> str:
+    """Return what messages and reports call the images of a command."""
+    return " + ".join(images)
+
+
+def check_images(images: list[str]) -> None:
+    """Raise `UsageError` where several images cannot be meant: one is not there, or two are to come from standard input."""
+    if len(images) < 2:
+        return
+    if images.count(STANDARD_OUTPUT) > 1:
+        raise UsageError("only one image can be read from standard input")
+    for image in images:
+        if image != STANDARD_OUTPUT and not os.path.lexists(image):
+            given = f"{len(images)} images were given, to be planned together as the containers of one pod"
+            raise UsageError(f"{given}, and there is no file {escaped(image)}")
+
+
 class Job:
-    """One image on its way from bytes to an artefact; `history` is its log as far as it came, whatever happened."""
+    """An image on its way from bytes to an artefact, or several that are the containers of one pod.
+
+    `history` is its log as far as it came, whatever happened. Raises `UsageError` where the images cannot be meant.
+    """
 
     def __init__(self, args: argparse.Namespace, registry: Registry) -> None:
-        self.image: str = args.image
+        check_images(args.images)
+        self.images: list[str] = args.images
+        self.image = image_words(self.images)
         self.replan: bool = args.replan
         self.until: int | None = args.until
         self.color: str = args.color
@@ -45,10 +74,16 @@ class Job:
         self.registry = registry
         self.history: list[AnyEvent] = []
 
+    def events(self) -> Iterator[AnyEvent]:
+        """Yield the log of the image, or the one log of several, as it is read; raises what the reader raises."""
+        if len(self.images) == 1:
+            return stream_events(open_image(self.images[0]), self.registry)
+        return pod_events([open_image(image) for image in self.images], self.registry)
+
     def read(self) -> None:
-        """Read the image's log; raises what the reader raises, with all that was read before in `history`."""
+        """Read the log; raises what the reader raises, with all that was read before in `history`."""
         extend = self.history.append
-        for event in stream_events(open_image(self.image), self.registry):
+        for event in self.events():
             extend(event)
 
     def artefact(self) -> Artefact:

@@ -19,14 +19,15 @@ def _lines(commands: Mapping[str, tuple[Argument, ...]]) -> Iterator[str]:
     yield r"crplan \- plan the restart of a checkpointed tree of processes"
     yield ".SH SYNOPSIS"
     yield ".B crplan"
-    yield r".RI [ OPTIONS ] \ IMAGE"
+    yield r".RI [ OPTIONS ] \ IMAGE \ [ IMAGE \ ... ]"
     yield ".br"
     yield ".B crplan"
     yield r".IR COMMAND \ [ ARGUMENTS ]"
     yield ".SH DESCRIPTION"
     yield "Reads a checkpoint image, plans in which order its tasks must be created again, by whom and with which numbers,"
     yield "proves the plan on a model kernel, and writes it in any form or carries it out."
-    yield "IMAGE is recognised by its content; \\- reads standard input."
+    yield "IMAGE is recognised by its content; \\- reads standard input. Several are the containers of one pod, and are planned"
+    yield "together when they share a pid namespace."
     yield ".SH COMMANDS"
     first = next(iter(commands))
     for name, arguments in commands.items():

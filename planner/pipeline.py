@@ -33,6 +33,9 @@ from planner.plugins import PluginFailed, Registry, load
 from planner.problems import NotProved
 from planner.rebuild import fold_run
 
+AnySource = str | os.PathLike[str] | bytes | BinaryIO | Source
+"""What the library takes for an image: a path, bytes, an open binary stream, or a source."""
+
 BAD_IMAGE = "bad-image"
 """Code of the defect by which a log says that its image could not be read to the end."""
 
@@ -58,7 +61,7 @@ def default_registry() -> Registry:
     return load()
 
 
-def source_of(source: "str | os.PathLike[str] | bytes | BinaryIO | Source") -> Source:
+def source_of(source: AnySource) -> Source:
     """Return a path, bytes or an open binary stream as a source; raises `BadImage` for a path that cannot be opened."""
     if isinstance(source, Source):
         return source
@@ -89,6 +92,26 @@ def stream_events(source: Source, registry: Registry) -> Iterator[AnyEvent]:
     except Exception as error:  # whatever a plugin raises, the user is told which plugin
         plugin = registry.provider("reader", reader.name)
         raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+
+
+def pod_events(given: Sequence[Source], registry: Registry) -> Iterator[AnyEvent]:
+    """Yield the log of several images, which are containers of one pod, `LogOpened` first; see `planner.pods`.
+
+    What a log of one of them has decided is left out: it was decided for that one alone. Raises as `stream_events` does, with
+    the image in the place.
+    """
+    from planner.pods import Part, join, labelled, labels, part_of
+
+    yield LogOpened(format_version=FORMAT_VERSION)
+    formats = [reader.name for reader in registry.readers if reader.containers]
+    parts: list[Part] = []
+    for source, label in zip(given, labels([source.name for source in given]), strict=True):
+        try:
+            events = list(stream_events(source, registry))
+        except BadImage as error:
+            raise BadImage(labelled(label, error.at), error.message) from None
+        parts.append(part_of(label, events, formats, os.path.realpath(source.name) if os.path.exists(source.name) else ""))
+    yield from join(parts)
 
 
 def recognise(source: Source, registry: Registry) -> Reader:
@@ -133,7 +156,10 @@ def _refuse_unreadable(history: Sequence[AnyEvent]) -> None:
 
 def _plan(history: list[AnyEvent]) -> Outcome:
     """Plan a log of image events; `history` grows by the decisions."""
+    from planner.pod_clashes import refuse_clashes
+
     try:
+        refuse_clashes(history)
         forest, decisions = _decide(history)
     except Contradiction as error:
         history.append(FindingRaised(code=error.code, pid=error.pid, detail=error.message, because=error.because))
@@ -185,6 +211,9 @@ def _replay(history: list[AnyEvent]) -> Outcome:
 
 def _refuse_again(history: Sequence[AnyEvent]) -> None:
     """Raise the contradiction that ended the planning of this log, if that is how it ended."""
+    from planner.pod_clashes import refuse_clashes
+
+    refuse_clashes(history)
     fold(history)
     last = history[-1]
     if isinstance(last, FindingRaised) and (last.code not in KINDS or KINDS[last.code].severity == "error"):
@@ -233,11 +262,14 @@ def emit_with(back_end: BackEnd, artefact: Artefact, given: Mapping[str, str], r
 # The library's functions, which `planner` offers under its own name.
 
 
-def read(source: "str | os.PathLike[str] | bytes | BinaryIO | Source") -> list[AnyEvent]:
+def read(source: AnySource, *others: AnySource) -> list[AnyEvent]:
     """Read an image, an event log or a plan document and return its log, `LogOpened` first.
 
-    Raises `BadImage` with the place where the bytes cannot be decoded into facts.
+    Several are the containers of one pod, whose log is one. Raises `BadImage` with the place where the bytes cannot be decoded
+    into facts.
     """
+    if others:
+        return list(pod_events([source_of(one) for one in (source, *others)], default_registry()))
     return list(stream_events(source_of(source), default_registry()))
 
 

@@ -143,7 +143,7 @@ def build(
     ]
     report = Report(
         image=escaped(image),
-        image_format=escaped(" ".join(filter(None, (artefact.forest.format, artefact.forest.generation)))) if artefact else "",
+        image_format=escaped(artefact.forest.source) if artefact else "",
         image_id=escaped(artefact.plan.image_id) if artefact else "",
         plan_id=artefact.plan.plan_id if artefact else "",
         tasks=len(artefact.forest.tasks) if artefact else 0,

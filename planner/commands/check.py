@@ -10,7 +10,7 @@ from planner.checks import Asked, ask, known_kinds, split_options
 from planner.findings import SEVERITIES, Kind
 from planner.hookspecs import Artefact, Options, Problem, ReportFormat, Terminal
 from planner.host import Host, decode, parse_ranges
-from planner.jobs import Job, add_image_arguments
+from planner.jobs import Job, add_image_arguments, image_words
 from planner.names import escaped
 from planner.options import UsageError, chosen, filled, split
 from planner.plugins import PluginFailed, Registry
@@ -59,13 +59,13 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         if args.until is not None:
             raise UsageError("--until is for looking; a check needs the whole plan")
         source, host = _host(args)
+        job = Job(args, registry)
     except UsageError as error:
         if form.machine:
             problem = Problem(exit_code=USAGE, code="usage", message=str(error))
-            report = _report(args.image, None, (), "none", Settings(), registry, problem)
+            report = _report(args.images, None, (), "none", Settings(), registry, problem)
             write_artefact(_rendered(form, report, filled(form.options, {}, ""), Terminal(), registry), args.output)
         raise
-    job = Job(args, registry)
     artefact: Artefact | None = None
     problem_found: Problem | None = None
     asked: tuple[Asked, ...] = ()
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         problem_found = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
         asked = ask(registry, artefact, msgspec.to_builtins(host) if host else {}, for_checks)
-    report = _report(job.image, artefact, asked, source, settings, registry, problem_found)
+    report = _report(job.images, artefact, asked, source, settings, registry, problem_found)
     terminal = Terminal(width=artefact.width, colour=artefact.colour, unicode=artefact.unicode) if artefact else Terminal()
     write_artefact(_rendered(form, report, options, terminal, registry), args.output)
     _append_summary(form, report, options, registry)
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
 
 
 def _report(
-    image: str,
+    images: list[str],
     artefact: Artefact | None,
     asked: tuple[Asked, ...],
     source: HostSource,
@@ -92,7 +92,7 @@ def _report(
     error: Problem | None,
 ) -> Report:
     return build(
-        image=_image_name(image),
+        image=image_words([_image_name(image) for image in images]),
         artefact=artefact,
         asked=asked,
         not_checked=_not_checked(artefact, source, registry),

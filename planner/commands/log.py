@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from planner import log
 from planner.events import AnyEvent
 from planner.jobs import Job, add_image_arguments
-from planner.pipeline import resolve, stream_events
+from planner.pipeline import resolve
 from planner.plugins import Registry
 from planner.problems import EXPECTED
-from planner.terminal import STANDARD_OUTPUT, open_image, write_artefact
+from planner.terminal import STANDARD_OUTPUT, write_artefact
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
 
 def _stream(job: Job) -> int:
     """Write what the image says as it is read; the last line holds what went wrong."""
-    read = stream_events(open_image(job.image), job.registry)
+    read = job.events()
     if job.until is not None:
         read = log.until(read, job.until)
     code = 0

@@ -33,12 +33,12 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     given = split(args.option)
     try:
         options = filled(back_end.options, given, f"back end {back_end.name}")
+        job = Job(args, registry)
     except UsageError as error:
         problem = Problem(exit_code=USAGE, code="usage", message=str(error))
         if (document := _document(back_end, problem, {}, registry)) is not None:
             write_artefact(document, args.output)
         raise
-    job = Job(args, registry)
     try:
         artefact = job.artefact()
         if back_end.executable and not artefact.proved:

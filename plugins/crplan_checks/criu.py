@@ -27,6 +27,9 @@ def check(artefact: Artefact) -> Iterator[Answer]:
     forest = artefact.forest
     if forest.format != FORMAT:
         return
+    if forest.images:
+        yield Unknown(code=kinds.CRIU_NAMESPACE_OF_ROOT.code, missing="which container is meant: criu restores each by itself")
+        return
     if forest.generation == "vz":
         # Upstream stops at the first entry of the process tree, so there is nothing else to ask.
         yield kinds.CRIU_VIRTUOZZO.found(property="generation", recorded="vz")

@@ -22,4 +22,4 @@ def _read(source: Source) -> Iterator[AnyEvent]:
 def crplan_readers() -> tuple[Reader, ...]:
     """Return the reader."""
     help = "CRIU and Virtuozzo image directories, container checkpoint archives (tar, gzip, zstd, OCI layout)"
-    return (Reader(name="criu", help=help, recognises=_recognises, read=_read, priority=60),)
+    return (Reader(name="criu", help=help, recognises=_recognises, read=_read, containers=True, priority=60),)

@@ -21,6 +21,7 @@ ENGINES: Final = {"libpod": "podman", "cri-o": "CRI-O", "containerd": "container
 FROM_CONFIG: Final = (
     ("container", ("name",)),
     ("container_id", ("id",)),
+    ("pod_id", ("pod",)),
     ("image", ("rootfsImageName", "rootfsImage")),
     ("runtime", ("runtime",)),
     ("container_created", ("createdTime",)),
@@ -31,12 +32,26 @@ FROM_ANNOTATIONS: Final = (
     ("container", ("org.criu.checkpoint.container.name", "io.kubernetes.cri-o.annotations.checkpoint.name")),
     ("container", ("io.podman.annotations.checkpoint.name",)),
     ("pod", ("io.kubernetes.pod.name", "io.kubernetes.cri.sandbox-name", "org.criu.checkpoint.pod.name")),
+    ("pod_id", ("io.kubernetes.cri.sandbox-id", "io.kubernetes.cri-o.SandboxID")),
     ("pod_namespace", ("io.kubernetes.pod.namespace", "io.kubernetes.cri.sandbox-namespace")),
     ("image", ("io.kubernetes.cri.image-name", "org.criu.checkpoint.rootfsImageName")),
     ("image", ("io.podman.annotations.checkpoint.rootfsImageName",)),
     ("runtime", ("org.criu.checkpoint.runtime.name", "io.podman.annotations.checkpoint.runtime.name")),
 )
 """Fact, and the annotations that state it; what comes first counts."""
+
+FIELD_OF_KIND: Final = {
+    "pid": "pidNsCtr",
+    "net": "netNsCtr",
+    "ipc": "ipcNsCtr",
+    "uts": "utsNsCtr",
+    "mnt": "mountNsCtr",
+    "user": "userNsCtr",
+    "cgroup": "cgroupNsCtr",
+}
+"""Where podman names the container whose namespace of a kind this one joined."""
+
+ALL_KINDS: Final = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
 
 
 class _Namespace(msgspec.Struct):
@@ -70,6 +85,14 @@ class _Config(msgspec.Struct):
     runtime: str = ""
     createdTime: str = ""
     checkpointedTime: str = ""
+    pod: str = ""
+    pidNsCtr: str = ""
+    netNsCtr: str = ""
+    ipcNsCtr: str = ""
+    utsNsCtr: str = ""
+    mountNsCtr: str = ""
+    userNsCtr: str = ""
+    cgroupNsCtr: str = ""
 
 
 class Container:
@@ -79,6 +102,10 @@ class Container:
         self.facts: dict[str, str] = {}
         self.joined: dict[str, str] = {}
         """Namespaces that the container was to join, by kind, with the path that its runtime was given."""
+        self.joined_containers: dict[str, str] = {}
+        """The containers whose namespaces it was to join, by kind."""
+        self.specified: dict[str, str] = {}
+        """What else the specification says of namespaces, by kind: "new", or "inherited" where a kind is not listed."""
 
     def add(self, name: str, data: bytes) -> None:
         """Take one of `FILES`; raises BadImage where it is no JSON of its kind."""
@@ -88,6 +115,8 @@ class Container:
             else:
                 config = msgspec.json.decode(data, type=_Config)
                 self._first(FROM_CONFIG, {field: getattr(config, field) for field in config.__struct_fields__})
+                named = {kind: getattr(config, field) for kind, field in FIELD_OF_KIND.items()}
+                self.joined_containers.update((kind, container) for kind, container in named.items() if container)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise BadImage(place(name), f"is damaged: {error}") from None
 
@@ -103,6 +132,8 @@ class Container:
         """Add what another says and this one does not."""
         self.facts = {**other.facts, **self.facts}
         self.joined = {**other.joined, **self.joined}
+        self.joined_containers = {**other.joined_containers, **self.joined_containers}
+        self.specified = {**other.specified, **self.specified}
 
     def _specification(self, spec: _Spec) -> None:
         annotations = spec.annotations or {}
@@ -114,9 +145,15 @@ class Container:
             self.facts["engine"] = ENGINES.get(manager, manager)
         if spec.process is not None and spec.process.args:
             self.facts["command"] = " ".join(spec.process.args)
-        for namespace in (spec.linux.namespaces if spec.linux is not None else None) or ():
+        listed = spec.linux.namespaces if spec.linux is not None else None
+        if listed is None:
+            return
+        self.specified = dict.fromkeys(ALL_KINDS, "inherited")
+        for namespace in listed:
+            kind = KIND_OF_TYPE.get(namespace.type, namespace.type)
+            self.specified[kind] = "joined" if namespace.path else "new"
             if namespace.path:
-                self.joined[KIND_OF_TYPE.get(namespace.type, namespace.type)] = namespace.path
+                self.joined[kind] = namespace.path
 
     def _first(self, wanted: tuple[tuple[str, tuple[str, ...]], ...], given: dict[str, str]) -> None:
         for fact, names in wanted:

@@ -91,6 +91,13 @@ class Namespaces:
         of_dumper = number(self.dump.root_ids, kind)
         if of_dumper and recorded:
             facts["created"] = "no" if of_dumper == recorded else "yes"
-        if identifier == 0 and kind in self.dump.container.joined:
-            facts["joined"] = self.dump.container.joined[kind]
+        if identifier == 0:
+            container = self.dump.container
+            for fact, known in (
+                ("joined", container.joined),
+                ("joined_container", container.joined_containers),
+                ("specified", container.specified),
+            ):
+                if kind in known:
+                    facts[fact] = known[kind]
         return facts

@@ -95,9 +95,8 @@ def scene(artefact: Artefact) -> Scene:
             rule=escaped(birth.rule) if birth is not None else "",
         )
     sessions = sorted({node.session for node in nodes.values()} - {OUTSIDE})
-    source = " ".join(filter(None, (forest.format, forest.generation)))
     return Scene(
-        title=", ".join(filter(None, (escaped(source), f"plan {plan.plan_id}"))),
+        title=", ".join(filter(None, (escaped(forest.source), f"plan {plan.plan_id}"))),
         nodes=nodes,
         spaces=tuple(namespaces(plan)),
         colours={session: COLOURS[place % len(COLOURS)] for place, session in enumerate(sessions)},

@@ -100,7 +100,7 @@ class _Story:
         forest, plan = self.artefact.forest, self.plan
         growth = Growth(plan)
         refused = growth.refused
-        title = " ".join(filter(None, (forest.format, forest.generation))) or "plan"
+        title = forest.source or "plan"
         facts = [[key, value] for key, value in sorted(forest.image_facts.items()) if value and key != "image_id"]
         return {
             "title": escaped(title),

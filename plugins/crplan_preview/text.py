@@ -8,6 +8,7 @@ from planner.findings import Finding
 from planner.hookspecs import Artefact, Options
 from planner.names import escaped
 from planner.plans import AnyStep
+from planner.pod_evidence import SHARED_PROPERTY
 from planner.problems import place_words
 from planner.rebuild import Rebuild
 from planner.wording import step_words, wait_words
@@ -63,7 +64,7 @@ def _lines(artefact: Artefact, *, with_steps: bool, unicode: bool) -> Iterator[L
 
 def _head(artefact: Artefact) -> Iterator[Line]:
     forest, plan = artefact.forest, artefact.plan
-    source = escaped(" ".join(filter(None, (forest.format, forest.generation)))) or "plan"
+    source = escaped(forest.source) or "plan"
     threads = sum(map(len, forest.threads.values()))
     zombies = sum(task.zombie for task in forest.tasks.values())
     parts = [_count(len(forest.tasks), "task")]
@@ -75,6 +76,10 @@ def _head(artefact: Artefact) -> Iterator[Line]:
     if facts:
         for line in wrapped(escaped(", ".join(facts)), artefact.width, "  "):
             yield [(line, "quiet")]
+    for _, fact in forest.facts:
+        if forest.images and fact.property == SHARED_PROPERTY:
+            for line in wrapped(escaped(f"{fact.property}: {fact.value}"), artefact.width, "  "):
+                yield [(line, "quiet")]
     helpers = sum(process.role == "helper" for process in plan.processes)
     waiting = sum(bool(step.waits) for step in plan.steps)
     if artefact.proved:

@@ -1,0 +1,148 @@
+"""Whether containers share a pid namespace: what their images and their engines' files say, and what follows from it.
+
+Every verdict is an event with its evidence. That they share one, or do not, is believed where something says so: an init in each,
+a path or a container whose namespace both joined, a pod, a specification. Where nothing does, it is assumed, and the assumption
+is a finding: whoever gives several images means them to stand together, and numbers that exclude that are clashes.
+
+Sources: OCI runtime-spec `config-linux.md` (a namespace with a path is joined, without one made, and inherited when it is not
+listed); podman `libpod/container_config.go` (`pidNsCtr`, `pod`); Kubernetes CRI annotations of containerd and CRI-O.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from planner.events import AnyEvent, DefectRecorded, FactRecorded, ImageOpened, NamespaceRecorded, Place, TaskRecorded
+from planner.identity import OUTSIDE
+
+TWICE, APART, ASSUMED = "container-twice", "pid-namespaces-apart", "pid-namespace-assumed"
+"""Codes of the findings that a verdict can be."""
+
+SHARED_PROPERTY = "pid namespace of the pod"
+"""Property of the facts that say that containers share one, and why."""
+
+
+class Member(msgspec.Struct, frozen=True):
+    """What one image says about the pid namespace of its container, and where it says so."""
+
+    label: str
+    file: str
+    root: int
+    root_at: str
+    at: str
+    joined_at: str
+    image: dict[str, str]
+    namespace: dict[str, str]
+
+    def says(self, fact: str) -> str:
+        """Return a fact about the pid namespace, "" where the image does not hold it."""
+        return self.namespace.get(fact, "")
+
+    @property
+    def identity(self) -> str:
+        """The container's id, "" where the image does not hold it."""
+        return self.image.get("container_id", "")
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What is found of two containers, in words that follow their names."""
+
+    kind: Literal["twice", "apart", "same", "unknown"]
+    words: str = ""
+
+
+def sharing(parts: Sequence[tuple[str, str, Sequence[AnyEvent]]], labelled: Callable[[str, Place], str]) -> Iterator[AnyEvent]:
+    """Yield for each image but the first (label, file, events) whether its container shares the namespace of those before."""
+    members = [_member(label, file, events, labelled) for label, file, events in parts]
+    for position, member in enumerate(members[1:], start=1):
+        verdicts = [(compare(other, member), other) for other in members[:position]]
+        for code, kind in ((TWICE, "twice"), (APART, "apart")):
+            for verdict, other in verdicts:
+                if verdict.kind == kind:
+                    said = "are one container" if kind == "twice" else "do not share a pid namespace"
+                    yield DefectRecorded(
+                        code=code, detail=f"{other.label} and {member.label} {said}: {verdict.words}", at=member.at
+                    )
+        shared = [(verdict, other) for verdict, other in verdicts if verdict.kind == "same"]
+        if shared:
+            verdict, other = shared[0]
+            said = f"{other.label} and {member.label} share one: {verdict.words}"
+            yield FactRecorded(property=SHARED_PROPERTY, value=said, at=member.at)
+        elif all(verdict.kind == "unknown" for verdict, _ in verdicts):
+            verdict, other = verdicts[0]
+            detail = f"nothing says that {other.label} and {member.label} share a pid namespace, and it is assumed{verdict.words}"
+            yield DefectRecorded(code=ASSUMED, detail=detail, at=member.at)
+
+
+def _member(label: str, file: str, events: Sequence[AnyEvent], labelled: Callable[[str, Place], str]) -> Member:
+    root, root_at, at, joined_at = 0, label, label, ""
+    image: dict[str, str] = {}
+    namespace: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, ImageOpened):
+            image, at = event.facts, labelled(label, event.at)
+        elif isinstance(event, NamespaceRecorded) and event.kind == "pid" and event.id == 0:
+            namespace, at = event.facts, labelled(label, event.at)
+        elif isinstance(event, TaskRecorded) and event.parent == OUTSIDE and not root:
+            root, root_at = event.pids[0], labelled(label, event.at)
+        elif isinstance(event, FactRecorded) and event.property == "joined pid namespace":
+            joined_at = labelled(label, event.at)
+    return Member(label, file, root, root_at, at, joined_at or at, image, namespace)
+
+
+def compare(one: Member, other: Member) -> Verdict:
+    """Return what two images say about the pid namespaces of their containers."""
+    for verdict in (_twice(one, other), _apart_for_sure(one, other), _same(one, other), _apart(one, other)):
+        if verdict is not None:
+            return verdict
+    if one.says("created") == other.says("created") == "no":
+        return Verdict("unknown", ": each ran in that of whoever took its checkpoint, as if on one machine")
+    return Verdict("unknown")
+
+
+def _twice(one: Member, other: Member) -> Verdict | None:
+    if one.identity and one.identity == other.identity:
+        return Verdict("twice", f"both have the id {one.identity}")
+    if one.image.get("run_id") and one.image.get("run_id") == other.image.get("run_id"):
+        return Verdict("twice", f"both are of the dump {one.image['run_id']}")
+    if one.file and one.file == other.file:
+        return Verdict("twice", "one file is given twice")
+    return None
+
+
+def _apart_for_sure(one: Member, other: Member) -> Verdict | None:
+    """Return what no path can outweigh: a namespace has one init, and does not reach beyond its pod."""
+    if one.root == other.root == 1:
+        return Verdict("apart", f"each has an init of its own ({one.root_at}, {other.root_at})")
+    pods = one.image.get("pod_id", ""), other.image.get("pod_id", "")
+    if all(pods) and pods[0] != pods[1]:
+        return Verdict("apart", f"they are of the pods {pods[0]} and {pods[1]}")
+    return None
+
+
+def _same(one: Member, other: Member) -> Verdict | None:
+    if one.says("joined") and one.says("joined") == other.says("joined"):
+        return Verdict("same", f"both had joined {one.says('joined')} ({one.joined_at}, {other.joined_at})")
+    if one.says("joined_container") and one.says("joined_container") == other.says("joined_container"):
+        return Verdict("same", f"both had joined that of container {one.says('joined_container')}")
+    for owner, guest in ((one, other), (other, one)):
+        if owner.identity and owner.identity == guest.says("joined_container"):
+            return Verdict("same", f"{guest.label} had joined that of container {owner.identity}, which is {owner.label}")
+    return None
+
+
+def _apart(one: Member, other: Member) -> Verdict | None:
+    """Return what speaks against sharing, where nothing speaks for it."""
+    joined = one.says("joined"), other.says("joined")
+    if all(joined):
+        return Verdict("apart", f"they had joined {joined[0]} ({one.joined_at}) and {joined[1]} ({other.joined_at})")
+    if one.says("specified") == other.says("specified") == "new":
+        return Verdict("apart", f"each was to have one of its own ({one.at}, {other.at})")
+    for inside, outside in ((one, other), (other, one)):
+        if inside.says("created") == "yes" and outside.says("created") == "no":
+            where = f"{outside.label} ran in that of whoever took the checkpoint, {inside.label} in another"
+            return Verdict("apart", f"{where} ({outside.at}, {inside.at})")
+        if inside.identity and inside.says("specified") == "new" and outside.says("joined_container"):
+            return Verdict("apart", f"{outside.label} had joined that of container {outside.says('joined_container')}")
+    return None
