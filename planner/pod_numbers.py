@@ -10,7 +10,15 @@ from typing import Final
 
 import msgspec
 
-from planner.events import AnyEvent, FactRecorded, NamespaceRecorded, Place, SharingRecorded, TaskNamespacesRecorded
+from planner.events import (
+    AnyEvent,
+    FactRecorded,
+    ImageOpened,
+    NamespaceRecorded,
+    Place,
+    SharingRecorded,
+    TaskNamespacesRecorded,
+)
 from planner.forest import SHARED_KINDS
 from planner.identity import NamespaceId
 
@@ -41,21 +49,23 @@ class Numbers:
         """Ids in the log of the namespaces of this image's root task, by kind."""
         self._left: dict[str, Place] = {}
 
-    def next_image(self, label: str, events: Sequence[AnyEvent]) -> None:
-        """Settle the namespaces of an image's root task; `label` makes those apart that nothing says to be the same."""
+    def next_image(self, events: Sequence[AnyEvent]) -> None:
+        """Settle the namespaces of an image's root task: what nothing says to be the same is its own."""
         self._objects_before = self._objects
         self._namespaces_before = 0 if self._first else self._namespaces + 1
         self._roots = {PID: ROOT}
         self._left = {}
+        container = next((event.facts.get("container_id", "") for event in events if isinstance(event, ImageOpened)), "")
+        own = ROOT if self._first else NamespaceId(self._namespaces_before)
         for event in events:
             if isinstance(event, NamespaceRecorded) and event.id == ROOT and event.kind != PID:
-                identity = _identity(event) or ("image", label)
-                own = ROOT if self._first else NamespaceId(self._namespaces_before)
-                known = self._known.setdefault((event.kind, identity), own)
-                if identity == OUTSIDE and known != ROOT:
-                    known = LEFT_OUT
+                names = [(event.kind, identity) for identity in _identities(event, container)]
+                found = next((self._known[name] for name in names if name in self._known), own)
+                self._known.update((name, found) for name in names if name not in self._known)
+                if OUTSIDE in (identity for _, identity in names) and found != ROOT:
+                    found = LEFT_OUT
                     self._left[event.kind] = event.at
-                self._roots[event.kind] = known
+                self._roots[event.kind] = found
         self._first = False
 
     def event(self, event: AnyEvent) -> AnyEvent | None:
@@ -99,11 +109,12 @@ class Numbers:
         return found
 
 
-def _identity(event: NamespaceRecorded) -> Identity | None:
-    """Return what tells a namespace from others whatever the image, None where nothing does."""
+def _identities(event: NamespaceRecorded, container: str) -> list[Identity]:
+    """Return by what a namespace is known whatever the image: the path or the container that was joined, or its own container."""
     if event.facts.get("created") == "no":
-        return OUTSIDE
-    for fact in ("joined", "joined_container"):
-        if event.facts.get(fact):
-            return fact, event.facts[fact]
-    return None
+        return [OUTSIDE]
+    joined, of = event.facts.get("joined", ""), event.facts.get("joined_container", "")
+    names = [("path", joined)] if joined else []
+    if of or (container and not joined):
+        names.append(("container", of or container))
+    return names

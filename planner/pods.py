@@ -78,7 +78,7 @@ def join(parts: Sequence[Part]) -> Iterator[AnyEvent]:
     numbers = Numbers()
     borne = [{pids[0]: pids for pids in _vectors(part)} for part in ordered]
     for position, part in enumerate(ordered):
-        numbers.next_image(part.label, part.events)
+        numbers.next_image(part.events)
         for event in part.events:
             if isinstance(event, PidRecorded) and _lives(event.numbers, position, borne):
                 continue

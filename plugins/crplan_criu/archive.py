@@ -5,7 +5,6 @@ registries keep the same as layers of an OCI image layout, in blobs named by dig
 what comes out is a list, one dump for each directory that has images.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,9 +13,10 @@ import msgspec
 from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
 from crplan_criu.images import LARGEST_OTHER, largest, place, shown, split_name, too_large
+from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, Blobs
 from crplan_criu.recognise import DIRECTORIES, HEADER, compression, is_tar
 from crplan_criu.streams import Stream, unpacked
-from crplan_criu.tar import Member, members
+from crplan_criu.tar import members
 from planner.hookspecs import BadImage
 
 MOST_IMAGES: Final = 1_000_000
@@ -27,11 +27,6 @@ MOST_BYTES: Final = 1 << 30
 
 TRAILING: Final = 16 << 20
 """Bytes behind an archive's end mark that are still read."""
-
-BLOB: Final = re.compile(r"(?:.*/)?blobs/[a-z0-9+._-]+/[0-9a-f]{32,128}")
-"""Name of a blob in an OCI image layout."""
-MANIFEST: Final = 1 << 20
-"""Bytes of a manifest that are looked at for annotations."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -48,6 +43,7 @@ class Collector:
         self.dumps: dict[str, Dump] = {}
         self.containers: dict[str, Container] = {}
         self.annotations = Container()
+        self.blobs = Blobs()
         self.images = 0
         self.bytes = 0
 
@@ -58,23 +54,32 @@ class Collector:
             if layer and directory not in DIRECTORIES:
                 continue
             if not layer and BLOB.fullmatch(member.name):
-                self.blob(member, stream)
+                self.blob(member.name, member.size, stream)
+            elif not layer and name == INDEX and member.size <= LARGEST_DOCUMENT:
+                self.blobs.describe(stream.read(member.size))
             else:
                 self.file(f"{layer}/{directory}" if layer and directory else layer or directory, name, member.size, stream)
 
-    def blob(self, member: Member, stream: Stream) -> None:
-        """Look into a blob: a layer is an archive of its own, a manifest has annotations, anything else is skipped."""
-        self.layer(Stream(stream.chunks(member.size), stream.where), member.name, member.size)
+    def blob(self, name: str, size: int, stream: Stream) -> None:
+        """Look into the blob that comes next: a layer is an archive of its own, a manifest has annotations.
 
-    def layer(self, content: Stream, name: str, size: int) -> None:
-        """Pass over a blob of `size` bytes."""
-        head = content.peek(HEADER)
-        if head[:1] == b"{" and size <= MANIFEST:
-            self.annotations.annotate(content.read(size))
-        elif compression(head) or is_tar(head):
-            inner = unpacked(content.chunks(size), head, content.where)
-            if is_tar(inner.peek(HEADER)):
-                self.archive(inner, name)
+        Anything else is left where it stands. What is looked into is read to its end, to see that it is what its name says.
+        """
+        head = stream.peek(HEADER)[:size]
+        document, layer = head[:1] == b"{" and size <= LARGEST_DOCUMENT, bool(compression(head)) or is_tar(head)
+        if not document and not layer:
+            return
+        blocks = self.blobs.verified(stream.chunks(size), name, size)
+        if document:
+            data = b"".join(blocks)
+            self.annotations.annotate(data)
+            self.blobs.describe(data)
+            return
+        inner = unpacked(blocks, head, stream.where)
+        if is_tar(inner.peek(HEADER)):
+            self.archive(inner, name)
+        for _ in blocks:
+            pass
 
     def file(self, directory: str, name: str, size: int, stream: Stream) -> None:
         """Take a file if it tells something, without reading it otherwise."""
@@ -109,7 +114,11 @@ class Collector:
         return data
 
     def checkpoints(self) -> list[Checkpoint]:
-        """Return the dumps that were found, in the order of their directories; one without tasks only when no other is there."""
+        """Return the dumps that were found, in the order of their directories; one without tasks only when no other is there.
+
+        Raises BadImage where a blob is not as it is described.
+        """
+        self.blobs.check()
         found = [Checkpoint(directory, dump) for directory, dump in sorted(self.dumps.items())]
         whole = [one for one in found if one.dump.tree is not None] or [one for one in found if one.dump.inventory is not None]
         for one in whole:

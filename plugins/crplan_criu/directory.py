@@ -11,6 +11,7 @@ from crplan_criu.archive import Checkpoint, Collector
 from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
 from crplan_criu.images import largest, place, shown, split_name, too_large
+from crplan_criu.layout import BLOB, INDEX
 from crplan_criu.streams import opened
 from planner.hookspecs import BadImage
 
@@ -40,16 +41,19 @@ def collect(path: str) -> Dump:
 
 
 def collect_layout(path: str) -> list[Checkpoint]:
-    """Read the blobs of an OCI image layout; raises BadImage."""
+    """Read the index and the blobs of an OCI image layout; raises BadImage."""
     collector = Collector()
+    with _opened(path) as top:
+        if os.path.lexists(os.path.join(path, INDEX)):
+            collector.blobs.describe(read_file(top, INDEX))
     with _opened(os.path.join(path, "blobs")) as blobs:
         for algorithm in _names(blobs):
             with _opened(os.path.join(path, "blobs", algorithm)) as folder:
                 for name in _names(folder):
-                    with os.fdopen(_regular(folder, name), "rb") as file:
-                        collector.layer(
-                            opened(file, b"", shown(name)), f"blobs/{algorithm}/{name}", os.fstat(file.fileno()).st_size
-                        )
+                    blob = f"blobs/{algorithm}/{name}"
+                    if BLOB.fullmatch(blob):
+                        with os.fdopen(_regular(folder, name), "rb") as file:
+                            collector.blob(blob, os.fstat(file.fileno()).st_size, opened(file, b"", shown(name)))
     return collector.checkpoints()
 
 
