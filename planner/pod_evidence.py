@@ -8,6 +8,7 @@ Sources: OCI runtime-spec `config-linux.md` (a namespace with a path is joined, 
 listed); podman `libpod/container_config.go` (`pidNsCtr`, `pod`); Kubernetes CRI annotations of containerd and CRI-O.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
@@ -21,6 +22,10 @@ TWICE, APART, ASSUMED = "container-twice", "pid-namespaces-apart", "pid-namespac
 
 SHARED_PROPERTY = "pid namespace of the pod"
 """Property of the facts that say that containers share one, and why."""
+
+
+LONGEST = 200
+"""Characters of a path or an id that are shown; what is longer is told apart by its digest."""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -37,12 +42,16 @@ class Member(msgspec.Struct, frozen=True):
 
     def says(self, fact: str) -> str:
         """Return a fact about the pid namespace, "" where the image does not hold it."""
-        return self.namespace.get(fact, "")
+        return _short(self.namespace.get(fact, ""))
+
+    def named(self, fact: str) -> str:
+        """Return a fact about the container, "" where the image does not hold it."""
+        return _short(self.image.get(fact, ""))
 
     @property
     def identity(self) -> str:
         """The container's id, "" where the image does not hold it."""
-        return self.image.get("container_id", "")
+        return self.named("container_id")
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -104,8 +113,8 @@ def compare(one: Member, other: Member) -> Verdict:
 def _twice(one: Member, other: Member) -> Verdict | None:
     if one.identity and one.identity == other.identity:
         return Verdict("twice", f"both have the id {one.identity}")
-    if one.image.get("run_id") and one.image.get("run_id") == other.image.get("run_id"):
-        return Verdict("twice", f"both are of the dump {one.image['run_id']}")
+    if one.named("run_id") and one.named("run_id") == other.named("run_id"):
+        return Verdict("twice", f"both are of the dump {one.named('run_id')}")
     if one.file and one.file == other.file:
         return Verdict("twice", "one file is given twice")
     return None
@@ -115,7 +124,7 @@ def _apart_for_sure(one: Member, other: Member) -> Verdict | None:
     """Return what no path can outweigh: a namespace has one init, and does not reach beyond its pod."""
     if one.root == other.root == 1:
         return Verdict("apart", f"each has an init of its own ({one.root_at}, {other.root_at})")
-    pods = one.image.get("pod_id", ""), other.image.get("pod_id", "")
+    pods = one.named("pod_id"), other.named("pod_id")
     if all(pods) and pods[0] != pods[1]:
         return Verdict("apart", f"they are of the pods {pods[0]} and {pods[1]}")
     return None
@@ -146,3 +155,10 @@ def _apart(one: Member, other: Member) -> Verdict | None:
         if inside.identity and inside.says("specified") == "new" and outside.says("joined_container"):
             return Verdict("apart", f"{outside.label} had joined that of container {outside.says('joined_container')}")
     return None
+
+
+def _short(text: str) -> str:
+    """Return a value that whoever wrote the image has chosen, as long as a path or an id may be that stands in one line."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}... (sha256 {hashlib.sha256(text.encode('utf-8', 'backslashreplace')).hexdigest()[:16]})"

@@ -37,7 +37,7 @@ class Part(msgspec.Struct, frozen=True):
 
 def labels(names: Sequence[str]) -> list[str]:
     """Return the shortest ends of these paths that tell them apart; where none do, the last parts with a number in front."""
-    paths = [[part for part in name.split("/") if part not in {"", "."}] or [name] for name in names]
+    paths = [[part for part in name.split("/") if part not in {"", "."}] or [name[:1]] for name in names]
     for depth in range(1, max(map(len, paths), default=0) + 1):
         ends = [escaped("/".join(path[-depth:])) for path in paths]
         if len(set(ends)) == len(ends):

@@ -139,22 +139,14 @@ POD_NAMESPACES = {"network": "/var/run/netns/ab12", "ipc": "/var/run/ipcns/ab12"
 
 
 def web() -> bytes:
-    """A server with two workers, one of them with a thread."""
-    dump = (
-        Dump(run="1111")
-        .task(7, name="nginx")
-        .task(12, 7, session=7, name="nginx")
-        .task(13, 7, session=7, name="nginx", threads=(14,))
-    )
+    """A server with two workers, one of them with a thread: `examples/images/pod/web.tar`."""
+    dump = Dump(run="0d4b5c1e-web").task(7, name="nginx").task(12, 7, session=7, name="nginx")
+    dump.task(13, 7, session=7, name="nginx", threads=(14,))
     return dump.archive(*cri_o("web", **POD_NAMESPACES))
 
 
-def log_shipper() -> bytes:
-    """A shell with a job of its own group and a zombie."""
-    dump = (
-        Dump(run="2222")
-        .task(21, name="sh")
-        .task(25, 21, session=21, group=25, name="tail")
-        .task(26, 21, session=21, state="zombie")
-    )
+def shipper() -> bytes:
+    """A shell with a job in a group of its own and a zombie: `examples/images/pod/shipper.tar`."""
+    dump = Dump(run="0d4b5c1e-shipper").task(21, name="sh").task(25, 21, session=21, group=25, name="tail")
+    dump.task(26, 21, session=21, name="grep", state="zombie")
     return dump.archive(*cri_o("shipper", **POD_NAMESPACES))
