@@ -63,23 +63,24 @@ class Collector:
     def blob(self, name: str, size: int, stream: Stream) -> None:
         """Look into the blob that comes next: a layer is an archive of its own, a manifest has annotations.
 
-        Anything else is left where it stands. What is looked into is read to its end, to see that it is what its name says.
+        Both are read to the end, to see that they are what their name says, and so is whatever else is small: it may have been
+        one of them. Anything large that is no layer is left where it stands.
         """
         head = stream.peek(HEADER)[:size]
-        document, layer = head[:1] == b"{" and size <= LARGEST_DOCUMENT, bool(compression(head)) or is_tar(head)
-        if not document and not layer:
+        layer = bool(compression(head)) or is_tar(head)
+        if not layer and size > LARGEST_DOCUMENT:
             return
         blocks = self.blobs.verified(stream.chunks(size), name, size)
-        if document:
+        if layer:
+            inner = unpacked(blocks, head, stream.where)
+            if is_tar(inner.peek(HEADER)):
+                self.archive(inner, name)
+            for _ in blocks:
+                pass
+        else:
             data = b"".join(blocks)
             self.annotations.annotate(data)
             self.blobs.describe(data)
-            return
-        inner = unpacked(blocks, head, stream.where)
-        if is_tar(inner.peek(HEADER)):
-            self.archive(inner, name)
-        for _ in blocks:
-            pass
 
     def file(self, directory: str, name: str, size: int, stream: Stream) -> None:
         """Take a file if it tells something, without reading it otherwise."""
