@@ -259,6 +259,14 @@ def _check_namespaces(forest: "Forest") -> None:
         for pid, task in forest.tasks.items():
             if pid != 1:
                 raise _in_dead_namespace(task, init)
+    for task in forest.tasks.values():
+        if len(task.pids) == 1 and task.namespace > 0:
+            raise Contradiction(
+                "namespace-level",
+                f"task {task.pid} has one number and is in pid namespace {task.namespace}; at level 0 is the root's alone",
+                (task.recorded,),
+                task.pid,
+            )
     if len(forest.namespaces) < 2:
         return
     lines = _lines_of_ancestors(forest)

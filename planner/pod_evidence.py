@@ -62,26 +62,32 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def sharing(parts: Sequence[tuple[str, str, Sequence[AnyEvent]]], labelled: Callable[[str, Place], str]) -> Iterator[AnyEvent]:
-    """Yield for each image but the first (label, file, events) whether its container shares the namespace of those before."""
+    """Yield for each image but the first (label, file, events) whether its container shares the namespace of those before.
+
+    What excludes that counts first, then what speaks for it, and nothing is assumed that one of them says.
+    """
     members = [_member(label, file, events, labelled) for label, file, events in parts]
     for position, member in enumerate(members[1:], start=1):
-        verdicts = [(compare(other, member), other) for other in members[:position]]
-        for code, kind in ((TWICE, "twice"), (APART, "apart")):
-            for verdict, other in verdicts:
-                if verdict.kind == kind:
-                    said = "are one container" if kind == "twice" else "do not share a pid namespace"
-                    yield DefectRecorded(
-                        code=code, detail=f"{other.label} and {member.label} {said}: {verdict.words}", at=member.at
-                    )
-        shared = [(verdict, other) for verdict, other in verdicts if verdict.kind == "same"]
-        if shared:
-            verdict, other = shared[0]
-            said = f"{other.label} and {member.label} share one: {verdict.words}"
-            yield FactRecorded(property=SHARED_PROPERTY, value=said, at=member.at)
-        elif all(verdict.kind == "unknown" for verdict, _ in verdicts):
-            verdict, other = verdicts[0]
-            detail = f"nothing says that {other.label} and {member.label} share a pid namespace, and it is assumed{verdict.words}"
-            yield DefectRecorded(code=ASSUMED, detail=detail, at=member.at)
+        found: dict[str, tuple[Verdict, Member]] = {}
+        for other in members[:position]:
+            verdict = compare(other, member)
+            found.setdefault(verdict.kind, (verdict, other))
+        for kind in ("twice", "apart", "same", "unknown"):
+            if kind in found:
+                verdict, other = found[kind]
+                yield _said(verdict, f"{other.label} and {member.label}", member.at)
+                break
+
+
+def _said(verdict: Verdict, both: str, at: str) -> FactRecorded | DefectRecorded:
+    if verdict.kind == "same":
+        return FactRecorded(property=SHARED_PROPERTY, value=f"{both} share one: {verdict.words}", at=at)
+    if verdict.kind == "twice":
+        return DefectRecorded(code=TWICE, detail=f"{both} are one container: {verdict.words}", at=at)
+    if verdict.kind == "apart":
+        return DefectRecorded(code=APART, detail=f"{both} do not share a pid namespace: {verdict.words}", at=at)
+    detail = f"nothing says that {both} share a pid namespace, and it is assumed{verdict.words}"
+    return DefectRecorded(code=ASSUMED, detail=detail, at=at)
 
 
 def _member(label: str, file: str, events: Sequence[AnyEvent], labelled: Callable[[str, Place], str]) -> Member:

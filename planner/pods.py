@@ -6,6 +6,7 @@ so that an init is the root of the whole and the order in which images are given
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,9 @@ from planner.pod_evidence import sharing
 from planner.pod_numbers import Numbers
 
 IMAGE_EVENTS = ImageEvent.__args__
+
+MOST_PARTS: Final = 200
+"""Containers that are planned together, far more than a pod has: each is compared with every other."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -72,7 +76,12 @@ def part_of(label: str, events: Sequence[AnyEvent], formats: Sequence[str], file
 
 
 def join(parts: Sequence[Part]) -> Iterator[AnyEvent]:
-    """Yield the image events of several containers as those of one tree, and whether they share a pid namespace."""
+    """Yield the image events of several containers as those of one tree, and whether they share a pid namespace.
+
+    Raises BadImage for more of them than a pod has.
+    """
+    if len(parts) > MOST_PARTS:
+        raise BadImage(parts[0].label, f"is one of {len(parts)} containers; at most {MOST_PARTS} are planned together")
     ordered = sorted(parts, key=lambda part: (part.root, part.label))
     yield from sharing([(part.label, part.file, part.events) for part in ordered], labelled)
     numbers = Numbers()

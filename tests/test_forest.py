@@ -175,6 +175,7 @@ def test_rings_of_namespaces_end() -> None:
         ("@1:0 1 5.1:1/5@1 6.2:5@1 7.3:5@1+8.2", "duplicate-number", 8),
         ("@1:0 @2:1 1 5.1:1/5@1 6.2.1:5@2 7.2.2:6@2", "duplicate-number", 7),
         ("@1:0 @2:1 1 5.1:1/5@1 6.2:5@2", "namespace-level", 6),
+        ("@1:0 1 5:1@1", "namespace-level", 5),
         ("1 !5 5:1", "duplicate-number", 5),
         ("1 5:1+5", "duplicate-number", 5),
         ("1 0:1", "impossible-number", 0),

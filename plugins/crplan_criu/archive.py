@@ -12,7 +12,7 @@ import msgspec
 
 from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
-from crplan_criu.images import LARGEST_OTHER, largest, place, shown, split_name, too_large
+from crplan_criu.images import LARGEST_OTHER, largest, place, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, Blobs
 from crplan_criu.recognise import DIRECTORIES, HEADER, compression, is_tar
 from crplan_criu.streams import Stream, unpacked
@@ -128,20 +128,6 @@ class Collector:
                     one.dump.container.merge(self.containers[directory])
             one.dump.container.merge(self.annotations)
         return whole
-
-
-def the_only(checkpoints: list[Checkpoint], where: str) -> Dump:
-    """Return the one dump of an archive; raises BadImage when there is none, or more than one."""
-    if not checkpoints:
-        raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
-    if len(checkpoints) > 1:
-        names = ", ".join(_directory(one.directory) for one in checkpoints[:5])
-        raise BadImage(where, f"the archive holds {len(checkpoints)} checkpoints ({names}); give one of them alone")
-    return checkpoints[0].dump
-
-
-def _directory(name: str) -> str:
-    return shown(name) or "the top"
 
 
 def from_stream(stream: Stream) -> Iterator[Checkpoint]:

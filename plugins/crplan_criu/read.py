@@ -4,26 +4,36 @@ import os
 from collections.abc import Iterator
 
 from crplan_criu import archive, directory, events
-from crplan_criu.dump import Dump
+from crplan_criu.archive import Checkpoint
 from crplan_criu.images import shown
 from crplan_criu.recognise import directory_kind
 from crplan_criu.streams import opened
 from planner.events import AnyEvent
-from planner.hookspecs import Source
+from planner.hookspecs import BadImage, Source
+from planner.pods import Part, join, labelled
 
 
 def read(source: Source) -> Iterator[AnyEvent]:
     """Yield the image events of a source; raises BadImage."""
-    yield from events.events(_from_directory(source.directory) if source.directory else _from_stream(source))
+    path = source.directory
+    where = shown(os.path.basename(path or source.name) or path or source.name)
+    if not path:
+        with source.open() as file:
+            found = list(archive.from_stream(opened(file, source.head, where)))
+    elif directory_kind(path) == "layout":
+        found = directory.collect_layout(path)
+    else:
+        yield from events.events(directory.collect(path))
+        return
+    if not found:
+        raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
+    yield from events.events(found[0].dump) if len(found) == 1 else join([_part(one) for one in found])
 
 
-def _from_stream(source: Source) -> Dump:
-    where = shown(os.path.basename(source.name) or source.name)
-    with source.open() as file:
-        return archive.the_only(list(archive.from_stream(opened(file, source.head, where))), where)
-
-
-def _from_directory(path: str) -> Dump:
-    if directory_kind(path) == "layout":
-        return archive.the_only(directory.collect_layout(path), shown(os.path.basename(path) or path))
-    return directory.collect(path)
+def _part(checkpoint: Checkpoint) -> Part:
+    """Return one of several checkpoints as a container of a pod; its label is the directory that it stands in."""
+    label = shown(checkpoint.directory) or "the top"
+    try:
+        return Part(label, list(events.events(checkpoint.dump)))
+    except BadImage as error:
+        raise BadImage(labelled(label, error.at), error.message) from None

@@ -21,9 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner import sources
-from planner.events import AnyEvent, ImageOpened, NamespaceRecorded
+from planner.events import AnyEvent, ImageOpened, NamespaceRecorded, TaskRecorded
 from planner.forest import Contradiction, fold
 from planner.hookspecs import BadImage
+from tests.containers import Dump, packed
 
 DATA = Path(__file__).parents[1] / "data" / "criu"
 IMAGES = DATA / "container" / "img"
@@ -215,12 +216,28 @@ def test_the_link_to_an_earlier_dump_is_ordinary() -> None:
     assert events(pack(more=member("checkpoint/parent", kind=tarfile.SYMTYPE, link="../before"))) == EXPECTED
 
 
-def test_two_checkpoints_in_one_archive_are_named() -> None:
+def test_two_containers_in_one_archive_are_a_pod() -> None:
+    dumps = {"web/checkpoint": Dump().task(7).task(8, 7, session=7), "log": Dump().task(20)}
+    found = events(packed({f"{name}/{file}": data for name, dump in dumps.items() for file, data in dump.images().items()}))
+    forest = fold(found)
+    assert forest.images == ("web/checkpoint", "log")
+    assert list(forest.tasks) == [7, 8, 20]
+    assert [event.at for event in found if isinstance(event, TaskRecorded)][-1] == "log/pstree.img#0"
+
+
+def test_two_containers_in_one_archive_that_share_nothing_are_named() -> None:
     def more(packed: tarfile.TarFile) -> None:
-        for path in sorted(IMAGES.iterdir()):
+        for path in sorted((DATA / "ctr_orphan_live_session" / "img").iterdir()):
             packed.add(path, f"another/{path.name}")
 
-    assert "another, checkpoint" in refusal(pack(more=more)).message
+    with pytest.raises(Contradiction, match="another and checkpoint do not share a pid namespace"):
+        fold(events(pack(more=more)))
+
+
+def test_what_is_wrong_with_one_of_two_containers_is_said_with_its_directory() -> None:
+    files = {f"web/{file}": data for file, data in Dump().task(7).images().items()}
+    files |= {f"log/{file}": data for file, data in Dump().task(20).images().items() if not file.startswith("ids")}
+    assert str(refusal(packed(files)).at) == "log/ids-20.img#0"
 
 
 def test_the_checkpoints_of_an_archive_can_be_had_one_by_one() -> None:
