@@ -119,8 +119,11 @@ def parser_of(command: str, explicit: bool = True) -> "argparse.ArgumentParser":
 def _run(command: str, explicit: bool, arguments: list[str]) -> int:
     from importlib import import_module
 
+    parser = parser_of(command, explicit)
+    # Images may stand between options; where `--` ends the options, not every Python can tell them from each other like that.
+    parse = parser.parse_args if "--" in arguments else parser.parse_intermixed_args
     try:
-        args = parser_of(command, explicit).parse_intermixed_args(arguments)
+        args = parse(arguments)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 2
     code = _with_plugins(command, import_module(f"planner.commands.{command}").run, args)

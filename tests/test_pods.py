@@ -186,6 +186,9 @@ def test_commands_take_their_own_arguments_behind_several_images(pod: Path, crpl
     assert code == 0
     assert b"shipper.tar/pstree.img#1" in out
     assert crplan("web.tar", "--emit", "shell", "shipper.tar") == crplan("web.tar", "shipper.tar", "--emit", "shell")
+    os.rename("web.tar", "-web.tar")
+    assert crplan("plan", "--emit", "shell", "--", "-web.tar", "shipper.tar")[0] == 0
+    os.rename("-web.tar", "web.tar")
     code, out, _ = crplan("check", "web.tar", "shipper.tar", "--format", "json")
     assert code == 0
     assert json.loads(out)["image"] == "web.tar + shipper.tar"

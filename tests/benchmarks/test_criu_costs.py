@@ -1,0 +1,48 @@
+"""What a CRIU dump of a thousand processes costs from the archive to the proved plan, alone and as a container of a pod.
+
+Nothing is asserted on time. Run with `pytest -s tests/benchmarks`.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from planner.pipeline import read, resolve
+from tests.containers import POD_NAMESPACES, Dump, cri_o
+
+SAMPLE = Path(__file__).parents[1] / "data" / "criu" / "wide1000" / "wide1000.tar.zst"
+ROUNDS = 7
+TASKS = 1000
+
+
+def median(what: Callable[[], object]) -> float:
+    """Milliseconds, the first round left out."""
+    times = []
+    for _ in range(ROUNDS + 1):
+        before = time.perf_counter()
+        what()
+        times.append(time.perf_counter() - before)
+    return statistics.median(times[1:]) * 1000
+
+
+def container(root: int, name: str) -> bytes:
+    dump = Dump().task(root)
+    for pid in range(root + 1, root + TASKS):
+        dump.task(pid, root, session=root)
+    return dump.archive(*cri_o(name, **POD_NAMESPACES))
+
+
+def test_a_dump_of_a_thousand_processes() -> None:
+    """Reading, and planning with the proof; Python's own start is not in it."""
+    log = read(SAMPLE)
+    assert len(resolve(list(log)).forest.tasks) > TASKS
+    print()
+    reading, planning = median(lambda: read(SAMPLE)), median(lambda: resolve(list(log)))
+    print(f"one dump     read {reading:6.1f} ms  planned and proved {planning:6.1f} ms")
+    one, other = container(2000, "one"), container(20_000, "other")
+    joined = read(one, other)
+    alone = median(lambda: read(one)), median(lambda: resolve(read(one)))
+    both = median(lambda: read(one, other)), median(lambda: resolve(list(joined)))
+    print(f"a container  read {alone[0]:6.1f} ms  planned and proved {alone[1] - alone[0]:6.1f} ms")
+    print(f"a pod of two read {both[0]:6.1f} ms  planned and proved {both[1]:6.1f} ms")
