@@ -36,7 +36,7 @@ def container(root: int, name: str) -> bytes:
 def test_a_dump_of_a_thousand_processes() -> None:
     """Reading, and planning with the proof; Python's own start is not in it."""
     log = read(SAMPLE)
-    assert len(resolve(list(log)).forest.tasks) > TASKS
+    assert len(resolve(list(log)).forest.tasks) >= TASKS
     print()
     reading, planning = median(lambda: read(SAMPLE)), median(lambda: resolve(list(log)))
     print(f"one dump     read {reading:6.1f} ms  planned and proved {planning:6.1f} ms")
