@@ -55,7 +55,7 @@ def refuse_clashes(events: Sequence[AnyEvent]) -> None:
 
 
 def clashes(events: Iterable[AnyEvent]) -> Iterator[Clash]:
-    """Yield every clash between images, in the order of the log: of numbers first, then of sessions, then of groups."""
+    """Yield every clash between images, in the order of the log: of numbers first, then of parents, of sessions, of groups."""
     said = _by_image(events)
     bearers: dict[int, _Said] = {}
     twice: set[int] = set()
@@ -65,6 +65,7 @@ def clashes(events: Iterable[AnyEvent]) -> Iterator[Clash]:
         if other.image != one.image:
             twice.add(number)
             yield Clash(f"number {number} is {_what(other)} and {_what(one)}", (other.seq, one.seq))
+    yield from _parents(said, bearers, twice)
     yield from _sessions(said, bearers, twice)
     yield from _groups(said, bearers, twice)
 
@@ -84,6 +85,16 @@ def _what(said: _Said) -> str:
     if isinstance(said.event, ThreadRecorded):
         return f"a thread of {said.event.thread_group} in {said.image}"
     return f"a task in {said.image}"
+
+
+def _parents(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[Clash]:
+    """A task whose parent is of another image: a dump holds whole trees, so what is no parent in it is outside."""
+    for one in said:
+        parent = one.event.parent if isinstance(one.event, TaskRecorded) else 0
+        bearer = bearers.get(parent)
+        if bearer is not None and bearer.image != one.image and parent not in twice:
+            words = f"the parent of task {one.event.pids[0]} in {one.image} is {parent}, which is {_what(bearer)}"
+            yield Clash(words, (one.seq, bearer.seq))
 
 
 def _sessions(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[Clash]:

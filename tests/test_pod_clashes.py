@@ -44,6 +44,11 @@ def test_a_number_with_two_meanings_is_a_clash(dump: Dump, expected: list[str]) 
     assert words(web(), odd(dump)) == expected
 
 
+def test_a_parent_in_another_image_is_a_clash() -> None:
+    image = odd(Dump().task(40, 12))
+    assert words(web(), image) == ["the parent of task 40 in 2:bytes is 12, which is a task in 1:bytes"]
+
+
 def test_a_group_whose_dead_leader_is_of_two_sessions_is_a_clash() -> None:
     one, other = (odd(Dump(run=str(root)).task(root).task(root + 1, root, session=root, group=90)) for root in (40, 50))
     assert words(one, other) == ["group 90 is of session 50 in 2:bytes and of session 40 in 1:bytes"]
