@@ -147,7 +147,9 @@ def _with_plugins(command: str, run: "Runner", args: "argparse.Namespace") -> in
         return 2
     except EXPECTED as error:
         problem = problem_of(error)
-        say(*lines(problem, " + ".join(getattr(args, "images", [command]))))
+        from planner.jobs import image_words
+
+        say(*lines(problem, image_words(getattr(args, "images", [command]))))
         return problem.exit_code
 
 

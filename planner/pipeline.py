@@ -100,7 +100,8 @@ def pod_events(given: Sequence[Source], registry: Registry) -> Iterator[AnyEvent
     What a log of one of them has decided is left out: it was decided for that one alone. Raises as `stream_events` does, with
     the image in the place.
     """
-    from planner.pods import Part, join, labelled, labels, part_of
+    from planner.pod_parts import Part, labelled, labels, part_of
+    from planner.pods import join
 
     yield LogOpened(format_version=FORMAT_VERSION)
     formats = [reader.name for reader in registry.readers if reader.containers]

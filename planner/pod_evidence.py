@@ -9,13 +9,14 @@ listed); podman `libpod/container_config.go` (`pidNsCtr`, `pod`); Kubernetes CRI
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
-from planner.events import AnyEvent, DefectRecorded, FactRecorded, ImageOpened, NamespaceRecorded, Place, TaskRecorded
+from planner.events import DefectRecorded, FactRecorded, ImageOpened, NamespaceRecorded, TaskRecorded
 from planner.identity import OUTSIDE
+from planner.pod_parts import Part, labelled
 
 TWICE, APART, ASSUMED = "container-twice", "pid-namespaces-apart", "pid-namespace-assumed"
 """Codes of the findings that a verdict can be."""
@@ -61,12 +62,12 @@ class Verdict(msgspec.Struct, frozen=True):
     words: str = ""
 
 
-def sharing(parts: Sequence[tuple[str, str, Sequence[AnyEvent]]], labelled: Callable[[str, Place], str]) -> Iterator[AnyEvent]:
-    """Yield for each image but the first (label, file, events) whether its container shares the namespace of those before.
+def sharing(parts: Sequence[Part]) -> Iterator[FactRecorded | DefectRecorded]:
+    """Yield for each image but the first whether its container shares the pid namespace of those before.
 
     What excludes that counts first, then what speaks for it, and nothing is assumed that one of them says.
     """
-    members = [_member(label, file, events, labelled) for label, file, events in parts]
+    members = list(map(_member, parts))
     for position, member in enumerate(members[1:], start=1):
         found: dict[str, tuple[Verdict, Member]] = {}
         for other in members[:position]:
@@ -90,11 +91,12 @@ def _said(verdict: Verdict, both: str, at: str) -> FactRecorded | DefectRecorded
     return DefectRecorded(code=ASSUMED, detail=detail, at=at)
 
 
-def _member(label: str, file: str, events: Sequence[AnyEvent], labelled: Callable[[str, Place], str]) -> Member:
+def _member(part: Part) -> Member:
+    label = part.label
     root, root_at, at, joined_at = 0, label, label, ""
     image: dict[str, str] = {}
     namespace: dict[str, str] = {}
-    for event in events:
+    for event in part.events:
         if isinstance(event, ImageOpened):
             image, at = event.facts, labelled(label, event.at)
         elif isinstance(event, NamespaceRecorded) and event.kind == "pid" and event.id == 0:
@@ -103,7 +105,7 @@ def _member(label: str, file: str, events: Sequence[AnyEvent], labelled: Callabl
             root, root_at = event.pids[0], labelled(label, event.at)
         elif isinstance(event, FactRecorded) and event.property == "joined pid namespace":
             joined_at = labelled(label, event.at)
-    return Member(label, file, root, root_at, at, joined_at or at, image, namespace)
+    return Member(label, part.file, root, root_at, at, joined_at or at, image, namespace)
 
 
 def compare(one: Member, other: Member) -> Verdict:

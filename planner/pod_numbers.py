@@ -21,6 +21,7 @@ from planner.events import (
 )
 from planner.forest import SHARED_KINDS
 from planner.identity import NamespaceId
+from planner.pod_parts import labelled
 
 ROOT: Final = NamespaceId(0)
 PID: Final = "pid"
@@ -90,7 +91,7 @@ class Numbers:
         """Yield what this image's root task has and the log cannot say by numbers."""
         for kind, at in self._left.items():
             value = "that of whoever took the checkpoint; its tasks stay in that of the rebuild"
-            yield FactRecorded(property=f"{kind} namespace of {label}", value=value, at=f"{label}/{at}")
+            yield FactRecorded(property=f"{kind} namespace of {label}", value=value, at=labelled(label, at))
 
     def _shared(self, event: SharingRecorded) -> SharingRecorded:
         numbers = {kind: getattr(event, kind) for kind in SHARED_KINDS if getattr(event, kind)}

@@ -17,7 +17,8 @@ from planner.forest import Contradiction, Forest, fold
 from planner.hookspecs import BadImage
 from planner.identity import Number, Pids, ProcessId
 from planner.pipeline import resolve
-from planner.pods import Part, join, labelled, labels
+from planner.pod_parts import Part
+from planner.pods import join
 from planner.testing.histories import History
 from tests.containers import POD_NAMESPACES, Dump, cri_o, packed, shipper, web
 
@@ -205,47 +206,6 @@ def test_standard_input_can_be_one_of_several(pod: Path, crplan: Crplan, monkeyp
         code, out, _ = crplan("log", "--facts", "web.tar", "-")
     assert code == 0
     assert b'"at":"standard input/pstree.img#0"' in out
-
-
-# Labels and places.
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["a.tar", "b.tar"], ["a.tar", "b.tar"]),
-        (["/x/a.tar", "/y/b.tar"], ["a.tar", "b.tar"]),
-        (["/x/a.tar", "/y/a.tar"], ["x/a.tar", "y/a.tar"]),
-        (["web/img/", "./db/img", "img"], ["web/img", "db/img", "img"]),
-        (["a.tar", "a.tar"], ["1:a.tar", "2:a.tar"]),
-        (["a\x1b[2J", "b"], ["a\\x1b[2J", "b"]),
-        (["bytes", "bytes"], ["1:bytes", "2:bytes"]),
-        (["/", "."], ["/", "."]),
-    ],
-)
-def test_labels_are_short_and_tell_images_apart(names: list[str], expected: list[str]) -> None:
-    assert labels(names) == expected
-
-
-@given(st.lists(st.text(alphabet="ab./", min_size=1, max_size=8), min_size=2, max_size=5))
-def test_labels_are_never_absolute_and_never_equal(names: list[str]) -> None:
-    found = labels(names)
-    assert len(set(found)) == len(names)
-    assert not [label for label in found if label.startswith("/") and label.strip("/")]
-
-
-@pytest.mark.parametrize(
-    ("at", "expected"),
-    [
-        ("core-1.img#0", "x/a.tar/core-1.img#0"),
-        (96, "x/a.tar#96"),
-        ("a.tar", "x/a.tar"),
-        ("a.tar#512", "x/a.tar#512"),
-        ("a.tarry#5", "x/a.tar/a.tarry#5"),
-    ],
-)
-def test_a_place_begins_with_its_image(at: int | str, expected: str) -> None:
-    assert labelled("x/a.tar", at) == expected
 
 
 # Dead leaders.

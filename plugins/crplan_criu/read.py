@@ -10,7 +10,8 @@ from crplan_criu.recognise import directory_kind
 from crplan_criu.streams import opened
 from planner.events import AnyEvent
 from planner.hookspecs import BadImage, Source
-from planner.pods import Part, join, labelled
+from planner.pod_parts import Part, labelled
+from planner.pods import join
 
 
 def read(source: Source) -> Iterator[AnyEvent]:
