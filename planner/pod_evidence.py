@@ -24,7 +24,6 @@ TWICE, APART, ASSUMED = "container-twice", "pid-namespaces-apart", "pid-namespac
 SHARED_PROPERTY = "pid namespace of the pod"
 """Property of the facts that say that containers share one, and why."""
 
-
 LONGEST = 200
 """Characters of a path or an id that are shown; what is longer is told apart by its digest."""
 

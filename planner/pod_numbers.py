@@ -42,6 +42,7 @@ class Numbers:
         self._objects = 0
         """Highest number of a shared object so far; that of the images before is added to the next one's."""
         self._namespaces = 0
+        """The same of namespaces; the first number behind it is that of the next image's root task."""
         self._objects_before = 0
         self._namespaces_before = 0
         self._known: dict[tuple[str, Identity], NamespaceId] = {}
@@ -49,6 +50,7 @@ class Numbers:
         self._roots: dict[str, NamespaceId] = {}
         """Ids in the log of the namespaces of this image's root task, by kind."""
         self._left: dict[str, Place] = {}
+        """Kinds in which this image's root task is with the executor, and where the image says so."""
 
     def next_image(self, events: Sequence[AnyEvent]) -> None:
         """Settle the namespaces of an image's root task: what nothing says to be the same is its own."""
