@@ -1,7 +1,7 @@
 """Namespaces of other kinds than pid: who makes each, who joins it by whom, and what cannot be had.
 
-All happens when everybody has been born and adopted, so it does not matter who created whom. Only what the root's namespaces
-themselves differ in from the executor's is made at once, by the root as soon as it is there, and inherited.
+All happens when everybody has been born and adopted, so it does not matter who created whom, but for what is there from the
+start and inherited (`planner.entered_namespaces`).
 
 A namespace is made by one of its members and joined by the others through a member that they can see. A user namespace comes
 before what it owns: a task goes down the chain of user namespaces to its own, and makes or joins each other namespace at the
@@ -12,39 +12,16 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, TypeGuard
 
-import msgspec
-
 from planner.cast import Cast
 from planner.decisions import NOT_COVERED
+from planner.entered_namespaces import KINDS, ROOT, USER, Enter, FromTheStart, Key, Make
 from planner.events import FindingRaised, NamespaceRecorded
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 
-KINDS: Final = ("mnt", "uts", "ipc", "net", "cgroup", "time")
-"""Kinds that a user namespace owns, in the order of their steps."""
-
-USER: Final = "user"
-ROOT: Final = NamespaceId(0)
 MOST_USER_LEVELS: Final = 32
 """User namespaces nest no deeper: create_user_ns."""
 
 UNSEEN: Final = "nobody who is in it can be seen from the task's pid namespace"
-
-Key = tuple[str, NamespaceId]
-
-
-class Make(msgspec.Struct, frozen=True, gc=False):
-    """A task makes namespaces for itself."""
-
-    pid: ProcessId
-    keys: tuple[Key, ...]
-
-
-class Enter(msgspec.Struct, frozen=True, gc=False):
-    """A task joins the namespace `key` of `target`, which has it from its creator where nobody makes it."""
-
-    pid: ProcessId
-    key: Key
-    target: ProcessId
 
 
 class OtherNamespaces:
@@ -76,9 +53,10 @@ class OtherNamespaces:
                 if kind in kinds:
                     sharers.update((pid, cast.actors[pid].creator))
         self._decide_early()
-        self._inheriting: set[ProcessId] = set()
-        if self.early:
-            self._inheriting = self._below_root(born)
+        self._start = FromTheStart(cast, born, self.early)
+        self.holders.update(self._start.holders)
+        self.early_moves = self._start.moves
+        """What other tasks than the root do as soon as they are there."""
         self._find_members()
         self._settle_users()
         self._find_holders()
@@ -122,16 +100,6 @@ class OtherNamespaces:
             self._lose(root, USER, "in it no process number could be chosen; it stays in that of the rebuild")
         if self._living(root):
             self.early = tuple(kind for kind in created if kind != USER)
-            self.holders.update(((kind, ROOT), root) for kind in self.early)
-
-    def _below_root(self, born: Iterable[ProcessId]) -> set[ProcessId]:
-        """Return everybody whose creators lead up to the root."""
-        below = {self._cast.root}
-        actors = self._cast.actors
-        for pid in born:
-            if actors[pid].creator in below:
-                below.add(pid)
-        return below
 
     def _find_members(self) -> None:
         """Collect who must get into which namespace, in image order, and pass over what cannot be."""
@@ -141,7 +109,7 @@ class OtherNamespaces:
                 continue
             for kind in (USER, *KINDS):
                 identity = kinds.get(kind, NamespaceId(-1))
-                if identity < 0 or (identity == ROOT and (kind not in self.early or pid in self._inheriting)):
+                if identity < 0 or (identity == ROOT and kind not in self.early) or self._start.has(pid, (kind, identity)):
                     continue
                 if kind == USER and threads.get(pid):
                     self._lose(pid, kind, "its threads must be created with their numbers, which nobody in it may choose")
@@ -198,15 +166,14 @@ class OtherNamespaces:
 
     def _find_holders(self) -> None:
         for key, members in self._members.items():
-            if key[1] != ROOT and key[0] != USER:
+            if key[0] != USER and key not in self.holders:
                 self.holders[key] = self._choose(key, members)
         for key, holder in self.holders.items():
             if key in self._members:
                 seen = self._visible[key] = {}
-                others = self._inheriting if key[1] == ROOT else ()
                 self._show(holder, seen)
-                for pid in self._cast.forest.tasks if others else ():
-                    if pid in others and self._living(pid):
+                for pid in self._cast.forest.tasks if key in self._start.holders else ():
+                    if self._start.has(pid, key) and self._living(pid):
                         self._show(pid, seen)
 
     def _choose(self, key: Key, members: list[ProcessId]) -> ProcessId:
@@ -278,7 +245,7 @@ class OtherNamespaces:
             for pid in self._cast.forest.tasks
             if pid in wanted
         }
-        made: set[Key] = {key for key in self.holders if key[1] == ROOT}
+        made: set[Key] = set(self._start.holders)
         waiting: dict[Key, list[ProcessId]] = {}
         ready = deque(left)
         self._advance(left, made, waiting, ready)

@@ -8,12 +8,14 @@ a step names the steps of others that it needs, and all else is the order of ste
 """
 
 from planner.cast import ANY, Actor, Cast
+from planner.entered_namespaces import USER, Key, Make
+from planner.entered_namespaces import Enter as EnterOther
 from planner.events import FindingRaised, StepPlanned
 from planner.forest import ROOT_NAMESPACE
 from planner.groups import leads_group
 from planner.identity import OUTSIDE, ProcessId, Sequence, StepNumber
 from planner.order import Event
-from planner.other_namespaces import USER, Key, Make, OtherNamespaces
+from planner.other_namespaces import OtherNamespaces
 from planner.plans import (
     AnyStep,
     Create,
@@ -190,6 +192,8 @@ class Steps:
             self.parents[actor.pid] = actor.creator
         if actor.pid == cast.root and self.others.early:
             self._unshare(actor, tuple((kind, ROOT_NAMESPACE) for kind in self.others.early), "namespaces-of-root")
+        for move in self.others.early_moves.get(actor.pid, ()):
+            self._change_namespaces(move)
 
     # Final groups.
 
@@ -311,21 +315,24 @@ class Steps:
     def _other_namespaces(self) -> None:
         """Have every task make or join its namespaces."""
         for move in self.others.moves:
-            actor = self.cast.actors[move.pid]
-            if isinstance(move, Make):
-                self._unshare(actor, move.keys, "user-namespace-made" if move.keys[0][0] == USER else "namespace-made")
-                continue
-            made = self.made[move.key]
-            came = made if self.actors_of[made] == move.target else self.created[move.target]
-            step = Join(
-                number=self._next(),
-                actor=move.pid,
-                rule="namespace-joined",
-                waits=self._waits(move.pid, [(came, "namespace-before-joined")]),
-                kind=move.key[0],
-                target=move.target,
-            )
-            self._add(step, actor.because)
+            self._change_namespaces(move)
+
+    def _change_namespaces(self, move: Make | EnterOther) -> None:
+        actor = self.cast.actors[move.pid]
+        if isinstance(move, Make):
+            self._unshare(actor, move.keys, "user-namespace-made" if move.keys[0][0] == USER else "namespace-made")
+            return
+        made = self.made[move.key]
+        came = made if self.actors_of[made] == move.target else self.created[move.target]
+        step = Join(
+            number=self._next(),
+            actor=move.pid,
+            rule="namespace-joined",
+            waits=self._waits(move.pid, [(came, "namespace-before-joined")]),
+            kind=move.key[0],
+            target=move.target,
+        )
+        self._add(step, actor.because)
 
     def _unshare(self, actor: Actor, keys: tuple[Key, ...], rule: str) -> None:
         step = Unshare(number=self._next(), actor=actor.pid, rule=rule, kinds=tuple(kind for kind, _ in keys))
