@@ -181,6 +181,8 @@ def _check_sessions_and_groups(forest: "Forest", threads: dict[ProcessId, "Threa
                 _check_session_leader(task, leader)
             elif session in threads:
                 _refuse_leading_thread(task, "session", threads[session])
+        if group in (OUTSIDE, 1) and session not in (OUTSIDE, group) and group not in tasks:
+            _refuse_outer_group(task)
         if group == OUTSIDE:
             continue
         fellow = of_group.setdefault(group, task)
@@ -203,6 +205,17 @@ def _check_sessions_and_groups(forest: "Forest", threads: dict[ProcessId, "Threa
                     )
             elif group in threads:
                 _refuse_leading_thread(task, "group", threads[group])
+
+
+def _refuse_outer_group(task: "Task") -> NoReturn:
+    leader = "a process outside" if task.group == OUTSIDE else "the container's init"
+    raise Contradiction(
+        "group-of-outer-session",
+        f"task {task.pid} is in group {task.group}, which {leader} made, and in session {task.session}, which was made inside: a "
+        f"session passes to those that its members create, so that none outside can have been in it",
+        (task.recorded,),
+        task.pid,
+    )
 
 
 def _check_session_leader(task: "Task", leader: "Task") -> None:

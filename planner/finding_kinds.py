@@ -101,6 +101,11 @@ _FACTS: Final[tuple[Row, ...]] = (
         "setpgid joins a group of the caller's own session only (EPERM).",
     ),
     (
+        "group-of-outer-session",
+        "A task is in a group that was made outside, and in a session that was made inside.",
+        "A session passes from creator to child, so nobody above the session's leader was ever in it.",
+    ),
+    (
         "leader-is-thread",
         "A session or group bears the number of a thread.",
         "Sessions and groups bear the number of the process that made them.",
