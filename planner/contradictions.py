@@ -8,7 +8,7 @@ kernel; the rules are those of the model kernel. The cost is linear in tasks and
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from planner.identity import OUTSIDE, NamespaceId, Number, ProcessId, Sequence
+from planner.identity import OUTSIDE, ProcessId, Sequence
 
 if TYPE_CHECKING:
     from planner.forest import Forest, Task, Thread
@@ -35,6 +35,8 @@ class Contradiction(Exception):
 
 def check(forest: "Forest") -> None:
     """Raise `Contradiction` for the first set of facts that cannot be true together; the forest must be whole."""
+    from planner.namespace_laws import check_namespaces
+
     threads = {ProcessId(thread.pids[0]): thread for group in forest.threads.values() for thread in group}
     _check_numbers(forest)
     _check_roots(forest)
@@ -43,7 +45,7 @@ def check(forest: "Forest") -> None:
     _check_cycles(forest)
     _check_sessions_and_groups(forest, threads)
     _check_zombies(forest)
-    _check_namespaces(forest)
+    check_namespaces(forest)
 
 
 def _check_numbers(forest: "Forest") -> None:
@@ -164,6 +166,9 @@ def _abridged(numbers: list[ProcessId]) -> str:
 def _check_sessions_and_groups(forest: "Forest", threads: dict[ProcessId, "Thread"]) -> None:
     """A group is of one session; who bears a session's number leads it, and its own group with it."""
     tasks = forest.tasks
+    of_session: dict[ProcessId, Task] = {}
+    for task in tasks.values():
+        of_session.setdefault(task.session, task)
     of_group: dict[ProcessId, Task] = {}
     for pid, task in tasks.items():
         session, group = task.session, task.group
@@ -185,7 +190,7 @@ def _check_sessions_and_groups(forest: "Forest", threads: dict[ProcessId, "Threa
             _refuse_outer_group(task)
         if group == OUTSIDE:
             continue
-        fellow = of_group.setdefault(group, task)
+        fellow = of_session.get(group) or of_group.setdefault(group, task)
         if fellow.session != session:
             raise Contradiction(
                 "group-in-two-sessions",
@@ -263,82 +268,3 @@ def _check_zombies(forest: "Forest") -> None:
                 (parent.recorded, parent.state_recorded, task.recorded),
                 pid,
             )
-
-
-def _check_namespaces(forest: "Forest") -> None:
-    """Within a namespace a number is borne once, and a namespace whose init has ended is empty."""
-    init = forest.tasks.get(ProcessId(1))
-    if init is not None and dead(forest, init):
-        for pid, task in forest.tasks.items():
-            if pid != 1:
-                raise _in_dead_namespace(task, init)
-    for task in forest.tasks.values():
-        if len(task.pids) == 1 and task.namespace > 0:
-            raise Contradiction(
-                "namespace-level",
-                f"task {task.pid} has one number and is in pid namespace {task.namespace}; at level 0 is the root's alone",
-                (task.recorded,),
-                task.pid,
-            )
-    if len(forest.namespaces) < 2:
-        return
-    lines = _lines_of_ancestors(forest)
-    bearers: dict[tuple[NamespaceId, Number], Task | Thread] = {}
-    for task in forest.tasks.values():
-        line = lines.get(task.namespace)
-        if line is None:
-            continue
-        if len(line) != len(task.pids):
-            raise Contradiction(
-                "namespace-level",
-                f"task {task.pid} has {len(task.pids)} numbers and is in a namespace at level {len(line) - 1}",
-                (forest.namespaces[task.namespace].recorded, task.recorded),
-                task.pid,
-            )
-        for bearer in (task, *forest.threads.get(task.pid, ())):
-            for namespace, number in zip(line[1:], bearer.pids[1:], strict=False):
-                other = bearers.setdefault((namespace, number), bearer)
-                if other is not bearer:
-                    raise _borne_twice(namespace, number, other, bearer)
-    for task in forest.tasks.values():
-        for namespace in lines.get(task.namespace, ())[1:]:
-            init = forest.tasks.get(forest.namespaces[namespace].init)
-            if init is not None and init is not task and init.state == "zombie" and dead(forest, init):
-                raise _in_dead_namespace(task, init)
-
-
-def _lines_of_ancestors(forest: "Forest") -> dict[NamespaceId, tuple[NamespaceId, ...]]:
-    """Return for each namespace whose ancestors are all known the way to it from the root namespace, itself included."""
-    lines: dict[NamespaceId, tuple[NamespaceId, ...]] = {NamespaceId(0): (NamespaceId(0),)}
-    met = {NamespaceId(0)}
-    for namespace in forest.namespaces:
-        pending: list[NamespaceId] = []
-        while namespace not in met and namespace in forest.namespaces:
-            met.add(namespace)
-            pending.append(namespace)
-            namespace = forest.namespaces[namespace].parent
-        line = lines.get(namespace, ())
-        for below in reversed(pending):
-            if not 0 < len(line) < MOST_LEVELS:
-                break
-            line = lines[below] = (*line, below)
-    return lines
-
-
-def _borne_twice(namespace: NamespaceId, number: Number, first: "Task | Thread", second: "Task | Thread") -> Contradiction:
-    what = "two inits" if number == 1 else f"number {number} twice"
-    return Contradiction(
-        "two-inits" if number == 1 else "duplicate-number",
-        f"pid namespace {namespace} has {what}: {first.pids[0]} and {second.pids[0]}",
-        (first.recorded, second.recorded),
-        second.pids[0],
-    )
-
-
-def _in_dead_namespace(task: "Task", init: "Task") -> Contradiction:
-    return Contradiction(
-        "zombie-init",
-        f"task {task.pid} is in a pid namespace whose init {init.pid} is a zombie: such a namespace is empty",
-        (init.recorded, init.state_recorded, task.recorded),
-        task.pid,
-    )

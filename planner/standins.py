@@ -88,7 +88,7 @@ def _session_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple
             parent = cast.actors.get(member.parent)
             if parent is not None and parent.session not in (number, parent.pid) and not cast.is_init(parent):
                 level = max(level, parent.level)
-        level = min(level, shallowest.level)
+        level = max(min(level, shallowest.level), len(known) - 1)
     if level > shallowest.level:
         raise Contradiction(
             "session-from-below",
@@ -105,6 +105,14 @@ def _session_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple
                 (*shallowest.because, *member.because),
                 member.pid,
             )
+    if not cast.is_free(space, known):
+        raise Contradiction(
+            "duplicate-number",
+            f"session {number} was led by a task with the numbers {'.'.join(map(str, known))}, of which somebody else bears one in "
+            f"the same pid namespace",
+            (*shallowest.because, cast.forest.leaders[number].recorded),
+            shallowest.pid,
+        )
     return space, known
 
 
