@@ -77,7 +77,9 @@ class _Births:
                     self._put_below(actors[pid], above)
                 except ValueError:
                     message = f"task {pid} would have to be born below itself"
-                    raise Contradiction("birth-circle", message, actors[pid].because, pid) from None
+                    facts = (actors[pid], actors[above], self.sessions.witnesses[pid, above])
+                    because = dict.fromkeys(seq for actor in facts for seq in actor.because)
+                    raise Contradiction("birth-circle", message, because, pid) from None
         for actor in everybody:
             if actor.pid in self.adopted:
                 self._adopt(actor)

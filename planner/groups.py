@@ -16,15 +16,8 @@ dies, so that the init adopts the child.
 from collections import Counter, deque
 
 from planner.cast import ANY, Actor, Cast
-from planner.forest import Contradiction
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-
-
-class OutOfSight(Contradiction):
-    """A task cannot have got into a group that has no number in its pid namespace; `groups` are those it has to be in."""
-
-    groups: tuple[ProcessId, ...] = ()
-
+from planner.standins import Misplaced
 
 _Demand = tuple[Actor, ProcessId, Actor | None]
 
@@ -349,21 +342,21 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
             actor.creator = helper.pid
             actor.sibling = False
             return
+    groups = (group, actor.birth_group)
     if actor.birth_group in (ANY, group):
-        refusal = OutOfSight(
+        raise Misplaced(
             "group-out-of-sight",
             f"task {actor.pid} must have come into group {group} after its birth, and the group has no number in its pid "
             f"namespace, and no parent above it can have moved it there",
             actor.because,
             actor.pid,
+            groups,
         )
-    else:
-        refusal = OutOfSight(
-            "two-birth-groups",
-            f"task {actor.pid} would have to be in group {actor.birth_group} and in group {group}, one of which has no number in "
-            f"its pid namespace, and no parent above it can have moved it",
-            actor.because,
-            actor.pid,
-        )
-    refusal.groups = (group, actor.birth_group)
-    raise refusal
+    raise Misplaced(
+        "two-birth-groups",
+        f"task {actor.pid} would have to be in group {actor.birth_group} and in group {group}, one of which has no number in its "
+        f"pid namespace, and no parent above it can have moved it",
+        actor.because,
+        actor.pid,
+        groups,
+    )

@@ -11,9 +11,9 @@ import heapq
 import msgspec
 
 from planner.cast import ANY, Actor, Cast
-from planner.forest import Contradiction
 from planner.groups import help_into_group, leads_group, leave_to_helper
 from planner.identity import OUTSIDE, ProcessId
+from planner.standins import Misplaced
 
 Key = tuple[ProcessId, int]
 """A creation (0) or a change (1 and up) of an actor."""
@@ -264,7 +264,7 @@ class Order:
                 if actor.birth_group == creator.group:
                     help_into_group(self.cast, actor, actor.birth_group, creator.space, creator.session)
 
-    def _circle(self, stuck: list[Key]) -> Contradiction:
+    def _circle(self, stuck: list[Key]) -> Misplaced:
         """Explain a circle of births and changes by the actors on it."""
         import networkx as nx
 
@@ -282,4 +282,5 @@ class Order:
         circle = [edge[0] for edge in nx.find_cycle(graph.subgraph(stuck))]
         words = [f"{pid}: {self.changes[pid][index - 1].kind if index else 'created'}" for pid, index in circle]
         because = dict.fromkeys(seq for pid, _ in circle for seq in self.cast.actors[pid].because)
-        return Contradiction("order-circle", f"each waits for the one before: {', '.join(words)}", because, circle[0][0])
+        message = f"each waits for the one before: {', '.join(words)}"
+        return Misplaced("order-circle", message, because, circle[0][0], dict.fromkeys(pid for pid, _ in circle))

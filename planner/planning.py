@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from planner.cast import Cast
 from planner.events import BirthDecided, DecisionEvent, ProcessPlanned
-from planner.forest import Contradiction, Forest
+from planner.forest import Forest
 from planner.identity import ProcessId, Sequence
 from planner.plans import Process
 
@@ -89,41 +89,36 @@ MOST_PLACES = 32
 """How many places of dead group leaders are given up before the first refusal stands."""
 
 
-def _births_in_order(forest: Forest) -> tuple[Cast, "list[Event]"]:
-    """Return a cast with its births decided and in order; raises Contradiction.
+def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
+    """Return a cast with its births decided, and in order; raises Contradiction.
 
-    Whoever does a helper's work has something else to wait for, too: where that ends in a circle, helpers are cast after all.
+    Whoever does a helper's work has something else to wait for, too: where that ends in a circle, helpers are cast after all. A
+    group that cannot be joined, or only in a circle, may have been led elsewhere if its leader is dead.
     """
-    from planner.order import Order
-
-    for thrifty in (True, False):
-        cast = _cast_with_births(forest, thrifty)
-        try:
-            return cast, Order(cast).find()
-        except Contradiction:
-            if not thrifty:
-                raise
-    raise AssertionError("the second cast is returned or refused")
-
-
-def _cast_with_births(forest: Forest, thrifty: bool) -> Cast:
-    """Return the cast with its births decided, trying other places for a dead leader of a group that is out of sight."""
-    from planner.births import decide_births
-    from planner.groups import OutOfSight
+    from planner.standins import Misplaced
 
     passed_over: dict[ProcessId, int] = {}
-    refusal: OutOfSight | None = None
+    refusal: Misplaced | None = None
     for _ in range(MOST_PLACES):
-        cast = Cast(forest, passed_over, thrifty)
-        try:
-            decide_births(cast)
-        except OutOfSight as error:
-            refusal = refusal or error
-            elsewhere = [group for group in error.groups if passed_over.get(group, 0) + 1 < cast.places.get(group, 0)]
-            if not elsewhere:
-                break
-            passed_over[elsewhere[0]] = passed_over.get(elsewhere[0], 0) + 1
-        else:
-            return cast
+        elsewhere: list[ProcessId] = []
+        for thrifty in (True, False):
+            cast = Cast(forest, passed_over, thrifty)
+            try:
+                return cast, _in_order(cast)
+            except Misplaced as error:
+                refusal = refusal or error
+                elsewhere = [group for group in error.groups if passed_over.get(group, 0) + 1 < cast.places.get(group, 0)]
+        if not elsewhere:
+            break
+        passed_over[elsewhere[0]] = passed_over.get(elsewhere[0], 0) + 1
     assert refusal is not None
     raise refusal
+
+
+def _in_order(cast: Cast) -> "list[Event]":
+    """Decide all births and return them in order; raises Contradiction."""
+    from planner.births import decide_births
+    from planner.order import Order
+
+    decide_births(cast)
+    return Order(cast).find()

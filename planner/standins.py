@@ -6,9 +6,19 @@ namespace or below it, because a session goes from creator to child and clones g
 than a member, and even in a namespace that is gone.
 """
 
+from collections.abc import Iterable
+
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
 from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId, Sequence
+
+
+class Misplaced(Contradiction):
+    """No plan is found, and another place for the dead leader of one of `groups` may help."""
+
+    def __init__(self, code: str, message: str, because: Iterable[int], pid: int, groups: Iterable[ProcessId]) -> None:
+        super().__init__(code, message, because, pid)
+        self.groups = tuple(groups)
 
 
 def add_stand_ins(cast: Cast) -> None:
@@ -108,7 +118,7 @@ def _session_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple
     if not cast.is_free(space, known):
         raise Contradiction(
             "duplicate-number",
-            f"session {number} was led by a task with the numbers {'.'.join(map(str, known))}, of which somebody else bears one in "
+            f"session {number} was led by a task with the numbers {'.'.join(map(str, known))}, and one of them is somebody else's in "
             f"the same pid namespace",
             (*shallowest.because, cast.forest.leaders[number].recorded),
             shallowest.pid,

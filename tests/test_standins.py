@@ -71,6 +71,16 @@ def test_a_place_from_which_a_member_cannot_get_into_the_group_is_given_up() -> 
     assert happens(made, "60 creates 109", "60 joins 5")
 
 
+def test_a_place_that_ends_in_a_circle_is_given_up() -> None:
+    """Led beside 34, whose namespace needs group 62, group 20 would have to wait for 59, which must be born in it."""
+    made = plan(
+        "@1:0 @2:1 @3:1 @4:2 @5:3 !20.. 1:0/0 111:1//20 8.1:111//8@1 15.141:8//20@1 42.76:8//20@1 96.70:15@1 59.63.1:42@2 "
+        "93.16:96@1 5.150.150:59@2 12.127.1:93//62@3 62.50.7.1:5//62@4 34.156.112:12//20@3 120.104.92.1:12@5"
+    )
+    (leader,) = (process for process in made.processes if process.pid == 20)
+    assert leader.namespace == 8
+
+
 def test_a_dead_init_whose_namespace_is_gone_led_a_group() -> None:
     """A member outside keeps the number; the namespace is made again and ends with its init."""
     made = plan("!5.1.. 1 7:1//5")
