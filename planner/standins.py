@@ -118,8 +118,7 @@ def _session_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple
     if not cast.is_free(space, known):
         raise Contradiction(
             "duplicate-number",
-            f"session {number} was led by a task with the numbers {'.'.join(map(str, known))}, and one of them is somebody else's in "
-            f"the same pid namespace",
+            f"session {number} was led by a task with the numbers {'.'.join(map(str, known))}, of which one is somebody else's",
             (*shallowest.because, cast.forest.leaders[number].recorded),
             shallowest.pid,
         )
