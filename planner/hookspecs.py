@@ -19,6 +19,7 @@ from planner.plans import Plan
 from planner.rebuild import Rebuild
 
 if TYPE_CHECKING:
+    from planner.into import Visit
     from planner.report import Report
 
 API = "1.0"
@@ -204,13 +205,15 @@ class Executor(msgspec.Struct, frozen=True, kw_only=True):
     """Carries a plan out for real.
 
     `run` blocks until the tree has ended, gives every run event to `record` as it happens, calls `record(RunReady)` when all
-    stands and is verified, and returns the exit code. `refuses` returns a sentence for what it cannot do, or "".
+    stands and is verified, and returns the exit code. `refuses` returns a sentence for what it cannot do, or "". `run_into` does
+    what `run` does in a pid namespace that is there already; None where an executor always makes one.
     """
 
     name: str
     help: str
     run: Callable[[Plan, Callable[[AnyEvent], None], float], int]
     refuses: Callable[[Plan], str]
+    run_into: "Callable[[Visit, Callable[[AnyEvent], None], float], int] | None" = None
     priority: int = 50
     api: str = API
 

@@ -82,7 +82,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     new_namespace_pid_max: int | None = None
     namespaces: tuple[PidNamespace, ...] = ()
     target: int = -1
-    """The namespace of the file that level 0 of an image is to become, by `--namespace`; -1 for a new one."""
+    """The namespace of the file that level 0 of an image is to become, by `--into`; -1 for a new one."""
     cgroup: str | None = None
     security_modules: tuple[str, ...] | None = None
     tools: dict[str, str | None] = {}

@@ -29,7 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--host", metavar="FILE", help="check against a machine whose facts `crplan host` wrote to FILE")
     where.add_argument("--here", action="store_true", help="check against this machine")
     parser.add_argument(
-        "--namespace", metavar="PID", type=int, help="with --host or --here: into the pid namespace that process PID is in"
+        "--into",
+        "--namespace",
+        dest="namespace",
+        metavar="PID",
+        type=int,
+        help="with --host or --here: into the pid namespace that process PID is in",
     )
     parser.add_argument("--format", metavar="NAME", default=PEOPLE, help="format of the report (see `crplan plugins`)")
     parser.add_argument("--fail-on", choices=SEVERITIES, default="error", help="the lightest finding that fails (default error)")
@@ -133,7 +138,7 @@ def _host(args: argparse.Namespace) -> tuple[HostSource, Host | None]:
         host = record()
     else:
         if args.namespace is not None:
-            raise UsageError("--namespace names a process of a host; give --here or --host FILE, too")
+            raise UsageError("--into names a process of a host; give --here or --host FILE, too")
         return "none", None
     if args.namespace is not None:
         host = msgspec.structs.replace(host, target=_namespace_of(args.namespace, host))

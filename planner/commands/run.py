@@ -4,17 +4,23 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from planner.events import AnyEvent, RunReady
-from planner.hookspecs import Artefact, CannotEmit, Executor
+from planner.hookspecs import CannotEmit, Executor
+from planner.identity import ProcessId
 from planner.jobs import Job, add_image_arguments, errors_of, finding_line
 from planner.log import LogWriter
 from planner.names import escaped
 from planner.options import UsageError, chosen
+from planner.plans import Plan
 from planner.plugins import PluginFailed, Registry
 from planner.problems import CANNOT_RESTART, EXPECTED
 from planner.terminal import say, write_artefact
 from planner.wording import step_lines
+
+CarryOut = Callable[[Callable[[AnyEvent], None], float], int]
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds without progress after which a step has failed, where CRPLAN_TIMEOUT says nothing else."""
@@ -23,6 +29,9 @@ DEFAULT_TIMEOUT = 30.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_image_arguments(parser)
+    parser.add_argument(
+        "--into", metavar="PID", type=int, help="rebuild in the pid namespace of process PID, among those who live there"
+    )
     parser.add_argument("--executor", metavar="NAME", help="executor to use (see `crplan plugins`)")
     parser.add_argument("--log", metavar="FILE", help="write the whole log with the run's events to FILE as they happen")
     parser.add_argument(
@@ -46,10 +55,11 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
             return CANNOT_RESTART
         if reason := executor.refuses(artefact.plan):
             raise CannotEmit(f"executor {executor.name} cannot do this: {reason}")
+        carry_out = _inside(executor, artefact.plan, args.into) if args.into is not None else partial(executor.run, artefact.plan)
         if os.environ.get("CRPLAN_DRY_RUN", "") not in {"", "0"}:
             write_artefact("".join(f"{line}\n" for line in step_lines(artefact.plan)), None)
             return 0
-        return _carry_out(executor, artefact, job, args.log, timeout)
+        return _carry_out(executor, carry_out, job, args.log, timeout)
     except EXPECTED as error:
         return job.refuse(error).exit_code
 
@@ -65,7 +75,25 @@ def _timeout(given: float | None) -> float:
     return value
 
 
-def _carry_out(executor: Executor, artefact: Artefact, job: Job, log_file: str | None, timeout: float) -> int:
+def _inside(executor: Executor, plan: Plan, pid: int) -> CarryOut:
+    """Turn the plan towards the pid namespace of a process; raises `UsageError` and `CannotEmit`."""
+    from planner.host import parse_ranges
+    from planner.into import into
+    from planner.occupancy import occupied
+    from planner.probes import pid_max_of
+
+    if executor.run_into is None:
+        raise CannotEmit(f"executor {executor.name} always makes a pid namespace of its own")
+    space = next((found for found in occupied()[0] if pid in parse_ranges(found.members)), None)
+    limit = pid_max_of(pid) if space else None
+    if space is None or limit is None:
+        raise UsageError(f"there is no process {pid}, or its pid namespace cannot be entered from here")
+    session, group = (os.getsid(0), os.getpgid(0)) if space.id == 0 else (0, 0)
+    visit = into(plan, pid=pid, taken=parse_ranges(space.taken), limit=limit, session=ProcessId(session), group=ProcessId(group))
+    return partial(executor.run_into, visit)
+
+
+def _carry_out(executor: Executor, carry_out: CarryOut, job: Job, log_file: str | None, timeout: float) -> int:
     with contextlib.ExitStack() as stack:
         writer = LogWriter(stack.enter_context(open(log_file, "wb")), job.history) if log_file else None
 
@@ -79,7 +107,7 @@ def _carry_out(executor: Executor, artefact: Artefact, job: Job, log_file: str |
                     sys.stdout.flush()
 
         try:
-            return executor.run(artefact.plan, record, timeout)
+            return carry_out(record, timeout)
         except (OSError, *EXPECTED):
             raise
         except Exception as error:  # whatever a plugin raises, the user is told which plugin

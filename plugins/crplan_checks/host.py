@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from crplan_checks import kinds
 from planner.findings import Answer, Kind, Passed, Unknown
 from planner.hookspecs import Artefact
-from planner.host import Host, of_mapping, parse_ranges
+from planner.host import Feature, Host, of_mapping, parse_ranges
 from planner.plans import Create, CreateThread, Enter, Plan, SetSubreaper
 
 
@@ -25,11 +25,11 @@ def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
 
 
 def _capabilities(host: Host) -> Iterator[Answer]:
-    """Root's way, or a user namespace of one's own."""
+    """Root's way, or a user namespace of one's own, which has no rights over a pid namespace that is there already."""
     admin = host.can("sys_admin")
     if admin:
         return
-    without = host.feature("set_tid_without_root")
+    without = host.feature("set_tid_without_root") if host.target < 0 else Feature(state="no", detail="not with --into")
     if without.state == "yes":
         return
     if admin is None or without.state == "unknown":
@@ -114,7 +114,7 @@ def _left(limit: int | None, in_use: int | None) -> int | None:
 
 
 def _numbers(plan: Plan, host: Host) -> Iterator[Answer]:
-    """Every level of a plan is a new pid namespace."""
+    """Every level of a plan is a new pid namespace, but for level 0 where the tree goes into one of the host's."""
     limit = host.new_namespace_pid_max
     if limit is None:
         yield _unknown(kinds.NUMBER_ABOVE_NEW, "the limit of a new pid namespace")
@@ -122,7 +122,7 @@ def _numbers(plan: Plan, host: Host) -> Iterator[Answer]:
     steps = {step.child: step.number for step in plan.steps if isinstance(step, Create | CreateThread)}
     for process in plan.processes:
         for level, number in enumerate(process.pids):
-            if number >= limit:
+            if number >= limit and (level or host.target < 0):
                 yield kinds.NUMBER_ABOVE_NEW.found(
                     f"step {steps.get(process.pid, 0)} creates {process.pid} with number {number} at level {level}, and a new "
                     f"pid namespace of the host has the limit {limit}",

@@ -202,7 +202,7 @@ NUMBER_TAKEN: Final = _kind(
     "error",
     "refused",
     "A number of the image is taken in the pid namespace that the tree is to go to.",
-    "End what bears the number, restore into a new pid namespace, or use `crplan run`, which always makes one.",
+    "End what bears the number, or restore into a new pid namespace, as `crplan run` does without --into.",
     "A number is taken while a task, a session or a group bears it; clone3 fails with EEXIST, `Can't fork for N: File exists`.",
 )
 NUMBER_ABOVE_LIMIT: Final = _kind(

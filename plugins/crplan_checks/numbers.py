@@ -1,8 +1,9 @@
 """Numbers that are taken, or above the limit, in the pid namespace of the host that level 0 of the image is to become.
 
-`crplan run` and a container's restore make a new pid namespace, in which every number is free. A tree that CRIU dumped in the pid
-namespace of the dumping process goes back into that of the restoring one; `--namespace PID` names another. Deeper levels of an
-image are always new. The numbers of dead session and group leaders are needed, too: helpers bear them.
+`crplan run` and a container's restore make a new pid namespace, in which every number is free. `crplan run --into PID` does not,
+nor does `criu restore` without a container: a tree that CRIU dumped in the pid namespace of the dumping process goes back into
+that of the restoring one. `--into PID` names the namespace. Deeper levels of an image are always new. The numbers of dead session
+and group leaders are needed, too: helpers bear them. A rebuild fails at the first of the steps that are named.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from planner.forest import Forest
 from planner.hookspecs import Artefact
 from planner.host import Host, PidNamespace, of_mapping, parse_ranges
 from planner.identity import ProcessId
+from planner.plans import Create, CreateThread
 
 
 def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
@@ -37,7 +39,7 @@ def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
     if namespace is None or namespace.pid_max is None:
         yield Unknown(code=kinds.NUMBER_ABOVE_LIMIT.code, missing=f"pid_max of pid namespace {target} of the host")
     else:
-        yield from _above(artefact.forest, namespace.id, namespace.pid_max)
+        yield from _above(artefact, namespace.id, namespace.pid_max)
 
 
 def _target(forest: Forest, host: Host) -> int | None:
@@ -50,8 +52,15 @@ def _target(forest: Forest, host: Host) -> int | None:
     return None if own is None else -1 if own else 0
 
 
+def _words(artefact: Artefact) -> Iterator[tuple[ProcessId, str]]:
+    """Yield every number at level 0 that a restore needs, with what bears it and the step that creates that."""
+    steps = {step.child: step.number for step in artefact.plan.steps if isinstance(step, Create | CreateThread)}
+    for number, word in needed(artefact.forest):
+        yield number, f"number {number}, of a {word} that step {steps.get(number, 0)} creates,"
+
+
 def needed(forest: Forest) -> Iterator[tuple[ProcessId, str]]:
-    """Yield every number at level 0 that a restore needs, with what bears it."""
+    """Yield every number at level 0 that the image asks for, with what bears it."""
     seen: set[ProcessId] = set()
     for task in forest.tasks.values():
         seen.add(task.pid)
@@ -71,12 +80,11 @@ def needed(forest: Forest) -> Iterator[tuple[ProcessId, str]]:
 def _taken(artefact: Artefact, namespace: PidNamespace) -> Iterator[Answer]:
     taken = parse_ranges(namespace.taken)
     found = False
-    for number, word in needed(artefact.forest):
+    for number, words in _words(artefact):
         if number in taken:
             found = True
             yield kinds.NUMBER_TAKEN.found(
-                f"number {number}, of a {word}, is taken in pid namespace {namespace.id} of the host; `crplan run` makes a new "
-                f"namespace and does not meet this",
+                f"{words} is taken in pid namespace {namespace.id} of the host",
                 pid=number,
                 property="number",
                 recorded=str(number),
@@ -86,13 +94,13 @@ def _taken(artefact: Artefact, namespace: PidNamespace) -> Iterator[Answer]:
         yield Passed(code=kinds.NUMBER_TAKEN.code, detail=f"every number is free in pid namespace {namespace.id} of the host")
 
 
-def _above(forest: Forest, identifier: int, limit: int) -> Iterator[Answer]:
+def _above(artefact: Artefact, identifier: int, limit: int) -> Iterator[Answer]:
     found = False
-    for number, word in needed(forest):
+    for number, words in _words(artefact):
         if number >= limit:
             found = True
             yield kinds.NUMBER_ABOVE_LIMIT.found(
-                f"number {number}, of a {word}, is not below the limit of pid namespace {identifier} of the host",
+                f"{words} is not below the limit of pid namespace {identifier} of the host",
                 pid=number,
                 property="number",
                 recorded=str(number),

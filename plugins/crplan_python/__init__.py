@@ -1,10 +1,14 @@
 """Rebuilds a tree from Python: the back end `python` and the executor `python`."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from planner.events import AnyEvent
 from planner.hookspecs import Artefact, BackEnd, Executor, Options, hookimpl
 from planner.plans import Plan
+
+if TYPE_CHECKING:
+    from planner.into import Visit
 
 
 @hookimpl
@@ -23,7 +27,15 @@ def crplan_backends() -> tuple[BackEnd, ...]:
 @hookimpl
 def crplan_executors() -> tuple[Executor, ...]:
     """Return the executor that runs the same program as a child process."""
-    return (Executor(name="python", help="runs the standalone Python program as a child process", run=_run, refuses=_refuses),)
+    return (
+        Executor(
+            name="python",
+            help="runs the standalone Python program as a child process",
+            run=_run,
+            refuses=_refuses,
+            run_into=_run_into,
+        ),
+    )
 
 
 def _emit(artefact: Artefact, options: Options) -> str:
@@ -36,6 +48,12 @@ def _run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
     from crplan_python.run import run
 
     return run(plan, record, timeout)
+
+
+def _run_into(visit: "Visit", record: Callable[[AnyEvent], None], timeout: float) -> int:
+    from crplan_python.run import run_into
+
+    return run_into(visit, record, timeout)
 
 
 def _refuses(plan: Plan) -> str:

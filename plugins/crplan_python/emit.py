@@ -2,7 +2,7 @@
 
 import re
 from importlib import resources
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from crplan_python.limits import refuses
 from planner.hookspecs import CannotEmit
@@ -24,8 +24,14 @@ from planner.plans import (
     Verify,
 )
 
+if TYPE_CHECKING:
+    from planner.into import Visit
+
 PARTS: Final = ("tables", "kernel", "board", "proc", "namespaces", "actor", "privileges", "executor", "program")
 """The parts of the runtime, each after those that it imports."""
+
+GUEST: Final = "guest"
+"""The part that a rebuild in an existing pid namespace needs besides."""
 
 FUTURE: Final = "from __future__ import annotations\n"
 PLAIN_IMPORT: Final = re.compile(r"^(?:import \w+|from collections\.abc import \w+)\n", re.MULTILINE)
@@ -37,7 +43,21 @@ def emit(plan: Plan) -> str:
     reason = refuses(plan)
     if reason:
         raise CannotEmit(reason)
-    imports, runtime = _runtime()
+    return _program(plan, PARTS, f"main(Plan({plan.root}, PROCESSES, STEPS))")
+
+
+def emit_visit(visit: "Visit", pidfd: int) -> str:
+    """Return the program that rebuilds in the pid namespace behind an inherited descriptor; raises CannotEmit as `emit` does."""
+    plan = visit.plan
+    reason = refuses(plan)
+    if reason:
+        raise CannotEmit(reason)
+    call = f"main(Plan({plan.root}, PROCESSES, STEPS), Visit({pidfd}, {visit.keeper}, {visit.executor}))"
+    return _program(plan, (*PARTS, GUEST), call)
+
+
+def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
+    imports, runtime = _runtime(parts)
     return "".join(
         (
             "#!/usr/bin/env python3\n",
@@ -52,7 +72,7 @@ def emit(plan: Plan) -> str:
             _table("STEPS", [step_line(step) for step in plan.steps]),
             runtime,
             '\n\nif __name__ == "__main__":\n',
-            f"    sys.exit(main(Plan({plan.root}, PROCESSES, STEPS)))\n",
+            f"    sys.exit({call})\n",
         )
     )
 
@@ -118,11 +138,11 @@ def _table(name: str, lines: list[str]) -> str:
     return f'{name} = """\\\n' + "".join(f"{line.rstrip()}\n" for line in lines) + '"""\n'
 
 
-def _runtime() -> tuple[str, str]:
-    """Return the imports of all parts, and the parts without them."""
+def _runtime(parts: tuple[str, ...]) -> tuple[str, str]:
+    """Return the imports of the parts, and the parts without them."""
     imports: set[str] = set()
     texts: list[str] = []
-    for part in PARTS:
+    for part in parts:
         text = resources.files("crplan_python.runtime").joinpath(f"{part}.py").read_text("utf-8")
         text = PART_IMPORT.sub("", text.replace(FUTURE, ""))
         imports.update(PLAIN_IMPORT.findall(text))

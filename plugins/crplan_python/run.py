@@ -6,11 +6,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from crplan_python.emit import emit
+from crplan_python.emit import emit, emit_visit
 from planner.events import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
 from planner.identity import StepNumber
 from planner.plans import Plan
+
+if TYPE_CHECKING:
+    from planner.into import Visit
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -21,20 +25,33 @@ def run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
     The program is a child process, so that it stays small and forks cheaply. It ends everything when this process dies, because
     then nobody reads its events any more. With CRPLAN_DRY_RUN it prints the steps.
     """
-    record(RunStarted(plan_id=plan.plan_id, executor="python"))
+    return _run(emit(plan), plan.plan_id, (), record, timeout)
+
+
+def run_into(visit: "Visit", record: Callable[[AnyEvent], None], timeout: float) -> int:
+    """Rebuild the tree in a pid namespace that is there, otherwise as `run` does; raises OSError where its process is not."""
+    pidfd = os.pidfd_open(visit.into)
+    try:
+        return _run(emit_visit(visit, pidfd), visit.plan_id, (pidfd,), record, timeout)
+    finally:
+        os.close(pidfd)
+
+
+def _run(program: str, plan_id: str, inherited: tuple[int, ...], record: Callable[[AnyEvent], None], timeout: float) -> int:
+    record(RunStarted(plan_id=plan_id, executor="python"))
     reader, writer = os.pipe()
     environment = {**os.environ, "CRPLAN_EVENTS": str(writer), "CRPLAN_TIMEOUT": repr(timeout)}
     child = subprocess.Popen(
         [sys.executable, "-I", "-S", "-"],
         stdin=subprocess.PIPE,
         stdout=None if os.environ.get("CRPLAN_DRY_RUN", "0") not in ("", "0") else subprocess.DEVNULL,
-        pass_fds=[writer],
+        pass_fds=[writer, *inherited],
         env=environment,
     )
     os.close(writer)
     with _passing_on(child), os.fdopen(reader, "rb") as events:
         assert child.stdin
-        child.stdin.write(emit(plan).encode())
+        child.stdin.write(program.encode())
         child.stdin.close()
         for line in events:
             for event in _events(line.decode("ascii", "replace").split()):

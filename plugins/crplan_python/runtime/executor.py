@@ -56,6 +56,9 @@ class Executor(Rebuild):
     the proc instance and translates numbers.
     """
 
+    first_child = "the namespace's init"
+    """What the executor's first child is, for messages."""
+
     def __init__(self, plan: Plan, tell: list[int], timeout: float) -> None:
         super().__init__(plan)
         self._tell = tell
@@ -125,15 +128,22 @@ class Executor(Rebuild):
     def _leave(self, child: int) -> None:
         """Leave the executor's descriptors and directory behind; raises OSError."""
         first = not self._init
-        kept = [*self.board.descriptors, self._inner_link.fileno() if first else self.proc.top]
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
-        close_from(3, kept)
+        close_from(3, [*self.board.descriptors, self.kept(first)])
         os.chdir("/")
         if first:
             self._init = child
-            self._hand_over_proc()
+            self.settle()
+
+    def kept(self, first: bool) -> int:
+        """Return the descriptor that a child of the executor needs besides those of the board."""
+        return self._inner_link.fileno() if first else self.proc.top
+
+    def settle(self) -> None:
+        """As the first child, do what the others rely on."""
+        self._hand_over_proc()
 
     def woken(self, me: int) -> None:
         """Let the first init translate numbers when it is asked to."""
@@ -189,7 +199,7 @@ class Executor(Rebuild):
         while not poll.poll(TICK * 1000):
             self.heed_signals()
             if has_ended(self._init_descriptor):
-                raise self.failed("the namespace's init was killed", "killed")
+                raise self.failed(f"{self.first_child} was killed", "killed")
             if time.monotonic() > deadline:
                 raise TimeoutError(errno.ETIMEDOUT, "the namespace's init does not answer")
         message, ancillary, _, _ = self.link.recvmsg(64, 256)
@@ -264,7 +274,7 @@ class Executor(Rebuild):
         if failure:
             raise self.failed(failure[1], failure[0])
         if has_ended(self._init_descriptor):
-            raise self.failed("the namespace's init was killed", "killed")
+            raise self.failed(f"{self.first_child} was killed", "killed")
         self.heed_signals()
 
     def _look_for_the_dead(self) -> None:
@@ -283,8 +293,8 @@ class Executor(Rebuild):
 
     def failed(self, what: str, error: str) -> Failed:
         """Blame the step in work; what fails in a namespace that is being killed fails for that reason."""
-        if self.proc.top >= 0 and error in errno.errorcode.values() and self.proc.is_ending(self._init):
-            what, error = "the namespace's init was killed", "killed"
+        if self._init and self.proc.top >= 0 and error in errno.errorcode.values() and self.proc.is_ending(self._init):
+            what, error = f"{self.first_child} was killed", "killed"
         index = min(self.board.current, len(self.plan.steps) - 1)
         step = self.plan.steps[index]
         return Failed(index, step.target or self.plan.root, f"{step.op}: {what}", error)
@@ -294,7 +304,7 @@ class Executor(Rebuild):
     def hold(self) -> None:
         """Say that all is ready, and wait for a signal or for the end of the root; raises Failed."""
         try:
-            verify_nothing_else(self.proc, self.plan)
+            self.check_nothing_else()
             number = self.number(0, self.plan.root)
             root = syscall(NR_PIDFD_OPEN, number, 0)
         except Mismatch as error:
@@ -307,9 +317,8 @@ class Executor(Rebuild):
         for number_of_signal in END_SIGNALS:
             signal.signal(number_of_signal, lambda *_: None)
         root_is_zombie = self.proc.has_ended(self.plan.root)
-        self.tell(f"ready {number}")
         try:
-            os.write(1, b"ready %d\n" % number)
+            self.announce(number)
         except OSError as error:
             raise Failed(-1, self.plan.root, "nobody can be told that it is ready", error_name(error)) from None
         poll = select.poll()
@@ -323,6 +332,15 @@ class Executor(Rebuild):
             pass
         # The end has begun; a second signal, and the interpreter's own end, must not cut it short.
         signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
+
+    def check_nothing_else(self) -> None:
+        """Check that nothing but the tree stands; raises Mismatch and OSError."""
+        verify_nothing_else(self.proc, self.plan)
+
+    def announce(self, number: int) -> None:
+        """Say that the root stands with this number; raises OSError."""
+        self.tell(f"ready {number}")
+        os.write(1, b"ready %d\n" % number)
 
     def finish(self) -> None:
         """Kill the namespace and reap until its init is gone: then nothing of it is left. Raises Failed."""

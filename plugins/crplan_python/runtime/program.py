@@ -7,6 +7,7 @@ import os
 import platform
 import signal
 import sys
+from collections.abc import Callable
 
 from crplan_python.runtime.actor import CORE_FLAG
 from crplan_python.runtime.executor import Executor, Failed
@@ -44,14 +45,20 @@ def dry_run(plan: Plan) -> None:
         print(f"{step.number:5}  {actor}: {' '.join([step.op, *step.words])}  # {step.rule}")
 
 
-def rebuild(plan: Plan, timeout: float, events: list[int]) -> int:
+def in_a_new_namespace(plan: Plan, timeout: float, events: list[int]) -> int:
+    """Rebuild the tree in a pid namespace of its own, as root or in a user namespace; returns the exit code."""
+    try:
+        if not may_administrate():
+            enter_user_namespace()
+    except OSError as error:
+        return give_up(plan, f"no root, and no user namespace: {what_forbids()}", error)
+    return rebuild(plan, lambda: Executor(plan, events, timeout))
+
+
+def rebuild(plan: Plan, make_executor: Callable[[], Executor]) -> int:
     """Rebuild the tree, hold it, and end it; returns the exit code."""
-    all_signals = signal.valid_signals()
-    for number in all_signals - {signal.SIGKILL, signal.SIGSTOP}:
-        if signal.getsignal(number) != signal.SIG_DFL:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, all_signals)
-    executor = Executor(plan, events, timeout)
+    hold_back_signals()
+    executor = make_executor()
     gc.disable()
     gc.freeze()
     code = 0
@@ -69,6 +76,15 @@ def rebuild(plan: Plan, timeout: float, events: list[int]) -> int:
     return code
 
 
+def hold_back_signals() -> None:
+    """Block all signals, and forget what the caller made of them."""
+    all_signals = signal.valid_signals()
+    for number in all_signals - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) != signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, all_signals)
+
+
 def complain(plan: Plan, executor: Executor, failure: Failed) -> None:
     """Say in one line what failed."""
     what = failure.what
@@ -80,7 +96,7 @@ def complain(plan: Plan, executor: Executor, failure: Failed) -> None:
     os.write(2, f"crplan: {line}\n".encode("ascii", "backslashreplace"))
 
 
-def main(plan: Plan) -> int:
+def main(plan: Plan, carry_out: Callable[[Plan, float, list[int]], int] = in_a_new_namespace) -> int:
     """Do what the environment asks for: CRPLAN_DRY_RUN, CRPLAN_TIMEOUT, CRPLAN_EVENTS; returns the exit code."""
     refused = refusal(plan)
     if refused:
@@ -93,14 +109,9 @@ def main(plan: Plan) -> int:
     if not timeout:
         os.write(2, b"crplan: CRPLAN_TIMEOUT is not a number of seconds\n")
         return 2
-    try:
-        if not may_administrate():
-            enter_user_namespace()
-    except OSError as error:
-        return give_up(plan, f"no root, and no user namespace: {what_forbids()}", error)
     events = os.environ.get("CRPLAN_EVENTS", "")
     try:
-        return rebuild(plan, timeout, [int(events)] if events.isdigit() else [])
+        return carry_out(plan, timeout, [int(events)] if events.isdigit() else [])
     except OSError as error:
         return give_up(plan, "the executor itself", error)
 
