@@ -24,6 +24,7 @@ from planner import sources
 from planner.events import AnyEvent, ImageOpened, NamespaceRecorded, TaskRecorded
 from planner.forest import Contradiction, fold
 from planner.hookspecs import BadImage
+from tests import archives
 from tests.containers import Dump, packed
 
 DATA = Path(__file__).parents[1] / "data" / "criu"
@@ -380,3 +381,20 @@ def test_whatever_stands_in_a_tar_header_it_is_refused_or_read(noise: bytes) -> 
         list(tar.members(stream))
     except BadImage as error:
         assert "\n" not in error.message
+
+
+@pytest.mark.parametrize("name", archives.archives())
+def test_the_archives_among_the_examples_are_what_their_builder_writes(name: str) -> None:
+    packed = (archives.EXAMPLES / name).read_bytes()
+    assert (packed[:4] == b"\x28\xb5\x2f\xfd") == name.endswith(".zst")
+    plain = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(packed)).read() if name.endswith(".zst") else packed
+    assert plain == archives.archives()[name]
+    assert len(packed) < 1 << 16
+
+
+def test_an_archive_says_who_took_it_and_of_what() -> None:
+    facts = {name: fold(events((archives.EXAMPLES / name).read_bytes())).image_facts for name in archives.archives()}
+    assert {name: (said["engine"], said["container"], said.get("pod")) for name, said in facts.items()} == {
+        "podman.tar.zst": ("podman", "shop", None),
+        "kubernetes.tar": ("CRI-O", "k8s_shop_web_default_0", "web"),
+    }
