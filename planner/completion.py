@@ -69,17 +69,24 @@ def _zsh(commands: Commands) -> Iterator[str]:
     yield "    local -a commands"
     listed = " ".join(shlex.quote(f"{name}:{_zsh_text(words)}") for name, words in COMMANDS.items())
     yield f"    commands=({listed})"
-    yield "    if (( CURRENT == 2 )); then"
+    first = next(iter(commands))
+    yield f"    local position command={first}"
+    yield "    for (( position = 2; position < CURRENT; position++ )); do"
+    yield "        case $words[position] in"
+    yield f"            {'|'.join(commands)}) command=$words[position]; break ;;"
+    yield "            --color) (( position++ )) ;;"
+    yield "            -*) ;;"
+    yield "            *) break ;;"
+    yield "        esac"
+    yield "    done"
+    yield "    if (( position == CURRENT )) && [[ $words[CURRENT] != -* ]]; then"
     yield "        _describe -t commands command commands"
     yield "        _files"
     yield "        return"
     yield "    fi"
-    yield "    case $words[2] in"
-    first = next(iter(commands))
+    yield "    case $command in"
     for name, arguments in commands.items():
-        if name != first:
-            yield f"        {name}) _arguments {_zsh_arguments(arguments)} ;;"
-    yield f"        *) _arguments {_zsh_arguments(commands[first])} ;;"
+        yield f"        {name}) _arguments {_zsh_arguments(arguments)} ;;"
     yield "    esac"
     yield "}"
     yield '_crplan "$@"'
