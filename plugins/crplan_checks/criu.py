@@ -8,7 +8,7 @@ Source: CRIU 4.2, `prepare_pstree_ids`, `prepare_pstree_kobj_ids` and `restore_p
 
 from collections.abc import Iterator
 
-from crplan_checks import kinds
+from crplan_checks import criu_image, kinds
 from planner.findings import Answer, Finding, Kind, Passed, Unknown
 from planner.forest import Forest, Task
 from planner.hookspecs import Artefact
@@ -50,6 +50,7 @@ def _answers(forest: Forest) -> Iterator[Answer]:
     yield from _groups(forest)
     yield from _zombies(forest)
     yield from _facts(forest)
+    yield from criu_image.answers(forest)
 
 
 def created(forest: Forest, kind: str) -> bool | None:
@@ -113,6 +114,10 @@ def _sessions(forest: Forest) -> Iterator[Answer]:
     session = {task.pid: task.session for task in tasks.values()}
     helper = -1
     for task in tasks.values():
+        if task.session == OUTSIDE:
+            detail = f"task {task.pid} is in a session whose leader is outside of its pid namespace"
+            yield _found(kinds.CRIU_NO_SESSION_LEADER, task, detail, "session", "outside")
+    for task in tasks.values():
         if task.parent != root.pid or task.session in (root.session, task.pid):
             continue
         if root.pid != 1:
@@ -134,7 +139,7 @@ def _sessions(forest: Forest) -> Iterator[Answer]:
             parent[task.pid] = task.session
     born: dict[ProcessId, ProcessId] = {}
     for task in tasks.values():
-        if task.pid != root.pid and task.session not in (task.pid, session.get(parent[task.pid])):
+        if task.pid != root.pid and task.session != OUTSIDE and task.session not in (task.pid, session.get(parent[task.pid])):
             yield from _walk(task, parent, born)
 
 
@@ -165,6 +170,10 @@ def _walk(task: Task, parent: dict[ProcessId, ProcessId], born: dict[ProcessId, 
 
 def _groups(forest: Forest) -> Iterator[Answer]:
     for task in forest.tasks.values():
+        if task.group == OUTSIDE:
+            yield Unknown(
+                code=kinds.CRIU_GROUP_LEADER_MOVED.code, missing="who leads the group outside of the image", pid=task.pid
+            )
         leader = forest.tasks.get(task.group)
         if leader is not None and leader.group != leader.pid:
             yield _found(

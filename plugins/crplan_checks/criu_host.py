@@ -27,6 +27,7 @@ def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
         (kinds.CRIU_FEATURE, _namespaces(forest, host)),
         (kinds.CRIU_SECURITY, _security(forest, host)),
         (kinds.CRIU_JOINED, _joined(forest)),
+        (kinds.CRIU_PID_MAX, _pid_max(forest, host)),
     ):
         given = list(answers)
         yield from given or (Passed(code=kind.code),)
@@ -120,3 +121,19 @@ def _joined(forest: Forest) -> Iterator[Answer]:
     for _, fact in forest.facts:
         if fact.property.startswith("joined "):
             yield Unknown(code=kinds.CRIU_JOINED.code, missing=f"whether the {fact.property.removeprefix('joined ')} is there")
+
+
+def _pid_max(forest: Forest, host: Host) -> Iterator[Answer]:
+    """CRIU looks at numbers, groups and sessions of processes, and not at threads."""
+    own = host.namespace(0)
+    limit = None if own is None else own.pid_max
+    highest = max(number for task in forest.tasks.values() for number in (task.pid, task.group, task.session))
+    if limit is None or (highest > limit and host.root is None):
+        yield Unknown(code=kinds.CRIU_PID_MAX.code, missing="pid_max of the host, and whether it may be raised")
+    elif highest > limit and not host.root:
+        yield kinds.CRIU_PID_MAX.found(
+            f"number {highest} is above the host's pid_max, {limit}, which only root may raise",
+            property="pid_max",
+            recorded=str(highest),
+            target=str(limit),
+        )

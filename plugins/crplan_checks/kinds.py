@@ -141,6 +141,32 @@ CRIU_ZOMBIE_CORE: Final = _kind(
     "Compare the exit status after the restore.",
     "CRIU sends the zombie its signal again; whether the kernel notes a core depends on limits and core_pattern of the host.",
 )
+CRIU_IMAGE_REFUSED: Final = _kind(
+    "criu-image-refused",
+    "error",
+    "refused",
+    "The image is not one that CRIU accepts, whatever its tasks are.",
+    "Compare the files with the dump that they came from; they may be of different dumps, or of a CRIU before 2.0.",
+    "`Too old image, no longer supported`, `Corrupted root cgset`, `No kIDs provided`, `Image corruption on kIDs data`, "
+    "`Core march mismatch`.",
+)
+CRIU_OPTION: Final = _kind(
+    "criu-option-needed",
+    "warning",
+    "",
+    "The dump was taken with an option that a restore must be given, too.",
+    "Give criu restore the option, or tell the container engine to.",
+    "`Need to set the --tcp-close options`, `Dumped with --allow-uprobes. Need to set it on restore as well.`",
+)
+CRIU_SHARING: Final = _kind(
+    "criu-sharing-lost",
+    "error",
+    "wrong",
+    "A task shares an object with another, and a restore gives it one of its own.",
+    _RUN,
+    "CRIU restores descriptor tables that a task shares with its parent, and no other sharing between processes; criu dump "
+    "refuses such tasks (`Can't make VM id`, `FS id`, `IO id`, `FILES id`).",
+)
 CRIU: Final = (
     CRIU_VIRTUOZZO,
     CRIU_NAMESPACE_OF_CHILD,
@@ -157,6 +183,9 @@ CRIU: Final = (
     CRIU_EXIT_SIGNAL,
     CRIU_SUBREAPER,
     CRIU_ZOMBIE_CORE,
+    CRIU_IMAGE_REFUSED,
+    CRIU_OPTION,
+    CRIU_SHARING,
 )
 
 # What a host lacks.
@@ -258,4 +287,21 @@ CRIU_JOINED: Final = _kind(
     "Restore the pod first.",
     "The runtime's specification gives the path of each namespace that the container joins.",
 )
-CRIU_HOST: Final = (CRIU_NOT_INSTALLED, CRIU_MACHINE, CRIU_CAPABILITY, CRIU_FEATURE, CRIU_SECURITY, CRIU_JOINED)
+CRIU_PID_MAX: Final = _kind(
+    "criu-pid-max",
+    "error",
+    "refused",
+    "A number of the image is above the host's pid_max, and whoever restores may not raise that.",
+    "Restore as root, or raise kernel.pid_max before.",
+    "`Can't set kernel pid_max`: CRIU raises the limit of its own pid namespace to the highest number of the image, even where "
+    "the tree gets a namespace of its own.",
+)
+CRIU_HOST: Final = (
+    CRIU_NOT_INSTALLED,
+    CRIU_MACHINE,
+    CRIU_CAPABILITY,
+    CRIU_FEATURE,
+    CRIU_SECURITY,
+    CRIU_JOINED,
+    CRIU_PID_MAX,
+)

@@ -45,12 +45,12 @@ def events(dump: Dump) -> Iterator[AnyEvent]:
     if root_ids is None:
         raise BadImage(place(f"ids-{root.pids[0]}.img"), "is missing: the root task's namespaces are unknown")
     yield ImageOpened(
-        format="criu", generation=facts.generation(dump), facts=facts.header(dump, root_core), at=place("inventory.img")
+        format="criu", generation=facts.generation(dump), facts=facts.header(dump, root_core, root_ids), at=place("inventory.img")
     )
     namespaces = Namespaces(dump, root_ids, place(f"ids-{root.pids[0]}.img"))
     body: list[AnyEvent] = []
     for position, entry in enumerate(dump.tree):
-        body += _task(dump, namespaces, position, entry)
+        body += _task(dump, namespaces, root_core, position, entry)
     yield from namespaces.events()
     yield from body
     yield from _dead_leaders(dump.tree)
@@ -76,7 +76,7 @@ def _ids(dump: Dump, pid: int) -> Fields | None:
     return ids
 
 
-def _task(dump: Dump, namespaces: Namespaces, position: int, entry: Entry) -> Iterator[AnyEvent]:
+def _task(dump: Dump, namespaces: Namespaces, root: Core, position: int, entry: Entry) -> Iterator[AnyEvent]:
     """Yield everything about one entry of the process tree."""
     pid = ProcessId(entry.pids[0])
     at, core_at, ids_at = place("pstree.img", position), place(f"core-{pid}.img"), place(f"ids-{pid}.img")
@@ -124,7 +124,7 @@ def _task(dump: Dump, namespaces: Namespaces, position: int, entry: Entry) -> It
     known = namespaces.of_task(ids, len(entry.pids), ids_at if ids is not None else at)
     if known:
         yield TaskNamespacesRecorded(pid=pid, namespaces=known, at=ids_at if ids is not None else at)
-    yield from facts.of_task(dump, pid, core, core_at)
+    yield from facts.of_task(dump, pid, core, root, core_at)
 
 
 def _threads(dump: Dump, entry: Entry, position: int, state: TaskState) -> Iterator[AnyEvent]:

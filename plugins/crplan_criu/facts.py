@@ -49,28 +49,51 @@ def generation(dump: Dump) -> str:
     return "2.0+" if number(inventory, "img_version") == 2 else "1.x"
 
 
-def header(dump: Dump, root: Core) -> dict[str, str]:
+def header(dump: Dump, root: Core, root_ids: Fields) -> dict[str, str]:
     """Return the facts of the whole image."""
     inventory = dump.inventory or {}
     facts = {"image_version": str(number(inventory, "img_version")), "architecture": _name(MACHINES, root.machine)}
     if "lsmtype" in inventory:
         facts["security_module"] = _name(SECURITY_MODULES, number(inventory, "lsmtype"))
-    for field, unit in (("dump_uptime", " us"), ("tcp_close", ""), ("network_lock_method", ""), ("pre_dump_mode", "")):
+    for field, unit in (
+        ("dump_uptime", " us"),
+        ("tcp_close", ""),
+        ("network_lock_method", ""),
+        ("pre_dump_mode", ""),
+        ("allow_uprobes", ""),
+    ):
         if number(inventory, field):
             facts[field] = f"{number(inventory, field)}{unit}"
+    facts |= _odd(dump, inventory, root_ids)
     if octets(inventory, "dump_criu_run_id"):
         facts["run_id"] = text(octets(inventory, "dump_criu_run_id"))
     return facts | dump.container.facts
+
+
+def _odd(dump: Dump, inventory: Fields, root_ids: Fields) -> dict[str, str]:
+    """Return what no inventory that CRIU writes since 2.0 has."""
+    odd = {}
+    if not number(inventory, "fdinfo_per_id"):
+        odd["fdinfo_per_id"] = "no"
+    if "root_cg_set" in inventory and not number(inventory, "root_cg_set"):
+        odd["root_cg_set"] = "0"
+    if "root_ids" not in inventory:
+        odd["root_ids"] = "missing"
+    elif number(root_ids, "files") and number(root_ids, "files") == number(dump.root_ids, "files"):
+        odd["files_of_root"] = "those of the dumping process"
+    return odd
 
 
 def _name(names: tuple[str, ...], code: int) -> str:
     return names[code] if 0 < code < len(names) or (code == 0 and names[0]) else f"code {code}"
 
 
-def of_task(dump: Dump, pid: ProcessId, core: Core, at: str) -> Iterator[FactRecorded]:
-    """Yield the facts of one task."""
+def of_task(dump: Dump, pid: ProcessId, core: Core, root: Core, at: str) -> Iterator[FactRecorded]:
+    """Yield the facts of one task; the architecture is one only where it is not the root task's."""
     for name, value in _values(dump, core.task or {}, core.thread, core.credentials):
         yield FactRecorded(pid=pid, property=name, value=value, at=at)
+    if core.machine != root.machine:
+        yield FactRecorded(pid=pid, property="architecture", value=_name(MACHINES, core.machine), at=at)
     if core.clear_child_tid == 0:
         # fork(3) and whatever sets up threads after exec give an address, so this task was cloned in some other way.
         yield FactRecorded(pid=pid, property="clear_child_tid", value="0", at=at)

@@ -203,3 +203,12 @@ def test_a_namespace_that_was_joined_is_a_question_that_no_host_file_answers() -
     fact = FactRecorded(property="joined net namespace", value="/run/netns/pod", at="spec.dump#0")
     asked = asked_of(with_facts(fact, architecture="x86_64"), ABLE)["criu-host"]
     assert [question.code for question in asked.unknown] == ["criu-joined-namespace"]
+
+
+def test_criu_raises_the_limit_of_numbers_where_it_may() -> None:
+    history = criu_image("1 60000:1 7:1//60001")
+    (finding,) = asked_of(history, change(root=False))["criu-host"].findings
+    assert (finding.code, finding.recorded, finding.target) == ("criu-pid-max", "60001", "32768")
+    assert asked_of(history, ABLE)["criu-host"].findings == ()
+    unknown = asked_of(history, change(root=None))["criu-host"].unknown
+    assert "criu-pid-max" in {question.code for question in unknown}
