@@ -153,9 +153,12 @@ def _namespace_of(pid: int, host: Host) -> int:
 
 
 def _image_name(image: str) -> str:
-    """Return the image's name for a report: relative where it can be, so that a report says nothing of the machine."""
+    """Return the image's name for a report: relative where it can be, so that a report says nothing of the machine.
+
+    CI systems compare it with the paths of a repository, which have no `./` in front.
+    """
     if not os.path.isabs(image):
-        return image
+        return os.path.normpath(image) if image else image
     below = os.path.relpath(image)
     return os.path.basename(os.path.normpath(image)) if below.startswith(os.pardir) else below
 

@@ -1,9 +1,11 @@
 """JUnit XML: one suite an image, one case a finding or question; a fact that is missing is `skipped`, never passed.
 
-Source: the schema that Jenkins' xUnit plugin publishes (`junit-10.xsd`), which CI systems agree on. A finding below `--fail-on`
-is a case that passes and says so in `system-out`.
+Source: the schema that Jenkins' xUnit plugin publishes (`junit-10.xsd`), and GitLab's "Unit test reports" on what is shown there:
+of failures, errors and skipped cases the content, of cases with one name the first, and no output of a suite. A finding below
+`--fail-on` is a case that passes and says so in `system-out`.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
@@ -14,19 +16,17 @@ from planner.report import Report, Reported
 
 def render(report: Report, options: Options, terminal: Terminal) -> str:
     """Return the document."""
-    cases = list(_cases(report))
+    cases = list(_numbered(_cases(report)))
     failures = sum(report.fails(found) for found in report.findings)
     errors = int(_broken(report))
-    skipped = len(report.unknown) + sum(bool(found.suppressed) for found in report.findings)
+    skipped = 1 + len(report.unknown) + sum(bool(found.suppressed) for found in report.findings)
     head = f'tests="{len(cases)}" failures="{failures}" errors="{errors}"'
-    not_checked = escape("Not checked:\n" + "\n".join(report.not_checked))
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<testsuites {head}>\n"
         f'  <testsuite name={quoteattr(report.image)} {head} skipped="{skipped}">\n'
         + "".join(f"    {case}\n" for case in cases)
-        + f"    <system-out>{not_checked}</system-out>\n"
-        "  </testsuite>\n"
+        + "  </testsuite>\n"
         "</testsuites>\n"
     )
 
@@ -35,18 +35,32 @@ def _broken(report: Report) -> bool:
     return report.error is not None and report.error.exit_code != 3
 
 
-def _cases(report: Report) -> Iterator[str]:
+Case = tuple[str, str, str]
+"""Class, name and content."""
+
+
+def _cases(report: Report) -> Iterator[Case]:
     if _broken(report):
         assert report.error is not None
-        code, message = quoteattr(report.error.code), quoteattr(report.error.message)
-        yield _case("image", report.error.code, f"<error type={code} message={message}/>")
+        yield "image", report.error.code, _element("error", report.error.message, report.error.message, report.error.code)
     for found in report.findings:
-        yield _case(found.check or "image", _name(found), _outcome(report, found))
+        yield found.check or "image", _name(found), _outcome(report, found)
     for question in report.unknown:
         name = f"{question.code}: task {question.pid}" if question.pid else question.code
-        yield _case(question.check, name, f"<skipped message={quoteattr(unanswered(question))}/>")
-    for question in report.passed:
-        yield _case(question.check, question.code, "")
+        yield question.check, name, _element("skipped", unanswered(question), unanswered(question))
+    for passed in report.passed:
+        yield passed.check, passed.code, ""
+    yield "report", "not-checked", _element("skipped", "not checked", "Not checked:\n" + "\n".join(report.not_checked))
+
+
+def _numbered(cases: Iterator[Case]) -> Iterator[str]:
+    """Yield the cases, a number behind a name that has come before."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for check, name, content in cases:
+        seen[check, name] += 1
+        count = seen[check, name]
+        head = f"<testcase classname={quoteattr(f'crplan.{check}')} name={quoteattr(f'{name} ({count})' if count > 1 else name)}"
+        yield f"{head}>{content}</testcase>" if content else f"{head}/>"
 
 
 def _name(found: Reported) -> str:
@@ -55,12 +69,13 @@ def _name(found: Reported) -> str:
 
 def _outcome(report: Report, found: Reported) -> str:
     if found.suppressed:
-        return f"<skipped message={quoteattr(f'{found.suppressed}: {found.message}')}/>"
+        words = f"{found.suppressed}: {found.message}"
+        return _element("skipped", words, words)
     if report.fails(found):
-        return f"<failure type={quoteattr(found.code)} message={quoteattr(found.message)}>{escape(whole(found))}</failure>"
+        return _element("failure", found.message, whole(found), found.code)
     return f"<system-out>{escape(f'{found.severity}: {whole(found)}')}</system-out>"
 
 
-def _case(check: str, name: str, content: str) -> str:
-    head = f"<testcase classname={quoteattr(f'crplan.{check}')} name={quoteattr(name)}"
-    return f"{head}>{content}</testcase>" if content else f"{head}/>"
+def _element(tag: str, message: str, content: str, code: str = "") -> str:
+    kind = f" type={quoteattr(code)}" if code else ""
+    return f"<{tag}{kind} message={quoteattr(message)}>{escape(content)}</{tag}>"
