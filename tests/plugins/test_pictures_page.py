@@ -199,6 +199,138 @@ def test_everything_can_be_done_with_keys(show: Callable[..., Browser]) -> None:
     assert active, "a screen reader is told which row is meant"
 
 
+def spoken(page: Browser, *roles: str) -> list[tuple[str, str, str]]:
+    """Return what the browser tells a screen reader: role, name and description of everything of these roles, in order."""
+    page.settle()
+    page.cdp("Accessibility.enable", {})
+    nodes = page.cdp("Accessibility.getFullAXTree", {})["nodes"]
+    by_id = {node["nodeId"]: node for node in nodes}
+    found, waiting = [], [nodes[0]["nodeId"]]
+    while waiting:
+        node = by_id.get(waiting.pop())
+        if node is None:
+            continue
+        waiting += reversed(node.get("childIds", []))
+        if not node["ignored"] and node["role"]["value"] in roles:
+            found.append(
+                (
+                    str(node["role"]["value"]),
+                    str(node.get("name", {}).get("value", "")),
+                    str(node.get("description", {}).get("value", "")),
+                )
+            )
+    return found
+
+
+def test_a_screen_reader_hears_landmarks_headings_and_controls(show: Callable[..., Browser]) -> None:
+    found = (finding("namespace-ambiguous", pid=21, at=77), finding("two-inits", pid=10))
+    page = show(msgspec.structs.replace(planned(TREE, NAMES), findings=found))
+    assert [name for _, name, _ in spoken(page, "heading")][:4] == ["notation", "Forest", "Steps", "About the plan"]
+    assert {role for role, _, _ in spoken(page, "banner", "search", "main")} == {"banner", "search", "main"}
+    assert [name for _, name, _ in spoken(page, "region")] == ["Player", "Forest", "Steps", "About the plan"]
+    assert [(role, name) for role, name, _ in spoken(page, "button", "slider", "combobox", "searchbox", "tree", "listbox")][
+        :13
+    ] == [
+        ("button", "1 error, 1 note"),
+        ("searchbox", "Find"),
+        ("button", "Next"),
+        ("button", "To the beginning"),
+        ("button", "One step back"),
+        ("button", "Play"),
+        ("button", "One step forward"),
+        ("button", "To the end"),
+        ("slider", "Step of the plan"),
+        ("combobox", "Speed"),
+        ("combobox", "Theme"),
+        ("tree", "Forest"),
+        ("listbox", "Steps"),
+    ]
+    assert page.run("return document.getElementById('slider').getAttribute('aria-valuetext')").startswith("Step ")
+
+
+def test_what_colours_rings_and_bold_type_show_is_said_in_words(show: Callable[..., Browser]) -> None:
+    found = (finding("namespace-ambiguous", pid=21, at=77), finding("two-inits", pid=10))
+    page = show(msgspec.structs.replace(planned(TREE, NAMES), findings=found))
+    page.type("#query", "tee")
+    heard = [name for _, name, _ in spoken(page, "treeitem")]
+    assert heard[:3] == [
+        "pid namespace of the container, level 0",
+        "1 init, leads session 1, leads group 1",
+        "10 sh, error, leads session 10, leads group 10",
+    ]
+    assert "12 cc, zombie (exit 2), session 10, group 10" in heard
+    assert "13 tee, session 10, leads group 13, found" in heard
+    page.run("crplan.goTo(9)")
+    heard = [name for _, name, _ in spoken(page, "treeitem")]
+    assert [name for name in heard if "changed by this step" in name] == ["20/1 inner, session 1, group 1, changed by this step"]
+    steps = spoken(page, "option")
+    assert any(name == "9: 1 creates 20/1 in a new pid namespace, nested-init-first" for _, name, _ in steps)
+    assert any(name.endswith(", to come") for _, name, _ in steps)
+    assert all(not description for _, _, description in steps), "nothing is said twice"
+
+
+def test_every_node_that_can_be_reached_has_a_name(show: Callable[..., Browser]) -> None:
+    page = show(planned(TREE, NAMES))
+    roles = (
+        "button",
+        "slider",
+        "combobox",
+        "searchbox",
+        "tree",
+        "treeitem",
+        "listbox",
+        "option",
+        "group",
+        "region",
+        "link",
+        "heading",
+    )
+    for action in ("", "document.querySelector('.row.task').click()", "document.querySelector('.row.step').click()"):
+        page.run(action)
+        assert [entry for entry in spoken(page, *roles) if not entry[1].strip()] == []
+
+
+LISTEN = """
+window.heard = [];
+const now = document.getElementById("now");
+new MutationObserver(() => { if (now.getAttribute("aria-live") === "polite" && now.textContent) heard.push(now.textContent); })
+    .observe(now, { childList: true, characterData: true, subtree: true });
+"""
+"""Notes what a screen reader would say of the live region: what changes in it while it is not off."""
+
+
+def heard(page: Browser) -> list[str]:
+    page.settle()
+    return [str(words) for words in page.run("return heard.splice(0)")]
+
+
+def test_a_step_is_announced_once_and_play_only_where_it_stops(show: Callable[..., Browser]) -> None:
+    page = show(planned(TREE, NAMES))
+    steps = page.run("return crplan.steps")
+    page.run(LISTEN)
+    page.click("#first")
+    page.click("#forward")
+    assert heard(page) == [f"Before step 1 of {steps}", f"Step 1 of {steps}: executor creates 1 in a new pid namespace"]
+    page.type("#steps", "\ue015")
+    page.type("#slider", "\ue014")
+    assert heard(page) == [], "the list and the slider say by themselves where they are"
+    page.run("document.getElementById('speed').value = '50'")
+    page.click("#play")
+    page.run_later("const done = arguments[0]; const look = () => crplan.playing() ? setTimeout(look, 20) : done(null); look()")
+    page.settle()
+    assert [words.partition(":")[0] for words in heard(page)] == [f"Step {steps} of {steps}"]
+
+
+def test_the_count_of_findings_leads_to_them(show: Callable[..., Browser]) -> None:
+    found = (finding("namespace-ambiguous", pid=21), finding("two-inits", pid=10))
+    page = show(msgspec.structs.replace(planned(TREE, NAMES), findings=found))
+    page.run("document.querySelector('.row.step').click()")
+    page.type("#found", "\ue007")
+    assert page.run("return document.activeElement.id") == "abouthead"
+    told = page.text("#details")
+    assert 0 < told.index("A pid namespace has two tasks") < told.index("A task fits into several"), "the gravest comes first"
+
+
 @pytest.mark.parametrize("width", WIDE_AND_NARROW)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(show: Callable[..., Browser], chromium: Browser, scheme: str, width: int) -> None:

@@ -106,7 +106,8 @@ function legend() {
 function aboutPlan() {
   const parts = [facts([["plan", element("code", {}, story.plan)], ["image", element("code", {}, story.image)],
     ...story.facts.map(([name, value]) => [name, value])])];
-  if (findings.length) parts.push(heading("Findings"), ...findings.slice(0, 100).map(findingBox));
+  const gravestFirst = Object.keys(SIGNS).flatMap((severity) => findings.filter((finding) => finding.severity === severity));
+  if (findings.length) parts.push(heading("Findings"), ...gravestFirst.slice(0, 100).map(findingBox));
   if (findings.length > 100) parts.push(element("p", { class: "quiet" }, `and ${findings.length - 100} more, beside their tasks`));
   if (story.rebuild.length) parts.push(heading("Rebuild"), list(story.rebuild));
   parts.push(heading("How to read the forest"), legend());

@@ -3,11 +3,11 @@
 function drawStep(at) {
   const step = steps[at], done = at < walk.now;
   const made = element("div", { role: "option", id: `step-${at + 1}`, "aria-setsize": steps.length, "aria-posinset": at + 1,
-    "aria-selected": String(at === walk.now - 1), class: `row step${done ? "" : " to-come"}` },
+    "aria-selected": String(at === walk.now - 1), "aria-label": `${at + 1}: ${step.words}, ${step.rule}${done ? "" : ", to come"}`,
+    class: `row step${done ? "" : " to-come"}` },
   element("span", { class: "sign", "aria-hidden": "true" }, at === walk.now - 1 ? "▸" : done ? "✓" : ""),
-  element("span", { class: "order number" }, String(at + 1)), " ", element("span", { class: "words" }, step.words), " ",
-  element("span", { class: "rule" }, step.rule));
-  made.title = `${step.words} [${step.rule}]`;
+  element("span", { class: "order number" }, String(at + 1)), " ", element("span", { class: "words", title: step.words }, step.words), " ",
+  element("span", { class: "rule", title: step.rule }, step.rule));
   made.addEventListener("click", () => { goTo(at + 1); choose({ kind: "step", at }); });
   return made;
 }
@@ -35,13 +35,20 @@ function choose(subject) {
   byId("details").scrollTop = 0;
 }
 
+// Says where the player is: not while it plays, and not where the slider or the list has just said it.
+function announce(words) {
+  const now = byId("now"), quiet = playing || ["slider", "steps"].includes(document.activeElement?.id);
+  const say = () => { now.setAttribute("aria-live", quiet ? "off" : "polite"); now.textContent = words; };
+  if (!quiet && now.getAttribute("aria-live") === "off" && now.textContent === words) requestAnimationFrame(say);
+  else if (now.textContent !== words) say();
+}
+
 function showNow() {
   const at = walk.now;
   const words = at ? `Step ${at} of ${steps.length}: ${steps[at - 1].words}` : `Before step 1 of ${steps.length}`;
   byId("slider").value = String(at);
   byId("slider").setAttribute("aria-valuetext", words);
-  byId("now").setAttribute("aria-live", playing ? "off" : "polite");
-  byId("now").textContent = at === walk.last && story.refused ? `${words}. The model goes no further: ${story.refused[1]}` : words;
+  announce(at === walk.last && story.refused ? `${words}. The model goes no further: ${story.refused[1]}` : words);
   let tasks = 0, helpers = 0, threads = 0;
   processes.forEach((process, place) => {
     if (!walk.stands(place)) return;
@@ -56,8 +63,8 @@ function showNow() {
 let playing = 0;
 
 function play() {
-  if (walk.now === walk.last) goTo(0);
   playing = 1;
+  if (walk.now === walk.last) goTo(0);
   playWords();
   let before = performance.now(), due = 0;
   const tick = (time) => {
@@ -90,7 +97,7 @@ pressed("first", () => { stop(); goTo(0); });
 pressed("back", () => { stop(); goTo(walk.now - 1); });
 pressed("forward", () => { stop(); goTo(walk.now + 1); });
 pressed("last", () => { stop(); goTo(walk.last); });
-pressed("overview", () => { choose(null); byId("abouthead").focus(); });
+for (const id of ["overview", "found"]) pressed(id, () => { choose(null); byId("abouthead").focus(); });
 byId("slider").addEventListener("input", () => { if (playing) stop(); goTo(Number(byId("slider").value)); });
 byId("theme").addEventListener("change", () => {
   if (byId("theme").value) document.documentElement.dataset.theme = byId("theme").value;
@@ -147,9 +154,10 @@ byId("title").textContent = story.title;
 byId("counts").textContent = counts.filter(Boolean).join(", ");
 byId("proof").textContent = story.proved ? "✓ proved on the model" : story.cut === null ? "! not proved" : `! not proved, as it stood at event ${story.cut}`;
 byId("proof").classList.add(story.proved ? "good" : "warning");
-const worst = ["error", "warning", "note"].find((severity) => findings.some((finding) => finding.severity === severity));
-byId("found").textContent = findings.length ? plural(findings.length, "finding") : "no findings";
-byId("found").classList.add(worst || "good");
+const bySeverity = Object.keys(SIGNS).map((severity) => [findings.filter((finding) => finding.severity === severity).length, severity]);
+const graver = bySeverity.filter(([number]) => number);
+byId("found").textContent = graver.map(([number, severity]) => plural(number, severity)).join(", ") || "no findings";
+byId("found").classList.add(graver.length ? graver[0][1] : "good");
 byId("slider").max = String(walk.last);
 const longest = processes.reduce((most, process) => Math.max(most, String(process.pid).length), 4);
 document.documentElement.style.setProperty("--chip", `${76 + longest * 8}px`);
@@ -157,4 +165,4 @@ byId("steps").style.setProperty("--digits", `${String(steps.length).length + 1}c
 stepList.setCount(steps.length);
 goTo(walk.last, false);
 showDetails();
-window.crplan = Object.freeze({ stateAt, goTo, steps: steps.length, processes: processes.length });
+window.crplan = Object.freeze({ stateAt, goTo, playing: () => playing, steps: steps.length, processes: processes.length });

@@ -51,11 +51,14 @@ function swatched(kind, number, own) {
   return element("span", { class: classes }, swatch, `${kind} ${look ? number : "outside"}`);
 }
 
-function marks(place) {
+const SIGNS = { error: "✗", warning: "!", note: "i" };
+
+// What is to be said of a process besides its numbers: words, and the kind that colours them.
+function remarks(place) {
   const process = processes[place], state = walk.get(place, STATE), found = [];
-  const mark = (words, kind = "") => found.push(element("span", { class: kind }, words));
-  const worst = ["error", "warning", "note"].find((severity) => (findingsOf.get(process.pid) || []).some((one) => one.severity === severity));
-  if (worst) mark(`${worst === "error" ? "✗" : worst === "warning" ? "!" : "i"} ${worst}`, worst);
+  const mark = (words, kind = "") => found.push([words, kind]);
+  const worst = Object.keys(SIGNS).find((severity) => (findingsOf.get(process.pid) || []).some((one) => one.severity === severity));
+  if (worst) mark(worst, worst);
   if (process.role === "helper" || process.role === "reaper") mark(process.role, "helper");
   if (process.role === "thread") mark("thread");
   if (state === IS_ZOMBIE || state === LEADER_ENDED) mark(stateWords(place), "zombie");
@@ -66,7 +69,22 @@ function marks(place) {
   if (process.role !== "thread" && process.pid !== process.namespace && (parentPlace === undefined || processes[parentPlace].namespace !== process.namespace)) {
     mark(`parent ${parent || "outside"}`);
   }
-  return element("span", { class: "marks" }, ...found);
+  return found;
+}
+
+function marks(place) {
+  return element("span", { class: "marks" }, ...remarks(place).map(([words, kind]) =>
+    element("span", { class: kind }, SIGNS[kind] ? `${SIGNS[kind]} ${words}` : words)));
+}
+
+// What a screen reader says of a row: what rings, bold type and colours show is in words here.
+function spoken(place) {
+  const process = processes[place], parts = [`${process.vector} ${process.name}`.trim(), ...remarks(place).map(([words]) => words)];
+  const belongs = (kind, number) => (number === process.pid ? `leads ${kind} ${number}` : `${kind} ${number || "outside"}`);
+  if (process.role !== "thread") parts.push(belongs("session", walk.get(place, SESSION)), belongs("group", walk.get(place, GROUP)));
+  if (walk.touched.has(place)) parts.push("changed by this step");
+  if (hits.has(place)) parts.push("found");
+  return parts.join(", ");
 }
 
 function lead(row) {
@@ -92,11 +110,13 @@ function drawRow(at) {
   if (row.space) {
     const space = namespaces[namespaceOf.get(process.pid)];
     attributes.class = `row namespace s${(space?.level ?? 0) % 6}`;
+    attributes["aria-label"] = `${space ? space.words : "pid namespace"}, level ${space ? space.level : 0}`;
     const made = element("div", attributes, lead(row), twisty,
       element("span", { class: "who" }, space ? space.words : "pid namespace"), element("span", { class: "quiet" }, `level ${space ? space.level : 0}`));
     made.addEventListener("click", () => { tree.activate(at); });
     return made;
   }
+  attributes["aria-label"] = spoken(row.place);
   const zombie = [IS_ZOMBIE, LEADER_ENDED].includes(walk.get(row.place, STATE));
   const role = process.role === "reaper" ? "helper" : process.role;
   attributes.class = ["row task", `of-${role}`, zombie ? "of-zombie" : "", hits.has(row.place) ? "hit" : "",
