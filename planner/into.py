@@ -41,11 +41,9 @@ def into(plan: Plan, *, pid: int, taken: Numbers, limit: int, session: ProcessId
     `taken` are the numbers of the namespace in use and `limit` is its pid_max. `session` and `group` are the executor's own as
     the namespace sees them, 0 where it does not: what the image has from outside comes from there.
     """
-    for step in plan.steps[1:]:
-        if step.actor == OUTSIDE and isinstance(step, Create):
-            raise CannotEmit(
-                f"task {step.child} entered from outside of the pid namespace, and a rebuild into one comes from inside"
-            )
+    reason, _ = refuses(plan)
+    if reason:
+        raise CannotEmit(reason)
     first, *steps = plan.steps
     free = _free(plan, taken, limit)
     renamed = {pid: ProcessId(next(free)) for pid in _unnumbered(plan)}
@@ -64,6 +62,15 @@ def into(plan: Plan, *, pid: int, taken: Numbers, limit: int, session: ProcessId
         keeper=next(free),
         executor=next(free),
     )
+
+
+def refuses(plan: Plan) -> tuple[str, Create | None]:
+    """Say why a plan cannot go into an existing namespace, with the step that stands against it; "" where it can."""
+    for step in plan.steps[1:]:
+        if isinstance(step, Create) and step.actor == OUTSIDE:
+            words = f"task {step.child} entered from outside of the pid namespace, and a rebuild into one comes from inside"
+            return words, step
+    return "", None
 
 
 def _unnumbered(plan: Plan) -> list[ProcessId]:

@@ -55,9 +55,12 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
             return CANNOT_RESTART
         if reason := executor.refuses(artefact.plan):
             raise CannotEmit(f"executor {executor.name} cannot do this: {reason}")
-        carry_out = _inside(executor, artefact.plan, args.into) if args.into is not None else partial(executor.run, artefact.plan)
+        plan = artefact.plan
+        carry_out: CarryOut = partial(executor.run, plan)
+        if args.into is not None:
+            plan, carry_out = _inside(executor, plan, args.into)
         if os.environ.get("CRPLAN_DRY_RUN", "") not in {"", "0"}:
-            write_artefact("".join(f"{line}\n" for line in step_lines(artefact.plan)), None)
+            write_artefact("".join(f"{line}\n" for line in step_lines(plan)), None)
             return 0
         return _carry_out(executor, carry_out, job, args.log, timeout)
     except EXPECTED as error:
@@ -75,7 +78,7 @@ def _timeout(given: float | None) -> float:
     return value
 
 
-def _inside(executor: Executor, plan: Plan, pid: int) -> CarryOut:
+def _inside(executor: Executor, plan: Plan, pid: int) -> tuple[Plan, CarryOut]:
     """Turn the plan towards the pid namespace of a process; raises `UsageError` and `CannotEmit`."""
     from planner.host import parse_ranges
     from planner.into import into
@@ -90,7 +93,7 @@ def _inside(executor: Executor, plan: Plan, pid: int) -> CarryOut:
         raise UsageError(f"there is no process {pid}, or its pid namespace cannot be entered from here")
     session, group = (os.getsid(0), os.getpgid(0)) if space.id == 0 else (0, 0)
     visit = into(plan, pid=pid, taken=parse_ranges(space.taken), limit=limit, session=ProcessId(session), group=ProcessId(group))
-    return partial(executor.run_into, visit)
+    return visit.plan, partial(executor.run_into, visit)
 
 
 def _carry_out(executor: Executor, carry_out: CarryOut, job: Job, log_file: str | None, timeout: float) -> int:

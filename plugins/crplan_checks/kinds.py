@@ -242,7 +242,15 @@ NUMBER_ABOVE_LIMIT: Final = _kind(
     "Raise kernel.pid_max in that namespace.",
     "clone3 fails with EINVAL. CRIU tries to raise kernel.pid_max by itself where it may.",
 )
-NUMBERS: Final = (NUMBER_TAKEN, NUMBER_ABOVE_LIMIT)
+NEW_NAMESPACE_NEEDED: Final = _kind(
+    "new-namespace-needed",
+    "error",
+    "refused",
+    "A task entered from outside of the image's pid namespace, and nobody can enter one from inside of it.",
+    "Rebuild in a new pid namespace, as `crplan run` does without --into.",
+    "Such a task has its parent outside; `crplan run --into` works from within the namespace and refuses before its first step.",
+)
+NUMBERS: Final = (NUMBER_TAKEN, NUMBER_ABOVE_LIMIT, NEW_NAMESPACE_NEEDED)
 
 CRIU_NOT_INSTALLED: Final = _kind(
     "criu-not-installed", "warning", "refused", "The host has no criu.", "Install CRIU.", "The program is looked for on PATH."

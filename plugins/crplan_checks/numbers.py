@@ -15,6 +15,7 @@ from planner.forest import Forest
 from planner.hookspecs import Artefact
 from planner.host import Host, PidNamespace, of_mapping, parse_ranges
 from planner.identity import ProcessId
+from planner.into import refuses
 from planner.plans import Create, CreateThread
 
 
@@ -31,6 +32,11 @@ def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
     if target < 0:
         yield Passed(code=kinds.NUMBER_TAKEN.code, detail="level 0 is a new pid namespace, in which every number is free")
         return
+    reason, step = refuses(artefact.plan)
+    if step is not None:
+        yield kinds.NEW_NAMESPACE_NEEDED.found(reason, pid=step.child, property="parent", recorded="outside")
+    else:
+        yield Passed(code=kinds.NEW_NAMESPACE_NEEDED.code)
     namespace = host.namespace(target)
     if namespace is None or not namespace.taken:
         yield Unknown(code=kinds.NUMBER_TAKEN.code, missing=f"the numbers that are taken in pid namespace {target} of the host")

@@ -202,6 +202,19 @@ def test_helpers_give_way(tmp_path: Path, capsysbinary: pytest.CaptureFixture[by
         expect(place, before)
 
 
+def test_a_dry_run_shows_whom_the_plan_turns_to(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRPLAN_DRY_RUN", "1")
+    with container() as place:
+        before = place.inhabitants()
+        assert cli.main(["run", str(image(tmp_path, TREE)), "--into", str(place.init)]) == 0
+        assert place.inhabitants() == before
+    first, *_ = capsysbinary.readouterr().out.decode().splitlines()
+    assert "creates reaper" in first
+    assert "new pid namespace" not in first
+
+
 def test_our_own_pid_namespace_serves_too(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     me = os.getpid()
     free = next(number for number in range(20000, 30000) if not Path(f"/proc/{number}").exists())
@@ -261,9 +274,12 @@ def test_whoever_is_killed_nothing_is_left_and_nobody_else_dies(tmp_path: Path) 
 
 
 def test_a_task_that_came_from_outside_and_a_stranger_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(image(tmp_path, "1 110.1:1 111:0/0/0"))
     with container() as place:
-        assert cli.main(["run", str(image(tmp_path, "100 110.1:100 111.2:0")), "--into", str(place.init)]) == 3
-        assert "111" in capsys.readouterr().err
+        assert cli.main(["check", file, "--here", "--into", str(place.init)]) == 3
+        assert "new-namespace-needed" in capsys.readouterr().out
+        assert cli.main(["run", file, "--into", str(place.init)]) == 3
+        assert "task 111 entered from outside" in capsys.readouterr().err
     assert cli.main(["run", str(image(tmp_path, "100")), "--into", "4194303"]) == 2
 
 
