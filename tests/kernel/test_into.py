@@ -9,20 +9,32 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from planner import cli, log, pipeline, probes
-from planner.events import FORMAT_VERSION, LogOpened
+from planner.events import FORMAT_VERSION, AnyEvent, ImageClosed, LogOpened, TaskRecorded, TaskStateRecorded, ThreadRecorded
+from planner.forest import Contradiction
+from planner.identity import ProcessId
 from planner.plans import Plan, Verify
+from planner.problems import NotProved
 from planner.testing.forests import events
 from tests.kernel.containers import Container, container
+from tests.kernel.histories import PROFILES
+from tests.trials import image_of, random_history
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 FAILURE = re.compile(r"crplan: step (\d+) \([a-z-]+\): task (\d+): (?:create|thread): .*: ([A-Z]+)\n")
+
+KILLS = int(os.environ.get("CRPLAN_KILLS_INTO", "40"))
+"""How many runs lose a process."""
+
+REBUILDS = int(os.environ.get("CRPLAN_REBUILDS_INTO", "12"))
+"""How many random trees are rebuilt."""
 
 TREE = "100:0/0/0 101:100/101 102:101 110.1:100/110 111.2:110 120:100/0/140 130:100/0/0+131"
 """A subtree: a session of its own, a nested namespace, a group whose leader has died, a thread."""
@@ -161,6 +173,21 @@ def test_a_number_above_the_limit_of_the_namespace_fails_where_it_was_named(
         expect(place, before)
 
 
+def compare(place: Container, plan: Plan) -> None:
+    """Hold what stands in the namespace against the plan, by what /proc says here."""
+    now, processes = place.inhabitants(), plan.process_table()
+    for step in plan.steps:
+        if not isinstance(step, Verify):
+            continue
+        status = Path(f"/proc/{now[step.target]}/status").read_text()
+        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert tuple(map(int, fields["NSpid"].split()))[place.level :] == processes[step.target].pids
+        assert int(fields["NSsid"].split()[place.level]) == step.session
+        assert int(fields["NSpgid"].split()[place.level]) == step.group
+        assert (fields["State"][0] in "ZX") == step.zombie
+        assert step.target == plan.root or int(fields["PPid"]) == now[step.parent]
+
+
 @pytest.mark.parametrize("levels", [1, 2])
 def test_the_tree_stands_among_those_who_were_there(levels: int, tmp_path: Path) -> None:
     plan = plan_of(TREE)
@@ -173,18 +200,64 @@ def test_the_tree_stands_among_those_who_were_there(levels: int, tmp_path: Path)
             assert now[100] == root
             assert {number for number in now if number not in before} >= set(verified)
             assert len(now) == len(before) + len(verified) + 3, "keeper, executor and reaper"
-            for number, step in verified.items():
-                fields = dict(
-                    line.split(":\t", 1) for line in Path(f"/proc/{now[number]}/status").read_text().splitlines() if ":\t" in line
-                )
-                assert tuple(map(int, fields["NSpid"].split()))[place.level :] == plan.process_table()[number].pids
-                assert int(fields["NSsid"].split()[place.level]) == step.session
-                assert int(fields["NSpgid"].split()[place.level]) == step.group
-                if number != 100:
-                    assert int(fields["PPid"]) == now[step.parent]
+            compare(place, plan)
             run.child.terminate()
             assert run.ended() == (0, "")
         expect(place, before)
+
+
+def subtrees(history: Sequence[AnyEvent]) -> Iterator[list[AnyEvent]]:
+    """Yield what lies below each child of the init as an image of its own; what the init leads is outside of it then."""
+    tasks = {event.pids[0]: event for event in history if isinstance(event, TaskRecorded)}
+    owner = {event.pids[0]: event.thread_group for event in history if isinstance(event, ThreadRecorded)}
+    for root, task in tasks.items():
+        if task.parent != 1 or len(task.pids) > 1:
+            continue
+        inside = {root}
+        while more := {pid for pid, other in tasks.items() if other.parent in inside} - inside:
+            inside |= more
+        image_of_it: list[AnyEvent] = []
+        for event in history:
+            if isinstance(event, TaskRecorded) and event.pids[0] in inside:
+                outside = {
+                    name: ProcessId(0)
+                    for name, number in (("parent", event.parent), ("session", event.session), ("group", event.group))
+                    if number == 1
+                }
+                image_of_it.append(msgspec.structs.replace(event, **outside))
+            elif isinstance(event, TaskStateRecorded | ThreadRecorded):
+                whose = event.thread_group if isinstance(event, ThreadRecorded) else owner.get(event.pid, event.pid)
+                image_of_it += [event] * (whose in inside)
+        if len(inside) > 2:
+            yield [history[0], *image_of_it, ImageClosed(tasks=len(inside), complete=True, at=0)]
+
+
+def test_what_lies_below_a_task_at_the_end_of_a_random_history_goes_into_a_namespace(tmp_path: Path) -> None:
+    rebuilt = 0
+    with container((7, 99)) as place:
+        before = place.inhabitants()
+        for seed in range(6 * REBUILDS):
+            history = image_of(random_history(f"into {seed}", list(PROFILES)[seed % len(PROFILES)], 120))
+            for subtree in subtrees(history):
+                try:
+                    plan = pipeline.resolve(list(subtree)).plan
+                except (Contradiction, NotProved):
+                    continue  # Cut out of its tree, it may ask for a leader that cannot be.
+                if {process.pids[0] for process in plan.processes} & {7, 99} or len(plan.processes) < 4:
+                    continue
+                file = tmp_path / f"{seed}.jsonl"
+                file.write_bytes(b"".join(log.lines([LogOpened(format_version=FORMAT_VERSION), *subtree])))
+                with Run(file, place.init) as run:
+                    run.ready()
+                    compare(place, plan)
+                    run.child.terminate()
+                    assert run.ended() == (0, ""), seed
+                expect(place, before)
+                rebuilt += 1
+                break
+            if rebuilt == REBUILDS:
+                break
+    assert rebuilt == REBUILDS
 
 
 def test_helpers_give_way(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -252,7 +325,7 @@ def test_whoever_is_killed_nothing_is_left_and_nobody_else_dies(tmp_path: Path) 
     file = image(tmp_path, tree)
     with container((7, 99)) as place:
         before = place.inhabitants()
-        for round_ in range(40):
+        for round_ in range(KILLS):
             chance = random.Random(round_)
             with Run(file, place.init) as run:
                 if round_ % 2:
