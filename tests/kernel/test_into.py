@@ -260,6 +260,25 @@ def test_what_lies_below_a_task_at_the_end_of_a_random_history_goes_into_a_names
     assert rebuilt == REBUILDS
 
 
+@pytest.mark.parametrize(
+    "tree",
+    [
+        "100 " + " ".join(f"{pid}:100" for pid in range(101, 401)),
+        "100 " + " ".join(f"{pid}:{pid - 1}" for pid in range(101, 241)),
+    ],
+    ids=["wide", "deep"],
+)
+def test_many_tasks_end_as_soon_as_one_may_expect(tree: str, tmp_path: Path) -> None:
+    with container((7, 99)) as place:
+        before = place.inhabitants()
+        with Run(image(tmp_path, tree), place.init) as run:
+            run.ready()
+            compare(place, plan_of(tree))
+            run.child.kill()
+            run.ended()
+            expect(place, before)
+
+
 def test_helpers_give_way(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     """A helper whose number is nobody's in the image gets another where its own is taken."""
     tree = "100 200:100/200 210:200/210 201:100/200 211:100/210"

@@ -11,6 +11,8 @@ import pytest
 from crplan_python.emit import GUEST, PARTS, emit, process_line, step_line
 from crplan_python.limits import refuses
 from crplan_python.runtime import tables
+from crplan_python.runtime.guest import children_of
+from crplan_python.runtime.proc import Proc
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,3 +162,12 @@ def test_a_number_that_cannot_be_seen_is_no_number() -> None:
     assert read.number(5, 1) == 1
     with pytest.raises(ProcessLookupError, match="task 1 has no number at level 1"):
         read.number(1, 1)
+
+
+@pytest.mark.parametrize(("text", "children"), [("", []), ("12 ", [12]), ("12 13 ", [12, 13]), ("12 13 14", [12, 13])])
+def test_a_number_that_the_end_of_a_read_has_cut_is_nobodys(text: str, children: list[int]) -> None:
+    class Listing(Proc):
+        def read(self, path: str) -> str:
+            return text
+
+    assert children_of(Listing(-1), 7) == children

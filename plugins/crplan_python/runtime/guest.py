@@ -39,7 +39,7 @@ from crplan_python.runtime.program import give_up, hold_back_signals, rebuild
 from crplan_python.runtime.tables import Plan, Process
 
 AT_THE_END = 5.0
-"""Seconds that what was killed may take to end."""
+"""Seconds in which some of what was killed must end."""
 
 
 class Guest(Executor):
@@ -113,16 +113,19 @@ def end_children(proc: Proc) -> None:
 
     Nobody else can reap a child, so its number cannot have become another's.
     """
-    me, deadline, pause = os.getpid(), time.monotonic() + AT_THE_END, 0.0002
+    me, deadline, pause = os.getpid(), 0.0, 0.0
     while True:
         for child in children_of(proc, me):
             os.kill(child, signal.SIGKILL)
+        reaped = False
         try:
             while os.waitpid(-1, os.WNOHANG | WAIT_ALL)[0]:
-                pass
+                reaped = True
         except ChildProcessError:
             return
-        if time.monotonic() > deadline:
+        if reaped or not deadline:
+            deadline, pause = time.monotonic() + AT_THE_END, 0.0002
+        elif time.monotonic() > deadline:
             raise TimeoutError(errno.ETIMEDOUT, "what was created does not end")
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
@@ -221,8 +224,11 @@ def say_ready(number: int, events: list[int]) -> None:
 
 
 def children_of(proc: Proc, pid: int) -> list[int]:
-    """Return the children of a process of one thread; raises OSError."""
-    return [int(number) for number in proc.read(f"{pid}/task/{pid}/children").split()]
+    """Return children of a process of one thread, not all where there are many; raises OSError.
+
+    A blank stands behind each number, so one that the end of what was read has cut is left out.
+    """
+    return [int(number) for number in proc.read(f"{pid}/task/{pid}/children").rpartition(" ")[0].split()]
 
 
 def hung_up(link: socket.socket) -> bool:
