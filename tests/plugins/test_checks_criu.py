@@ -1,6 +1,9 @@
 """What is foretold of `criu restore`, held against what CRIU did with each sample, and against every rule by a small tree."""
 
 import json
+import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +21,12 @@ from planner.events import (
     TaskStateRecorded,
 )
 from planner.findings import Finding
-from planner.forest import fold
+from planner.forest import Forest, fold
 from planner.identity import NamespaceId, ProcessId
 from planner.testing.checks import criu_image
-from planner.testing.forests import events
+from planner.testing.forests import events, notation
+from tests.criu_restore import fits, outcome
+from tests.trials import image_of, random_history
 
 DATA = Path(__file__).parents[1] / "data" / "criu"
 
@@ -198,3 +203,40 @@ def test_unused_events_are_not_needed() -> None:
     extra = SharingRecorded(pid=ProcessId(1), files=1, at="ids-1.img#0")
     state = TaskStateRecorded(pid=ProcessId(1), state="running", at="core-1.img#0")
     assert codes([*history[:-1], extra, state]) == codes(history)
+
+
+def moved(text: str, by: int) -> str:
+    """Add to every number of a tree but 0; states, exit signals and threads are left out then."""
+    bare = re.sub(r"z\d*|x\d+|\+\S*", "", text)
+    return re.sub(r"\d+", lambda found: str(int(found[0]) + by * bool(int(found[0]))), bare) if by else text
+
+
+def flat_images(number: int) -> Iterator[tuple[str, list[AnyEvent], Forest]]:
+    """Yield the ends of random histories in one pid namespace as CRIU images: a container's, and the same on a host's numbers."""
+    for seed in range(number):
+        history = image_of(random_history(f"criu {seed}", "flat", (20, 60, 120)[seed % 3]))
+        text = notation(fold(history))
+        for shift in (0, 5000):
+            image = criu_image(moved(text, shift), own_pid_namespace=not shift)
+            yield f"{seed}+{shift}", image, fold(image)
+
+
+def test_the_forecast_is_what_comes_of_carrying_the_restore_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """On generated images: what the check foretells by rules against what a restore comes to that is carried out step by step."""
+    table: Counter[tuple[str, str]] = Counter()
+    differing = []
+    for name, image, forest in flat_images(int(os.environ.get("CRPLAN_FORECASTS", "150"))):
+        if not fits(forest):
+            continue
+        forecast = asked_of(image).forecast
+        assert forecast is not None
+        happened = outcome(forest)
+        table[forecast.outcome, happened] += 1
+        if forecast.outcome not in ("unknown", happened):
+            differing.append((name, forecast.outcome, forecast.because, happened, notation(forest)))
+    with capsys.disabled():
+        print("\nforetold   comes to   images")
+        for (foretold, happened), count in sorted(table.items()):
+            print(f"{foretold:10} {happened:10} {count}")
+    assert differing == []
+    assert {happened for _, happened in table} == {"ok", "refused", "wrong"}
