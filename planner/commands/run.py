@@ -88,9 +88,11 @@ def _inside(executor: Executor, plan: Plan, pid: int) -> tuple[Plan, CarryOut]:
     if executor.run_into is None:
         raise CannotEmit(f"executor {executor.name} always makes a pid namespace of its own")
     space = next((found for found in occupied()[0] if pid in parse_ranges(found.members)), None)
-    limit = pid_max_of(pid) if space else None
-    if space is None or limit is None:
-        raise UsageError(f"there is no process {pid}, or its pid namespace cannot be entered from here")
+    if space is None:
+        raise UsageError(f"there is no process {pid}, or nothing says in which pid namespace it is")
+    limit = pid_max_of(pid)
+    if limit is None:
+        raise CannotEmit(f"the pid namespace of process {pid} cannot be entered: that takes CAP_SYS_ADMIN over it")
     session, group = (os.getsid(0), os.getpgid(0)) if space.id == 0 else (0, 0)
     visit = into(plan, pid=pid, taken=parse_ranges(space.taken), limit=limit, session=ProcessId(session), group=ProcessId(group))
     return visit.plan, partial(executor.run_into, visit)

@@ -43,10 +43,18 @@ def _capabilities(host: Host) -> Iterator[Answer]:
     )
 
 
-def needed_features(plan: Plan) -> dict[str, int]:
+def _made(plan: Plan, host: Host) -> list[Create]:
+    """Return the steps that make a pid namespace; level 0 is made by none where the tree goes into one of the host's."""
+    made = [step for step in plan.steps if isinstance(step, Create) and step.new_namespace]
+    return made if host.target < 0 else made[1:]
+
+
+def needed_features(plan: Plan, host: Host) -> dict[str, int]:
     """Return what the kernel must be able to do for a plan, each with the first step that needs it."""
     first = plan.steps[0].number if plan.steps else 0
-    needs = {"pid_namespaces": first, "set_tid": first, "pidfd": first}
+    needs = {"set_tid": first, "pidfd": first}
+    if made := _made(plan, host):
+        needs["pid_namespaces"] = made[0].number
     for step in plan.steps:
         if isinstance(step, Enter):
             needs.setdefault("enter_by_pidfd", step.number)
@@ -56,7 +64,7 @@ def needed_features(plan: Plan) -> dict[str, int]:
 
 
 def _features(plan: Plan, host: Host) -> Iterator[Answer]:
-    for name, step in needed_features(plan).items():
+    for name, step in needed_features(plan, host).items():
         found = host.feature(name)
         if found.state == "yes":
             continue
@@ -78,8 +86,8 @@ def _limits(artefact: Artefact, host: Host) -> Iterator[Answer]:
     tasks = sum(process.role != "helper" for process in plan.processes) + 1
     own = host.namespace(0)
     free = None if own is None or own.pid_max is None or not own.taken else own.pid_max - 1 - len(parse_ranges(own.taken))
-    levels = max((len(process.pids) for process in plan.processes), default=1)
-    namespaces = sum(isinstance(step, Create) and step.new_namespace for step in plan.steps)
+    levels = max((len(process.pids) for process in plan.processes), default=1) - (host.target >= 0)
+    namespaces = len(_made(plan, host))
     wanted: list[tuple[str, int, int | None]] = [
         ("kernel.threads-max", tasks, _left(limits.threads_max, limits.tasks_in_use)),
         ("free numbers of the host's pid namespace", tasks, free),
@@ -116,6 +124,8 @@ def _left(limit: int | None, in_use: int | None) -> int | None:
 def _numbers(plan: Plan, host: Host) -> Iterator[Answer]:
     """Every level of a plan is a new pid namespace, but for level 0 where the tree goes into one of the host's."""
     limit = host.new_namespace_pid_max
+    if not _made(plan, host):
+        return
     if limit is None:
         yield _unknown(kinds.NUMBER_ABOVE_NEW, "the limit of a new pid namespace")
         return

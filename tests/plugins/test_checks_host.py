@@ -213,3 +213,24 @@ def test_criu_raises_the_limit_of_numbers_where_it_may() -> None:
     assert asked_of(history, ABLE)["criu-host"].findings == ()
     unknown = asked_of(history, change(root=None))["criu-host"].unknown
     assert "criu-pid-max" in {question.code for question in unknown}
+
+
+def test_a_tree_that_goes_into_a_namespace_needs_none_for_itself() -> None:
+    narrow = change(limits(levels_below=0, pid_namespaces=0), target=1, new_namespace_pid_max=None)
+    narrow = change(narrow, features=narrow.features | {"pid_namespaces": NO, "set_tid_without_root": NO})
+    asked = asked_of(events("50:0/0/0 51:50"), narrow)["host"]
+    assert (asked.findings, asked.unknown) == ((), ())
+    nested = asked_of(events("50:0/0/0 51.1:50"), narrow)["host"]
+    assert {finding.property for finding in nested.findings} == {
+        "pid_namespaces",
+        "levels of pid namespaces",
+        "user.max_pid_namespaces",
+    }
+    assert [question.code for question in nested.unknown] == ["number-above-limit-of-new-namespace"]
+
+
+def test_a_user_namespace_does_not_help_into_a_namespace_that_is_there() -> None:
+    without_root = change(root=False, capabilities=())
+    assert asked_of(events("50:0/0/0"), without_root)["host"].findings == ()
+    (finding,) = asked_of(events("50:0/0/0"), change(without_root, target=1))["host"].findings
+    assert (finding.code, "--into" in finding.message) == ("capability-missing", True)
