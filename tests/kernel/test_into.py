@@ -22,8 +22,8 @@ from planner.identity import ProcessId
 from planner.plans import Plan, Verify
 from planner.problems import NotProved
 from planner.testing.forests import events
-from tests.kernel.containers import Container, container
 from tests.kernel.histories import PROFILES
+from tests.kernel.inhabited import Container, container
 from tests.trials import image_of, random_history
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
