@@ -10,7 +10,7 @@ adopter must be one of these, so an adopted task is always born below its final 
 """
 
 from planner.ancestry import Ancestry
-from planner.cast import ANY, Actor, Cast
+from planner.cast import ANY, SIGCHLD, Actor, Cast
 from planner.forest import Contradiction
 from planner.groups import cast_anchors, settle_groups
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
@@ -237,7 +237,9 @@ class _Births:
         space = actor.space if actor.rule == "born-below" else adopter.space
         if creator is not None and creator.space == space and not cast.is_init(creator):
             beside = actor.pid not in self.held and not actor.early and creator.pid not in self.adopted
-            if beside and self.cast.birth_parent(creator) == adopter.pid:
+            # Whoever has SIGCHLD, and would not have it from its sibling, gets it by adoption.
+            alike = actor.exit_signal != SIGCHLD or self._signal_of(creator) == SIGCHLD
+            if beside and alike and self.cast.birth_parent(creator) == adopter.pid:
                 actor.sibling = True
                 actor.rule = "session-from-sibling"
                 return
@@ -256,6 +258,12 @@ class _Births:
             self.helpers[key] = helper
         actor.creator = helper.pid
         actor.early = False
+
+    def _signal_of(self, actor: Actor) -> int:
+        """Return the exit signal that an actor is cloned with: a sibling gets its creator's."""
+        while actor.sibling:
+            actor = self.cast.actors[actor.creator]
+        return actor.exit_signal
 
     def _must_jump(self, actor: Actor) -> bool:
         """Tell whether an actor is an init whose creator does not live one level above it."""
@@ -281,7 +289,8 @@ class _Births:
         cast = self.cast
         parent_space = cast.spaces[actor.space].parent
         sibling = beside.get((cast.birth_parent(actor), parent_space, actor.birth_session))
-        if sibling is not None and not actor.early:
+        alike = sibling is not None and self._signal_of(cast.actors[sibling]) == actor.exit_signal
+        if sibling is not None and alike and not actor.early:
             actor.creator = sibling
             actor.sibling = True
             return

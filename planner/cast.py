@@ -21,6 +21,10 @@ ANY = ProcessId(-1)
 """No demand: any session or group will do."""
 
 
+SIGCHLD = 17
+"""The exit signal of whoever has no other on record."""
+
+
 class Actor:
     """Somebody who takes part in the rebuild: what it must be in the end, and how it is born."""
 
@@ -76,7 +80,7 @@ class Actor:
         """Whether it is born with CLONE_PARENT."""
         self.adopter = ANY
         """Who adopts the children of a mortal actor; ANY where it leaves none."""
-        self.exit_signal = 17
+        self.exit_signal = SIGCHLD
         self.rule = "parent-creates"
         self.because: tuple[Sequence, ...] = ()
 
@@ -117,7 +121,7 @@ class Cast:
             order += 64
             actor.order = order
             actor.zombie = task.state == "zombie"
-            if task.exit_signal > 0:
+            if task.exit_signal >= 0:
                 actor.exit_signal = task.exit_signal
             actor.because = (task.recorded,)
             actors[pid] = actor

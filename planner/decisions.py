@@ -29,6 +29,9 @@ PLAN_FORMAT: Final = "plan"
 NOT_COVERED: Final = "namespace-not-covered"
 """Code of the finding that a task does not get into a namespace; its property is the kind."""
 
+LOSSES: Final = frozenset({NOT_COVERED, "exit-signal-lost", "sharing-lost"})
+"""Codes of the findings that a task does not get what the image records; their property says what."""
+
 NEVER_COVERED: Final = (
     "memory, registers, pending signals, timers and limits of every task",
     "open files, pipes, sockets, terminals and file locks",
@@ -70,11 +73,9 @@ def uncovered(forest: Forest, lost: Mapping[str, list[ProcessId]]) -> tuple[str,
     return NEVER_COVERED + special
 
 
-def lost_namespaces(events: Iterable[AnyEvent]) -> frozenset[tuple[ProcessId, str]]:
-    """Return which tasks miss their namespace of which kind, as findings say."""
-    return frozenset(
-        (event.pid, event.property) for event in events if isinstance(event, FindingRaised) and event.code == NOT_COVERED
-    )
+def lost_properties(events: Iterable[AnyEvent]) -> frozenset[tuple[ProcessId, str]]:
+    """Return what tasks have on record and do not get, as findings say: a kind of namespace, "exit_signal", a kind of sharing."""
+    return frozenset((event.pid, event.property) for event in events if isinstance(event, FindingRaised) and event.code in LOSSES)
 
 
 def _tasks(pids: list[ProcessId]) -> str:

@@ -360,6 +360,13 @@ OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]]
         "Two processes share only what one of them was cloned with, and a rebuild clones once, from the creator of the task.",
     ),
     (
+        "exit-signal-lost",
+        "warning",
+        "A task has an exit signal that it does not get in a rebuild.",
+        "Expect the task to tell its parent of its end by another signal; the finding says which.",
+        "clone sets the signal, CLONE_PARENT passes the creator's on, and adoption makes it SIGCHLD.",
+    ),
+    (
         "namespace-not-covered",
         "warning",
         "A task cannot get into its namespace of another kind than pid in a rebuild.",

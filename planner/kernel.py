@@ -72,6 +72,8 @@ class Kernel:
                 raise KernelError("sibling-of-init")
             parent = caller.parent
             exit_signal = caller.exit_signal
+        elif not 0 <= exit_signal <= LAST_SIGNAL:
+            raise KernelError("exit-signal-range")
         space = caller.births
         if new_namespace:
             if space is not caller.namespace:

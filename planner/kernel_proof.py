@@ -86,7 +86,7 @@ def walk(plan: Plan, watch: Callable[[Kernel], Iterable[AnyStep]], levels: int =
 def prove(plan: Plan, forest: Forest, levels: int = LEVELS, lost: frozenset[tuple[ProcessId, str]] = frozenset()) -> None:
     """Show on the model kernel that a plan ends in exactly the forest, with no helper left.
 
-    `lost` are tasks and kinds of namespace that findings have told not to be covered.
+    `lost` are tasks and what they do not get, as findings have told: a kind of namespace, an exit signal, a shared object.
     Raises `ModelRefusal` when a step fails, and `ProofFailed` for the first difference.
     """
     world = simulate(plan, levels=levels)
@@ -162,6 +162,7 @@ class _Run:
             or step.zombie != zombie
             or (zombie and step.status != process.status)
             or step.subreaper != process.subreaper
+            or step.exit_signal not in (process.exit_signal, -1)
             or (process.state != LIVING and process.state != ZOMBIE)
             or (step.namespaces and not self._is_in(process, step.namespaces))
             or ((step.threads or process.threads) and set(step.threads) != set(process.threads or ()))
@@ -283,6 +284,8 @@ class _Comparison:
         zombie = task.state == "zombie"
         if process.state != LIVING or process.main_ended or zombie:
             self._compare_end(task, process, zombie)
+        if task.exit_signal not in (process.exit_signal, -1) and (first, "exit_signal") not in self.lost:
+            raise ProofFailed(first, "exit signal", task.exit_signal, process.exit_signal)
         if process.subreaper is not task.subreaper:
             raise ProofFailed(first, "subreaper flag", task.subreaper, process.subreaper)
         if task.namespace >= 0 and self.namespaces.setdefault(task.namespace, process.namespace) is not process.namespace:
@@ -369,5 +372,5 @@ def _words(process: Process) -> str:
     state = "zombie" if process.main_ended or process.state == ZOMBIE else process.state
     return (
         f"parent {process.parent.pid.first}, session {process.session.first}, group {process.group.first}, {state}, "
-        f"status {process.status}{threads}{flag}"
+        f"status {process.status}, exit signal {process.exit_signal}{threads}{flag}"
     )

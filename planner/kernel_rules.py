@@ -27,6 +27,12 @@ _RULES = (
         "clone(2); clone3_args_valid; compared",
     ),
     KernelRule(
+        "exit-signal-range",
+        "An exit signal is 0, for none, or the number of a signal, 64 at most.",
+        "EINVAL",
+        "clone(2); copy_clone_args_from_user",
+    ),
+    KernelRule(
         "sibling-of-init", "The init of a pid namespace creates no sibling.", "EINVAL", "clone(2); copy_process; compared"
     ),
     KernelRule(

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import msgspec
 
 from planner import log, sources
-from planner.decisions import DECISIONS, fold_findings, fold_plan, lost_namespaces, recorded_id
+from planner.decisions import DECISIONS, fold_findings, fold_plan, lost_properties, recorded_id
 from planner.events import (
     FORMAT_VERSION,
     AnyEvent,
@@ -225,7 +225,7 @@ def _prove(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded:
     from planner.kernel_proof import ModelRefusal, ProofFailed, prove
 
     try:
-        prove(plan, forest, lost=lost_namespaces(history))
+        prove(plan, forest, lost=lost_properties(history))
     except (ModelRefusal, ProofFailed) as error:
         raise NotProved(f"the plan does not prove on the model: {error}", recorded=recorded) from None
 

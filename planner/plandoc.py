@@ -125,7 +125,6 @@ def forest_of(plan: Plan) -> Forest:
 def _facts(processes: tuple[Process, ...], steps: tuple[AnyStep, ...]) -> Iterator[AnyEvent]:
     """Yield what the verify steps say as facts of an image."""
     table = {process.pid: process for process in processes}
-    signals = {step.child: step.exit_signal for step in steps if isinstance(step, Create) and not step.sibling}
     verified = {_namespace(table[step.target]) for step in steps if isinstance(step, Verify) and step.target in table}
     for step in steps:
         if isinstance(step, Create) and step.new_namespace and NamespaceId(step.child) in verified:
@@ -150,7 +149,7 @@ def _facts(processes: tuple[Process, ...], steps: tuple[AnyStep, ...]) -> Iterat
             pid=step.target,
             state="zombie" if step.zombie else "running",
             exit_status=step.status,
-            exit_signal=signals.get(step.target, -1),
+            exit_signal=step.exit_signal,
             name=process.name,
             subreaper=step.subreaper,
             at=place,

@@ -56,7 +56,7 @@ class Create(Step, tag="create", frozen=True, kw_only=True):
     `sibling` is CLONE_PARENT: the child's parent is the actor's parent, and exit_signal must be 0.
     `share` names what the child shares with the actor: "files", "fs", "memory", "signal_handlers", "sysv_undo".
     Where the child is to be born in another namespace than the actor's, an `Enter` of the actor stands before.
-    `exit_signal` is what the parent will get (17 is SIGCHLD).
+    `exit_signal` is what the parent will get (17 is SIGCHLD, 0 is no signal).
     """
 
     child: ProcessId
@@ -141,8 +141,9 @@ class Verify(Step, tag="verify", frozen=True, kw_only=True):
     """The executor compares `target` with /proc. Verify steps stand last and wait for every other step.
 
     `parent`, `group` and `session` are level-0 numbers, 0 for outside. `threads` are the level-0 numbers of the other threads.
-    A `zombie` with threads is a leader that ended alone. `namespaces` says for kinds other than "pid" whose namespace the
-    target is in: that of the named task, which has made it, and 0 for the executor's.
+    A `zombie` with threads is a leader that ended alone. `exit_signal` is -1 where the image does not say. `namespaces` says
+    for kinds other than "pid" whose namespace the target is in: that of the named task, which has made it, and 0 for the
+    executor's.
     """
 
     target: ProcessId
@@ -153,6 +154,7 @@ class Verify(Step, tag="verify", frozen=True, kw_only=True):
     status: int = 0
     threads: tuple[ProcessId, ...] = ()
     subreaper: bool = False
+    exit_signal: int = -1
     namespaces: dict[str, ProcessId] = {}
 
 

@@ -11,6 +11,7 @@ from planner.cast import ANY, Actor, Cast
 from planner.entered_namespaces import USER, Key, Make
 from planner.entered_namespaces import Enter as EnterOther
 from planner.events import FindingRaised, StepPlanned
+from planner.exit_signals import ExitSignals
 from planner.forest import ROOT_NAMESPACE
 from planner.groups import leads_group
 from planner.identity import OUTSIDE, ProcessId, Sequence, StepNumber
@@ -72,6 +73,7 @@ class Steps:
         self.made: dict[Key, int] = {}
         """The step that made each namespace of another kind than pid."""
         self.others: OtherNamespaces
+        self.exit_signals: ExitSignals
         self.adoption = 0
         """The last step of the last adoption."""
 
@@ -81,7 +83,8 @@ class Steps:
         sharing = Sharing(self.cast, born)
         self.share = sharing.flags
         self.others = OtherNamespaces(self.cast, born, self.share)
-        self.findings = sharing.findings + self.others.findings
+        self.exit_signals = ExitSignals(self.cast, born)
+        self.findings = sharing.findings + self.exit_signals.findings + self.others.findings
         self._births(order)
         self._final_groups()
         self._end_helpers()
@@ -179,7 +182,7 @@ class Steps:
             new_namespace=is_init,
             sibling=actor.sibling,
             share=self.share.get(actor.pid, ()),
-            exit_signal=0 if actor.sibling else actor.exit_signal,
+            exit_signal=0 if actor.sibling else self.exit_signals.asked[actor.pid],
         )
         self.created[actor.pid] = self._add(step, actor.because)
         if where != own:
@@ -415,6 +418,7 @@ class Steps:
                 status=task.exit_status,
                 threads=tuple(ProcessId(thread.pids[0]) for thread in threads.get(pid, ())),
                 subreaper=task.subreaper,
+                exit_signal=self.exit_signals.final.get(pid, -1),
                 namespaces=self.others.held_with(pid),
             )
             self._add(step, (task.recorded,))

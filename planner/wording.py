@@ -118,6 +118,8 @@ def _verify_words(step: Verify) -> str:
         words.append(f"threads {' '.join(map(str, step.threads))}")
     if step.subreaper:
         words.append("subreaper")
+    if step.exit_signal not in (-1, 17):
+        words.append(f"exit signal {step.exit_signal}" if step.exit_signal else "no exit signal")
     holders: dict[ProcessId, list[str]] = {}
     for kind, holder in step.namespaces.items():
         holders.setdefault(holder, []).append(escaped(kind))

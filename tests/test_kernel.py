@@ -107,6 +107,14 @@ def test_a_sibling_takes_no_exit_signal(story: Story) -> None:
     story.do("clone", 2, 3, (3,), 0, 1, 0)
 
 
+@tells("exit-signal-range")
+def test_an_exit_signal_is_a_signal_or_none(story: Story) -> None:
+    story.refused("exit-signal-range", "clone", 1, 2, (2,), 0, 0, 65)
+    story.refused("exit-signal-range", "clone", 1, 2, (2,), 0, 0, -1)
+    story.do("clone", 1, 2, (2,), 0, 0, 64)
+    story.do("clone", 1, 3, (3,), 0, 0, 0)
+
+
 @tells("sibling-of-init")
 def test_an_init_has_no_siblings(story: Story) -> None:
     story.nest(1, 2, 1)

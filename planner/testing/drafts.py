@@ -185,6 +185,7 @@ class Draft:
         status: int = 0,
         threads: tuple[int, ...] = (),
         subreaper: bool = False,
+        exit_signal: int = -1,
         namespaces: dict[str, int] | None = None,
     ) -> int:
         """State what /proc must say about `target` in the end."""
@@ -201,6 +202,7 @@ class Draft:
                 status=status,
                 threads=tuple(ProcessId(thread) for thread in threads),
                 subreaper=subreaper,
+                exit_signal=exit_signal,
                 namespaces={kind: ProcessId(holder) for kind, holder in (namespaces or {}).items()},
             )
         )

@@ -303,20 +303,24 @@ def zombie_inits() -> Plan:
 
 
 def exit_signals() -> Plan:
-    """Children that will tell their parents by another signal than SIGCHLD, or by none; two of them are zombies."""
+    """Children that tell their parents by another signal than SIGCHLD, or by none: zombies, a sibling, an orphan."""
     draft = with_init("exit signals")
     draft.create(1, 2, exit_signal=10)
     draft.create(1, 3, exit_signal=0)
     draft.create(3, 4, exit_signal=12)
+    draft.create(3, 6, sibling=True)
     draft.create(1, 5, role="helper", exit_signal=0)
+    draft.create(5, 7, exit_signal=12)
     ended = draft.exit(5)
     draft.reap(1, 5, after=(ended,))
     draft.exit(2, 1 << 8)
     draft.exit(4, 2 << 8)
     draft.verify(1, 0, 1, 1)
-    draft.verify(2, 1, 1, 1, zombie=True, status=1 << 8)
-    draft.verify(3, 1, 1, 1)
-    draft.verify(4, 3, 1, 1, zombie=True, status=2 << 8)
+    draft.verify(2, 1, 1, 1, zombie=True, status=1 << 8, exit_signal=10)
+    draft.verify(3, 1, 1, 1, exit_signal=0)
+    draft.verify(4, 3, 1, 1, zombie=True, status=2 << 8, exit_signal=12)
+    draft.verify(6, 1, 1, 1, exit_signal=0)
+    draft.verify(7, 1, 1, 1, exit_signal=17)
     return draft.plan(1)
 
 

@@ -104,8 +104,8 @@ def _marks(forest: Forest, task: Task) -> Line:
         marks.append((f"in namespace of {init}" if init else f"in namespace {task.namespace}", "quiet"))
     if task.subreaper:
         marks.append(("subreaper", "note"))
-    if task.exit_signal not in {-1, 0, 17} and task.parent != OUTSIDE:
-        marks.append((f"exit signal {task.exit_signal}", "quiet"))
+    if task.exit_signal not in {-1, 17} and task.parent != OUTSIDE:
+        marks.append((f"exit signal {task.exit_signal}" if task.exit_signal else "no exit signal", "quiet"))
     return marks
 
 

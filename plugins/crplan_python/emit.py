@@ -116,6 +116,7 @@ def _words(step: AnyStep) -> str:
             words = [f"verify {step.target} parent={step.parent} group={step.group} session={step.session}"]
             words += [f"zombie status={step.status}"] * step.zombie
             words += [f"threads={_numbers(step.threads)}"] * bool(step.threads)
+            words += [f"exit_signal={step.exit_signal}"] * (step.exit_signal >= 0)
             words += [f"{kind}={holder}" for kind, holder in step.namespaces.items()]
     return " ".join(words)
 

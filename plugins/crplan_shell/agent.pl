@@ -411,19 +411,21 @@ sub verify {
     $parent = ( inside( status( $parent, $task )->{NSpid} ) )[0] || 0 if $host_proc && $parent;
     my @others  = grep { $_ != $path } numbers_under( "$path/task", $task );
     my @vectors = map { join '/', inside( status( "$path/task/$_", $task )->{NSpid} ) } @others;
-    my $stat    = $zombie ? content( "$path/stat", $task ) : '';
+    my $stat    = content( "$path/stat", $task );
     $stat =~ s/.*\)//s;
+    my @stat = split ' ', $stat;
     my %found = (
         as        => join( '/', inside( $status->{NSpid} ) ),
         parent    => $parent,
         group     => ( inside( $status->{NSpgid} ) )[0] || 0,
         session   => ( inside( $status->{NSsid} ) )[0] || 0,
         state     => $zombie ? 'zombie' : 'alive',
-        status    => $zombie ? ( split ' ', $stat )[49] : 0,
+        status    => $zombie ? $stat[49] : 0,
+        signal    => $stat[35],
         threads   => join( ',', @vectors ),
         subreaper => $living{$task} && ( order( $task, $task, 'ask' ) )[0] ? 'on' : 'off',
     );
-    my %wanted = ( status => 0, threads => '', subreaper => 'off', %word );
+    my %wanted = ( status => 0, threads => '', subreaper => 'off', signal => $stat[35], %word );
     for my $key ( sort keys %found ) {
         next if $wanted{$key} eq $found{$key};
         refuse( $task, "verify: $key is $found{$key} and not $wanted{$key}", 'differs' );

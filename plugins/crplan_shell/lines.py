@@ -102,6 +102,7 @@ def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
             words += ["subreaper", "on"] * (step.subreaper and not step.zombie)
             vectors = sorted(processes[thread].pids for thread in step.threads)
             words += ["threads", ",".join(_slashed(vector) for vector in vectors)] * bool(vectors)
+            words += ["signal", str(step.exit_signal)] * (step.exit_signal >= 0)
             places = [f"{kind}:{holder}" for kind, holder in step.namespaces.items()]
             words += ["namespaces", ",".join(places)] * bool(places)
     return words

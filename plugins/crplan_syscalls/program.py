@@ -45,8 +45,8 @@ def emit_program(plan: Plan) -> str:
         f"\t{{EXECUTOR, {_first(plan, ProcessId(0))}, 0, 0, {{0}}}}, /* this program */\n"
         + "".join(f"\t{line}\n" for line in _process_lines(plan, rows))
         + "};",
-        "/* what, actor, subject, a, b, c, d, list, count, next, rule */\n"
-        "static const struct step steps[STEPS] = {\n\t{VERIFY, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, /* 0 is no step */\n"
+        "/* what, actor, subject, a, b, c, d, e, list, count, next, rule */\n"
+        "static const struct step steps[STEPS] = {\n\t{VERIFY, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, /* 0 is no step */\n"
         + "".join(f"\t{line}\n" for line in lines)
         + "};",
         "static const unsigned lists[] = {\n" + "".join(f"{line}\n" for line in lists or ["\t0,"]) + "};",
@@ -127,7 +127,7 @@ def _place_lines(plan: Plan, rows: dict[ProcessId, int]) -> Iterator[str]:
 def _step_line(
     step: AnyStep, what: Call, rows: dict[ProcessId, int], at: int, count: int, following: int, rules: dict[str, int]
 ) -> str:
-    a, b, c, d = str(what.a), str(what.b), 0, 0
+    a, b, c, d, e = str(what.a), str(what.b), 0, 0, 0
     if what.op in ("CREATE", "UNSHARE"):
         a = flags_text(what.flags)
     elif what.op == "JOIN":
@@ -136,8 +136,8 @@ def _step_line(
         b = str(rows[step.group])
     if isinstance(step, Verify):
         a, b, c = str(step.parent), str(step.group), step.session
-        d = step.status if step.zombie else -1
-    fields = (what.op, rows.get(step.actor, 0), 0 if isinstance(step, Enter) else rows.get(what.subject, 0), a, b, c, d)
+        d, e = step.status if step.zombie else -1, step.exit_signal
+    fields = (what.op, rows.get(step.actor, 0), 0 if isinstance(step, Enter) else rows.get(what.subject, 0), a, b, c, d, e)
     tail = (at, count, following, rules[step.rule])
     return f"{{{', '.join(map(str, fields + tail))}}}, /* {step.number} {words(step, what)}: {plain_text(step.rule)} */"
 

@@ -123,8 +123,11 @@ def verify(proc: Proc, plan: Plan, step: Step) -> None:
         compare("the list of threads", proc.list(f"{pid}/task") - {pid}, set(threads))
     for thread in threads:
         check_vector(proc, plan, thread, f"{pid}/task/{thread}")
+    stat = proc.stat(pid) if zombie or step.has("exit_signal") else []
     if zombie:
-        compare("the exit status", int(proc.stat(pid)[49]), step.value("status"))
+        compare("the exit status", int(stat[49]), step.value("status"))
+    if step.has("exit_signal"):
+        compare("the exit signal", int(stat[35]), step.value("exit_signal"))
 
 
 def verify_nothing_else(proc: Proc, plan: Plan) -> None:

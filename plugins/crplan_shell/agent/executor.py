@@ -171,7 +171,7 @@ class Executor:
         found["subreaper"] = "off"
         if task in self.crowd.living and not self.crowd.living[task].leaderless and self.crowd.order(task, task, "ask", [])[0]:
             found["subreaper"] = "on"
-        wanted = {"status": "0", "threads": "", "subreaper": "off", **words}
+        wanted = {"status": "0", "threads": "", "subreaper": "off", "signal": found["signal"], **words}
         for key, value in found.items():
             if wanted[key] != value:
                 raise Refused(task, f"verify: {key} is {value or 'none'} and not {wanted[key] or 'none'}", "differs")

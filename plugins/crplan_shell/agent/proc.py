@@ -76,6 +76,7 @@ class Proc:
         status = self.status(path, task)
         zombie = status["State"][0] in "ZX"
         others = [thread for thread in self.numbers_under(f"{path}/task", task) if str(thread) != path]
+        stat = self.read(f"{path}/stat", task).rpartition(")")[2].split()
         vectors = sorted(self.vector(f"{path}/task/{thread}", task) for thread in others)
         return {
             "as": slashed(self.inside(status["NSpid"])),
@@ -83,7 +84,8 @@ class Proc:
             "group": str((self.inside(status["NSpgid"]) or [0])[0]),
             "session": str((self.inside(status["NSsid"]) or [0])[0]),
             "state": "zombie" if zombie else "alive",
-            "status": self.read(f"{path}/stat", task).rpartition(")")[2].split()[49] if zombie else "0",
+            "status": stat[49] if zombie else "0",
+            "signal": stat[35],
             "threads": ",".join(slashed(vector) for vector in vectors),
         }
 

@@ -49,6 +49,7 @@ struct process {
  *   SETSID                                          REAP    a: number of the subject
  *   SETPGID   a: number of the target, b: group     VERIFY  a, b, c: parent, group and session at level 0,
  *   SUBREAPER a: on or off                                  d: wait status of a zombie, -1 for the living
+ *                                                   e: exit signal, -1 for any
  *   ENTER     a: number of an init, or of itself    UNSHARE a: flags of namespaces
  *   JOIN      a: number of the subject, b: the flag of a namespace
  */
@@ -61,7 +62,7 @@ enum op { CREATE, SPAWN, SETSID, SETPGID, SUBREAPER, ENTER, EXIT, KILL, REAP, UN
 struct step {
 	enum op op;
 	unsigned actor, subject;
-	int a, b, c, d;
+	int a, b, c, d, e;
 	unsigned list, count, next, rule;
 };
 

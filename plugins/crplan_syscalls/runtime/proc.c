@@ -101,6 +101,19 @@ static enum life life_of(int pid, int *status)
 	return field && strtoul(field, NULL, 10) & 4 /* PF_EXITING */ ? ENDING : LIVES;
 }
 
+/* The signal by which a process tells its parent of its end, field 38 of stat; -1 where there is no such process. */
+static int exit_signal_of(int pid)
+{
+	char buffer[1024], *field;
+	int at;
+
+	if (read_task(pid, "/stat", buffer, sizeof buffer) <= 0 || !(field = strrchr(buffer, ')')))
+		return -1;
+	for (at = 2; at < 38 && field; at++)
+		field = strchr(field + 1, ' ');
+	return field ? atoi(field) : -1;
+}
+
 /* Open a pid namespace by its init for the executor, who is outside and has no number for it. */
 static long enter_from_outside(const struct step *step, const char **what)
 {

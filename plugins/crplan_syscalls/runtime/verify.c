@@ -128,6 +128,8 @@ static int verify(unsigned number, char *buffer, size_t size)
 		return 0;
 	if (zombie && (life_of(pid, &status) < LEADER_ENDED || status != step->d))
 		return mismatch(number, "the exit status", status, step->d);
+	if (step->e >= 0 && exit_signal_of(pid) != step->e)
+		return mismatch(number, "the exit signal", exit_signal_of(pid), step->e);
 	return 1;
 }
 
