@@ -85,7 +85,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
-    """An option that a back end or check takes as `--option NAME=VALUE`; `choices` empty means any value of the kind."""
+    """An option, given as `--option NAME=VALUE`; `choices` empty means any value of the kind."""
 
     name: str
     help: str
@@ -201,12 +201,17 @@ class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
     api: str = API
 
 
+def _whole(plan: Plan, options: Options) -> Plan:
+    return plan
+
+
 class Executor(msgspec.Struct, frozen=True, kw_only=True):
     """Carries a plan out for real.
 
     `run` blocks until the tree has ended, gives every run event to `record` as it happens, calls `record(RunReady)` when all
     stands and is verified, and returns the exit code. `refuses` returns a sentence for what it cannot do, or "". `run_into` does
-    what `run` does in a pid namespace that is there already; None where an executor always makes one.
+    what `run` does in a pid namespace that is there already; None where an executor always makes one. Where there are `options`,
+    all get the plan as `concedes` returns it: without what the options let it leave out.
     """
 
     name: str
@@ -214,6 +219,8 @@ class Executor(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[[Plan, Callable[[AnyEvent], None], float], int]
     refuses: Callable[[Plan], str]
     run_into: "Callable[[Visit, Callable[[AnyEvent], None], float], int] | None" = None
+    options: tuple[Option, ...] = ()
+    concedes: Callable[[Plan, Options], Plan] = _whole
     priority: int = 50
     api: str = API
 

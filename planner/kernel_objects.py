@@ -58,6 +58,12 @@ class OtherNamespace:
         return space is other
 
 
+class SharedObject:
+    """Memory, a table of files or the like that processes share."""
+
+    __slots__ = ()
+
+
 class Pid:
     """A pid object: a vector, outermost first, and who uses it.
 
@@ -89,6 +95,7 @@ class Process:
     """A thread group: `pid` is its leader's, `threads` the other threads' pid objects.
 
     `others` are its namespaces of other kinds than pid; several processes may hold the same dictionary, so it is never changed.
+    `objects` are what it shares or has shared with other processes, by kind.
     `births` is the namespace that children are born in (`pid_ns_for_children`), `ran` says that it has called execve. A process
     that was reaped is a zombie to which nothing leads any more.
     """
@@ -101,6 +108,7 @@ class Process:
         "leads_session",
         "main_ended",
         "namespace",
+        "objects",
         "others",
         "parent",
         "pid",
@@ -117,6 +125,7 @@ class Process:
         self.namespace = namespace
         self.births = namespace
         self.others: dict[str, OtherNamespace] = {}
+        self.objects: dict[str, SharedObject] | None = None
         self.exit_signal = exit_signal
         self.pid: Pid
         self.session: Pid

@@ -1,14 +1,14 @@
 """Run a plan on the model kernel, and prove that it ends in exactly the image's forest."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
 
-from planner.forest import Forest, Task
+from planner.forest import SHARED_KINDS, Forest, Task
 from planner.identity import OUTSIDE, ProcessId, StepNumber
 from planner.kernel import LEVELS, PID_LIMIT, Kernel
 from planner.kernel_namespaces import join, unshare
 from planner.kernel_objects import LIVING, ZOMBIE, Namespace, OtherNamespace, Pid, Process
 from planner.kernel_rules import KERNEL_RULES, KernelError
+from planner.kernel_sharing import keeps_sharing, object_of, share
 from planner.plans import (
     AnyStep,
     Create,
@@ -49,10 +49,6 @@ class ProofFailed(Exception):
         self.found = found
         self.message = f"task {pid}: {property} is {found} at the end of the plan, and {expected} in the image"
         super().__init__(self.message)
-
-
-ENDS_SHARING: Final = {"fs": frozenset({"user", "mnt"}), "sysv_undo": frozenset({"ipc"})}
-"""What one stops to share by making or joining a namespace of which kinds."""
 
 
 class World:
@@ -100,7 +96,6 @@ class _Run:
         self.kernel = Kernel(levels)
         self.planned = plan.process_table()
         self.world = World(self.kernel)
-        self.sharers: dict[str, set[ProcessId]] = {}
 
     def run(self, steps: Iterable[AnyStep], in_order: bool) -> World:
         for position, step in enumerate(steps, 1):
@@ -143,8 +138,8 @@ class _Run:
             child = self.kernel.clone(actor, planned.pids, step.new_namespace, True, 0)
         else:
             child = self.kernel.clone(actor, planned.pids, step.new_namespace, False, step.exit_signal)
-        for what in step.share:
-            self.sharers.setdefault(what, set()).update((step.actor, step.child))
+        if step.share:
+            share(actor, child, step.share)
         init = child.namespace.init
         if init is None or init.pid.first != planned.namespace:
             raise ModelRefusal(step.number, "plan-process", f"{step.child} is born in another pid namespace than planned")
@@ -199,19 +194,13 @@ class _Run:
             case Reap(child=child):
                 kernel.wait(actor, self._number(actor, child))
             case Unshare(kinds=kinds):
-                self._keeps_sharing(step, kinds)
+                keeps_sharing(actor, kinds)
                 unshare(actor, kinds)
             case Join(kind=kind, target=target):
-                self._keeps_sharing(step, (kind,))
+                keeps_sharing(actor, (kind,))
                 join(actor, actor.namespace.numbers.get(self._number(actor, target)), kind)
             case _:
                 raise ModelRefusal(step.number, "plan-process", f"unknown step {type(step).__name__}")
-
-    def _keeps_sharing(self, step: AnyStep, kinds: tuple[str, ...]) -> None:
-        """Refuse a namespace by which the actor would stop to share what the plan has it share."""
-        for what, ending in ENDS_SHARING.items():
-            if ending.intersection(kinds) and step.actor in self.sharers.get(what, ()):
-                raise ModelRefusal(step.number, "namespace-sharing", f"{step.actor} would stop to share {what.replace('_', ' ')}")
 
     def _is_in(self, process: Process, namespaces: dict[str, ProcessId]) -> bool:
         """Tell whether a process is in the namespaces of those whom a verify step names."""
@@ -264,6 +253,7 @@ class _Comparison:
                 raise ProofFailed(task.pid, "process", "present", "missing")
             self._compare(task, pid, pid.owner)
         self._other_namespaces()
+        self._sharing()
         self._nothing_else()
         self._leaders()
         verified = set(self.world.verified)
@@ -333,6 +323,22 @@ class _Comparison:
                 space = pid.owner.others[kind]
                 if found.setdefault((kind, identity), space) is not space or meant.setdefault(space, identity) != identity:
                     raise ProofFailed(first, f"{kind} namespace", identity, "another")
+
+    def _sharing(self) -> None:
+        """Compare who shares what with whom: those whom the image gives one object, and nobody else."""
+        found: dict[tuple[str, int], object] = {}
+        meant: dict[tuple[str, object], int] = {}
+        for first, record in self.forest.sharing.items():
+            pid = self.kernel.find(first)
+            if pid is None or pid.owner is None or pid.owner.state != LIVING:
+                continue
+            for kind in SHARED_KINDS:
+                number: int = getattr(record, kind)
+                if not number or (first, kind) in self.lost:
+                    continue
+                used = object_of(pid.owner, kind)
+                if found.setdefault((kind, number), used) is not used or meant.setdefault((kind, used), number) != number:
+                    raise ProofFailed(first, f"shared {kind.replace('_', ' ')}", number, "another")
 
     def _nothing_else(self) -> None:
         tasks = self.forest.tasks

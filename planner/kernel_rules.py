@@ -33,6 +33,12 @@ _RULES = (
         "clone(2); copy_clone_args_from_user",
     ),
     KernelRule(
+        "handlers-with-memory",
+        "Signal handlers are shared only together with memory: CLONE_SIGHAND takes CLONE_VM.",
+        "EINVAL",
+        "clone(2); copy_process",
+    ),
+    KernelRule(
         "sibling-of-init", "The init of a pid namespace creates no sibling.", "EINVAL", "clone(2); copy_process; compared"
     ),
     KernelRule(
@@ -131,6 +137,12 @@ _RULES = (
         "Who makes a user, mnt or ipc namespace stops sharing what clone let it share: fs, or semaphore undo lists.",
         "",
         "unshare(2); ksys_unshare",
+    ),
+    KernelRule(
+        "time-alone",
+        "A time namespace is entered only by a task that shares its memory with nobody.",
+        "EUSERS",
+        "setns(2); timens_install, current_is_single_threaded",
     ),
     KernelRule("namespace-kind", "A namespace is of one of the kinds that the kernel has.", "EINVAL", "namespaces(7)"),
     KernelRule(

@@ -48,8 +48,9 @@ class OtherNamespaces:
         self._chains: dict[NamespaceId, tuple[NamespaceId, ...]] = {ROOT: (ROOT,)}
         self._fs: set[ProcessId] = set()
         self._undo: set[ProcessId] = set()
+        self._memory: set[ProcessId] = set()
         for pid, kinds in share.items():
-            for kind, sharers in (("fs", self._fs), ("sysv_undo", self._undo)):
+            for kind, sharers in (("fs", self._fs), ("sysv_undo", self._undo), ("memory", self._memory)):
                 if kind in kinds:
                     sharers.update((pid, cast.actors[pid].creator))
         self._decide_early()
@@ -117,6 +118,8 @@ class OtherNamespaces:
                     self._lose(pid, kind, "it shares filesystem information, which ends when it enters one")
                 elif kind == "ipc" and pid in self._undo:
                     self._lose(pid, kind, "it shares its semaphore undo list, which ends when it enters one")
+                elif kind == "time" and pid in self._memory:
+                    self._lose(pid, kind, "it shares memory, and only a task that shares none with anybody enters one")
                 elif kind == USER and len(self._above(identity)) > MOST_USER_LEVELS:
                     self._lose(pid, kind, f"user namespaces nest {MOST_USER_LEVELS} levels deep and no deeper")
                 else:

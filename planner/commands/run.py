@@ -13,7 +13,7 @@ from planner.identity import ProcessId
 from planner.jobs import Job, add_image_arguments, errors_of, finding_line
 from planner.log import LogWriter
 from planner.names import escaped
-from planner.options import UsageError, chosen
+from planner.options import UsageError, chosen, filled, split
 from planner.plans import Plan
 from planner.plugins import PluginFailed, Registry
 from planner.problems import CANNOT_RESTART, EXPECTED
@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--into", metavar="PID", type=int, help="rebuild in the pid namespace of process PID, among those who live there"
     )
     parser.add_argument("--executor", metavar="NAME", help="executor to use (see `crplan plugins`)")
+    parser.add_argument(
+        "--option", metavar="NAME=VALUE", action="append", default=[], help="an option of the executor; may be repeated"
+    )
     parser.add_argument("--log", metavar="FILE", help="write the whole log with the run's events to FILE as they happen")
     parser.add_argument(
         "--timeout", metavar="SECONDS", type=float, help="a step without progress for so long fails (CRPLAN_TIMEOUT, default 30)"
@@ -44,6 +47,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     if not registry.executors:
         raise UsageError("no executor is installed")
     executor = chosen(registry.executors, args.executor, "executor") if args.executor else registry.executors[0]
+    options = filled(executor.options, split(args.option), f"executor {executor.name}")
     timeout = _timeout(args.timeout)
     if args.until is not None:
         raise UsageError("--until is for looking; a rebuild needs the whole plan")
@@ -53,9 +57,9 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         if errors := errors_of(artefact):
             say(f"crplan: {escaped(job.image)}: cannot be restarted as it is", *(f"  {finding_line(found)}" for found in errors))
             return CANNOT_RESTART
-        if reason := executor.refuses(artefact.plan):
+        plan = executor.concedes(artefact.plan, options)
+        if reason := executor.refuses(plan):
             raise CannotEmit(f"executor {executor.name} cannot do this: {reason}")
-        plan = artefact.plan
         carry_out: CarryOut = partial(executor.run, plan)
         if args.into is not None:
             plan, carry_out = _inside(executor, plan, args.into)

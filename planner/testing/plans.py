@@ -407,6 +407,39 @@ def shared_tables() -> Plan:
     return draft.plan(1)
 
 
+def shared_memory() -> Plan:
+    """Tasks in one memory, which have numbers, sessions, groups, threads, namespaces and children of their own."""
+    draft = with_init("shared memory")
+    draft.create(1, 2)
+    draft.create(2, 3, share=("memory",))
+    draft.setsid(3)
+    draft.create(3, 4, share=("memory", "signal_handlers", "files"), exit_signal=0)
+    draft.setpgid(4, 4, 4)
+    draft.create(3, 9, role="helper", share=("memory",))
+    born = draft.create(9, 5, share=("memory",))
+    ended = draft.exit(9)
+    draft.reap(3, 9, after=(ended, born))
+    draft.create(4, 6)
+    draft.create(4, 7, share=("memory", "signal_handlers"), sibling=True)
+    draft.create(2, 10, 1, new_namespace=True, share=("memory",))
+    draft.create(10, 11, 2, share=("memory",))
+    draft.unshare(11, "uts", "net")
+    draft.thread(4, 8)
+    draft.create(7, 12, share=("memory",))
+    draft.exit(12, 3 << 8)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 1, 1)
+    draft.verify(3, 2, 3, 3)
+    draft.verify(4, 3, 4, 3, threads=(8,), exit_signal=0)
+    draft.verify(5, 1, 3, 3)
+    draft.verify(6, 4, 4, 3)
+    draft.verify(7, 3, 4, 3, exit_signal=0)
+    draft.verify(10, 2, 1, 1)
+    draft.verify(11, 10, 1, 1, namespaces={"uts": 11, "net": 11, "ipc": 0})
+    draft.verify(12, 7, 4, 3, zombie=True, status=3 << 8)
+    return draft.plan(1)
+
+
 def other_namespaces() -> Plan:
     """Namespaces of every kind but user: the root's own, inherited; made by a task and joined, also across pid namespaces."""
     draft = with_init("other namespaces")
@@ -594,6 +627,7 @@ PLANS: Final[dict[str, Callable[[], Plan]]] = {
         zombie_with_threads,
         subtree,
         shared_tables,
+        shared_memory,
         other_namespaces,
         user_namespaces,
         wide,

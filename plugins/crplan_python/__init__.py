@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from planner.concessions import SHARING, conceded
 from planner.events import AnyEvent
 from planner.hookspecs import Artefact, BackEnd, Executor, Options, hookimpl
 from planner.plans import Plan
@@ -19,6 +20,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
             name="python",
             help="a standalone Python program that rebuilds the tree (standard library of 3.8 and later only)",
             emit=_emit,
+            options=(SHARING,),
             executable=True,
         ),
     )
@@ -34,6 +36,8 @@ def crplan_executors() -> tuple[Executor, ...]:
             run=_run,
             refuses=_refuses,
             run_into=_run_into,
+            options=(SHARING,),
+            concedes=conceded,
         ),
     )
 
@@ -41,7 +45,7 @@ def crplan_executors() -> tuple[Executor, ...]:
 def _emit(artefact: Artefact, options: Options) -> str:
     from crplan_python.emit import emit
 
-    return emit(artefact.plan)
+    return emit(conceded(artefact.plan, options))
 
 
 def _run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:

@@ -1,5 +1,8 @@
 """What the Python executor cannot do, known before anything runs."""
 
+from typing import Final
+
+from planner.concessions import HINT
 from planner.plans import Create, Exit, Join, Plan, Unshare, Verify
 
 SHARED: frozenset[str] = frozenset({"files", "fs", "sysv_undo"})
@@ -7,6 +10,9 @@ SHARED: frozenset[str] = frozenset({"files", "fs", "sysv_undo"})
 
 KINDS: frozenset[str] = frozenset({"user", "mnt", "uts", "ipc", "net", "cgroup", "time"})
 """Kinds of namespace that a plan may name."""
+
+KEPT_BY_LIBC: Final = frozenset({32, 33})
+"""Signals that the C library keeps for itself: an interpreter can neither ignore nor block them."""
 
 SIGSEGV = 11
 
@@ -18,7 +24,10 @@ def refuses(plan: Plan) -> str:
         if isinstance(step, Create):
             impossible = sorted(set(step.share) - SHARED)
             if impossible:
-                return f"task {step.child} shares {' and '.join(impossible)} with task {step.actor}: two interpreters cannot"
+                what = " and ".join(impossible).replace("_", " ")
+                return f"task {step.child} shares {what} with task {step.actor}: two interpreters cannot; {HINT}"
+            if step.exit_signal in KEPT_BY_LIBC:
+                return f"task {step.child} has the exit signal {step.exit_signal}, which the C library keeps for itself"
             if step.share and not step.actor:
                 return f"task {step.child} would share {' and '.join(sorted(step.share))} with the executor itself"
         elif isinstance(step, Unshare | Join | Verify):

@@ -1,15 +1,24 @@
 """Back end `shell`: a plan as a shell script that a person can read, step through and run."""
 
+from planner.concessions import SHARING, conceded
 from planner.hookspecs import Artefact, BackEnd, Options, hookimpl
 
 
 def _emit(artefact: Artefact, options: Options) -> str:
     from crplan_shell.emit import emit
 
-    return emit(artefact.plan)
+    return emit(conceded(artefact.plan, options))
 
 
 @hookimpl
 def crplan_backends() -> tuple[BackEnd, ...]:
     """Return the back end."""
-    return (BackEnd(name="shell", help="a shell script that rebuilds the tree, one line a step", emit=_emit, executable=True),)
+    return (
+        BackEnd(
+            name="shell",
+            help="a shell script that rebuilds the tree, one line a step",
+            emit=_emit,
+            options=(SHARING,),
+            executable=True,
+        ),
+    )

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from typing import Final
 
+from planner.concessions import HINT
 from planner.identity import ProcessId
 from planner.plans import Create, CreateThread, Exit, Join, Plan, Unshare, Verify
 
 SHARED: Final = frozenset({"files", "fs", "sysv_undo"})
 """What two interpreters can share; memory, and what needs it, they cannot."""
+
+KEPT_BY_LIBC: Final = frozenset({32, 33})
+"""Signals that the C library keeps for itself: an interpreter can neither ignore nor block them."""
 
 SIGSEGV: Final = 11
 NO_END: Final = frozenset({17, 18, 19, 20, 21, 22, 23, 28, 127})
@@ -23,11 +27,14 @@ def refuses(plan: Plan) -> str:
     """Return a sentence that names the first task which cannot be made, or ""."""
     processes = plan.process_table()
     for step in plan.steps:
-        if isinstance(step, Create) and step.share:
+        if isinstance(step, Create):
+            if step.exit_signal in KEPT_BY_LIBC:
+                return f"task {step.child} has the exit signal {step.exit_signal}, which the C library keeps for itself"
             impossible = sorted(set(step.share) - SHARED)
             if impossible:
-                return f"task {step.child} shares {' and '.join(impossible)} with task {step.actor}: two interpreters cannot"
-            if not step.actor:
+                what = " and ".join(impossible).replace("_", " ")
+                return f"task {step.child} shares {what} with task {step.actor}: two interpreters cannot; {HINT}"
+            if step.share and not step.actor:
                 return f"task {step.child} would share {' and '.join(sorted(step.share))} with the script itself"
         elif isinstance(step, Unshare | Join | Verify):
             kinds = (step.kind,) if isinstance(step, Join) else step.kinds if isinstance(step, Unshare) else step.namespaces

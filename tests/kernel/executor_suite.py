@@ -105,19 +105,20 @@ class ExecutorSuite:
         except CannotEmit as refusal:
             assert re.search(r"task \d+", str(refusal))
 
-    def test_what_was_shared_is_shared(self, tmp_path: Path) -> None:
-        if "shared_tables" in self.refuses:
+    @pytest.mark.parametrize("name", ["shared_tables", "shared_memory"])
+    def test_what_was_shared_is_shared(self, name: str, tmp_path: Path) -> None:
+        if name in self.refuses:
             pytest.skip("refused")
-        plan = PLANS["shared_tables"]()
+        plan = PLANS[name]()
         with self.start(plan, tmp_path) as sandbox:
             sandbox.ready(self.timeout)
-            hosts = {seen.pids[0]: seen.host for seen in sandbox.processes()}
+            hosts = {seen.pids[0]: seen.host for seen in sandbox.processes() if not seen.zombie}
             for step in plan.steps:
-                if isinstance(step, Create) and step.actor:
-                    for what in ("files", "fs", "sysv_undo"):
+                if isinstance(step, Create) and step.actor in hosts and step.child in hosts:
+                    for what in ("files", "fs", "sysv_undo", "memory", "signal_handlers"):
                         if what in step.share:
                             assert shares(hosts[step.actor], hosts[step.child], what), (step.child, what)
-                    for what in {"files", "fs"}.difference(step.share):
+                    for what in {"files", "fs", "memory", "signal_handlers"}.difference(step.share):
                         assert not shares(hosts[step.actor], hosts[step.child], what), (step.child, what)
             self.stop(sandbox)
 

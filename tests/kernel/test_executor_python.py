@@ -22,7 +22,7 @@ from planner.hookspecs import BadImage
 from planner.plans import Plan
 from planner.problems import NotProved
 from planner.testing.executors import Sandbox, expected
-from planner.testing.plans import parent_and_child, taken_number, with_init, zombies
+from planner.testing.plans import PLANS, parent_and_child, taken_number, with_init, zombies
 from tests.kernel.executor_suite import FAILURE_LINE, ExecutorSuite
 
 SYSTEM_PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
@@ -32,6 +32,8 @@ IMAGES = sorted((Path(__file__).parents[1] / "data" / "linux-cr").glob("*.ckpt")
 
 class TestProgram(ExecutorSuite):
     """What `--emit python` writes, run without anything installed."""
+
+    refuses = frozenset({"shared_memory"})
 
     def command(self, plan: Plan, directory: Path) -> Sequence[str]:
         program = directory / "rebuild.py"
@@ -131,6 +133,7 @@ class TestProgram(ExecutorSuite):
 class TestRun(ExecutorSuite):
     """What `crplan run` does with it."""
 
+    refuses = frozenset({"shared_memory"})
     kill_rounds = 10
     without_root = False
     proves_first = True
@@ -139,6 +142,16 @@ class TestRun(ExecutorSuite):
         document = directory / "plan.json"
         document.write_bytes(msgspec.json.encode(plandoc.document(plan, ())))
         return [sys.executable, "-m", "planner", "run", "--executor", "python", str(document)]
+
+    def test_shared_memory_may_be_left_out(self, tmp_path: Path) -> None:
+        plan = PLANS["shared_memory"]()
+        command = [*self.command(plan, tmp_path), "--option", "sharing=possible"]
+        if os.geteuid():
+            pytest.skip("needs root")
+        with Sandbox(command) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            self.stop(sandbox)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -36,6 +36,7 @@ class ShellSuite(ExecutorSuite):
     """Runs the script with `shell`."""
 
     shell: ClassVar[str]
+    refuses: ClassVar[frozenset[str]] = frozenset({"shared_memory"})
     speaks: ClassVar[bytes] = b"python3\0-I\0-S\0-"
     """What the agent's command line holds."""
     interpreter: ClassVar[str] = "python3"
@@ -247,6 +248,7 @@ class TestPerl(ShellSuite):
     shell = "dash"
     refuses = frozenset(
         {
+            "shared_memory",
             "threads",
             "zombie_leader",
             "zombie_with_threads",

@@ -19,11 +19,13 @@ from crplan_shell.text import PARTS, agent, prelude
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.concessions import conceded
 from planner.forest import Forest
 from planner.hookspecs import Artefact, CannotEmit
 from planner.plans import CreateThread, Plan
 from planner.testing.plans import PLANS, Draft, with_init
 
+POSSIBLE = {"sharing": "possible"}
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
 
@@ -108,7 +110,7 @@ def test_the_same_plan_gives_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("name", PLANS)
 def test_all_scripts_have_the_same_agent_and_one_line_a_step(name: str) -> None:
-    plan = PLANS[name]()
+    plan = conceded(PLANS[name](), POSSIBLE)
     script = emit(plan)
     assert script.count(agent()) == 1
     _, _, steps = script.partition(prelude())
@@ -247,13 +249,18 @@ def test_what_the_machine_lacks_is_said_before_the_first_step(
 def test_what_a_script_cannot_do_is_refused_by_name() -> None:
     draft = with_init("memory")
     draft.create(1, 2, share=("memory", "signal_handlers"))
-    with pytest.raises(CannotEmit, match="task 2 shares memory and signal_handlers with task 1"):
+    with pytest.raises(CannotEmit, match=r"task 2 shares memory and signal handlers with task 1.*sharing=possible"):
         emit(draft.plan(1))
 
     outside = Draft("files of the script")
     outside.create(0, 1, new_namespace=True, share=("files",))
     with pytest.raises(CannotEmit, match="task 1 would share files"):
         emit(outside.plan(1))
+
+    libc = with_init("signal of the C library")
+    libc.create(1, 2, exit_signal=33)
+    with pytest.raises(CannotEmit, match="task 2 has the exit signal 33"):
+        emit(libc.plan(1))
 
 
 @pytest.mark.parametrize("status", [17, 19, 127, 128 + 127, 15 | 256, 65536, -1])
@@ -273,7 +280,9 @@ def test_an_init_ends_itself_by_a_code_or_a_fault_only() -> None:
 
 
 def test_the_machine_is_asked_for_what_not_every_machine_can() -> None:
-    asked = {name: re.findall(r"^need (\w+) (\d+)$", emit(make()), re.MULTILINE) for name, make in PLANS.items()}
+    asked = {
+        name: re.findall(r"^need (\w+) (\d+)$", emit(conceded(make(), POSSIBLE)), re.MULTILINE) for name, make in PLANS.items()
+    }
     for name, make in PLANS.items():
         plan = make()
         first = next((str(step.child) for step in plan.steps if isinstance(step, CreateThread)), None)
