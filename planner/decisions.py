@@ -35,7 +35,7 @@ LOSSES: Final = frozenset({NOT_COVERED, "exit-signal-lost", "sharing-lost"})
 NEVER_COVERED: Final = (
     "memory, registers, pending signals, timers and limits of every task",
     "open files, pipes, sockets, terminals and file locks",
-    "what is in namespaces other than pid namespaces (mounts, interfaces, names, clocks, id maps): they are made empty",
+    "what is in namespaces other than pid namespaces (mounts, interfaces, names, clocks): they are made empty",
     "credentials, capabilities, security labels, seccomp filters and cgroups",
 )
 """What no executor restores, whatever the image."""

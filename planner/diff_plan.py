@@ -19,6 +19,7 @@ from planner.plans import (
     Exit,
     Join,
     Kill,
+    MapIds,
     Plan,
     Reap,
     SetGroup,
@@ -152,6 +153,8 @@ class _Side:
                 return ("reap", self.name(step.child))
             case Unshare():
                 return ("unshare", actor, step.kinds)
+            case MapIds():
+                return ("map", actor, self.name(step.target))
             case Join():
                 return ("join", actor, step.kind, self.name(step.target))
             case Verify():

@@ -1,6 +1,7 @@
 """Namespaces of other kinds than pid that are there from the start: those of the root, and of others whose parent is outside.
 
 The root makes what its namespaces differ in from the executor's as soon as it is there, and all below it are born into them. A
+user namespace of its own is made with the first task, and owns the pid namespace: in it all numbers can be chosen. A
 container that joins the pid namespace of another has a root of its own, which the executor creates: it makes and joins its
 namespaces at once as well, so that those below it need not follow one by one. That is left to the end, kind by kind, where
 somebody below is with the executor, and wholly where user namespaces decide who may do what.
@@ -62,7 +63,7 @@ class FromTheStart:
         for pid, top in tops.items():
             below.setdefault(top, []).append(pid)
         self._inherit(below.get(cast.root, [cast.root]), dict.fromkeys(root_makes, ROOT))
-        if any(kinds.get(USER, ROOT) > ROOT for kinds in cast.forest.other_namespaces.values()):
+        if USER in root_makes or any(kinds.get(USER, ROOT) > ROOT for kinds in cast.forest.other_namespaces.values()):
             return
         for top, members in below.items():
             if top != cast.root and self._may_begin(top):

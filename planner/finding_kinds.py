@@ -367,6 +367,14 @@ OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]]
         "clone sets the signal, CLONE_PARENT passes the creator's on, and adoption makes it SIGCHLD.",
     ),
     (
+        "id-map-lost",
+        "warning",
+        "An id map of a user namespace cannot be written as recorded.",
+        "Expect root of that namespace to be the user and group of whoever rebuilds.",
+        "A map gives ids of the user namespace above; the finding says why the recorded ones are none, or none that the kernel "
+        "takes.",
+    ),
+    (
         "namespace-not-covered",
         "warning",
         "A task cannot get into its namespace of another kind than pid in a rebuild.",

@@ -32,10 +32,11 @@ class Kernel:
 
     def __init__(self, levels: int = LEVELS) -> None:
         self.levels = levels
-        self.host = Namespace(None)
+        others = outermost()
+        self.host = Namespace(None, others[USER])
         self.container: Namespace | None = None
         self.outside = Process(self.host, 0)
-        self.outside.others = outermost()
+        self.outside.others = others
         self.outside.parent = self.outside
         self.outside.pid = Pid((Number(OUTSIDE),), self.host, self.outside, False)
         self.outside.session = self.outside.group = self.outside.pid.session = self.outside.pid
@@ -80,7 +81,7 @@ class Kernel:
                 raise KernelError("own-namespace-nests")
             if space.level + 1 >= self.levels:
                 raise KernelError("level-limit")
-            space = Namespace(space)
+            space = Namespace(space, caller.others[USER])
         child = Process(space, exit_signal)
         child.parent = parent
         child.others = caller.others
@@ -120,11 +121,11 @@ class Kernel:
                 raise KernelError("number-range")
             if number != 1 and level.init is None:
                 raise KernelError("init-first")
+            if not level.user.within(owner.others[USER]):
+                raise KernelError("numbers-need-rights")
             if number in level.numbers:
                 raise KernelError("number-taken")
             level = level.parent
-        if owner.others[USER] is not self.outside.others[USER]:
-            raise KernelError("numbers-need-rights")
         if space.closed:
             raise KernelError("namespace-closed")
         pid = Pid(pids, space, owner, thread)

@@ -16,6 +16,7 @@ OWNED: Final = ("mnt", "uts", "ipc", "net", "cgroup", "time")
 def outermost() -> dict[str, OtherNamespace]:
     """Return namespaces of every kind, as whoever builds the container has them."""
     user = OtherNamespace(USER, None)
+    user.mapped = True
     return {USER: user, **{kind: OtherNamespace(kind, user) for kind in OWNED}}
 
 
@@ -26,12 +27,35 @@ def unshare(caller: Process, kinds: tuple[str, ...]) -> None:
     if caller.threads:
         raise KernelError("namespace-threads")
     others = dict(caller.others)
+    if USER in kinds and not others[USER].mapped:
+        raise KernelError("user-unmapped")
     if USER in kinds:
         others[USER] = OtherNamespace(USER, others[USER])
     for kind in kinds:
         if kind != USER:
             others[kind] = OtherNamespace(kind, others[USER])
     caller.others = others
+
+
+def be_born_in_new_user(child: Process) -> None:
+    """Give a child that was just born a user namespace of its own, CLONE_NEWUSER, which owns the pid namespace that it begins."""
+    user = OtherNamespace(USER, child.others[USER])
+    child.others = {**child.others, USER: user}
+    if child.namespace.init is child:
+        child.namespace.user = user
+
+
+def map_ids(caller: Process, target: Pid | None, whole: bool) -> None:
+    """Map the ids of the user namespace that `target` is in; `whole` says that there are users and groups."""
+    process = None if target is None or target.thread else target.owner
+    if process is None or process.state != LIVING:
+        raise KernelError("map-gone")
+    user = process.others[USER]
+    if user.owner is not caller.others[USER]:
+        raise KernelError("map-from-above")
+    if user.mapped:
+        raise KernelError("map-once")
+    user.mapped = whole
 
 
 def join(caller: Process, target: Pid | None, kind: str) -> None:

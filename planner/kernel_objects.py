@@ -17,16 +17,17 @@ ZOMBIE: Final = "zombie"
 
 
 class Namespace:
-    """A pid namespace: the pid objects visible in it by number, and its init.
+    """A pid namespace: the pid objects visible in it by number, its init, and the user namespace that owns it.
 
     `closed` says that the init has begun to die. `subreapers` counts the living subreapers that live in it: a search for one
     is not begun where there is none, which keeps long chains linear.
     """
 
-    __slots__ = ("closed", "init", "level", "numbers", "parent", "subreapers")
+    __slots__ = ("closed", "init", "level", "numbers", "parent", "subreapers", "user")
 
-    def __init__(self, parent: "Namespace | None") -> None:
+    def __init__(self, parent: "Namespace | None", user: "OtherNamespace") -> None:
         self.parent = parent
+        self.user = user
         self.level: int = -1 if parent is None else parent.level + 1
         self.numbers: dict[int, Pid] = {}
         self.init: Process | None = None
@@ -42,13 +43,17 @@ class Namespace:
 
 
 class OtherNamespace:
-    """A namespace of another kind than pid; `owner` is its user namespace, for a user namespace the one above it."""
+    """A namespace of another kind than pid; `owner` is its user namespace, for a user namespace the one above it.
 
-    __slots__ = ("kind", "owner")
+    `mapped` says that a user namespace has its id maps.
+    """
+
+    __slots__ = ("kind", "mapped", "owner")
 
     def __init__(self, kind: str, owner: "OtherNamespace | None") -> None:
         self.kind = kind
         self.owner = owner
+        self.mapped = False
 
     def within(self, other: "OtherNamespace | None") -> bool:
         """Whether this, a user namespace, is `other` or one of its descendants."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from planner.forest import SHARED_KINDS, Forest, Task
 from planner.identity import OUTSIDE, ProcessId, StepNumber
 from planner.kernel import LEVELS, PID_LIMIT, Kernel
-from planner.kernel_namespaces import join, unshare
+from planner.kernel_namespaces import be_born_in_new_user, join, map_ids, unshare
 from planner.kernel_objects import LIVING, ZOMBIE, Namespace, OtherNamespace, Pid, Process
 from planner.kernel_rules import KERNEL_RULES, KernelError
 from planner.kernel_sharing import keeps_sharing, object_of, share
@@ -17,6 +17,7 @@ from planner.plans import (
     Exit,
     Join,
     Kill,
+    MapIds,
     Plan,
     Reap,
     SetGroup,
@@ -138,6 +139,8 @@ class _Run:
             child = self.kernel.clone(actor, planned.pids, step.new_namespace, True, 0)
         else:
             child = self.kernel.clone(actor, planned.pids, step.new_namespace, False, step.exit_signal)
+        if step.new_user:
+            be_born_in_new_user(child)
         if step.share:
             share(actor, child, step.share)
         init = child.namespace.init
@@ -196,6 +199,9 @@ class _Run:
             case Unshare(kinds=kinds):
                 keeps_sharing(actor, kinds)
                 unshare(actor, kinds)
+            case MapIds(target=target):
+                whole = step.own or bool(step.uid_map and step.gid_map)
+                map_ids(actor, kernel.find(target), whole)
             case Join(kind=kind, target=target):
                 keeps_sharing(actor, (kind,))
                 join(actor, actor.namespace.numbers.get(self._number(actor, target)), kind)
@@ -310,7 +316,7 @@ class _Comparison:
         if not forest.other_namespaces or forest.tasks[forest.root].zombie:
             return
         for record in forest.namespace_records:
-            if record.kind in outer and record.kind != "user" and record.id == 0 and record.facts.get("created") == "yes":
+            if record.kind in outer and record.id == 0 and record.facts.get("created") == "yes":
                 meant[outer[record.kind]] = -1
         for first, kinds in forest.other_namespaces.items():
             task = forest.tasks.get(first)

@@ -154,6 +154,20 @@ _RULES = (
         "EPERM",
         "setns(2), user_namespaces(7); validate_nsset",
     ),
+    KernelRule(
+        "user-unmapped",
+        "Who makes a user namespace has a user and a group in the one that it is in.",
+        "EPERM",
+        "user_namespaces(7); create_user_ns",
+    ),
+    KernelRule("map-gone", "Id maps are written through a task that is there.", "ENOENT", "user_namespaces(7)"),
+    KernelRule(
+        "map-from-above",
+        "Id maps are written by a task of the user namespace above.",
+        "EPERM",
+        "user_namespaces(7); proc_uid_map_write, new_idmap_permitted",
+    ),
+    KernelRule("map-once", "An id map is written once.", "EPERM", "user_namespaces(7); map_write"),
     KernelRule("join-own-user", "The user namespace that one is in is not joined again.", "EINVAL", "setns(2); userns_install"),
     KernelRule(
         "numbers-need-rights",

@@ -16,6 +16,7 @@ from planner.cast import Cast
 from planner.decisions import NOT_COVERED
 from planner.entered_namespaces import KINDS, ROOT, USER, Enter, FromTheStart, Key, Make
 from planner.events import FindingRaised, NamespaceRecorded
+from planner.id_maps import MAP_NAMES, Maps, settle_maps
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 
 MOST_USER_LEVELS: Final = 32
@@ -36,6 +37,8 @@ class OtherNamespaces:
         """What the tasks do later, in an order in which each namespace is made before it is joined."""
         self.holders: dict[Key, ProcessId] = {}
         """Who makes each namespace."""
+        self.maps: dict[Key, Maps] = {}
+        """The id maps of each user namespace that is made."""
         self._cast = cast
         forest = cast.forest
         self._records: dict[Key, NamespaceRecorded] = {
@@ -61,7 +64,17 @@ class OtherNamespaces:
         self._find_members()
         self._settle_users()
         self._find_holders()
+        self._settle_maps()
         self._order()
+
+    def enclosing(self, key: Key) -> Key:
+        """Return the user namespace around one that is made, as far as it is made, too; else that of the rebuild, ROOT."""
+        above = self._above(key[1])[1:]
+        return USER, next((one for one in above if (USER, one) in self.holders), ROOT)
+
+    def mapper(self, key: Key) -> ProcessId:
+        """Return who writes the id maps of a user namespace: whoever made the one above, the executor where nobody did."""
+        return OUTSIDE if key[1] == ROOT else self.holders.get(self.enclosing(key), OUTSIDE)
 
     def concerned(self) -> tuple[str, ...]:
         """Return the kinds that any step is about."""
@@ -97,10 +110,14 @@ class OtherNamespaces:
             for kind in (USER, *KINDS)
             if own.get(kind) == ROOT and (kind, ROOT) in self._records and self._records[kind, ROOT].facts.get("created") == "yes"
         ]
-        if USER in created:
-            self._lose(root, USER, "in it no process number could be chosen; it stays in that of the rebuild")
-        if self._living(root):
-            self.early = tuple(kind for kind in created if kind != USER)
+        if not self._living(root):
+            return
+        if USER in created and "mnt" not in created:
+            # A proc instance of the new pid namespace can be made in a mount namespace of that user namespace only.
+            created.append("mnt")
+            if "mnt" in own:
+                self._lose(root, "mnt", "with a user namespace of its own the root gets a mount namespace of its own")
+        self.early = tuple(created)
 
     def _find_members(self) -> None:
         """Collect who must get into which namespace, in image order, and pass over what cannot be."""
@@ -112,7 +129,9 @@ class OtherNamespaces:
                 identity = kinds.get(kind, NamespaceId(-1))
                 if identity < 0 or (identity == ROOT and kind not in self.early) or self._start.has(pid, (kind, identity)):
                     continue
-                if kind == USER and threads.get(pid):
+                if USER in self.early and not self._start.has(pid, (USER, ROOT)):
+                    self._lose(pid, kind, "it is created outside the root's user namespace")
+                elif kind == USER and threads.get(pid):
                     self._lose(pid, kind, "its threads must be created with their numbers, which nobody in it may choose")
                 elif kind in (USER, "mnt") and pid in self._fs:
                     self._lose(pid, kind, "it shares filesystem information, which ends when it enters one")
@@ -120,6 +139,8 @@ class OtherNamespaces:
                     self._lose(pid, kind, "it shares its semaphore undo list, which ends when it enters one")
                 elif kind == "time" and pid in self._memory:
                     self._lose(pid, kind, "it shares memory, and only a task that shares none with anybody enters one")
+                elif kind == USER and self._has_no_ids(identity):
+                    self._lose(pid, kind, "nobody makes a user namespace in one without id maps")
                 elif kind == USER and len(self._above(identity)) > MOST_USER_LEVELS:
                     self._lose(pid, kind, f"user namespaces nest {MOST_USER_LEVELS} levels deep and no deeper")
                 else:
@@ -147,6 +168,40 @@ class OtherNamespaces:
             inhabited = [above for above in self._above(user) if (USER, above) in self.holders]
             found = self._chains[user] = (ROOT, *inhabited[::-1])
         return found
+
+    # Id maps.
+
+    def _recorded_map(self, user: NamespaceId, name: str) -> str | None:
+        record = self._records.get((USER, user))
+        return None if record is None else record.facts.get(name)
+
+    def _has_no_ids(self, user: NamespaceId) -> bool:
+        """Tell whether the image says of a user namespace above `user` that a map of it is empty."""
+        above = self._above(user)[1:] + [ROOT] * (USER in self.early)
+        return any(self._recorded_map(one, name) == "" for one in above for name in MAP_NAMES)
+
+    def _settle_maps(self) -> None:
+        """Find what is to be written for each user namespace that is made, the outer ones first; tell what cannot be."""
+        users = [number for kind, number in self.holders if kind == USER]
+        users.sort(key=lambda user: (len(self._above(user)), user))
+        texts = {user: {name: self._recorded_map(user, name) for name in MAP_NAMES} for user in users}
+        around = {user: self.enclosing((USER, user))[1] for user in users if user != ROOT}
+        maps, lost = settle_maps(texts, around)
+        self.maps = {(USER, user): found for user, found in maps.items()}
+        for user, (name, why) in lost.items():
+            self._lose_map((USER, user), name, why)
+
+    def _lose_map(self, key: Key, name: str, why: str) -> None:
+        holder = self.holders[key]
+        self.findings.append(
+            FindingRaised(
+                code="id-map-lost",
+                pid=holder,
+                property=name,
+                detail=f"the {name} of task {holder}'s user namespace cannot be written: {why}; its root is the task's own user",
+                because=self._cast.actors[holder].because,
+            )
+        )
 
     # Who makes it, and who is seen by whom.
 

@@ -53,6 +53,7 @@ class Create(Step, tag="create", frozen=True, kw_only=True):
     """The actor calls clone3 with the whole vector of `child` in `set_tid`.
 
     `new_namespace` is CLONE_NEWPID: the child is the init of a new namespace one level below the actor's own.
+    `new_user` is CLONE_NEWUSER: the child is in a new user namespace, which owns its pid namespace; a `MapIds` follows.
     `sibling` is CLONE_PARENT: the child's parent is the actor's parent, and exit_signal must be 0.
     `share` names what the child shares with the actor: "files", "fs", "memory", "signal_handlers", "sysv_undo".
     Where the child is to be born in another namespace than the actor's, an `Enter` of the actor stands before.
@@ -61,6 +62,7 @@ class Create(Step, tag="create", frozen=True, kw_only=True):
 
     child: ProcessId
     new_namespace: bool = False
+    new_user: bool = False
     sibling: bool = False
     share: tuple[str, ...] = ()
     exit_signal: int = 17
@@ -124,10 +126,33 @@ class Reap(Step, tag="reap", frozen=True, kw_only=True):
 class Unshare(Step, tag="unshare", frozen=True, kw_only=True):
     """The actor makes namespaces of its own, one of each of `kinds`: unshare(2), for "time" followed by entering it.
 
-    Kinds: "user" (always alone), "mnt", "uts", "ipc", "net", "cgroup", "time". All of them begin empty.
+    Kinds: "user" (always alone), "mnt", "uts", "ipc", "net", "cgroup", "time". All of them begin empty, a user namespace
+    without id maps. Where the user namespace that the actor is in does not map the actor's ids, it takes the first that it maps.
     """
 
     kinds: tuple[str, ...]
+
+
+class Extent(msgspec.Struct, frozen=True, gc=False):
+    """A line of an id map: `count` ids from `inside` on are those from `outside` on in the user namespace above."""
+
+    inside: int
+    outside: int
+    count: int
+
+
+class MapIds(Step, tag="map", frozen=True, kw_only=True):
+    """The actor writes the id maps of the user namespace that `target` is in, and reads them back.
+
+    The actor is in the user namespace above (0, the executor, too), and finds the target in the container's own proc instance,
+    by its level-0 number, wherever it lives itself. An empty map is not written. `own` says that the image has
+    no maps: root of the namespace is then who the target is, and it is no failure where that cannot be said.
+    """
+
+    target: ProcessId
+    own: bool = False
+    uid_map: tuple[Extent, ...] = ()
+    gid_map: tuple[Extent, ...] = ()
 
 
 class Join(Step, tag="join", frozen=True, kw_only=True):
@@ -158,7 +183,9 @@ class Verify(Step, tag="verify", frozen=True, kw_only=True):
     namespaces: dict[str, ProcessId] = {}
 
 
-AnyStep = Create | CreateThread | SetSession | SetGroup | SetSubreaper | Enter | Exit | Kill | Reap | Unshare | Join | Verify
+AnyStep = (
+    Create | CreateThread | SetSession | SetGroup | SetSubreaper | Enter | Exit | Kill | Reap | Unshare | MapIds | Join | Verify
+)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

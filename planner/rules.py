@@ -81,6 +81,7 @@ _RULES = (
     ),
     Rule("namespace-made", "The first task of a namespace makes it, empty.", "unshare(2)"),
     Rule("user-namespace-made", "A user namespace is made before the namespaces that it owns.", "user_namespaces(7)"),
+    Rule("ids-mapped", "A user namespace gets its id maps from the one above.", "user_namespaces(7)"),
     Rule("namespace-joined", "Whoever is in a namespace that another task has enters it.", "setns(2)"),
     Rule("verify", "Every task is compared with /proc before the rebuild counts as done.", "proc(5)"),
     # What comes before what.
@@ -98,6 +99,7 @@ _RULES = (
     Rule("child-before-leaving", "A child that inherits a group is created before its creator is moved out of it.", "setpgid(2)"),
     Rule("entry-before-ending", "A pid namespace is entered before its init ends.", "setns(2): ESRCH, ENOENT"),
     Rule("namespace-before-joined", "A namespace is entered after it was made.", "setns(2)"),
+    Rule("maps-before-below", "Who makes a user namespace has ids in the one that it is in.", "user_namespaces(7): EPERM"),
     Rule("served-before-ending", "A helper ends after everything that needs it.", "exit(2)"),
 )
 

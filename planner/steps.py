@@ -25,6 +25,7 @@ from planner.plans import (
     Exit,
     Join,
     Kill,
+    MapIds,
     Reap,
     SetGroup,
     SetSession,
@@ -72,6 +73,8 @@ class Steps:
         """Steps that reaped a helper of a namespace, by its init."""
         self.made: dict[Key, int] = {}
         """The step that made each namespace of another kind than pid."""
+        self.mapped: dict[Key, int] = {}
+        """The step that wrote the id maps of each user namespace."""
         self.others: OtherNamespaces
         self.exit_signals: ExitSignals
         self.adoption = 0
@@ -180,6 +183,7 @@ class Steps:
             waits=self._waits(actor.creator, needs) if needs else (),
             child=actor.pid,
             new_namespace=is_init,
+            new_user=actor.pid == 1 and USER in self.others.early,
             sibling=actor.sibling,
             share=self.share.get(actor.pid, ()),
             exit_signal=0 if actor.sibling else self.exit_signals.asked[actor.pid],
@@ -193,8 +197,13 @@ class Steps:
             self.siblings.setdefault(self.parents[actor.pid], []).append(step.number)
         else:
             self.parents[actor.pid] = actor.creator
+        if actor.pid == 1 and USER in self.others.early:
+            self.made[USER, ROOT_NAMESPACE] = step.number
+            self._map_ids(actor, (USER, ROOT_NAMESPACE))
         if actor.pid == cast.root and self.others.early:
-            self._unshare(actor, tuple((kind, ROOT_NAMESPACE) for kind in self.others.early), "namespaces-of-root")
+            keys = tuple((kind, ROOT_NAMESPACE) for kind in self.others.early if kind != USER)
+            if keys:
+                self._unshare(actor, keys, "namespaces-of-root")
         for move in self.others.early_moves.get(actor.pid, ()):
             self._change_namespaces(move)
 
@@ -323,7 +332,10 @@ class Steps:
     def _change_namespaces(self, move: Make | EnterOther) -> None:
         actor = self.cast.actors[move.pid]
         if isinstance(move, Make):
-            self._unshare(actor, move.keys, "user-namespace-made" if move.keys[0][0] == USER else "namespace-made")
+            if move.keys[0][0] == USER:
+                self._make_user(actor, move.keys[0])
+            else:
+                self._unshare(actor, move.keys, "namespace-made")
             return
         made = self.made[move.key]
         came = made if self.actors_of[made] == move.target else self.created[move.target]
@@ -337,9 +349,33 @@ class Steps:
         )
         self._add(step, actor.because)
 
-    def _unshare(self, actor: Actor, keys: tuple[Key, ...], rule: str) -> None:
-        step = Unshare(number=self._next(), actor=actor.pid, rule=rule, kinds=tuple(kind for kind, _ in keys))
+    def _unshare(self, actor: Actor, keys: tuple[Key, ...], rule: str, needs: Needs | None = None) -> None:
+        waits = self._waits(actor.pid, needs or [])
+        step = Unshare(number=self._next(), actor=actor.pid, rule=rule, waits=waits, kinds=tuple(kind for kind, _ in keys))
         self.made.update(dict.fromkeys(keys, self._add(step, actor.because)))
+
+    def _make_user(self, actor: Actor, key: Key) -> None:
+        """Have a task make a user namespace, in one that has its maps, and have its own maps written."""
+        above = self.mapped.get(self.others.enclosing(key), 0)
+        self._unshare(actor, (key,), "user-namespace-made", [(above, "maps-before-below")])
+        self._map_ids(actor, key)
+
+    def _map_ids(self, actor: Actor, key: Key) -> None:
+        maps = self.others.maps[key]
+        if not (maps.own or maps.uid_map or maps.gid_map):
+            return
+        mapper = self.others.mapper(key)
+        step = MapIds(
+            number=self._next(),
+            actor=mapper,
+            rule="ids-mapped",
+            waits=self._waits(mapper, [(self.made[key], "namespace-before-joined")]),
+            target=actor.pid,
+            own=maps.own,
+            uid_map=maps.uid_map,
+            gid_map=maps.gid_map,
+        )
+        self.mapped[key] = self._add(step, actor.because)
 
     def _threads(self) -> None:
         for group, threads in self.cast.forest.threads.items():

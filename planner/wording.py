@@ -11,8 +11,10 @@ from planner.plans import (
     CreateThread,
     Enter,
     Exit,
+    Extent,
     Join,
     Kill,
+    MapIds,
     Plan,
     Process,
     Reap,
@@ -78,6 +80,8 @@ def step_words(step: AnyStep, table: Table) -> str:
         case Unshare():
             kinds = [escaped(kind) for kind in step.kinds]
             return f"{actor} makes {_listed(kinds)} namespace{'s' if len(kinds) > 1 else ''} of its own"
+        case MapIds():
+            return f"{actor} maps the ids of {step.target}'s user namespace{_map_words(step)}"
         case Join():
             return f"{actor} enters the {escaped(step.kind)} namespace of {step.target}"
         case Verify():
@@ -97,10 +101,24 @@ def _listed(words: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "no"
 
 
+def _map_words(step: MapIds) -> str:
+    if step.own:
+        return ": root is its own user and group"
+    maps = (("users", step.uid_map), ("groups", step.gid_map))
+    words = [f"{name} {', '.join(_extent_words(extent) for extent in extents[:3])}" for name, extents in maps if extents]
+    return ": " + "; ".join(words)
+
+
+def _extent_words(extent: Extent) -> str:
+    return f"{extent.inside}+{extent.count} from {extent.outside}"
+
+
 def _create_words(step: Create) -> str:
     words = []
     if step.new_namespace:
         words.append("in a new pid namespace")
+    if step.new_user:
+        words.append("in a new user namespace")
     if step.sibling:
         words.append("as its sibling")
     if step.share:

@@ -146,12 +146,12 @@ def build(state: State) -> tuple[Kernel, list[Process]]:
     tasks, dead = state
     kernel = Kernel()
     spaces: dict[int, Namespace] = {}
-    root = kernel.container = spaces[0] = Namespace(kernel.host)
+    root = kernel.container = spaces[0] = Namespace(kernel.host, kernel.host.user)
     kernel.host.numbers = root.numbers
     processes: list[Process] = []
     for index, task in enumerate(tasks):
         if task.space not in spaces:
-            spaces[task.space] = Namespace(root)
+            spaces[task.space] = Namespace(root, root.user)
         space = spaces[task.space]
         process = Process(space, 17)
         process.others = kernel.outside.others
@@ -163,7 +163,7 @@ def build(state: State) -> tuple[Kernel, list[Process]]:
     gone: list[Pid] = []
     for index, inside in enumerate(dead):
         if inside == LOST:
-            space = Namespace(root)
+            space = Namespace(root, root.user)
             space.closed = True
             space.init = Process(space, 17)
             space.init.state = ZOMBIE

@@ -147,3 +147,53 @@ def test_every_place_that_a_plan_by_hand_states_matters(name: str) -> None:
             wrong = msgspec.structs.replace(step, namespaces={**step.namespaces, kind: other})
             with pytest.raises(ModelRefusal):
                 simulate(msgspec.structs.replace(plan, steps=(*plan.steps[:index], wrong, *plan.steps[index + 1 :])))
+
+
+def user_of(draft: Draft, task: int) -> int:
+    """Have a task make a user namespace and the executor map its ids; return the last step."""
+    made = draft.unshare(task, "user")
+    return draft.map_ids(0, task, after=(made,))
+
+
+def test_id_maps_are_written_once_and_from_above() -> None:
+    draft = family()
+    mapped = user_of(draft, 2)
+    draft.map_ids(0, 2, after=(mapped,))
+    assert refused(draft) == "map-once"
+    own = family()
+    made = own.unshare(2, "user")
+    own.map_ids(2, 2, after=(made,))
+    assert refused(own) == "map-from-above"
+    below = family()
+    mapped = user_of(below, 2)
+    made = below.unshare(2, "user", after=(mapped,))
+    below.map_ids(0, 2, after=(made,))
+    assert refused(below) == "map-from-above"
+
+
+def test_a_map_needs_somebody_whose_it_is() -> None:
+    draft = family()
+    draft.unshare(2, "user")
+    ended = draft.exit(2)
+    draft.map_ids(0, 2, after=(ended,))
+    assert refused(draft) == "map-gone"
+
+
+@pytest.mark.parametrize("maps", [{"uid": ((0, 0, 1),)}, {"gid": ((0, 0, 1),)}, None])
+def test_a_user_namespace_without_ids_has_none_below(maps: dict[str, tuple[tuple[int, int, int], ...]] | None) -> None:
+    draft = family()
+    made = draft.unshare(2, "user")
+    if maps:
+        made = draft.map_ids(0, 2, uid=maps.get("uid", ()), gid=maps.get("gid", ()), after=(made,))
+    draft.unshare(2, "user", after=(made,))
+    assert refused(draft) == "user-unmapped"
+
+
+def test_in_a_user_namespace_that_owns_the_pid_namespace_numbers_can_be_chosen() -> None:
+    draft = Draft("owned")
+    draft.create(0, 1, new_namespace=True, new_user=True)
+    draft.create(1, 2)
+    draft.thread(2, 3)
+    draft.verify(1, 0, 0, 0, namespaces={"user": 1})
+    draft.verify(2, 1, 0, 0, threads=(3,), namespaces={"user": 1})
+    simulate(draft.plan(1))

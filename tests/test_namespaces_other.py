@@ -9,7 +9,7 @@ import planner
 from planner.kernel_proof import ProofFailed, prove
 from planner.pipeline import resolve
 from planner.plandoc import forest_of
-from planner.plans import Create, CreateThread, Join, Plan, Unshare, Verify
+from planner.plans import Create, CreateThread, Extent, Join, MapIds, Plan, Unshare, Verify
 from tests.images import KINDS, Image
 
 
@@ -66,11 +66,80 @@ def test_who_was_not_born_below_the_root_joins_what_the_root_has_made() -> None:
     assert places(plan, "net") == {1: 1, 2: 1, 3: 1}
 
 
-def test_a_user_namespace_of_the_root_is_told_and_not_made() -> None:
-    image = Image().task(1).record("user", 0, created="yes").record("net", 0, created="yes")
-    assert image.lost() == [(1, "user")]
-    assert moves(image.plan()) == [(1, "net")]
-    assert "the user namespace of task 1" in image.plan().uncovered
+def test_a_user_namespace_of_the_root_is_made_with_the_pid_namespace_and_owns_it() -> None:
+    image = Image().task(1).task(2, parent=1).thread(9, 2).record("user", 0, created="yes", uid_map="0 5 1", gid_map="0 6 1")
+    image.record("mnt", 0, created="yes").record("net", 0, created="yes")
+    plan = image.plan()
+    assert image.lost() == []
+    assert moves(plan) == [(1, "mnt", "net")]
+    created, mapped = plan.steps[:2]
+    assert isinstance(created, Create) and created.new_user and created.new_namespace
+    assert isinstance(mapped, MapIds)
+    assert (mapped.actor, mapped.target, mapped.uid_map) == (0, 1, (Extent(0, 5, 1),))
+    assert places(plan, "user") == {1: 1, 2: 1}
+    assert not any(step.new_user for step in plan.steps[2:] if isinstance(step, Create))
+
+
+def test_with_a_user_namespace_the_root_gets_a_mount_namespace() -> None:
+    image = Image().task(1).task(2, parent=1).record("user", 0, created="yes")
+    assert image.lost() == [(1, "mnt")]
+    assert moves(image.plan()) == [(1, "mnt")]
+    assert places(image.plan(), "mnt") == {2: 1}
+
+
+def test_below_a_reaper_the_root_has_its_user_namespace_from_there() -> None:
+    image = Image().task(5, session=5).task(6, parent=5, session=5).record("user", 0, created="yes")
+    image.record("mnt", 0, created="yes")
+    plan = image.plan()
+    assert [step.child for step in plan.steps if isinstance(step, Create) and step.new_user] == [1]
+    assert places(plan, "user") == {5: 5, 6: 5}
+
+
+def test_who_was_not_born_below_the_root_does_not_get_into_its_user_namespace() -> None:
+    image = Image().task(1).task(2, parent=0, session=0, net=4).record("user", 0, created="yes").record("mnt", 0, created="yes")
+    assert image.lost() == [(2, "user"), (2, "mnt"), (2, "net")]
+
+
+def maps(plan: Plan) -> list[tuple[int, int, list[tuple[int, int, int]]]]:
+    return [
+        (step.actor, step.target, [(line.inside, line.outside, line.count) for line in step.uid_map])
+        for step in plan.steps
+        if isinstance(step, MapIds)
+    ]
+
+
+def test_id_maps_are_written_from_the_user_namespace_above() -> None:
+    image = Image().task(1).task(2, parent=1, user=5).task(3, parent=1, user=6)
+    image.record("user", 5, parent=0, uid_map="0 1000 50, 100 7 1", gid_map="0 0 9")
+    image.record("user", 6, parent=5, uid_map="4 1010 5, 9 7 1", gid_map="0 3 1")
+    plan = image.plan()
+    assert maps(plan) == [(0, 2, [(0, 1000, 50), (100, 7, 1)]), (2, 3, [(4, 10, 5), (9, 100, 1)])]
+    first = next(step.number for step in plan.steps if isinstance(step, MapIds))
+    second = [step for step in plan.steps if isinstance(step, Unshare)][1]
+    assert (first, "maps-before-below") in [(wait.step, wait.rule) for wait in second.waits]
+
+
+def test_where_no_maps_are_recorded_root_is_the_tasks_own_user() -> None:
+    image = Image().task(1).task(2, parent=1, user=5).record("user", 5, parent=0)
+    (step,) = [step for step in image.plan().steps if isinstance(step, MapIds)]
+    assert (step.actor, step.target, step.own, step.uid_map) == (0, 2, True, ())
+
+
+def test_maps_that_were_never_written_are_not_and_nothing_is_made_below() -> None:
+    image = Image().task(1).task(2, parent=1, user=5).task(3, parent=1, user=6)
+    image.record("user", 5, parent=0, uid_map="", gid_map="").record("user", 6, parent=5)
+    assert maps(image.plan()) == []
+    assert image.lost() == [(3, "user")]
+
+
+@pytest.mark.parametrize("outer", ["0 1000 50", None, "0 1 x"])
+def test_a_map_that_cannot_be_written_is_told(outer: str | None) -> None:
+    image = Image().task(1).task(2, parent=1, user=5).task(3, parent=1, user=6)
+    image.record("user", 5, parent=0, **({} if outer is None else {"uid_map": outer, "gid_map": "0 0 1"}))
+    image.record("user", 6, parent=5, uid_map="0 2000 1", gid_map="0 0 1")
+    found = [finding for finding in resolve(image.events()).findings if finding.code == "id-map-lost"]
+    assert (found[-1].pid, found[-1].property) == (3, "uid_map")
+    assert maps(image.plan())[-1] == (2, 3, [])
 
 
 def test_a_user_namespace_comes_before_what_it_owns_and_after_what_it_does_not() -> None:

@@ -137,7 +137,7 @@ def test_every_rule_of_a_plan_is_explained_and_every_rule_is_used() -> None:
             except Contradiction:
                 continue
     apart = Image().task(1).task(2, parent=1, user=5, net=6).task(3, parent=1, net=6).record("uts", 0, created="yes")
-    used |= rules(apart.plan())
+    used |= rules(apart.task(4, parent=1, user=7).record("user", 7, parent=5).plan())
     assert used - RULES.keys() == set()
     assert RULES.keys() - used == set()
 

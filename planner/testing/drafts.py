@@ -9,8 +9,10 @@ from planner.plans import (
     CreateThread,
     Enter,
     Exit,
+    Extent,
     Join,
     Kill,
+    MapIds,
     Plan,
     Process,
     Reap,
@@ -49,6 +51,7 @@ class Draft:
         *pids: int,
         role: Role = "task",
         new_namespace: bool = False,
+        new_user: bool = False,
         sibling: bool = False,
         share: tuple[str, ...] = (),
         exit_signal: int = SIGCHLD,
@@ -66,6 +69,7 @@ class Draft:
                 waits=self._waits(actor, after),
                 child=ProcessId(child),
                 new_namespace=new_namespace,
+                new_user=new_user,
                 sibling=sibling,
                 share=share,
                 exit_signal=0 if sibling else exit_signal,
@@ -159,6 +163,29 @@ class Draft:
         """Give the actor namespaces of its own."""
         return self._add(
             Unshare(number=self._next(), actor=ProcessId(actor), rule="made", waits=self._waits(actor, after), kinds=kinds)
+        )
+
+    def map_ids(
+        self,
+        actor: int,
+        target: int,
+        *,
+        uid: tuple[tuple[int, int, int], ...] = (),
+        gid: tuple[tuple[int, int, int], ...] = (),
+        after: tuple[int, ...] = (),
+    ) -> int:
+        """Map the ids of the target's user namespace: lines of first inside, first above, count; without any, its own ids."""
+        return self._add(
+            MapIds(
+                number=self._next(),
+                actor=ProcessId(actor),
+                rule="mapped",
+                waits=self._waits(actor, after),
+                target=ProcessId(target),
+                own=not uid and not gid,
+                uid_map=tuple(Extent(*line) for line in uid),
+                gid_map=tuple(Extent(*line) for line in gid),
+            )
         )
 
     def join(self, actor: int, kind: str, target: int, after: tuple[int, ...] = ()) -> int:

@@ -475,12 +475,14 @@ def user_namespaces() -> Plan:
     draft.create(2, 6)
     draft.unshare(2, "uts")
     made = draft.unshare(2, "user")
+    mapped = draft.map_ids(0, 2, after=(made,))
     owned = draft.unshare(2, "mnt", "net", "ipc")
     draft.join(3, "net", 2, after=(owned,))
     draft.join(3, "user", 2, after=(made,))
     draft.join(3, "mnt", 2, after=(owned,))
     draft.join(4, "user", 2, after=(made,))
-    below = draft.unshare(4, "user")
+    below = draft.unshare(4, "user", after=(mapped,))
+    draft.map_ids(2, 4, after=(below,))
     inner = draft.unshare(4, "uts")
     draft.join(5, "uts", 4, after=(inner,))
     draft.join(5, "user", 2, after=(made,))
@@ -492,6 +494,37 @@ def user_namespaces() -> Plan:
     draft.verify(4, 1, 1, 1, namespaces={"user": 4, "net": 0, "mnt": 0, "ipc": 0, "uts": 4})
     draft.verify(5, 1, 1, 1, namespaces={"user": 4, "net": 0, "mnt": 0, "ipc": 0, "uts": 4})
     draft.verify(6, 2, 1, 1, zombie=True, status=3 << 8)
+    return draft.plan(1)
+
+
+def mapped_user_namespaces() -> Plan:
+    """A user namespace of the container's own, which owns its pid namespace, and others below; all with id maps on record."""
+    draft = Draft("mapped user namespaces")
+    draft.create(0, 1, new_namespace=True, new_user=True)
+    mapped = draft.map_ids(0, 1, uid=((0, 100000, 65536), (70000, 5000, 10)), gid=((0, 200000, 1000),), after=(1,))
+    draft.unshare(1, "mnt", "uts")
+    draft.setsid(1)
+    for task in (2, 3, 4):
+        draft.create(1, task)
+    draft.create(1, 10, 1, new_namespace=True)
+    draft.create(10, 11, 2)
+    made = draft.unshare(3, "user", after=(mapped,))
+    inner = draft.map_ids(
+        1, 3, uid=((0, 1000, 10), (20, 70000, 5)), gid=tuple((2 * i, 5 * i, 1) for i in range(9)), after=(made,)
+    )
+    owned = draft.unshare(3, "net")
+    draft.join(4, "user", 3, after=(made,))
+    draft.join(4, "net", 3, after=(owned,))
+    below = draft.unshare(4, "user", after=(inner,))
+    draft.map_ids(3, 4, uid=((5, 7, 3),), gid=((0, 0, 1),), after=(below,))
+    draft.thread(2, 5)
+    own = {"mnt": 1, "uts": 1}
+    draft.verify(1, 0, 1, 1, namespaces={**own, "user": 1, "net": 0})
+    draft.verify(2, 1, 1, 1, threads=(5,), namespaces={**own, "user": 1, "net": 0})
+    draft.verify(3, 1, 1, 1, namespaces={**own, "user": 3, "net": 3})
+    draft.verify(4, 1, 1, 1, namespaces={**own, "user": 4, "net": 3})
+    draft.verify(10, 1, 1, 1, namespaces={**own, "user": 1, "net": 0})
+    draft.verify(11, 10, 1, 1, namespaces={**own, "user": 1, "net": 0})
     return draft.plan(1)
 
 
@@ -630,6 +663,7 @@ PLANS: Final[dict[str, Callable[[], Plan]]] = {
         shared_memory,
         other_namespaces,
         user_namespaces,
+        mapped_user_namespaces,
         wide,
         chain,
     )

@@ -12,8 +12,10 @@ from planner.plans import (
     CreateThread,
     Enter,
     Exit,
+    Extent,
     Join,
     Kill,
+    MapIds,
     Plan,
     Process,
     Reap,
@@ -91,7 +93,12 @@ def _words(step: AnyStep) -> str:
     match step:
         case Create():
             words = [f"create {step.child} signal={0 if step.sibling else step.exit_signal}"]
-            words += ["new_namespace"] * step.new_namespace + ["sibling"] * step.sibling + sorted(step.share)
+            words += (
+                ["new_namespace"] * step.new_namespace
+                + ["new_user"] * step.new_user
+                + ["sibling"] * step.sibling
+                + sorted(step.share)
+            )
         case CreateThread():
             words = [f"thread {step.child}"]
         case SetSession():
@@ -110,6 +117,9 @@ def _words(step: AnyStep) -> str:
             words = [f"reap {step.child}"]
         case Unshare():
             words = ["unshare", *step.kinds]
+        case MapIds():
+            words = [f"map {step.target}"] + ["own"] * step.own
+            words += [f"{name}={_extents(map_)}" for name, map_ in (("uid", step.uid_map), ("gid", step.gid_map)) if map_]
         case Join():
             words = [f"join {step.target} {step.kind}"]
         case Verify():
@@ -155,6 +165,10 @@ def _runtime(parts: tuple[str, ...]) -> tuple[str, str]:
 
 def _numbers(numbers: tuple[int, ...]) -> str:
     return ",".join(str(number) for number in numbers)
+
+
+def _extents(extents: tuple[Extent, ...]) -> str:
+    return ",".join(f"{extent.inside}:{extent.outside}:{extent.count}" for extent in extents)
 
 
 def _escaped(text: str) -> str:

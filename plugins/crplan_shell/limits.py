@@ -57,7 +57,11 @@ def needs(plan: Plan) -> Iterator[tuple[str, ProcessId]]:
     """Yield what not every machine's agent can do, with the first task that wants it."""
     threads = (step.child for step in plan.steps if isinstance(step, CreateThread))
     cores = (step.actor for step in plan.steps if isinstance(step, Exit) and step.status & CORE_DUMPED)
-    spaces = (step.actor for step in plan.steps if isinstance(step, Unshare | Join))
+    spaces = (
+        step.child if isinstance(step, Create) else step.actor
+        for step in plan.steps
+        if isinstance(step, Unshare | Join) or (isinstance(step, Create) and step.new_user)
+    )
     for what, tasks in (("threads", threads), ("cores", cores), ("namespaces", spaces)):
         task = next(tasks, None)
         if task is not None:

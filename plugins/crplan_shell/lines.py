@@ -13,8 +13,10 @@ from planner.plans import (
     CreateThread,
     Enter,
     Exit,
+    Extent,
     Join,
     Kill,
+    MapIds,
     Process,
     Reap,
     SetGroup,
@@ -67,7 +69,7 @@ def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
     match step:
         case Create():
             words = ["create", str(subject), "as", _slashed(processes[subject].pids), "by", str(step.actor)]
-            flags = ["newpid"] * step.new_namespace + ["parent"] * step.sibling
+            flags = ["newpid"] * step.new_namespace + ["newuser"] * step.new_user + ["parent"] * step.sibling
             exit_signal = 0 if step.sibling else step.exit_signal
             words += ["flags", ",".join(flags)] * bool(flags)
             words += ["share", ",".join(sorted(step.share))] * bool(step.share)
@@ -93,6 +95,9 @@ def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
             words = ["reap", str(subject), "by", str(step.actor)]
         case Unshare():
             words = ["unshare", str(subject), "kinds", ",".join(step.kinds)]
+        case MapIds():
+            words = ["map", str(subject), "by", str(step.actor)] + ["own", "yes"] * step.own
+            words += ["uid", _extents(step.uid_map)] * bool(step.uid_map) + ["gid", _extents(step.gid_map)] * bool(step.gid_map)
         case Join():
             words = ["join", str(subject), "kind", step.kind, "of", str(step.target)]
         case Verify():
@@ -112,10 +117,14 @@ def _subject(step: AnyStep) -> ProcessId:
     match step:
         case Create() | CreateThread() | Reap():
             return step.child
-        case SetGroup() | Kill() | Verify():
+        case SetGroup() | Kill() | MapIds() | Verify():
             return step.target
         case _:
             return step.actor
+
+
+def _extents(extents: tuple[Extent, ...]) -> str:
+    return ",".join(f"{extent.inside}:{extent.outside}:{extent.count}" for extent in extents)
 
 
 def _slashed(pids: Pids) -> str:

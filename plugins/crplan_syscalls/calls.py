@@ -19,6 +19,7 @@ from planner.plans import (
     Exit,
     Join,
     Kill,
+    MapIds,
     Plan,
     Process,
     Reap,
@@ -69,6 +70,7 @@ def call(step: AnyStep, table: dict[ProcessId, Process]) -> Call:
             child = table[step.child]
             flags = frozenset(flag for what in step.share for flag in _shared(step, what))
             flags |= {"CLONE_NEWPID"} if step.new_namespace else frozenset()
+            flags |= {"CLONE_NEWUSER"} if step.new_user else frozenset()
             flags |= {"CLONE_PARENT"} if step.sibling else frozenset()
             return Call(
                 op="CREATE",
@@ -107,6 +109,10 @@ def call(step: AnyStep, table: dict[ProcessId, Process]) -> Call:
         case Unshare():
             flags = frozenset(namespace_flag(kind, step.actor) for kind in step.kinds)
             return Call(op="UNSHARE", subject=_inside(step, actor), flags=flags)
+        case MapIds():
+            if step.target not in table:
+                raise CannotEmit(f"task {step.target} is to get id maps, and the plan does not create it")
+            return Call(op="MAP", subject=step.target, b=int(step.own))
         case Join():
             own = _inside(step, actor)
             seen = seen_by(level, table[step.target].pids) if step.target in table else 0

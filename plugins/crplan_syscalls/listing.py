@@ -9,7 +9,7 @@ members' names. A line equals what `strace -ff --decode-pids=pidns` shows of the
 * entering a namespace is two lines, the descriptor of its init and `setns`: inside by `pidfd_open`, for the executor, which has
   no number for that init, by `openat` in a proc instance of the new namespace (descriptor 4 here);
 * joining a namespace of another kind is two lines too, and so is a time namespace after its `unshare`: only the children of
-  its maker would be in it (descriptor 3 is the task's proc instance); that root is mapped in a new user namespace is not listed;
+  its maker would be in it (descriptor 3 is the task's proc instance); that id maps are written is a comment;
 * a blank line and a comment that begins with `#` stand before the calls of every actor. An actor without calls has no group:
   it only pauses. Threads are among those.
 
@@ -73,6 +73,8 @@ def call_lines(step: AnyStep, what: Call, abi: str = "clone3") -> list[str]:
             return _enter(step, what)
         case "UNSHARE":
             return _unshare(what)
+        case "MAP":
+            return [f"# no call of its own: the id maps of {what.subject}'s user namespace are written and read back"]
         case "JOIN":
             return [f"pidfd_open({what.a}, 0) = 4", f"setns(4, {flags_text(what.flags)}) = 0"]
         case "EXIT":

@@ -7,8 +7,9 @@ from typing import Final
 from crplan_syscalls.calls import Call, calls, namespace_flag
 from crplan_syscalls.names import NAMESPACES, flags_text, plain_text, signal_text
 from planner.hookspecs import CannotEmit
+from planner.id_maps import text_of
 from planner.identity import ProcessId
-from planner.plans import AnyStep, Enter, Plan, Process, SetGroup, Verify, set_tid
+from planner.plans import AnyStep, Enter, Extent, MapIds, Plan, Process, SetGroup, Verify, set_tid
 
 BEFORE: Final = ("plan.h",)
 AFTER: Final = ("kernel.c", "board.c", "namespaces.c", "actor.c", "proc.c", "verify.c", "memory.c", "watch.c", "program.c")
@@ -27,10 +28,11 @@ def emit_program(plan: Plan) -> str:
     lists: list[str] = []
     lines: list[str] = []
     following = _following(plan)
+    maps = _Maps()
     listed = 0
     for step, what in zip(plan.steps, done, strict=True):
         others = [rows[thread] for thread in step.threads] if isinstance(step, Verify) else [wait.step for wait in step.waits]
-        lines.append(_step_line(step, what, rows, listed if others else 0, len(others), following[step.number], rules))
+        lines.append(_step_line(step, what, rows, maps, listed if others else 0, len(others), following[step.number], rules))
         if others:
             listed += len(others)
             note = "" if isinstance(step, Verify) else " waits: " + ", ".join(plain_text(w.rule) for w in step.waits)
@@ -54,6 +56,9 @@ def emit_program(plan: Plan) -> str:
         "static const struct place places[] = {\n"
         + "".join(f"\t{line}\n" for line in _place_lines(plan, rows))
         + "\t{0, 0, 0}, /* the end */\n};",
+        "/* id maps, one after the other, as they are written */\nstatic const char maps[] =\n"
+        + "".join(f'\t"{line}\\n"\n' for line in maps.lines)
+        + '\t"";',
         f"static const char rules[][{RULE_BYTES + 1}] = {{\n"
         + "".join(f'\t"{plain_text(rule, RULE_BYTES)}",\n' for rule in rules or [""])
         + "};",
@@ -80,6 +85,24 @@ def _head(plan: Plan) -> str:
     ]
     lines += [f"Not restored: {plain_text(sentence, 200)}" for sentence in plan.uncovered]
     return "/*\n" + "".join(f" * {line}".rstrip() + "\n" for line in lines) + " */"
+
+
+class _Maps:
+    """The texts of all id maps, each once, and where each begins."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._length = 0
+        self._places: dict[tuple[Extent, ...], tuple[int, int]] = {}
+
+    def place(self, extents: tuple[Extent, ...]) -> tuple[int, int]:
+        """Return where a map's text begins, and its length."""
+        if extents not in self._places:
+            text = text_of(extents)
+            self._places[extents] = (self._length, len(text))
+            self._length += len(text)
+            self.lines += text.splitlines()
+        return self._places[extents]
 
 
 def _following(plan: Plan) -> dict[int, int]:
@@ -125,7 +148,14 @@ def _place_lines(plan: Plan, rows: dict[ProcessId, int]) -> Iterator[str]:
 
 
 def _step_line(
-    step: AnyStep, what: Call, rows: dict[ProcessId, int], at: int, count: int, following: int, rules: dict[str, int]
+    step: AnyStep,
+    what: Call,
+    rows: dict[ProcessId, int],
+    maps: _Maps,
+    at: int,
+    count: int,
+    following: int,
+    rules: dict[str, int],
 ) -> str:
     a, b, c, d, e = str(what.a), str(what.b), 0, 0, 0
     if what.op in ("CREATE", "UNSHARE"):
@@ -137,6 +167,9 @@ def _step_line(
     if isinstance(step, Verify):
         a, b, c = str(step.parent), str(step.group), step.session
         d, e = step.status if step.zombie else -1, step.exit_signal
+    elif isinstance(step, MapIds) and not step.own:
+        (users, c), (groups, e) = maps.place(step.uid_map), maps.place(step.gid_map)
+        a, b, d = str(users), "0", groups
     fields = (what.op, rows.get(step.actor, 0), 0 if isinstance(step, Enter) else rows.get(what.subject, 0), a, b, c, d, e)
     tail = (at, count, following, rules[step.rule])
     return f"{{{', '.join(map(str, fields + tail))}}}, /* {step.number} {words(step, what)}: {plain_text(step.rule)} */"
@@ -156,6 +189,8 @@ def words(step: AnyStep, what: Call) -> str:
             rest = f"subreaper {'on' if what.a else 'off'}"
         case "ENTER":
             rest = f"enters {what.subject}"
+        case "MAP":
+            rest = f"maps ids of {what.subject}"
         case "UNSHARE":
             rest = f"makes namespaces {flags_text(what.flags)}"
         case "JOIN":

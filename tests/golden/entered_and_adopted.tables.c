@@ -43,6 +43,10 @@ static const struct place places[] = {
 	{0, 0, 0}, /* the end */
 };
 
+/* id maps, one after the other, as they are written */
+static const char maps[] =
+	"";
+
 static const char rules[][65] = {
 	"birth",
 	"session",

@@ -122,7 +122,7 @@ class ExecutorSuite:
                         assert not shares(hosts[step.actor], hosts[step.child], what), (step.child, what)
             self.stop(sandbox)
 
-    @pytest.mark.parametrize("name", ["other_namespaces", "user_namespaces"])
+    @pytest.mark.parametrize("name", ["other_namespaces", "user_namespaces", "mapped_user_namespaces"])
     def test_tasks_are_in_the_namespaces_that_the_plan_says(self, name: str, tmp_path: Path) -> None:
         if name in self.refuses:
             pytest.skip("refused")
@@ -138,7 +138,7 @@ class ExecutorSuite:
                     assert spaces[step.target] == spaces[holder], (step.target, kind)
                     assert (spaces[holder] == spaces[0]) == (holder == 0), (step.target, kind)
                     compared += 1
-            assert compared > 20
+            assert compared > 15
             self.stop(sandbox)
 
     def test_a_user_namespace_knows_root(self, tmp_path: Path) -> None:
@@ -151,6 +151,43 @@ class ExecutorSuite:
                 for file in ("uid_map", "gid_map"):
                     assert Path(f"/proc/{hosts[task]}/{file}").read_text().split() == ["0", "0", "1"], (task, file)
             self.stop(sandbox)
+
+    def test_id_maps_are_those_on_record(self, tmp_path: Path) -> None:
+        """Seen from outside: a map below another leads through that one."""
+        if "mapped_user_namespaces" in self.refuses:
+            pytest.skip("refused")
+        with self.start(PLANS["mapped_user_namespaces"](), tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            hosts = {seen.pids[0]: seen.host for seen in sandbox.processes()}
+
+            def seen(task: int, file: str) -> list[str]:
+                return [" ".join(line.split()) for line in Path(f"/proc/{hosts[task]}/{file}").read_text().splitlines()]
+
+            for task in (1, 2, 10, 11):
+                assert seen(task, "uid_map") == ["0 100000 65536", "70000 5000 10"], task
+                assert seen(task, "gid_map") == ["0 200000 1000"], task
+            assert seen(3, "uid_map") == ["0 101000 10", "20 5000 5"]
+            assert seen(3, "gid_map") == [f"{2 * place} {200000 + 5 * place} 1" for place in range(9)]
+            assert seen(4, "uid_map") == ["5 101007 3"]
+            assert seen(4, "gid_map") == ["0 200000 1"]
+            self.stop(sandbox)
+
+    def test_id_maps_that_may_not_be_written_are_a_failure(self) -> None:
+        """Without root an executor has one id to map."""
+        if not self.without_root or "mapped_user_namespaces" in self.refuses:
+            pytest.skip("not for other users, or refused")
+        if Path("/proc/sys/user/max_user_namespaces").read_text().strip() == "0":
+            pytest.skip("no user namespaces")
+        plan = PLANS["mapped_user_namespaces"]()
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory).chmod(0o755)
+            with self.start(plan, Path(directory), options=("proc", "uid=65534")) as sandbox:
+                ended = sandbox.ended(self.timeout)
+                assert ended.code == 1, ended
+                line = FAILURE_LINE.match(ended.stderr)
+                assert line, ended.stderr
+                assert (int(line[1]), line[2], line[3], line[5]) == (2, "mapped", "1", "EPERM")
+                assert sandbox.left() == []
 
     def test_many_and_deep(self, tmp_path: Path) -> None:
         for name, plan in (("wide", wide(300)), ("deep", chain(120))):

@@ -107,11 +107,17 @@ def by_level_0(traces: Traces) -> Traces:
 
 def plan_lines(lines: list[str], executor: bool) -> Iterator[str]:
     """Yield the calls of the plan: a descriptor counts when it is entered next, and the executor's end is its own."""
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for before, line, following in zip(["", *lines[:-1]], lines, [*lines[1:], ""], strict=True):
         opens = line.startswith("pidfd_open(") or NAMESPACE_FILE.match(line) is not None
         if opens and not following.startswith("setns("):
             continue
         if executor and line.startswith("exit_group("):
+            continue
+        if line.startswith("unshare(CLONE_NEWNS)") and before.startswith("fsopen(") and "EPERM" in before:
+            # An init in a user namespace of its own may mount in a mount namespace of its own only.
+            continue
+        if line.startswith("unshare(CLONE_NEWUSER) = -1 EPERM"):
+            # Its ids are not mapped: it takes others, and asks again.
             continue
         if opens or PLAN_CALLS.match(line):
             yield line
@@ -136,6 +142,6 @@ def parse_listing(listing: str) -> Traces:
         if head := re.match(r"# (?:executor$|(?:task|helper|reaper) (\d+) \[)", line):
             actor = int(head[1] or 0)
             groups[actor] = []
-        elif line and actor >= 0:
+        elif line and not line.startswith("# no call of its own") and actor >= 0:
             groups[actor].append(line)
     return groups

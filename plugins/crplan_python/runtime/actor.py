@@ -15,6 +15,7 @@ from crplan_python.runtime.kernel import (
     CLONE_FILES,
     CLONE_FS,
     CLONE_NEWPID,
+    CLONE_NEWUSER,
     CLONE_PARENT,
     CLONE_SYSVSEM,
     NR_EXIT,
@@ -29,7 +30,7 @@ from crplan_python.runtime.kernel import (
     prctl,
     syscall,
 )
-from crplan_python.runtime.namespaces import join, unshare
+from crplan_python.runtime.namespaces import join, map_ids, unshare
 from crplan_python.runtime.proc import Proc, check_vector, compare, mount, verify
 from crplan_python.runtime.tables import Plan, Process, Step
 
@@ -151,6 +152,8 @@ def perform(rebuild: Rebuild, me: int, step: Step) -> int:
         end(rebuild, step)
     elif step.op == "unshare":
         unshare(rebuild.proc, step.words)
+    elif step.op == "map":
+        map_ids(rebuild.proc, step)
     elif step.op == "join":
         join(rebuild.number(me, int(step.words[0])), step.words[1])
     elif step.op == "verify":
@@ -164,6 +167,7 @@ def create(rebuild: Rebuild, me: int, step: Step) -> int:
     child = rebuild.plan.processes[step.target]
     flags = sum(flag for word, flag in SHARE_FLAGS.items() if word in step.words)
     flags |= CLONE_NEWPID if "new_namespace" in step.words else 0
+    flags |= CLONE_NEWUSER if "new_user" in step.words else 0
     flags |= CLONE_PARENT if "sibling" in step.words else 0
     number = clone(flags, step.value("signal"), child.pids)
     if not number:

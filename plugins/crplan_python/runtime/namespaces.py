@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
-from crplan_python.runtime.kernel import CLONE_NEWNS, CLONE_NEWUSER, NR_PIDFD_OPEN, checked, libc, syscall
-from crplan_python.runtime.proc import Mismatch, Proc, compare
+from crplan_python.runtime.kernel import (
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    NR_PIDFD_OPEN,
+    PR_SET_DUMPABLE,
+    checked,
+    libc,
+    prctl,
+    syscall,
+)
+from crplan_python.runtime.proc import Mismatch, Proc, compare, numbers
 from crplan_python.runtime.tables import Plan, Step
 
 NAMESPACE_FLAGS = {
@@ -21,28 +31,56 @@ NAMESPACE_FLAGS = {
 
 def unshare(proc: Proc, kinds: list[str]) -> None:
     """Make a namespace of each kind for the caller; raises OSError."""
-    user, group = os.geteuid(), os.getegid()
-    checked(libc.unshare(sum(NAMESPACE_FLAGS[kind] for kind in kinds)))
-    if "user" in kinds:
-        write_maps(proc, user, group)
+    flags = sum(NAMESPACE_FLAGS[kind] for kind in kinds)
+    try:
+        checked(libc.unshare(flags))
+    except PermissionError:
+        if "user" not in kinds:
+            raise
+        take_mapped_ids(proc)
+        checked(libc.unshare(flags))
     if "time" in kinds:
         # unshare has made it for the children only; the caller enters it itself (time_namespaces(7)).
         set_namespace(proc.open("self/ns/time_for_children"), "time")
 
 
-def write_maps(proc: Proc, user: int, group: int) -> None:
-    """Map root of the caller's new user namespace to the ids that the caller had; where they have none, it stays without."""
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+def take_mapped_ids(proc: Proc) -> None:
+    """Take the first ids that the caller's user namespace maps, without which it can make none below; raises OSError."""
+    maps = [proc.read("self/" + name).split() for name in ("gid_map", "uid_map")]
+    if not all(maps):
+        raise PermissionError(errno.EPERM, "the user namespace maps no ids")
+    group, user = (int(words[0]) for words in maps)
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
+    # With other ids its files in /proc are root's until it may be looked at again.
+    prctl(PR_SET_DUMPABLE, 1)
+
+
+def map_ids(proc: Proc, step: Step) -> None:
+    """Write the id maps of the target's user namespace and read them back; raises OSError and Mismatch."""
+    own = "own" in step.words
+    for name in ("uid", "gid"):
+        path = f"{step.target}/{name}_map"
         try:
-            file = proc.open("self/" + name, os.O_WRONLY)
+            file = proc.open(path, os.O_RDWR)
         except OSError:
-            continue
+            if own:
+                continue
+            raise
         try:
-            os.write(file, text.encode())
+            status = os.fstat(file)
+            lines = [[0, status.st_uid if name == "uid" else status.st_gid, 1]] if own else step.extents(name)
+            if not lines:
+                continue
+            os.write(file, "".join("{} {} {}\n".format(*line) for line in lines).encode())
+            text = os.pread(file, 65536, 0).decode()
         except OSError:
-            pass
+            if own:
+                continue
+            raise
         finally:
             os.close(file)
+        compare(f"the {name}_map", numbers(text.split()), tuple(number for line in lines for number in line))
 
 
 def join(number: int, kind: str) -> None:

@@ -39,7 +39,7 @@ class Step:
         self.op = op
         self.words = words
         self.rule = rule.strip()
-        self.target = int(words[0]) if op in ("create", "thread", "setpgid", "kill", "reap", "verify") else self.actor
+        self.target = int(words[0]) if op in ("create", "thread", "setpgid", "kill", "reap", "map", "verify") else self.actor
 
     @property
     def ends_actor(self) -> bool:
@@ -56,6 +56,13 @@ class Step:
             if word.startswith(name + "="):
                 return int(word[len(name) + 1 :])
         return default
+
+    def extents(self, name: str) -> list[list[int]]:
+        """Return the lines of the id map behind `name=`."""
+        for word in self.words:
+            if word.startswith(name + "="):
+                return [[int(number) for number in line.split(":")] for line in word[len(name) + 1 :].split(",")]
+        return []
 
     def numbers(self, name: str) -> list[int]:
         """Return the list of numbers behind `name=`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from typing import NoReturn
 
 from crplan_shell.agent.kernel import (
     CLONE_FILES,
+    CLONE_NEWNS,
     CLONE_NEWPID,
     CLONE_NEWUSER,
     CLOSE_RANGE,
@@ -18,6 +20,7 @@ from crplan_shell.agent.kernel import (
     NAMESPACES,
     PR_GET_CHILD_SUBREAPER,
     PR_SET_CHILD_SUBREAPER,
+    PR_SET_DUMPABLE,
     RLIMIT_CORE,
     SAME_PROCESS,
     WALL,
@@ -26,12 +29,14 @@ from crplan_shell.agent.kernel import (
 )
 
 CHANNEL = 3
+LONGEST_ORDER = 16384
+"""Bytes; an id map has less than 4096 as text."""
 OWN = -1
 CORE_DUMPED, CORE_MOST = 0x80, 4096
 
 
-def perform(libc: Libc, verb: str, numbers: list[int]) -> int:
-    """Make the one call of a step, in the process whose step it is, with the numbers that this process knows."""
+def perform(libc: Libc, verb: str, numbers: list[int], given: list[int]) -> int:
+    """Make the one call of a step, in the process whose step it is, with the numbers and descriptors that this process knows."""
     if verb == "setsid":
         os.setsid()
     elif verb == "setpgid":
@@ -42,6 +47,8 @@ def perform(libc: Libc, verb: str, numbers: list[int]) -> int:
         libc.enter(os.getpid() if numbers[0] == OWN else numbers[0], CLONE_NEWPID)
     elif verb == "unshare":
         unshare(libc, numbers[0])
+    elif verb == "map":
+        map_ids(given[0], numbers[0], "uid_map" if numbers[1] else "gid_map", numbers[2:])
     elif verb == "join":
         libc.enter(numbers[0], numbers[1])
     elif verb == "kill":
@@ -59,19 +66,48 @@ def perform(libc: Libc, verb: str, numbers: list[int]) -> int:
 
 def unshare(libc: Libc, kinds: int) -> None:
     """Make namespaces for this process; /proc is the host's, which shows this process too."""
-    user, group = os.geteuid(), os.getegid()
-    libc.call("unshare", kinds)
-    if kinds & CLONE_NEWUSER:
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
-            try:
-                with open(f"/proc/self/{name}", "w") as file:
-                    file.write(text)
-            except OSError:
-                # Without maps it is a user namespace all the same.
-                continue
+    try:
+        libc.call("unshare", kinds)
+    except PermissionError:
+        if not kinds & CLONE_NEWUSER:
+            raise
+        take_mapped_ids(libc)
+        libc.call("unshare", kinds)
     if kinds & NAMESPACES["time"]:
         # The new one is for the children only; this process enters it itself.
         libc.set_namespace(os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC), NAMESPACES["time"])
+
+
+def take_mapped_ids(libc: Libc) -> None:
+    """Take the first ids that this process's user namespace maps, without which it can make none below."""
+    first = []
+    for name in ("gid_map", "uid_map"):
+        with open(f"/proc/self/{name}") as file:
+            first.append(int((file.read().split() or ["-1"])[0]))
+    os.setresgid(first[0], first[0], first[0])
+    os.setresuid(first[1], first[1], first[1])
+    # With other ids its files in /proc are root's until it may be looked at again.
+    libc.call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
+
+
+def map_ids(proc: int, number: int, name: str, lines: list[int]) -> None:
+    """Write an id map of another process's user namespace, root as its own user where there are no lines, and read it back."""
+    file = os.open(f"{number}/{name}", os.O_RDWR | os.O_CLOEXEC, dir_fd=proc)
+    try:
+        status = os.fstat(file)
+        lines = lines or [0, status.st_uid if name == "uid_map" else status.st_gid, 1]
+        text = "".join("{} {} {}\n".format(*lines[place : place + 3]) for place in range(0, len(lines), 3))
+        os.write(file, text.encode())
+        if [int(word) for word in os.pread(file, 65536, 0).split()] != lines:
+            raise OSError(errno.ERANGE, "the map reads otherwise than it was written")
+    finally:
+        os.close(file)
+
+
+def send(channel: socket.socket, text: str, given: list[int]) -> None:
+    """Send a text, and descriptors with it."""
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(given)}i", *given))] if given else []
+    channel.sendmsg([text.encode()], rights)
 
 
 def leave(libc: Libc, status: int, leader_only: int) -> NoReturn:
@@ -128,16 +164,19 @@ def obey(libc: Libc, channel: socket.socket) -> NoReturn:
     try:
         channel.send(b"born")
         while True:
-            order = channel.recv(4096)
+            order, ancillary, _, _ = channel.recvmsg(LONGEST_ORDER, 64, socket.MSG_CMSG_CLOEXEC)
             if not order:
                 break
-            channel = carry_out(libc, channel, order.decode())
+            given = [number for _, _, data in ancillary for number in struct.unpack(f"{len(data) // 4}i", data)]
+            channel = carry_out(libc, channel, order.decode(), given)
+            for descriptor in given:
+                os.close(descriptor)
     finally:
         os._exit(1)
 
 
-def carry_out(libc: Libc, channel: socket.socket, order: str) -> socket.socket:
-    """Carry out an order and answer it; return the channel, which in a new child is another."""
+def carry_out(libc: Libc, channel: socket.socket, order: str, given: list[int]) -> socket.socket:
+    """Carry out an order, with the descriptors that came along, and answer it; return the channel, a new child's own in that."""
     verb, *words = order.split()
     numbers = [int(word) for word in words]
     answer, rights = "ok 0", []
@@ -151,14 +190,16 @@ def carry_out(libc: Libc, channel: socket.socket, order: str) -> socket.socket:
                 channel = other
                 answer = "born"
         elif verb == "proc":
+            if numbers[0]:
+                libc.call("unshare", CLONE_NEWNS)
             rights = [libc.mount(b"proc")]
         elif verb == "exit":
             leave(libc, numbers[0], numbers[1])
         else:
-            answer = f"ok {perform(libc, verb, numbers)}"
+            answer = f"ok {perform(libc, verb, numbers, given)}"
     except OSError as error:
         answer = f"no {name_of(error)}"
-    channel.sendmsg([answer.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(rights)}i", *rights))])
+    send(channel, answer, rights)
     for descriptor in rights:
         os.close(descriptor)
     return channel

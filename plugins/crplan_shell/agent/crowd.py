@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from crplan_shell.agent.actor import perform
+from crplan_shell.agent.actor import perform, send
 from crplan_shell.agent.kernel import Libc, Refused, name_of
 
 COMMANDS = 3
@@ -145,26 +145,28 @@ class Crowd:
             raise Refused(task, f"{what}: died before its time", "ESRCH")
         return message.decode(), rights, sender
 
-    def order(self, actor: int, task: int, verb: str, numbers: list[int]) -> tuple[int, list[int]]:
-        """Let the actor do something; return the number and the descriptors that it answers with."""
+    def order(
+        self, actor: int, task: int, verb: str, numbers: list[int], given: list[int] | None = None
+    ) -> tuple[int, list[int]]:
+        """Let the actor do something, with descriptors of ours; return the number and the descriptors that it answers with."""
         if not actor:
             try:
-                return perform(self.libc, verb, numbers), []
+                return perform(self.libc, verb, numbers, given or []), []
             except OSError as error:
                 raise Refused(task, verb, name_of(error)) from None
-        self.send_order(actor, task, verb, numbers)
+        self.send_order(actor, task, verb, numbers, given or [])
         answer, rights, _ = self.hear(self.living[actor].channel.fileno(), actor, verb)
         good, _, value = answer.partition(" ")
         if good != "ok":
             raise Refused(task, verb, value)
         return int(value), rights
 
-    def send_order(self, actor: int, task: int, verb: str, numbers: list[int]) -> None:
+    def send_order(self, actor: int, task: int, verb: str, numbers: list[int], given: list[int] | None = None) -> None:
         """Send an order to the actor, who must be alive and have its leading thread."""
         if actor not in self.living or self.living[actor].leaderless:
             raise Refused(task, f"{verb} by task {actor}, which is not there", "ESRCH")
         try:
-            self.living[actor].channel.send(" ".join([verb, *map(str, numbers)]).encode())
+            send(self.living[actor].channel, " ".join([verb, *map(str, numbers)]), given or [])
         except OSError as error:
             raise Refused(actor, f"{verb}: died before its time", name_of(error)) from None
 

@@ -13,6 +13,7 @@ from crplan_shell.agent.kernel import (
     CLONE_FILES,
     CLONE_FS,
     CLONE_NEWPID,
+    CLONE_NEWUSER,
     CLONE_PARENT,
     CLONE_SYSVSEM,
     MACHINE,
@@ -28,7 +29,14 @@ from crplan_shell.agent.kernel import (
 from crplan_shell.agent.proc import Proc, numbers_in, slashed
 
 ANSWERS = 4
-FLAGS = {"newpid": CLONE_NEWPID, "parent": CLONE_PARENT, "files": CLONE_FILES, "fs": CLONE_FS, "sysv_undo": CLONE_SYSVSEM}
+FLAGS = {
+    "newpid": CLONE_NEWPID,
+    "newuser": CLONE_NEWUSER,
+    "parent": CLONE_PARENT,
+    "files": CLONE_FILES,
+    "fs": CLONE_FS,
+    "sysv_undo": CLONE_SYSVSEM,
+}
 
 
 class Executor:
@@ -69,7 +77,7 @@ class Executor:
         expected = self.crowd.seen_by(actor, task)
         if number != expected:
             raise Refused(task, f"create: it got number {number} and not {expected}", "EINVAL")
-        self.proc = self.proc or self.open_proc(task)
+        self.proc = self.proc or self.open_proc(task, bool(flags & CLONE_NEWUSER))
         got = self.proc.vector(self.proc.name(task), task)
         if got != vector:
             raise Refused(task, f"create: it got numbers {slashed(got)} and not {slashed(vector)}", "EINVAL")
@@ -87,10 +95,13 @@ class Executor:
             self.init = os.dup(pidfd)
         return number, channel, pidfd
 
-    def open_proc(self, init: int) -> Proc:
-        """Let the init open a proc of its namespace, which shows level-0 numbers; where that is forbidden, take the host's."""
+    def open_proc(self, init: int, new_user: bool) -> Proc:
+        """Let the init open a proc of its namespace, which shows level-0 numbers; where that is forbidden, take the host's.
+
+        In a user namespace of its own it takes a mount namespace of its own for that.
+        """
         try:
-            return Proc(self.crowd.order(init, init, "proc", [])[1][0])
+            return Proc(self.crowd.order(init, init, "proc", [int(new_user)])[1][0])
         except Refused:
             return Proc(os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), self.crowd.hosts)
 
@@ -115,6 +126,8 @@ class Executor:
             self.enter(task, words["namespace"])
         elif verb == "unshare":
             self.crowd.order(task, task, verb, [sum(NAMESPACES[kind] for kind in words["kinds"].split(","))])
+        elif verb == "map":
+            self.map_ids(actor, task, words)
         elif verb == "join":
             self.crowd.order(task, task, verb, [self.crowd.seen_by(task, int(words["of"])), NAMESPACES[words["kind"]]])
         elif verb == "exit":
@@ -131,6 +144,19 @@ class Executor:
             self.crowd.order(actor, task, verb, [known])
         else:
             raise Refused(task, f"{verb} is no step", "EINVAL")
+
+    def map_ids(self, actor: int, task: int, words: dict[str, str]) -> None:
+        """Have the actor write the id maps of a task's user namespace; without any, those of its own ids, as far as may be."""
+        proc = self.there()
+        for name in ("uid", "gid"):
+            lines = words[name].replace(":", ",").split(",") if name in words else []
+            if lines or "own" in words:
+                numbers = [int(proc.name(task)), int(name == "uid"), *map(int, lines)]
+                try:
+                    self.crowd.order(actor, task, "map", numbers, [proc.top])
+                except Refused:
+                    if "own" not in words:
+                        raise
 
     def enter(self, task: int, namespace: str) -> None:
         """Turn a process to a namespace, named by its init, or back to its own.

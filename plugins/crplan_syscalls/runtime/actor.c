@@ -196,6 +196,8 @@ static long perform(unsigned number, const char **what)
 		return reap(step);
 	case UNSHARE:
 		return make_namespaces(step, what);
+	case MAP:
+		return map_ids(step, what);
 	case JOIN:
 		return join_namespace(step, what);
 	case VERIFY:

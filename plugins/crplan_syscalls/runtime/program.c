@@ -30,6 +30,9 @@ static void live_below_executor(long process)
 		if (CALL5(SYS_ppoll, &executor, 1, &at_once, NULL, 8) != 0)
 			CALL1(SYS_exit_group, 1);
 		proc = mount_nowhere("proc");
+		/* In a user namespace of its own it takes a mount namespace of its own. */
+		if (proc == -EPERM && steps[1].a & CLONE_NEWUSER && CALL1(SYS_unshare, CLONE_NEWNS) >= 0)
+			proc = mount_nowhere("proc");
 		send_descriptor(handing_over[1], proc);
 	} else {
 		proc = board->proc;
@@ -62,7 +65,7 @@ static void add_step(struct text *text, unsigned number)
 {
 	static const char *const words[] = {
 		"create", "create thread", "setsid", "setpgid", "subreaper", "enter", "exit", "kill", "reap",
-		"unshare", "join", "verify"
+		"unshare", "join", "map ids of", "verify"
 	};
 	const struct step *step = &steps[number];
 
@@ -79,6 +82,7 @@ static void add_step(struct text *text, unsigned number)
 	switch (step->op) {
 	case CREATE:
 		add(text, step->a & CLONE_NEWPID ? " in a new namespace" : "");
+		add(text, step->a & CLONE_NEWUSER ? " in a new user namespace" : "");
 		add(text, step->a & CLONE_PARENT ? " as sibling" : "");
 		add(text, " signal ");
 		add_number(text, step->b);
