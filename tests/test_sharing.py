@@ -7,7 +7,7 @@ from planner.concessions import conceded
 from planner.events import FindingRaised
 from planner.kernel_proof import ModelRefusal, ProofFailed, prove, simulate
 from planner.pipeline import resolve
-from planner.plans import AnyStep, Create, Plan
+from planner.plans import AnyStep, Create, MapIds, Plan
 from planner.testing.plans import PLANS, with_init
 from tests.images import Image
 
@@ -147,6 +147,15 @@ def test_a_plan_without_shared_memory_says_so_and_is_the_same_otherwise() -> Non
     simulate(apart)
     assert conceded(plan, {"sharing": "recorded"}) is plan
     assert conceded(plan, {}) is plan
+
+
+def test_a_plan_with_own_maps_says_so_and_is_the_same_otherwise() -> None:
+    plan = PLANS["mapped_user_namespaces"]()
+    own = conceded(plan, {"maps": "own"})
+    assert own.uncovered == (*plan.uncovered, "the id maps of the user namespace of tasks 1, 3, 4")
+    assert all(step.own and not step.uid_map for step in own.steps if isinstance(step, MapIds))
+    simulate(own)
+    assert conceded(PLANS["user_namespaces"](), {"maps": "own"}).uncovered == ()
 
 
 def test_a_plan_that_shares_no_memory_stays_as_it_is() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from planner.concessions import SHARING, conceded
+from planner.concessions import MAPS, SHARING, conceded
 from planner.events import AnyEvent
 from planner.hookspecs import Artefact, BackEnd, Executor, Options, hookimpl
 from planner.plans import Plan
@@ -20,7 +20,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
             name="python",
             help="a standalone Python program that rebuilds the tree (standard library of 3.8 and later only)",
             emit=_emit,
-            options=(SHARING,),
+            options=(SHARING, MAPS),
             executable=True,
         ),
     )
@@ -36,7 +36,7 @@ def crplan_executors() -> tuple[Executor, ...]:
             run=_run,
             refuses=_refuses,
             run_into=_run_into,
-            options=(SHARING,),
+            options=(SHARING, MAPS),
             concedes=conceded,
         ),
     )

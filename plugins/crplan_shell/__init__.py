@@ -1,6 +1,6 @@
 """Back end `shell`: a plan as a shell script that a person can read, step through and run."""
 
-from planner.concessions import SHARING, conceded
+from planner.concessions import MAPS, SHARING, conceded
 from planner.hookspecs import Artefact, BackEnd, Options, hookimpl
 
 
@@ -18,7 +18,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
             name="shell",
             help="a shell script that rebuilds the tree, one line a step",
             emit=_emit,
-            options=(SHARING,),
+            options=(SHARING, MAPS),
             executable=True,
         ),
     )

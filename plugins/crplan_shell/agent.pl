@@ -1,5 +1,5 @@
 # The agent of a crplan script, for machines without a Python: perl-base is enough. It speaks the same lines, knows no plan
-# either, and refuses threads. All calls go to the kernel by number.
+# either, and refuses threads alone. All calls go to the kernel by number.
 #
 # It reads a step a line from descriptor 3 and answers a line on descriptor 4. It is the executor, outside the new pid
 # namespace (task 0). Every process that it creates is a copy of it which obeys orders that come through a socket; only this
@@ -18,11 +18,16 @@ my %NUMBERS = (    # x86_64, aarch64
     prctl => [ 157, 167 ], setns => [ 308, 268 ], setsid => [ 112, 157 ],
     setpgid => [ 109, 154 ], unshare => [ 272, 97 ], prlimit64 => [ 302, 261 ], openat => [ 257, 56 ],
     clone3 => [ 435, 435 ], pidfd_open => [ 434, 434 ], pidfd_send_signal => [ 424, 424 ], close_range => [ 436, 436 ],
+    setresuid => [ 117, 147 ], setresgid => [ 119, 149 ],
     fsopen => [ 430, 430 ], fsconfig => [ 431, 431 ], fsmount => [ 432, 432 ],
 );
-my %FLAGS = ( newpid => 0x20000000, parent => 0x8000, files => 0x400, fs => 0x200, sysv_undo => 0x40000 );
+my %FLAGS = ( newpid => 0x20000000, newuser => 0x10000000, parent => 0x8000, files => 0x400, fs => 0x200, sysv_undo => 0x40000 );
+my %KINDS = (
+    user => 0x10000000, mnt => 0x20000, uts => 0x4000000, ipc => 0x8000000, net => 0x40000000, cgroup => 0x2000000, time => 0x80,
+);
 my ( $CLONE_FILES, $CLONE_PIDFD, $CLONE_NEWPID, $CLONE_NEWUSER, $CLONE_NEWNS ) = ( 0x400, 0x1000, 0x20000000, 0x10000000, 0x20000 );
-my ( $PR_SET_PDEATHSIG, $PR_SET_CHILD_SUBREAPER, $PR_GET_CHILD_SUBREAPER ) = ( 1, 36, 37 );
+my ( $PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_CHILD_SUBREAPER, $PR_GET_CHILD_SUBREAPER ) = ( 1, 4, 36, 37 );
+my ( $READ_ONLY, $READ_WRITE, $EPERM ) = ( 0x80000, 0x80002, 1 );
 my ( $POLLIN, $WALL, $SIGKILL, $SIGCHLD, $SIGSEGV, $OWN, $NOBODY ) = ( 1, 0x40000000, 9, 17, 11, -1, 0x7FFFFFFF );
 
 my ( undef, undef, undef, undef, $machine ) = POSIX::uname();
@@ -64,7 +69,7 @@ sub send_message {
 # Returns what a channel says, the sender's number here, and the descriptors that came along.
 sub receive_message {
     my ($channel) = @_;
-    my ( $text, $control ) = ( "\0" x 4096, "\0" x 128 );
+    my ( $text, $control ) = ( "\0" x 16384, "\0" x 128 );
     my $block   = pack 'QQ', address($text), length $text;
     my $message = pack 'QLx4QQQQlx4', 0, 0, address($block), 1, address($control), length $control, 0;
     my $length  = kernel( 'recvmsg', $channel, $message, 0 );
@@ -82,13 +87,56 @@ sub receive_message {
     return ( substr( $text, 0, $length ), $sender, @rights );
 }
 
-sub enter {
-    my ($pid) = @_;
-    my $pidfd = kernel( 'pidfd_open', $pid, 0 );
-    return -1 if $pidfd < 0;
-    my $result = kernel( 'setns', $pidfd, $CLONE_NEWPID );
-    { local $!; kernel( 'close', $pidfd ) }
+# Enters what a descriptor leads to, and closes it.
+sub set_namespace {
+    my ( $descriptor, $flag ) = @_;
+    return -1 if $descriptor < 0;
+    my $result = kernel( 'setns', $descriptor, $flag );
+    { local $!; kernel( 'close', $descriptor ) }
     return $result;
+}
+
+# Enters the namespace, of the kind that a flag names, of a process.
+sub enter { my ( $pid, $flag ) = @_; return set_namespace( kernel( 'pidfd_open', $pid, 0 ), $flag ) }
+
+# Makes namespaces for this process; /proc is the host's, which shows this process too.
+sub unshare {
+    my ($flags) = @_;
+    if ( kernel( 'unshare', $flags ) < 0 ) {
+        return -1 unless $! == $EPERM && $flags & $CLONE_NEWUSER;
+        return -1 if take_mapped_ids() < 0 || kernel( 'unshare', $flags ) < 0;
+    }
+    return 0 unless $flags & $KINDS{time};
+    # The new one is for the children only; this process enters it itself.
+    return set_namespace( open_path( '/proc/self/ns/time_for_children', $READ_ONLY ), $KINDS{time} );
+}
+
+# Takes the first ids that this process's user namespace maps, without which it can make none below.
+sub take_mapped_ids {
+    for my $kind (qw(gid uid)) {
+        open my $file, '<', "/proc/self/${kind}_map" or return -1;
+        my ($first) = map { /(\d+)/ ? $1 + 0 : () } <$file>;
+        if ( !defined $first ) { $! = $EPERM; return -1 }
+        return -1 if kernel( "setres$kind", $first, $first, $first ) < 0;
+    }
+    # With other ids its files in /proc are root's until it may be looked at again.
+    return kernel( 'prctl', $PR_SET_DUMPABLE, 1, 0, 0, 0 );
+}
+
+# Writes an id map of another process's user namespace, root as its own user where there are no lines, and reads it back.
+sub map_ids {
+    my ( $proc, $number, $users, @lines ) = @_;
+    my $path = sprintf "%d/%s\0", $number, $users ? 'uid_map' : 'gid_map';
+    my $descriptor = kernel( 'openat', $proc, $path, $READ_WRITE, 0 );
+    return -1 if $descriptor < 0;
+    open my $file, '+<&=', $descriptor or return -1;
+    @lines = ( 0, ( stat $file )[ $users ? 4 : 5 ], 1 ) unless @lines;
+    my $text = join '', map { "$lines[ 3 * $_ ] $lines[ 3 * $_ + 1 ] $lines[ 3 * $_ + 2 ]\n" } 0 .. @lines / 3 - 1;
+    return -1 unless defined syswrite $file, $text;
+    return -1 unless sysseek( $file, 0, 0 ) && defined sysread $file, my $found, 65536;
+    return 0 if join( ' ', @lines ) eq join ' ', split ' ', $found;
+    $! = POSIX::ERANGE();
+    return -1;
 }
 
 # Makes a file system that no directory shows, and returns a descriptor of its root.
@@ -108,7 +156,10 @@ sub perform {
     return kernel('setsid') < 0 ? -1 : 0 if $deed eq 'setsid';
     return kernel( 'setpgid', @numbers ) if $deed eq 'setpgid';
     return kernel( 'prctl', $PR_SET_CHILD_SUBREAPER, $numbers[0], 0, 0, 0 ) if $deed eq 'subreaper';
-    return enter( $numbers[0] == $OWN ? $$ : $numbers[0] ) if $deed eq 'enter';
+    return enter( $numbers[0] == $OWN ? $$ : $numbers[0], $CLONE_NEWPID ) if $deed eq 'enter';
+    return enter(@numbers) if $deed eq 'join';
+    return unshare( $numbers[0] ) if $deed eq 'unshare';
+    return map_ids(@numbers) if $deed eq 'map';
     return kill( $numbers[1], $numbers[0] ) ? 0 : -1 if $deed eq 'kill';
     return waitpid( $numbers[0], $WALL ) < 0 ? -1 : 0 if $deed eq 'reap';
     my $flag = pack 'l', 0;
@@ -166,10 +217,11 @@ sub obey {
     my ($channel) = @_;
     eval {
         send_message( $channel, 'born' );
-        while ( my ($order) = receive_message($channel) ) {
+        while ( my ( $order, undef, @given ) = receive_message($channel) ) {
             last if $order eq '';
             my ( $deed, @numbers ) = split / /, $order;
             $_ += 0 for @numbers;
+            unshift @numbers, @given;
             my ( $result, @rights );
             if ( $deed eq 'create' ) {
                 ( $result, @rights ) = spawn(@numbers);
@@ -180,11 +232,14 @@ sub obey {
                 }
             }
             elsif ( $deed eq 'exit' ) { leave( $numbers[0] ) }
-            elsif ( $deed eq 'proc' ) { $result = $rights[0] = mount_nowhere('proc') }
+            elsif ( $deed eq 'proc' ) {
+                kernel( 'unshare', $CLONE_NEWNS ) if $numbers[0];
+                $result = $rights[0] = mount_nowhere('proc');
+            }
             else                      { $result = perform( $deed, @numbers ) }
             @rights = () if $result < 0;
             send_message( $channel, $result < 0 ? 'no ' . error_name() : "ok $result", @rights );
-            kernel( 'close', $_ ) for @rights;
+            kernel( 'close', $_ ) for @rights, @given;
         }
     };
     leave_for_ever(1);
@@ -193,7 +248,7 @@ sub obey {
 
 # The executor's book: processes by level-0 number, and who is behind a descriptor.
 my $timeout = $ENV{CRPLAN_TIMEOUT} || 30;
-my ( %living, %vectors, %hosts, %handles, @verified, %reapers, %turned, %above );
+my ( %living, %vectors, %hosts, %handles, @verified, %reapers, %turned, %above, %places );
 my %namespace = ( 0 => 0 );
 my ( $done, $root, $init, $top, $host_proc, $levels_above ) = ( 0, 0, -1, -1, 0, 0 );
 my $home = -1;
@@ -244,22 +299,24 @@ sub hear {
 }
 
 sub send_order {
-    my ( $actor, $task, $deed, @numbers ) = @_;
+    my ( $given, $actor, $task, $deed, @numbers ) = @_;
     refuse( $task, "$deed by task $actor, which is not there", 'ESRCH' ) unless $living{$actor};
-    return if send_message( $living{$actor}{channel}, join ' ', $deed, @numbers ) >= 0;
+    return if send_message( $living{$actor}{channel}, join( ' ', $deed, @numbers ), @$given ) >= 0;
     refuse( $actor, "$deed: died before its time", error_name() );
     return;
 }
 
-# Lets the actor do something; returns the number and the descriptors that it answers with.
-sub order {
-    my ( $actor, $task, $deed, @numbers ) = @_;
+sub order { return order_with( [], @_ ) }
+
+# Lets the actor do something, with descriptors of ours; returns the number and the descriptors that it answers with.
+sub order_with {
+    my ( $given, $actor, $task, $deed, @numbers ) = @_;
     if ( !$actor ) {
-        my $result = perform( $deed, @numbers );
+        my $result = perform( $deed, @$given, @numbers );
         refuse( $task, $deed, error_name() ) if $result < 0;
         return ($result);
     }
-    send_order( $actor, $task, $deed, @numbers );
+    send_order( $given, $actor, $task, $deed, @numbers );
     my ( $answer, undef, @rights ) = hear( $living{$actor}{channel}, $actor, $deed );
     my ( $good, $value ) = split / /, $answer;
     refuse( $task, $deed, $value ) if $good ne 'ok';
@@ -341,17 +398,18 @@ sub create {
     $hosts{$task}   = $host;
     my $expected = seen_by( $actor, $task );
     refuse( $task, "create: it got number $number and not $expected", 'EINVAL' ) if $number != $expected;
-    open_proc($task) if $top < 0;
+    open_proc( $task, $flags & $CLONE_NEWUSER ? 1 : 0 ) if $top < 0;
     my $got = join '/', inside( status( name($task), $task )->{NSpid} );
     refuse( $task, "create: it got numbers $got and not $word{as}", 'EINVAL' ) if $got ne $word{as};
     return;
 }
 
 # Lets the init open a proc of its namespace, which shows level-0 numbers; where that is forbidden, takes the host's.
+# In a user namespace of its own the init takes a mount namespace of its own for that.
 sub open_proc {
-    my ($task) = @_;
+    my ( $task, $new_user ) = @_;
     $home = open_path( '.', 0x280000 );
-    if ( eval { ( undef, $top ) = order( $task, $task, 'proc' ); 1 } ) { return }
+    if ( eval { ( undef, $top ) = order( $task, $task, 'proc', $new_user ); 1 } ) { return }
     $top          = open_path( '/proc', 0x80000 );
     $host_proc    = 1;
     my @levels = split ' ', status( $hosts{$task}, $task )->{NSpid};
@@ -430,7 +488,40 @@ sub verify {
         next if $wanted{$key} eq $found{$key};
         refuse( $task, "verify: $key is $found{$key} and not $wanted{$key}", 'differs' );
     }
+    verify_place( $task, split /:/ ) for split /,/, defined $word{namespaces} ? $word{namespaces} : '';
     push @verified, $task;
+    return;
+}
+
+# Returns what tells a process's namespace of a kind from all others.
+sub place {
+    my ( $path, $kind, $task ) = @_;
+    my ( $device, $number ) = in_proc( sub { return stat "$path/ns/$kind" } );
+    refuse( $task, "its $kind namespace is not in /proc", error_name() ) unless defined $number;
+    return "$device:$number";
+}
+
+# Checks that a task is in the namespace that a holder made, which differs from the executor's own.
+sub verify_place {
+    my ( $task, $kind, $holder ) = @_;
+    my $space = place( name($task), $kind, $task );
+    $places{"$kind 0"} = place( '/proc/self', $kind, $task ) unless defined $places{"$kind 0"};
+    $places{"$kind $holder"} = $space unless defined $places{"$kind $holder"};
+    return if $space eq $places{"$kind $holder"} && ( !$holder || $space ne $places{"$kind 0"} );
+    refuse( $task, "verify: the $kind namespace is not that of $holder", 'differs' );
+    return;
+}
+
+# Has the actor write the id maps of a task's user namespace; without any, those of its own ids, as far as may be.
+sub map_task {
+    my ( $actor, $task, %word ) = @_;
+    for my $kind (qw(uid gid)) {
+        my @lines = defined $word{$kind} ? split /[:,]/, $word{$kind} : ();
+        next unless @lines || $word{own};
+        eval { order_with( [$top], $actor, $task, 'map', name($task), $kind eq 'uid' ? 1 : 0, @lines ); 1 }
+          or $word{own}
+          or die $@;
+    }
     return;
 }
 
@@ -481,8 +572,15 @@ sub step {
         # Without root the executor is not allowed back to its own namespace, and it creates nothing more there.
         die $@ if $task || !$own || !ref $@ || ( $@->{error} || '' ) ne 'EPERM';
     }
+    elsif ( $deed eq 'unshare' ) {
+        my $flags = 0;
+        $flags |= $KINDS{$_} for split /,/, $word{kinds};
+        order( $task, $task, $deed, $flags );
+    }
+    elsif ( $deed eq 'join' ) { order( $task, $task, $deed, seen_by( $task, $word{of} + 0 ), $KINDS{ $word{kind} } ) }
+    elsif ( $deed eq 'map' ) { map_task( $actor, $task, %word ) }
     elsif ( $deed eq 'exit' ) {
-        send_order( $task, $task, $deed, $word{status} + 0 );
+        send_order( [], $task, $task, $deed, $word{status} + 0 );
         gone( $task, $deed, map { release($_) } dying($task) );
     }
     elsif ( $deed eq 'kill' ) {
@@ -505,8 +603,7 @@ sub need {
         open my $file, '<', '/proc/sys/kernel/core_pattern' or return "no task $task left a core file: " . error_name();
         return <$file> =~ m{^[|@/]} ? "no task $task left a core file, and this machine hands those on" : 'ok';
     }
-    return "no task $task has namespaces other than pid, and those need python3 (3.8 or later, with ctypes), which this machine lacks"
-        if $what eq 'namespaces';
+    return 'ok' if $what eq 'namespaces';
     return "no task $task has threads, and those need python3 (3.8 or later, with ctypes), which this machine lacks";
 }
 

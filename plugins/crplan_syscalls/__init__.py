@@ -1,5 +1,6 @@
 """Writes a plan as raw system calls: the back ends `c`, a standalone program, and `syscalls`, a listing as strace writes it."""
 
+from planner.concessions import MAPS, conceded
 from planner.hookspecs import Artefact, BackEnd, Option, Options, hookimpl
 
 
@@ -17,6 +18,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
             name="c",
             help="a standalone C program of raw system calls that rebuilds the tree (cc -O2 -o r r.c)",
             emit=_emit_program,
+            options=(MAPS,),
         ),
         BackEnd(name="syscalls", help="the calls by actor, in strace's notation", emit=_emit_listing, options=(abi,)),
     )
@@ -25,7 +27,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
 def _emit_program(artefact: Artefact, options: Options) -> str:
     from crplan_syscalls.program import emit_program
 
-    return emit_program(artefact.plan)
+    return emit_program(conceded(artefact.plan, options))
 
 
 def _emit_listing(artefact: Artefact, options: Options) -> str:

@@ -25,6 +25,7 @@ from typing import ClassVar
 
 import pytest
 
+from planner.concessions import conceded
 from planner.hookspecs import CannotEmit
 from planner.plans import Create, Plan, Verify
 from planner.testing.executors import Sandbox, expected, expected_exit_signals, shares
@@ -188,6 +189,10 @@ class ExecutorSuite:
                 assert line, ended.stderr
                 assert (int(line[1]), line[2], line[3], line[5]) == (2, "mapped", "1", "EPERM")
                 assert sandbox.left() == []
+            with self.start(conceded(plan, {"maps": "own"}), Path(directory), options=("proc", "uid=65534")) as sandbox:
+                sandbox.ready(self.timeout)
+                assert sandbox.standing() == expected(plan)
+                self.stop(sandbox)
 
     def test_many_and_deep(self, tmp_path: Path) -> None:
         for name, plan in (("wide", wide(300)), ("deep", chain(120))):

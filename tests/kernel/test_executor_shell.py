@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 import pytest
 from crplan_shell.emit import emit
 from crplan_shell.text import prelude
@@ -22,7 +23,8 @@ from crplan_shell.text import prelude
 import planner
 from planner.forest import Contradiction
 from planner.hookspecs import BadImage
-from planner.plans import Plan
+from planner.identity import StepNumber
+from planner.plans import AnyStep, CreateThread, Plan, Verify, Wait
 from planner.problems import NotProved
 from planner.testing.executors import Ended, Sandbox, expected
 from planner.testing.plans import PLANS, nested_namespaces, wide, with_init
@@ -242,8 +244,21 @@ class TestBash(ShellSuite):
     shell = "bash"
 
 
+def without_threads(plan: Plan) -> Plan:
+    """Return a plan that creates no threads: nothing waits for one."""
+    kept = [step for step in plan.steps if not isinstance(step, CreateThread)]
+    numbers = {step.number: StepNumber(place) for place, step in enumerate(kept, 1)}
+    steps: list[AnyStep] = []
+    for step in kept:
+        waits = tuple(Wait(step=numbers[wait.step], rule=wait.rule) for wait in step.waits)
+        changed = msgspec.structs.replace(step, number=numbers[step.number], waits=waits)
+        steps.append(msgspec.structs.replace(changed, threads=()) if isinstance(changed, Verify) else changed)
+    processes = tuple(process for process in plan.processes if process.role != "thread")
+    return msgspec.structs.replace(plan, steps=tuple(steps), processes=processes)
+
+
 class TestPerl(ShellSuite):
-    """A machine without Python: perl-base speaks the same lines, and refuses threads and namespaces other than pid."""
+    """A machine without Python: perl-base speaks the same lines, and refuses threads alone."""
 
     shell = "dash"
     refuses = frozenset(
@@ -253,13 +268,31 @@ class TestPerl(ShellSuite):
             "zombie_leader",
             "zombie_with_threads",
             "other_namespaces",
-            "user_namespaces",
-            "wrong_namespace",
-            "join_from_below",
+            "mapped_user_namespaces",
         }
     )
     speaks = b"perl\0-\0"
     interpreter = "perl"
+
+    @pytest.mark.parametrize("name", ["other_namespaces", "mapped_user_namespaces"])
+    def test_namespaces_are_made_and_joined(self, name: str, tmp_path: Path) -> None:
+        """The script compares the namespaces itself; who reads along sees the id maps."""
+        plan = without_threads(PLANS[name]())
+        with self.start(plan, tmp_path) as sandbox:
+            sandbox.ready(self.timeout)
+            assert sandbox.standing() == expected(plan)
+            hosts = {seen.pids[0]: seen.host for seen in sandbox.processes()}
+            hosts[0] = sandbox.executor()
+            for step in plan.steps:
+                for kind, holder in step.namespaces.items() if isinstance(step, Verify) else ():
+                    spaces = {who: os.stat(f"/proc/{hosts[who]}/ns/{kind}").st_ino for who in (step.target, holder, 0)}
+                    assert spaces[step.target] == spaces[holder], (step.target, kind)
+                    assert (spaces[holder] == spaces[0]) == (holder == 0), (step.target, kind)
+            if name == "mapped_user_namespaces":
+                assert Path(f"/proc/{hosts[1]}/uid_map").read_text().split() == ["0", "100000", "65536", "70000", "5000", "10"]
+                assert Path(f"/proc/{hosts[3]}/uid_map").read_text().split() == ["0", "101000", "10", "20", "5000", "5"]
+                assert Path(f"/proc/{hosts[4]}/uid_map").read_text().split() == ["5", "101007", "3"]
+            self.stop(sandbox)
 
     def test_every_kind_of_step_in_one_plan(self, tmp_path: Path) -> None:
         with self.start(everything(), tmp_path) as sandbox:
