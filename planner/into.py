@@ -66,6 +66,10 @@ def into(plan: Plan, *, pid: int, taken: Numbers, limit: int, session: ProcessId
 
 def refuses(plan: Plan) -> tuple[str, Create | None]:
     """Say why a plan cannot go into an existing namespace, with the step that stands against it; "" where it can."""
+    for step in plan.steps:
+        if isinstance(step, Create) and step.new_user:
+            words = f"task {step.child} has a user namespace that owns its pid namespace, and this one has its owner"
+            return words, step
     for step in plan.steps[1:]:
         if isinstance(step, Create) and step.actor == OUTSIDE:
             words = f"task {step.child} entered from outside of the pid namespace, and a rebuild into one comes from inside"
