@@ -8,8 +8,8 @@ from crplan_syscalls.calls import Call, calls, namespace_flag
 from crplan_syscalls.names import NAMESPACES, flags_text, plain_text, signal_text
 from planner.hookspecs import CannotEmit
 from planner.id_maps import text_of
-from planner.identity import ProcessId
-from planner.plans import AnyStep, Enter, Extent, MapIds, Plan, Process, SetGroup, Verify, set_tid
+from planner.identity import OUTSIDE, ProcessId
+from planner.plans import AnyStep, Create, Enter, Extent, MapIds, Plan, Process, SetGroup, Verify, set_tid
 
 BEFORE: Final = ("plan.h",)
 AFTER: Final = ("kernel.c", "board.c", "namespaces.c", "actor.c", "proc.c", "verify.c", "memory.c", "watch.c", "program.c")
@@ -123,13 +123,30 @@ def _first(plan: Plan, pid: ProcessId) -> int:
 
 def _process_lines(plan: Plan, rows: dict[ProcessId, int]) -> list[str]:
     first: dict[ProcessId, int] = {}
-    ends: dict[ProcessId, int] = {}
     for step in plan.steps:
         first.setdefault(step.actor, step.number)
-    for number, what in enumerate(calls(plan), 1):
-        if what.op in ("EXIT", "KILL"):
-            ends[what.subject] = number
+    ends = _ends(plan)
     return [_process_line(process, first.get(process.pid, 0), ends.get(process.pid, 0)) for process in plan.processes]
+
+
+def _ends(plan: Plan) -> dict[ProcessId, int]:
+    """Return for every process that does not stay the step that ends it, which may be the end of its namespace's init."""
+    within: dict[ProcessId, list[ProcessId]] = {}
+    own = {process.pid: process.namespace for process in plan.processes}
+    ends: dict[ProcessId, int] = {}
+    for step, what in zip(plan.steps, calls(plan), strict=True):
+        if isinstance(step, Create):
+            # A nested init belongs to its own namespace, and ends with the one that its creator lives in, too.
+            outer = own.get(step.actor, OUTSIDE) if step.new_namespace else own[step.child]
+            within.setdefault(outer, []).append(step.child)
+        elif what.op in ("EXIT", "KILL"):
+            ends[what.subject] = step.number
+            dying = [what.subject] if not (what.op == "EXIT" and what.b) else []
+            for init in dying:
+                for pid in within.pop(init, ()):
+                    if ends.setdefault(pid, step.number) == step.number:
+                        dying.append(pid)
+    return ends
 
 
 def _process_line(process: Process, first: int, ends: int) -> str:
