@@ -42,7 +42,7 @@ def decide(forest: Forest, first: Sequence) -> list[DecisionEvent]:
     `first` is the sequence number that the first decision will have. Raises Contradiction for a forest that no history of
     processes leads to, as far as the planner can tell, with the facts that exclude each other.
     """
-    from planner.steps import Steps
+    from planner.steps import write_steps
 
     cast, order = _births_in_order(forest)
     decisions: list[DecisionEvent] = [
@@ -80,9 +80,8 @@ def decide(forest: Forest, first: Sequence) -> list[DecisionEvent]:
             )
             for thread in threads
         )
-    steps = Steps(cast)
-    decisions += steps.write(order)
-    return decisions + steps.findings
+    steps, findings = write_steps(cast, order)
+    return [*decisions, *steps, *findings]
 
 
 MOST_PLACES = 32

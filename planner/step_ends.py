@@ -1,0 +1,92 @@
+"""Steps that end processes: helpers whose children are adopted, and zombies, which come last."""
+
+from planner.cast import ANY, Actor
+from planner.plans import Exit, Kill, Reap, SetSubreaper
+from planner.step_book import Book, Needs
+
+
+def end_helpers(book: Book) -> None:
+    """End every helper, the last created first, and have its children adopted."""
+    cast = book.cast
+    mortals = [actor for actor in cast.actors.values() if actor.mortal]
+    mortals.sort(key=lambda actor: -book.created[actor.pid])
+    for actor in mortals:
+        _end_helper(book, actor)
+
+
+def _end_helper(book: Book, actor: Actor) -> None:
+    cast = book.cast
+    parent = book.parents[actor.pid]
+    needs: Needs = [(number, "served-before-ending") for number in book.siblings.get(actor.pid, ())]
+    needs += [(number, "member-before-leaving") for number in book.joins.get(actor.pid, ())]
+    if actor.rule == "group-anchor":
+        needs += [(number, "member-before-leaving") for number in book.joins.get(actor.creator, ())]
+    if cast.spaces[actor.space].init == actor.pid:
+        needs += [(number, "served-before-ending") for number in book.reaps.get(actor.pid, ())]
+    init = cast.spaces[actor.space].init
+    flagged = actor.adopter not in (ANY, init)
+    if actor.adopter != ANY:
+        needs.append((book.adoption, "adoptions-in-order"))
+    if flagged:
+        waits = book.waits(actor.adopter, [(book.adoption, "adoptions-in-order")])
+        flag = SetSubreaper(number=book.next(), actor=actor.adopter, rule="adopter", waits=waits, on=True)
+        needs.append((book.add(flag, actor.because), "flag-before-adoption"))
+    end = Exit(number=book.next(), actor=actor.pid, rule="helper-ends", waits=book.waits(actor.pid, needs))
+    ended = book.add(end, actor.because)
+    waits = book.waits(parent, [(ended, "ended-before-reaped")])
+    last = book.add(Reap(number=book.next(), actor=parent, rule="helper-reaped", waits=waits, child=actor.pid), actor.because)
+    book.reaps.setdefault(init, []).append(last)
+    if flagged:
+        waits = book.waits(actor.adopter, [(last, "reaped-before-flag-off")])
+        step = SetSubreaper(number=book.next(), actor=actor.adopter, rule="adopter-done", waits=waits, on=False)
+        last = book.add(step, actor.because)
+    if actor.adopter != ANY:
+        book.adoption = last
+
+
+def end_zombies(book: Book) -> None:
+    """End the zombies: first the inits that their parents must kill, as a parent may be a zombie too."""
+    cast = book.cast
+    tasks = cast.forest.tasks
+    zombies = [actor for actor in cast.actors.values() if actor.zombie]
+    killed = [actor for actor in zombies if _is_killed(book, actor)]
+    for actor in (*killed, *(actor for actor in zombies if not _is_killed(book, actor))):
+        task = tasks[actor.pid]
+        init = cast.spaces[actor.space].init == actor.pid
+        needs: Needs = [(number, "served-before-ending") for number in book.siblings.get(actor.pid, ())]
+        needs.append((book.adoption, "adoptions-in-order"))
+        if init:
+            needs += [(number, "served-before-ending") for number in book.reaps.get(actor.pid, ())]
+            needs += [(number, "entry-before-ending") for number in book.entries.get(actor.pid, ())]
+        if _is_killed(book, actor):
+            parent = book.parents[actor.pid] if actor.parent == ANY else actor.parent
+            needs.append((book.created[actor.pid], "served-before-ending"))
+            needs.append((book.last.get(actor.pid, 0), "served-before-ending"))
+            waits = book.waits(parent, needs)
+            book.add(
+                Kill(
+                    number=book.next(),
+                    actor=parent,
+                    rule="init-killed",
+                    waits=waits,
+                    target=actor.pid,
+                    signal=task.exit_status & 0x7F,
+                ),
+                actor.because,
+            )
+            continue
+        step = Exit(
+            number=book.next(),
+            actor=actor.pid,
+            rule="zombie-last",
+            waits=book.waits(actor.pid, needs),
+            status=task.exit_status,
+            thread_only=bool(cast.forest.threads.get(actor.pid)),
+        )
+        book.add(step, (*actor.because, task.state_recorded) if task.state_recorded >= 0 else actor.because)
+
+
+def _is_killed(book: Book, actor: Actor) -> bool:
+    """Tell whether a zombie is an init that was ended by a signal, which only its parent can send."""
+    init = book.cast.spaces[actor.space].init == actor.pid
+    return init and bool(book.cast.forest.tasks[actor.pid].exit_status & 0x7F)
