@@ -245,6 +245,7 @@ class _Settling:
     def _move(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
         """Serve a second group, which `actor` was not born in: its outer parent moves it."""
         cast = self.cast
+        give_outer_parent(cast, actor, group)
         if child is not None:
             child.early = False
             moves = cast.moves.setdefault(actor.pid, [])
@@ -253,7 +254,6 @@ class _Settling:
             child.stage = moves.index(group) + 1
             if actor.group not in (ANY, group, actor.pid) and not _sees(cast, actor, actor.group):
                 give_outer_parent(cast, actor, actor.group)
-        give_outer_parent(cast, actor, group)
 
     def _leave_to_another(self, init: Actor, group: ProcessId, child: Actor) -> None:
         """Have a helper in `group` enter the namespace of `init` and create `child`, which the init adopts."""

@@ -71,6 +71,15 @@ def test_a_place_from_which_a_member_cannot_get_into_the_group_is_given_up() -> 
     assert happens(made, "60 creates 109", "60 joins 5")
 
 
+def test_a_place_is_given_up_for_a_group_that_a_child_would_have_to_inherit() -> None:
+    """Led in the second namespace, group 8 would be out of sight for 16, whose parent has never been in it."""
+    made = plan(
+        "@1:0 @2:0 @3:2 !8.91.. 1:0/0 44:1 86:1 142:1 128:86 72:142//8 36.1:128@1 112.1:72//112@2 28.151:36@1 5.85:36@1 "
+        "51.75:112//99@2 26.135.1:112@3 85.116:5@1 154.40:51//8@2 99.60.123:26//99@3 16.2:85//8@1"
+    )
+    assert happens(made, "85 creates 16", "16 joins 8")
+
+
 def test_a_place_that_ends_in_a_circle_is_given_up() -> None:
     """Led beside 34, whose namespace needs group 62, group 20 would have to wait for 59, which must be born in it."""
     made = plan(
