@@ -15,6 +15,7 @@ from planner.identity import OUTSIDE, Number, Pids
 from planner.kernel_namespaces import USER, outermost
 from planner.kernel_objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
 from planner.kernel_rules import KernelError
+from planner.kernel_sharing import LEFT_BY_EXEC, check_share, ignore_children, ignores_children, leave, share
 
 LEVELS = 32
 """Levels that a container can have on a machine whose outermost namespace is its parent (MAX_PID_NS_LEVEL)."""
@@ -62,10 +63,21 @@ class Kernel:
     # Births.
 
     def clone(
-        self, caller: Process, pids: Pids, new_namespace: bool = False, sibling: bool = False, exit_signal: int = SIGCHLD
+        self,
+        caller: Process,
+        pids: Pids,
+        new_namespace: bool = False,
+        sibling: bool = False,
+        exit_signal: int = SIGCHLD,
+        shared: tuple[str, ...] = (),
     ) -> Process:
-        """Create a process with the vector `pids` (outermost first); `new_namespace` is CLONE_NEWPID, `sibling` CLONE_PARENT."""
+        """Create a process with the vector `pids` (outermost first); `new_namespace` is CLONE_NEWPID, `sibling` CLONE_PARENT.
+
+        `shared` names the tables that it has in common with the caller.
+        """
         parent = caller
+        if shared:
+            check_share(shared)
         if sibling:
             if exit_signal:
                 raise KernelError("sibling-signal")
@@ -86,6 +98,8 @@ class Kernel:
         child.parent = parent
         child.others = caller.others
         child.pid = self._allocate(space, pids, child, False)
+        if shared or caller.objects:
+            share(caller, child, shared)
         if space.init is None:
             space.init = child
             if self.container is None:
@@ -157,11 +171,13 @@ class Kernel:
     def setpgid(self, caller: Process, number: int, group: int) -> None:
         """Put the caller or its child `number` into a group; 0 stands for the caller, and for the target's own number."""
         numbers = caller.namespace.numbers
-        number = number or caller.pid.number_in(caller.namespace)
+        own = caller.pid.number_in(caller.namespace)
+        number = number or own
         group = group or number
         if group < 0:
             raise KernelError("setpgid-negative")
-        pid = numbers.get(number)
+        # Whoever stands outside has no number here, but knows itself.
+        pid = caller.pid if number == own else numbers.get(number)
         if pid is None or pid.owner is None:
             raise KernelError("setpgid-gone")
         if pid.thread:
@@ -201,27 +217,32 @@ class Kernel:
     def enter(self, caller: Process, number: int) -> None:
         """Let the caller's children be born in the namespace of the task `number`; 0 is the caller's own namespace."""
         if not number:
-            caller.births = caller.namespace
+            self.enter_namespace(caller, caller.namespace)
             return
         pid = caller.namespace.numbers.get(number)
         if pid is None or pid.owner is None:
             raise KernelError("enter-gone")
         if pid.thread:
             raise KernelError("enter-thread")
+        if not pid.owner.others[USER].within(caller.others[USER]):
+            raise KernelError("enter-rights")
         if pid.owner.state != LIVING or pid.owner.main_ended:
             raise KernelError("enter-gone")
         self.enter_namespace(caller, pid.namespace)
 
     def enter_namespace(self, caller: Process, namespace: Namespace) -> None:
         """Let the caller's children be born in `namespace`, held by a descriptor; it may be closed by now."""
+        if not namespace.user.within(caller.others[USER]):
+            raise KernelError("enter-rights")
         if not namespace.within(caller.namespace):
             raise KernelError("enter-upwards")
         caller.births = namespace
 
     def run(self, caller: Process) -> None:
-        """Note that the caller has called execve, which makes its exit signal SIGCHLD."""
+        """Note that the caller has called execve: its exit signal is SIGCHLD, and its memory, files and handlers are its own."""
         caller.ran = True
         caller.exit_signal = SIGCHLD
+        leave(caller, LEFT_BY_EXEC)
 
     # Deaths.
 
@@ -286,10 +307,14 @@ class Kernel:
             process.namespace.subreapers -= 1
         namespace = process.namespace
         if namespace.init is process:
+            ignore_children(process)
+            leave(process)
             self._close(namespace, process)
         else:
+            leave(process)
             process.state = ZOMBIE
             self._orphan(process)
+            self._notify(process)
 
     def _close(self, namespace: Namespace, init: Process) -> None:
         # The recursion of namespaces within namespaces is bounded by the number of levels.
@@ -316,6 +341,13 @@ class Kernel:
             child.parent = reaper
             child.exit_signal = SIGCHLD
             reaper.children[child] = None
+            if child.state == ZOMBIE:
+                self._notify(child)
+
+    def _notify(self, zombie: Process) -> None:
+        """Release a zombie whose parent ignores SIGCHLD."""
+        if zombie.exit_signal == SIGCHLD and ignores_children(zombie.parent):
+            self._release(zombie)
 
     def _reaper_for(self, process: Process) -> Process:
         # Linux goes up only where has_child_subreaper is set. Whoever lacks it has no subreaper above at its own level, so the
@@ -340,6 +372,8 @@ class Kernel:
                 # A dying init keeps no zombie among its children.
                 if init.parent.state == DYING:
                     self._release(init)
+                else:
+                    self._notify(init)
 
     def _release(self, process: Process) -> None:
         assert process.parent.children is not None

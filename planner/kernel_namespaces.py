@@ -7,6 +7,7 @@ from typing import Final
 
 from planner.kernel_objects import LIVING, OtherNamespace, Pid, Process
 from planner.kernel_rules import KernelError
+from planner.kernel_sharing import leave, leave_by_namespaces, shares
 
 USER: Final = "user"
 OWNED: Final = ("mnt", "uts", "ipc", "net", "cgroup", "time")
@@ -35,6 +36,7 @@ def unshare(caller: Process, kinds: tuple[str, ...]) -> None:
         if kind != USER:
             others[kind] = OtherNamespace(kind, others[USER])
     caller.others = others
+    leave_by_namespaces(caller, kinds)
 
 
 def be_born_in_new_user(child: Process) -> None:
@@ -62,15 +64,30 @@ def join(caller: Process, target: Pid | None, kind: str) -> None:
     """Put the caller into the namespace of `kind` of the process `target`; None is one that it cannot see."""
     if kind not in caller.others:
         raise KernelError("namespace-kind")
-    process = None if target is None or target.thread else target.owner
-    if process is None or process.state != LIVING or process.main_ended:
+    if target is None or target.owner is None:
         raise KernelError("join-gone")
+    if target.thread:
+        raise KernelError("enter-thread")
+    process, user = target.owner, caller.others[USER]
+    if not process.others[USER].within(user):
+        raise KernelError("join-rights")
+    if process.state != LIVING or process.main_ended:
+        raise KernelError("join-gone")
+    if kind == "time" and shares(caller, "memory"):
+        raise KernelError("time-alone")
+    wanted = process.others[kind]
+    if wanted is user:
+        raise KernelError("join-own-user")
+    if not _has_rights(user, wanted):
+        raise KernelError("join-rights")
     if caller.threads:
         raise KernelError("namespace-threads")
-    wanted, user = process.others[kind], caller.others[USER]
-    if kind == USER and wanted is user:
-        raise KernelError("join-own-user")
-    owner = wanted if kind == USER else wanted.owner
-    if owner is None or not owner.within(user) or not process.others[USER].within(user):
-        raise KernelError("join-rights")
+    if kind in (USER, "mnt") and shares(caller, "fs"):
+        raise KernelError("join-fs")
+    if kind == "ipc":
+        leave(caller, ("sysv_undo",))
     caller.others = {**caller.others, kind: wanted}
+
+
+def _has_rights(user: OtherNamespace, namespace: OtherNamespace) -> bool:
+    return namespace.owner is not None and namespace.owner.within(user)

@@ -64,9 +64,16 @@ class OtherNamespace:
 
 
 class SharedObject:
-    """Memory, a table of files or the like that processes share."""
+    """Memory, a table of files or the like that processes share since a clone; `users` counts those that live.
 
-    __slots__ = ()
+    `ignoring` says of signal handlers that SIGCHLD is ignored: who has them keeps no zombie.
+    """
+
+    __slots__ = ("ignoring", "users")
+
+    def __init__(self, ignoring: bool = False) -> None:
+        self.users = 1
+        self.ignoring = ignoring
 
 
 class Pid:

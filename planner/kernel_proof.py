@@ -8,7 +8,7 @@ from planner.kernel import LEVELS, PID_LIMIT, Kernel
 from planner.kernel_namespaces import be_born_in_new_user, join, map_ids, unshare
 from planner.kernel_objects import LIVING, ZOMBIE, Namespace, OtherNamespace, Pid, Process
 from planner.kernel_rules import KERNEL_RULES, KernelError
-from planner.kernel_sharing import keeps_sharing, object_of, share
+from planner.kernel_sharing import keeps_sharing, object_of
 from planner.plans import (
     AnyStep,
     Create,
@@ -136,13 +136,11 @@ class _Run:
         planned = self._planned(step)
         actor = self._actor(step)
         if step.sibling:
-            child = self.kernel.clone(actor, planned.pids, step.new_namespace, True, 0)
+            child = self.kernel.clone(actor, planned.pids, step.new_namespace, True, 0, step.share)
         else:
-            child = self.kernel.clone(actor, planned.pids, step.new_namespace, False, step.exit_signal)
+            child = self.kernel.clone(actor, planned.pids, step.new_namespace, False, step.exit_signal, step.share)
         if step.new_user:
             be_born_in_new_user(child)
-        if step.share:
-            share(actor, child, step.share)
         init = child.namespace.init
         if init is None or init.pid.first != planned.namespace:
             raise ModelRefusal(step.number, "plan-process", f"{step.child} is born in another pid namespace than planned")

@@ -36,7 +36,7 @@ _RULES = (
         "handlers-with-memory",
         "Signal handlers are shared only together with memory: CLONE_SIGHAND takes CLONE_VM.",
         "EINVAL",
-        "clone(2); copy_process",
+        "clone(2); copy_process; compared",
     ),
     KernelRule(
         "sibling-of-init", "The init of a pid namespace creates no sibling.", "EINVAL", "clone(2); copy_process; compared"
@@ -109,7 +109,7 @@ _RULES = (
     # setns.
     KernelRule(
         "enter-thread",
-        "A pid namespace is entered through a process, not through another thread of one.",
+        "A namespace is entered through a process, not through another thread of one.",
         "ENOENT",
         "pidfd_open(2); compared",
     ),
@@ -125,34 +125,52 @@ _RULES = (
         "EINVAL",
         "setns(2); pidns_install; compared",
     ),
+    KernelRule(
+        "enter-rights",
+        "A pid namespace is entered from the user namespace that owns it or one above, through a task of one's own or below.",
+        "EPERM",
+        "setns(2); pidns_install, validate_nsset; compared",
+    ),
     # unshare, and setns for other kinds than pid.
     KernelRule(
         "namespace-threads",
         "A process with several threads enters no user, mnt or time namespace, and the others only with one thread.",
         "EINVAL",
-        "unshare(2), setns(2); check_unshare_flags, userns_install",
+        "unshare(2), setns(2); check_unshare_flags, userns_install; compared for user namespaces",
+    ),
+    KernelRule(
+        "join-fs",
+        "Who shares filesystem information joins no user or mnt namespace.",
+        "EINVAL",
+        "setns(2); userns_install, mntns_install; compared",
     ),
     KernelRule(
         "namespace-sharing",
         "Who makes a user, mnt or ipc namespace stops sharing what clone let it share: fs, or semaphore undo lists.",
         "",
-        "unshare(2); ksys_unshare",
+        "unshare(2); ksys_unshare; compared",
     ),
     KernelRule(
         "time-alone",
         "A time namespace is entered only by a task that shares its memory with nobody.",
         "EUSERS",
-        "setns(2); timens_install, current_is_single_threaded",
+        "setns(2); timens_install, current_is_single_threaded; compared",
     ),
     KernelRule("namespace-kind", "A namespace is of one of the kinds that the kernel has.", "EINVAL", "namespaces(7)"),
     KernelRule(
-        "join-gone", "A namespace is joined through a living process that the caller's pid namespace sees.", "ESRCH", "setns(2)"
+        "join-gone",
+        "A namespace is joined through a living process that the caller's pid namespace sees.",
+        "ESRCH",
+        "setns(2); compared",
     ),
     KernelRule(
         "join-rights",
         "A namespace is joined from the user namespace that owns it or one above, through a task of that one or below.",
         "EPERM",
-        "setns(2), user_namespaces(7); validate_nsset",
+        "setns(2), user_namespaces(7); validate_nsset; compared",
+    ),
+    KernelRule(
+        "join-own-user", "The user namespace that one is in is not joined again.", "EINVAL", "setns(2); userns_install; compared"
     ),
     KernelRule(
         "user-unmapped",
@@ -168,12 +186,11 @@ _RULES = (
         "user_namespaces(7); proc_uid_map_write, new_idmap_permitted",
     ),
     KernelRule("map-once", "An id map is written once.", "EPERM", "user_namespaces(7); map_write"),
-    KernelRule("join-own-user", "The user namespace that one is in is not joined again.", "EINVAL", "setns(2); userns_install"),
     KernelRule(
         "numbers-need-rights",
         "Numbers are chosen by a task whose user namespace owns the pid namespace at every level, or lies above.",
         "EPERM",
-        "clone(2), user_namespaces(7); alloc_pid",
+        "clone(2), user_namespaces(7); alloc_pid; compared",
     ),
     # wait, kill.
     KernelRule("reap-stranger", "Only one's own child can be waited for.", "ECHILD", "wait(2); compared"),
@@ -228,6 +245,13 @@ _RULES = (
         "An init has not ended before every number in its namespace but its own is free.",
         "",
         "zap_pid_ns_processes; compared",
+    ),
+    KernelRule(
+        "init-ignores",
+        "An init that begins to die ignores SIGCHLD, and so do those who share its signal handlers and their copies: they keep no"
+        " zombie.",
+        "",
+        "zap_pid_ns_processes, do_notify_parent; compared",
     ),
     KernelRule(
         "init-trap",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from planner.kernel_rules import KERNEL_RULES
-from tests.kernel.histories import Answer, Operation, Player, Standing
+from tests.kernel.histories import SPACES, TABLES, Answer, Operation, Player, Standing, bits
 from tests.kernel.histories_model import ModelPlayer
 from tests.kernel.puppets import Arena, available
 
@@ -595,6 +595,180 @@ def test_an_init_waits_for_a_group_that_is_led_from_its_namespace(story: Story) 
     assert (story[2].state, 3 in story, story[4].group) == ("dying", False, 3)
     story.do("setpgid", 4, 0, 0)
     assert story[2].state == "zombie"
+
+
+# Tables that are shared, and namespaces of other kinds than pid.
+
+
+def tables(*kinds: str) -> int:
+    return bits(TABLES, kinds)
+
+
+def spaces(*kinds: str) -> int:
+    return bits(SPACES, kinds)
+
+
+@tells("handlers-with-memory")
+def test_handlers_are_shared_with_memory_only(story: Story) -> None:
+    story.refused("handlers-with-memory", "clone", 1, 2, (2,), 0, 0, 17, tables("signal_handlers"))
+    story.do("clone", 1, 2, (2,), 0, 0, 17, tables("signal_handlers", "memory"))
+    assert story[2].common == (("memory", 1), ("signal_handlers", 1))
+
+
+@tells("namespace-sharing")
+def test_new_namespaces_and_execve_end_sharing(story: Story) -> None:
+    story.do("clone", 1, 2, (2,), 0, 0, 17, tables("files", "fs", "sysv_undo"))
+    story.do("clone", 2, 3, (3,), 0, 0, 17, tables("files", "fs", "sysv_undo"))
+    story.do("unshare", 2, spaces("ipc"))
+    assert story[2].common == (("files", 1), ("fs", 1), ("ipc", 2))
+    story.do("unshare", 2, spaces("mnt"))
+    assert story[2].common == (("files", 1), ("mnt", 2), ("ipc", 2))
+    story.do("exec", 2)
+    assert story[2].common == (("mnt", 2), ("ipc", 2))
+    assert story[3].common == (("files", 1), ("fs", 1), ("sysv_undo", 1))
+    story.do("join", 3, 2, spaces("ipc"))
+    assert story[3].common == (("files", 1), ("fs", 1), ("ipc", 2))
+    story.do("split", 3, tables("fs"))
+    assert story[3].common == (("files", 1), ("ipc", 2))
+
+
+@tells("join-fs")
+def test_who_shares_filesystem_information_joins_no_mounts(story: Story) -> None:
+    story.clone(1, 2)
+    story.do("unshare", 2, spaces("mnt"))
+    story.do("clone", 1, 3, (3,), 0, 0, 17, tables("fs"))
+    story.do("clone", 3, 4, (4,), 0, 0, 17)
+    story.refused("join-fs", "join", 3, 2, spaces("mnt"))
+    story.do("join", 4, 2, spaces("mnt"))
+    story.do("exit", 3, 0)
+    story.do("join", 1, 2, spaces("mnt"))
+    story.do("clone", 1, 5, (5, 1), 1, 0, 17, tables("fs"))
+    story.refused("join-fs", "join", 1, 2, spaces("mnt"))
+    story.do("exit", 5, 0)
+    story.do("join", 1, 2, spaces("mnt"))
+
+
+@tells("time-alone")
+def test_who_shares_memory_enters_no_time(story: Story) -> None:
+    story.clone(1, 2)
+    story.do("unshare", 2, spaces("time"))
+    story.do("clone", 1, 3, (3,), 0, 0, 17, tables("memory"))
+    story.refused("time-alone", "join", 3, 2, spaces("time"))
+    story.do("exec", 3)
+    story.do("join", 3, 2, spaces("time"))
+    assert story[3].common == (("time", 2),)
+
+
+@tells("join-own-user", "join-rights", "join-gone")
+def test_rights_go_down_the_user_namespaces(story: Story) -> None:
+    story.clone(1, 2)
+    story.clone(1, 3)
+    story.do("unshare", 2, spaces("user"))
+    story.do("unshare", 2, spaces("net"))
+    story.do("unshare", 3, spaces("uts"))
+    story.refused("join-rights", "join", 2, 1, spaces("user"))
+    story.refused("join-rights", "join", 2, 3, spaces("uts"))
+    story.refused("join-own-user", "join", 2, 2, spaces("user"))
+    story.do("join", 3, 2, spaces("net"))
+    story.refused("join-rights", "join", 2, 3, spaces("net"))
+    story.do("join", 3, 2, spaces("user"))
+    story.do("exit", 2, 0)
+    story.refused("join-gone", "join", 3, 2, spaces("net"))
+    story.refused("join-gone", "join", 3, 99, spaces("net"))
+    story.clone(1, 4)
+    story.do("setpgid", 4, 0, 0)
+    story.clone(4, 5)
+    story.do("exit", 4, 0)
+    story.do("wait", 1, 4)
+    story.refused("join-gone", "join", 1, 4, spaces("net"))
+    story.do("thread", 5, 6, (6,))
+    story.refused("enter-thread", "join", 1, 6, spaces("net"))
+    story.do("end", 5, 0)
+    story.refused("join-gone", "join", 1, 5, spaces("net"))
+
+
+@tells("numbers-need-rights", "enter-rights")
+def test_in_a_user_namespace_nobody_chooses_numbers_or_enters(story: Story) -> None:
+    story.clone(1, 2)
+    story.nest(2, 3, 1)
+    story.do("unshare", 2, spaces("user"))
+    story.refused("numbers-need-rights", "clone", 2, 4, (4,), 0, 0, 17)
+    story.refused("numbers-need-rights", "clone", 2, 4, (4, 1), 1, 0, 17)
+    story.refused("numbers-need-rights", "clone", 2, 4, (3,), 0, 0, 17)
+    story.refused("init-first", "clone", 2, 4, (4, 2), 1, 0, 17)
+    story.refused("number-range", "clone", 2, 4, (-1, 1), 1, 0, 17)
+    story.clone(1, 5)
+    story.do("exit", 5, 0)
+    story.refused("enter-rights", "enter", 2, 5)
+    story.refused("enter-rights", "enter", 2, 3)
+    story.refused("enter-rights", "enter", 2, 0)
+    story.do("enter", 1, 3)
+    story.clone(1, 4, 4)
+
+
+@tells("namespace-threads")
+def test_a_process_with_threads_gets_no_user_namespace(story: Story) -> None:
+    story.clone(1, 2)
+    story.clone(1, 3)
+    story.do("thread", 2, 4, (4,))
+    story.do("unshare", 3, spaces("user"))
+    story.refused("namespace-threads", "unshare", 2, spaces("user"))
+    story.refused("namespace-threads", "join", 2, 3, spaces("user"))
+    story.do("end", 4, 0)
+    story.do("join", 2, 3, spaces("user"))
+
+
+@tells("init-ignores")
+def test_a_dying_init_takes_the_zombies_of_those_who_share_its_handlers(story: Story) -> None:
+    story.clone(1, 2)
+    story.do("subreaper", 2, 1)
+    story.clone(2, 8)
+    story.clone(8, 9)
+    story.clone(8, 10)
+    story.do("exit", 9, 0)
+    story.do("clone", 2, 3, (3, 1), 1, 0, 17, tables("memory", "signal_handlers"))
+    story.clone(2, 4)
+    story.do("exit", 4, 0)
+    assert story[4].state == "zombie"
+    story.do("exit", 3, 0)
+    assert 3 not in story
+    assert story[9].state == "zombie"
+    story.do("exit", 8, 0)
+    assert (8 in story, 9 in story, story[10].parent) == (False, False, 2)
+    story.clone(2, 5)
+    story.do("clone", 2, 11, (11,), 0, 0, 17, tables("memory", "signal_handlers"))
+    assert story[11].common == (("memory", 2), ("signal_handlers", 2))
+    story.clone(5, 6)
+    story.do("exit", 6, 0)
+    assert 6 not in story
+    story.do("clone", 2, 7, (7,), 0, 0, 0)
+    story.do("exit", 7, 0)
+    assert story[7].state == "zombie"
+    story.do("exec", 2)
+    story.do("exit", 5, 0)
+    assert 5 not in story
+
+
+@tells("birth", "setpgid-child-session")
+def test_there_may_be_several_sessions_outside(story: Story) -> None:
+    story.do("outsider", 0, 50, 1)
+    story.do("enter", 0, 1)
+    story.do("enter", 50, 1)
+    story.do("clone", 0, 2, (2,), 0, 0, 17)
+    story.do("clone", 50, 3, (3,), 0, 0, 17)
+    story.do("setpgid", 0, 2, 2)
+    assert (story[2].session, story[2].group, story[3].session, story[3].group) == (0, 2, 0, 0)
+    story.refused("setpgid-group", "setpgid", 50, 3, 2)
+    story.do("enter", 0, 0)
+    story.do("outsider", 0, 51, 2)
+    story.do("setpgid", 51, 0, 2)
+    story.do("enter", 51, 1)
+    story.do("clone", 51, 4, (4,), 0, 0, 17)
+    assert (story[4].session, story[4].group) == (0, 2)
+    story.do("setsid", 4)
+    story.refused("setpgid-child-session", "setpgid", 51, 4, 2)
+    story.do("exit", 51, 0)
+    assert story[4].parent == 0
 
 
 def test_every_rule_has_a_story() -> None:

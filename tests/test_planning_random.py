@@ -17,8 +17,7 @@ from random import Random
 import pytest
 
 from planner.testing.forests import events
-from tests.kernel.histories import PROFILES
-from tests.trials import code, image_of, planned, random_history, reordered, shrunk, story, trial
+from tests.trials import ALL_PROFILES, code, image_of, planned, random_history, reordered, shrunk, story, trial
 
 NUMBER = int(os.environ.get("CRPLAN_HISTORIES_PLANNED", "10000"))
 STEPS = (25, 60, 150, 300)
@@ -33,7 +32,7 @@ Case = tuple[int | str, str, int]
 
 def fixed_cases(number: int) -> list[Case]:
     """Return the cases that are the same in every run, in all profiles and lengths."""
-    profiles = list(PROFILES)
+    profiles = ALL_PROFILES
     return [(index, profiles[index % len(profiles)], STEPS[index // len(profiles) % len(STEPS)]) for index in range(number)]
 
 

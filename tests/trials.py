@@ -10,21 +10,29 @@ from random import Random
 
 import msgspec
 
+from planner.decisions import lost_properties
 from planner.events import AnyEvent
 from planner.forest import Contradiction, Forest, fold
-from planner.identity import StepNumber
+from planner.identity import ProcessId, StepNumber
 from planner.kernel_objects import DYING, LIVING
 from planner.kernel_proof import ModelRefusal, ProofFailed, prove
 from planner.pipeline import Outcome, resolve
 from planner.plans import AnyStep, Create, Plan, Verify, Wait
 from planner.problems import NotProved
 from planner.testing.forests import notation
-from tests.kernel.histories import Historian, Operation
+from tests.kernel.histories import PROFILES, Historian, Operation
 from tests.kernel.histories_model import ModelPlayer, image_events
+from tests.scenes import scenes
+
+SCENES = "scenes"
+ALL_PROFILES = (*PROFILES, SCENES)
+"""The profiles of single operations, and the histories made of scenes."""
 
 
 def random_history(seed: int | str, profile: str = "mixture", steps: int = 60, most: int = 40) -> list[Operation]:
     """Return the operations of a random history; wrong ones, which the kernel refuses, are among them."""
+    if profile == SCENES:
+        return scenes(seed, steps, most)
     historian = Historian(Random(f"{profile} {seed}"), profile, ModelPlayer(), most)
     return [operation for operation, _ in historian.run(steps)]
 
@@ -140,17 +148,18 @@ def trial(events: Sequence[AnyEvent], random: Random, orders: int = 2) -> str:
         return f"not-proved: {error}"
     except Exception as error:  # a trial reports whatever the planner does
         return f"{type(error).__name__}: {error}"
+    lost = lost_properties(outcome.events)
     for _ in range(orders):
-        found = holds(reordered(outcome.plan, random), outcome.forest)
+        found = holds(reordered(outcome.plan, random), outcome.forest, lost)
         if found:
             return f"order: {found}"
     return ""
 
 
-def holds(plan: Plan, forest: Forest) -> str:
-    """Return why a plan does not end in a forest, "" when it does."""
+def holds(plan: Plan, forest: Forest, lost: frozenset[tuple[ProcessId, str]] = frozenset()) -> str:
+    """Return why a plan does not end in a forest, "" when it does but for what is `lost`."""
     try:
-        prove(plan, forest)
+        prove(plan, forest, lost=lost)
     except (ModelRefusal, ProofFailed) as error:
         return str(error)
     return ""

@@ -9,7 +9,7 @@ Nothing here knows the rules: wrong operations are made up too, on purpose and b
 real kernel cannot undo it before the next reboot: to put an init into a group led from its own namespace or below.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Protocol
 
@@ -21,7 +21,7 @@ Operation = tuple[str | int | tuple[int, ...], ...]
 Answer = int | str
 
 OPERATIONS = {
-    "clone": "actor, seat, vector (outermost first), 1 for a new namespace, 1 for a sibling, exit signal",
+    "clone": "actor, seat, vector (outermost first), 1 for a new namespace, 1 for a sibling, exit signal, and `TABLES` to share",
     "thread": "actor, seat, vector",
     "setsid": "actor",
     "setpgid": "actor, number of the target, number of the group, in the actor's namespace",
@@ -33,7 +33,27 @@ OPERATIONS = {
     "end": "actor, code; this thread alone",
     "kill": "actor, number of the target, signal",
     "wait": "actor, number of the child",
+    "outsider": "actor outside the container, seat of another one there, 1 if that leads a session or 2 if it leads a group",
+    "split": "actor, set of `TABLES` that it shares no longer",
+    "unshare": "actor, set of `SPACES` that it makes",
+    "join": "actor, number of a task or 0 for itself, set of the one of `SPACES` to join",
 }
+
+TABLES = ("memory", "files", "fs", "signal_handlers", "sysv_undo")
+"""What processes share by clone; sets are written as bits, the first name is bit 0."""
+
+SPACES = ("user", "mnt", "uts", "ipc", "net", "cgroup", "time")
+"""Kinds of namespaces that are made by unshare and joined by setns."""
+
+
+def named(names: tuple[str, ...], chosen: int = 0) -> tuple[str, ...]:
+    """Return the names that a set of bits stands for."""
+    return tuple(name for place, name in enumerate(names) if chosen & 1 << place)
+
+
+def bits(names: tuple[str, ...], chosen: Iterable[str]) -> int:
+    """Return the set of bits that stands for some names."""
+    return sum(1 << names.index(name) for name in chosen)
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -41,7 +61,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     `state` is "living", "zombie" or "dying", which is an init that has begun to end and waits for its namespace to empty.
     `leading` is false where the leading thread has ended before others. `status` means something for what has ended. The
-    parent gets `exit_signal`.
+    parent gets `exit_signal`. `common` tells which table it shares with whom, and which namespace it is in together with whom:
+    the one with the lowest number, which is also named for a namespace that it has alone.
     """
 
     pids: tuple[int, ...]
@@ -53,6 +74,7 @@ class Standing(msgspec.Struct, frozen=True):
     status: int = 0
     threads: tuple[tuple[int, ...], ...] = ()
     exit_signal: int = 17
+    common: tuple[tuple[str, int], ...] = ()
 
 
 World = dict[int, Standing]
@@ -92,6 +114,11 @@ class Seat(msgspec.Struct, eq=False):
     births: Space
     process: int
 
+    @property
+    def outside(self) -> bool:
+        """Whether it stands outside the container."""
+        return self.space.level < 0
+
 
 Weights = dict[str, int]
 
@@ -125,6 +152,11 @@ PROFILES: dict[str, Weights] = {
     "zombies": EVEN | {"exit": 22, "kill": 10, "wait": 3, "thread": 8, "end": 8, "clone": 45},
     "deaths": EVEN | {"nest": 22, "enter": 18, "kill": 18, "exit": 12, "wait": 14, "clone": 40},
     "threads": EVEN | {"thread": 25, "end": 16},
+    "outside": EVEN
+    | {"nest": 10, "outsider": 5, "outside-clone": 25, "outside-enter": 10, "outside-setpgid-child": 25}
+    | {"outside-sibling": 6, "outside-setpgid": 6, "outside-exit": 2, "outside-wait": 4},
+    "sharing": EVEN | {"share": 60, "outside-share": 6, "split": 10, "exec": 5, "unshare": 6, "join": 8, "enter": 4},
+    "spaces": EVEN | {"unshare": 25, "join": 40, "share": 12, "split": 3, "setsid": 3, "setpgid": 4, "setpgid-child": 3},
 }
 """What each profile presses: how often each kind of operation is made up."""
 
@@ -136,6 +168,7 @@ class Historian:
         self.random = random
         self.weights = {kind: weight for kind, weight in PROFILES[profile].items() if weight and kind != "wrong"}
         self.wrong = PROFILES[profile]["wrong"] / 100
+        self.wide = "outsider" in self.weights
         self.player = player
         self.most = most
         self.history: list[tuple[Operation, Answer]] = []
@@ -146,6 +179,11 @@ class Historian:
         """The seat that a level-0 number was last given to."""
         self.named: dict[tuple[Space, int], Seat] = {}
         """The seat that a number in a namespace was last given to."""
+        self.outsiders: list[Seat] = [self.seats[0]]
+        self.abroad: set[int] = set()
+        """Seats that have been in a user namespace of their own, where execve would take their capabilities."""
+        self.crowded: set[int] = set()
+        """Seats that have shared memory: a time namespace can be made for their children and not for themselves."""
         self.uncertain: set[int] = set()
         """Numbers of threads of inits: which thread of a dying init stays while others must go first is chance."""
         self.view: World = {}
@@ -165,9 +203,11 @@ class Historian:
         operation: Operation | None = None
         while operation is None:
             kind = self.random.choices(kinds, weights)[0]
-            if kind in ("clone", "nest", "sibling", "thread") and len(self.view) >= self.most:
+            if kind.removeprefix("outside-") in ("clone", "nest", "sibling", "share", "thread") and len(self.view) >= self.most:
                 kind = "wait"
             actor = self._anybody()
+            if kind.startswith("outside-"):
+                actor, kind = self.random.choice(self.outsiders), kind.removeprefix("outside-")
             operation = getattr(self, "_" + kind.replace("-", "_"))(actor)
         self._act(operation)
 
@@ -185,6 +225,19 @@ class Historian:
             seat, pids = _number(operation[2]), _vector(operation[3])
             space = Space(actor.births, actor.births.level + 1, seat) if new else actor.births
             self._sit(Seat(seat, pids, space, space, seat))
+            if actor.number in self.abroad:
+                self.abroad.add(seat)
+            if len(operation) > 7 and "memory" in named(TABLES, _number(operation[7])):
+                self.crowded.update((seat, actor.number))
+        elif word == "outsider":
+            self.seats[_number(operation[2])] = outsider = Seat(
+                _number(operation[2]), (), actor.space, actor.space, _number(operation[2])
+            )
+            self.outsiders.append(outsider)
+        elif word in ("unshare", "join") and _number(operation[-1]) & 1:
+            self.abroad.add(actor.number)
+        elif word == "exit" and actor.outside:
+            self.outsiders.remove(actor)
         elif word == "thread":
             self._sit(Seat(_number(operation[2]), _vector(operation[3]), actor.space, actor.space, actor.process))
         elif word == "enter":
@@ -221,26 +274,26 @@ class Historian:
         return self.seats[self.random.choice(seats)] if seats else self.seats[0]
 
     def _target(self, actor: Seat, number: int) -> Seat | None:
-        space = self.root if actor.number == 0 else actor.space
+        space = self.root if actor.outside else actor.space
         return self.named.get((space, number))
 
     def _seen(self, actor: Seat, wanted: Callable[[Standing], bool]) -> int:
         """The number by which the actor knows some process that is wanted; 0 where there is none."""
-        space = self.root if actor.number == 0 else actor.space
+        space = self.root if actor.outside else actor.space
         seats = [self.seats[self.sitting[first]] for first, standing in self.view.items() if wanted(standing)]
         numbers = [seat.pids[space.level] for seat in seats if seat.space.within(space)]
         return self.random.choice(numbers) if numbers else 0
 
     def _anything(self, actor: Seat) -> int:
         """A number that is a process, a thread, or nothing at all in the actor's namespace."""
-        space = self.root if actor.number == 0 else actor.space
+        space = self.root if actor.outside else actor.space
         seats = [self.seats[self.sitting[pids[0]]] for pids in self._vectors()]
         numbers = [seat.pids[space.level] for seat in seats if seat.space.within(space)]
         threads = [seat.pids[space.level] for seat in seats if seat.space.within(space) and seat.number != seat.process]
         return self.random.choice([self.random.choice(numbers), *threads[:2], self.random.randrange(2, 4 * self.most)])
 
     def _own(self, actor: Seat) -> int:
-        return self.seats[actor.process].pids[0] if actor.number else 0
+        return self.seats[actor.process].pids[0] if not actor.outside else 0
 
     def _free(self, space: Space) -> tuple[int, ...]:
         """A vector for a child in `space`: mostly free numbers, and sometimes wrong ones."""
@@ -276,27 +329,27 @@ class Historian:
         return ("clone", actor.number, self._seat(), pids, 0, 0, signal)
 
     def _nest(self, actor: Seat) -> Operation | None:
-        if actor.number == 0:
+        if actor.outside:
             return None
         inner = 1 if self.random.random() > self.wrong else 2
         sibling = int(self.random.random() < 0.2)
         return ("clone", actor.number, self._seat(), (*self._free(actor.births), inner), 1, sibling, 0 if sibling else 17)
 
     def _sibling(self, actor: Seat) -> Operation | None:
-        if actor.number == 0 or not (pids := self._free(actor.births)):
+        if not actor.number or not (pids := self._free(actor.births)):
             return None
         return ("clone", actor.number, self._seat(), pids, 0, 1, 17 if self.random.random() < self.wrong else 0)
 
     def _thread(self, actor: Seat) -> Operation | None:
-        if actor.number == 0 or actor.number != actor.process:
+        if actor.outside or actor.number != actor.process:
             return None
         return ("thread", actor.number, self._seat(), self._free(actor.space))
 
     def _setsid(self, actor: Seat) -> Operation | None:
-        return ("setsid", actor.number) if actor.number else None
+        return None if actor.outside else ("setsid", actor.number)
 
     def _setpgid(self, actor: Seat) -> Operation | None:
-        if not actor.number:
+        if actor.outside and not (self.wide and (actor.number or self.random.random() < self.wrong)):
             return None
         session = self.view[self._own(actor)].session if self._own(actor) in self.view else 0
         roll = self.random.random()
@@ -307,12 +360,12 @@ class Historian:
         else:
             group = self.random.choice([-1, 1, self.random.randrange(2, 4 * self.most)])
         target = 0
-        if self.random.random() < self.wrong:
+        if self.random.random() < self.wrong or not actor.number:
             target = self._anything(actor)
         return self._no_trap(("setpgid", actor.number, target, group))
 
     def _setpgid_child(self, actor: Seat) -> Operation | None:
-        if not actor.number:
+        if actor.outside and not self.wide:
             return None
         child = self._seen(actor, lambda standing: standing.parent == self._own(actor))
         if not child:
@@ -327,7 +380,8 @@ class Historian:
         if not firsts or self.random.random() < self.wrong:
             firsts = [first for first in self.view if first]
         seats = [self.seats[self.sitting[first]] for first in firsts]
-        numbers = [seat.pids[actor.space.level] for seat in seats if seat.space.within(actor.space)]
+        space = self.root if actor.outside else actor.space
+        numbers = [seat.pids[space.level] for seat in seats if seat.space.within(space)]
         return self.random.choice(numbers) if numbers else 0
 
     def _no_trap(self, operation: Operation) -> Operation | None:
@@ -340,13 +394,13 @@ class Historian:
         return None if led.space.within(target.space) else operation
 
     def _subreaper(self, actor: Seat) -> Operation | None:
-        return ("subreaper", actor.number, int(self.random.random() < 0.65)) if actor.number else None
+        return ("subreaper", actor.number, int(self.random.random() < 0.65)) if not actor.outside else None
 
     def _enter(self, actor: Seat) -> Operation | None:
         if actor.number != actor.process:
             return None
         roll = self.random.random()
-        if roll < self.wrong and actor.number:
+        if roll < self.wrong and not actor.outside:
             return ("enter-root", actor.number)
         if roll < 2 * self.wrong:
             return ("enter", actor.number, self._anything(actor))
@@ -354,11 +408,11 @@ class Historian:
         return ("enter", actor.number, number) if number else None
 
     def _back(self, actor: Seat) -> Operation | None:
-        return ("enter", actor.number, 0) if actor.births is not actor.space and actor.number else None
+        return ("enter", actor.number, 0) if actor.births is not actor.space and (actor.number or self.wide) else None
 
     def _exec(self, actor: Seat) -> Operation | None:
         first = self._own(actor)
-        if actor.number != actor.process or first not in self.view or self.view[first].threads:
+        if actor.number != actor.process or first not in self.view or self.view[first].threads or actor.number in self.abroad:
             return None
         return ("exec", actor.number)
 
@@ -368,7 +422,7 @@ class Historian:
         return ("exit", actor.number, self.random.choice([0, 0, 1, 7, 255]))
 
     def _end(self, actor: Seat) -> Operation | None:
-        if actor.process in (0, 1):
+        if actor.process in (0, 1) or actor.outside:
             return None
         return ("end", actor.number, self.random.choice([0, 3]))
 
@@ -376,13 +430,69 @@ class Historian:
         number = self._seen(actor, lambda _: True)
         target = self._target(actor, number)
         signal = self.random.choice([9, 9, 9, 15, 15, 15, 1, 0, 65])
-        if target is None or (target.process == 1 and actor.number == 0):
+        if target is None or (target.process == 1 and actor.outside):
             return None
         if self.random.random() < self.wrong:
             number = self.random.randrange(100, 8 * self.most)
             if self._target(actor, number) is not None:
                 return None
         return ("kill", actor.number, number, signal)
+
+    def _share(self, actor: Seat) -> Operation | None:
+        """A child that shares tables with its creator, in a new namespace now and then."""
+        operation = (
+            self._nest(actor) if self.random.random() < 0.15 else self._sibling(actor) if self.random.random() < 0.1 else None
+        )
+        operation = operation or self._clone(actor)
+        if operation is None:
+            return None
+        chosen = self.random.choice(
+            [("files",), ("fs",), ("files", "fs"), ("sysv_undo",), ("memory",), ("memory", "signal_handlers"), TABLES]
+        )
+        if self.random.random() < self.wrong:
+            chosen = ("signal_handlers",)
+        return (*operation, bits(TABLES, chosen))
+
+    def _alone(self, actor: Seat) -> bool:
+        """Whether a seat is that of a process in the container which has one thread."""
+        first = self._own(actor)
+        return actor.number == actor.process and first in self.view and not self.view[first].threads
+
+    def _split(self, actor: Seat) -> Operation | None:
+        if not self._alone(actor):
+            return None
+        kinds = ("files", "fs", "sysv_undo")
+        return ("split", actor.number, bits(TABLES, self.random.sample(kinds, self.random.randrange(1, 4))))
+
+    def _unshare(self, actor: Seat) -> Operation | None:
+        """New namespaces; one user namespace alone, and never the first task's, who could then create nobody."""
+        if self.random.random() < 0.12:
+            threaded = actor.number == actor.process and not actor.outside
+            return ("unshare", actor.number, bits(SPACES, ("user",))) if threaded and actor.number != 1 else None
+        kinds = SPACES[1:-1] if actor.number in self.crowded else SPACES[1:]
+        chosen = self.random.sample(kinds, self.random.choice((1, 1, 2)))
+        return ("unshare", actor.number, bits(SPACES, chosen)) if self._alone(actor) else None
+
+    def _join(self, actor: Seat) -> Operation | None:
+        """A namespace of somebody's, mostly of somebody who has one that is not the first task's."""
+        if actor.outside or actor.number != actor.process:
+            return None
+        kind = self.random.choice(SPACES if actor.number != 1 else SPACES[1:])
+        if kind not in ("user", "mnt") and not self._alone(actor):
+            return None
+        number = self._seen(actor, lambda standing: any(has == kind for has, _ in standing.common))
+        if not number or self.random.random() < self.wrong:
+            number = self.random.choice([0, self._anything(actor), self._seen(actor, lambda _: True)])
+        return ("join", actor.number, number, bits(SPACES, (kind,)))
+
+    def _outsider(self, actor: Seat) -> Operation | None:
+        """Another process outside, in the session and group of one that is there, or leading its own."""
+        actor = self.random.choice(self.outsiders)
+        if actor.births is not actor.space:
+            return ("enter", actor.number, 0)
+        if len(self.outsiders) > 5:
+            return None
+        return ("outsider", actor.number, self._seat(), self.random.choice((0, 0, 1, 2)))
 
     def _wait(self, actor: Seat) -> Operation | None:
         roll = self.random.random()
@@ -391,8 +501,10 @@ class Historian:
         zombies = [standing for standing in self.view.values() if standing.state == "zombie"]
         if zombies and roll < 0.8:
             zombie = self.random.choice(zombies)
-            parent = self.seats[self.sitting[zombie.parent]] if zombie.parent else self.seats[0]
-            if parent.number and not self.view[zombie.parent].leading:
+            parent = self.seats[self.sitting[zombie.parent]] if zombie.parent else self.outsiders[0]
+            if parent.outside and len(self.outsiders) > 1:
+                parent = self.random.choice(self.outsiders)
+            if not parent.outside and not self.view[zombie.parent].leading:
                 return None
             return ("wait", parent.number, zombie.pids[max(parent.space.level, 0)])
         child = self._seen(actor, lambda standing: standing.parent == self._own(actor))

@@ -8,6 +8,7 @@ from planner.events import (
     ImageOpened,
     NamespaceRecorded,
     PidRecorded,
+    SharingRecorded,
     TaskNamespacesRecorded,
     TaskRecorded,
     TaskStateRecorded,
@@ -16,9 +17,11 @@ from planner.events import (
 from planner.forest import Forest, fold
 from planner.identity import NamespaceId, Number, Pids
 from planner.kernel import Kernel
-from planner.kernel_objects import Namespace, Pid, Process
+from planner.kernel_namespaces import join, unshare
+from planner.kernel_objects import Namespace, OtherNamespace, Pid, Process, SharedObject
 from planner.kernel_rules import KernelError
-from tests.kernel.histories import Answer, Historian, Operation, Standing, World
+from planner.kernel_sharing import leave
+from tests.kernel.histories import SPACES, TABLES, Answer, Historian, Operation, Standing, World, named
 
 
 class ModelPlayer:
@@ -44,17 +47,19 @@ class ModelPlayer:
         kernel = self.kernel
         process = self.processes[actor]
         match word, rest:
-            case "clone", (int(seat), tuple(pids), new, sibling, int(signal)):
+            case "clone", (int(seat), tuple(pids), new, sibling, int(signal), *shared):
                 # The model speaks of leading threads; any other has never entered anything.
                 entered = process.births
                 if actor in self.threads:
                     process.births = process.namespace
                 try:
-                    child = kernel.clone(process, pids, bool(new), bool(sibling), signal)
+                    child = kernel.clone(process, pids, bool(new), bool(sibling), signal, named(TABLES, *shared))
                 finally:
                     process.births = entered
                 self.processes[seat] = child
-                return child.pid.number_in(process.namespace) if actor else 0
+                return child.pid.number_in(process.namespace) if process.namespace.level >= 0 else 0
+            case "outsider", (int(seat), int(how)):
+                self.processes[seat] = self._outsider(process, how)
             case "thread", (int(seat), tuple(pids)):
                 self.threads[seat] = kernel.clone_thread(process, pids)
                 self.processes[seat] = process
@@ -71,6 +76,16 @@ class ModelPlayer:
             case "enter-root", ():
                 assert kernel.container is not None
                 kernel.enter_namespace(process, kernel.container)
+            case "split", (int(bits),):
+                leave(process, named(TABLES, bits))
+            case "unshare", (int(bits),):
+                shared = dict(process.objects or {})
+                unshare(process, named(SPACES, bits))
+                if shared != (process.objects or {}):
+                    self.met["namespace-sharing"] = self.met.get("namespace-sharing", 0) + 1
+            case "join", (int(number), int(bits)):
+                numbers = process.namespace.numbers
+                join(process, numbers.get(number) if number else process.pid, named(SPACES, bits)[0])
             case "exec", ():
                 kernel.run(process)
             case "exit", (int(code),):
@@ -88,15 +103,55 @@ class ModelPlayer:
                 raise AssertionError(word)
         return 0
 
+    def _outsider(self, parent: Process, how: int) -> Process:
+        """Make another process outside the container: 1 leads a session, 2 leads a group."""
+        child = Process(parent.namespace, 17)
+        child.parent = parent
+        child.others = parent.others
+        child.pid = Pid((Number(0),), parent.namespace, child, False)
+        child.session, child.group = parent.session, parent.group
+        child.session.sessions += 1
+        child.group.members += 1
+        if parent.children is None:
+            parent.children = {}
+        parent.children[child] = None
+        if how == 1:
+            self.kernel.setsid(child)
+        elif how == 2:
+            self.kernel.setpgid(child, 0, 0)
+        return child
+
     def world(self) -> World:
         """Return all processes of the container by their level-0 numbers."""
-        standing = [_standing(process) for process in self.kernel.processes()]
+        alike = _alike(list(self.kernel.processes()), self.kernel.outside)
+        standing = [_standing(process, alike) for process in self.kernel.processes()]
         world = {process.pids[0]: process for process in standing}
         assert len(world) == len(standing)
         return world
 
 
-def _standing(process: Process) -> Standing:
+def _alike(processes: list[Process], outside: Process) -> dict[int, tuple[tuple[str, int], ...]]:
+    """Return for each living process with whom it has which table or namespace in common, the first of all being named.
+
+    Nothing is said of tables that are its own, nor of the namespaces that everybody begins with.
+    """
+    first: dict[object, int] = {}
+    found: dict[int, tuple[tuple[str, int], ...]] = {}
+    for process in sorted(processes, key=lambda process: process.pid.first):
+        if process.state != "living" or process.main_ended:
+            continue
+        number = process.pid.first
+        tables = [(kind, process.objects[kind]) for kind in TABLES if process.objects and kind in process.objects]
+        common = [(kind, first.setdefault(table, number)) for kind, table in tables]
+        spaces = [(kind, process.others[kind]) for kind in SPACES if process.others[kind] is not outside.others[kind]]
+        found[number] = tuple(
+            [(kind, other) for kind, other in common if other != number]
+            + [(kind, first.setdefault(space, number)) for kind, space in spaces]
+        )
+    return found
+
+
+def _standing(process: Process, alike: dict[int, tuple[tuple[str, int], ...]]) -> Standing:
     leading = not (process.main_ended and process.state == "living")
     return Standing(
         pids=process.pid.numbers,
@@ -108,6 +163,7 @@ def _standing(process: Process) -> Standing:
         status=process.status if process.state == "zombie" or not leading else 0,
         threads=tuple(sorted(thread.numbers for thread in (process.threads or {}).values())),
         exit_signal=process.exit_signal,
+        common=alike.get(process.pid.first, ()),
     )
 
 
@@ -139,7 +195,11 @@ def image_events(kernel: Kernel) -> list[AnyEvent]:
     spaces: dict[Namespace, NamespaceId] = {kernel.container: NamespaceId(0)}
     events: list[AnyEvent] = [ImageOpened(format="history", generation="", at=0)]
     leaders: dict[Pid, int] = {}
+    objects: dict[SharedObject, int] = {}
     processes = _parents_first(kernel)
+    outermost = kernel.outside.others
+    mixed = any(process.others is not outermost for process in processes)
+    others = _Others(processes[0])
     for process in processes:
         pid = process.pid
         first = pid.first
@@ -164,7 +224,13 @@ def image_events(kernel: Kernel) -> list[AnyEvent]:
             )
         )
         space = _record_space(process.namespace, spaces, events)
-        events.append(TaskNamespacesRecorded(pid=first, namespaces={"pid": space}, at=at))
+        namespaces = {"pid": space}
+        if mixed and not ended:
+            namespaces |= others.record(process, events)
+        events.append(TaskNamespacesRecorded(pid=first, namespaces=namespaces, at=at))
+        if process.objects and not ended:
+            numbers = {kind: objects.setdefault(table, len(objects) + 1) for kind, table in process.objects.items()}
+            events.append(SharingRecorded(pid=first, **numbers, at=at))
         for thread in (process.threads or {}).values():
             events.append(ThreadRecorded(pids=thread.numbers, thread_group=first, at=at))
             events.append(TaskStateRecorded(pid=thread.first, state="running", at=at))
@@ -179,11 +245,32 @@ def image_events(kernel: Kernel) -> list[AnyEvent]:
     return events
 
 
+class _Others:
+    """Namespaces of other kinds than pid as an image numbers them: 0 of a kind is the first task's."""
+
+    def __init__(self, root: Process) -> None:
+        self.ids: dict[OtherNamespace, NamespaceId] = {space: NamespaceId(0) for space in root.others.values()}
+        self.met: set[OtherNamespace] = set()
+
+    def record(self, process: Process, events: list[AnyEvent]) -> dict[str, NamespaceId]:
+        """Return the namespaces of a process, and record those that are new."""
+        return {kind: self._record(space, events) for kind, space in process.others.items()}
+
+    def _record(self, space: OtherNamespace, events: list[AnyEvent]) -> NamespaceId:
+        number = self.ids.setdefault(space, NamespaceId(len(self.ids)))
+        if space not in self.met:
+            self.met.add(space)
+            owner = NamespaceId(-1) if space.owner is None else self._record(space.owner, events)
+            above = {"parent": owner} if space.kind == "user" else {"owner": owner}
+            events.append(NamespaceRecorded(kind=space.kind, id=number, **above, at=len(events)))
+        return number
+
+
 def _parents_first(kernel: Kernel) -> list[Process]:
-    order = list(kernel.outside.children or ())
+    order = [kernel.outside]
     for process in order:
         order += process.children or ()
-    return order
+    return [process for process in order if process.namespace.level >= 0]
 
 
 def _record_space(space: Namespace, spaces: dict[Namespace, NamespaceId], events: list[AnyEvent]) -> NamespaceId:

@@ -1,18 +1,24 @@
 """Transcripts: histories that the running kernel has played, with every answer and every change, so that all can replay them.
 
 A transcript is a text file with one JSON array a line: the operation, the answer, and what changed in the world by it. A change
-is `-NUMBER` for a process that is gone, or `VECTOR:PARENT/SESSION/GROUP STATE +THREAD... xEXITSIGNAL` with dotted vectors. The
-creation of the container begins the next transcript of the file. `stories.jsonl` holds the stories of `test_kernel.py`.
+is `-NUMBER` for a process that is gone, or `VECTOR:PARENT/SESSION/GROUP STATE +THREAD... xEXITSIGNAL KIND=FIRST...` with dotted
+vectors, where `FIRST` shares the table or namespace. The creation of the container begins the next transcript of the file.
+`stories.jsonl` holds the stories of `test_kernel.py`.
 
-`python -m tests.kernel.histories_transcripts` records those in `tests/data/histories` anew; it needs root and a C compiler.
+`python -m tests.kernel.histories_transcripts [PROFILE...]` records those in `tests/data/histories` anew; it needs root and a C
+compiler.
 """
 
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from tests.kernel.histories import PROFILES, Answer, Historian, Operation, Player, Standing, World
+from tests.scenes import scenes
 
 DIRECTORY = Path(__file__).parents[1] / "data" / "histories"
 CONTAINER = ("clone", 0, 1)
@@ -80,27 +86,48 @@ def write(path: Path, lines: Iterable[Line]) -> None:
     path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
 
 
-def record() -> None:
-    """Let the running kernel play `EACH` histories of every profile, and the stories, and keep the transcripts."""
-    from tests.kernel.puppets import Arena
+def record(only: Iterable[str] = ()) -> None:
+    """Let the running kernel play `EACH` histories of every profile, and the stories, and keep the transcripts.
+
+    `only` names some profiles, "stories" and "scenes" among them.
+    """
     from tests.test_kernel import STORIES, Story
 
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    for profile in PROFILES:
-        lines: list[Line] = []
-        for number in range(1, EACH + 1):
-            with Arena() as arena:
-                recorder = Recorder(arena)
-                Historian(Random(f"transcript {profile} {number}"), profile, recorder).run(STEPS)
-                lines += recorder.lines
-        write(DIRECTORY / f"{profile}.jsonl", lines)
-    lines = []
-    for story in STORIES:
+    chosen = set(only) or {*PROFILES, "scenes", "stories"}
+    for profile in [profile for profile in PROFILES if profile in chosen]:
+        historians = [Random(f"transcript {profile} {number}") for number in range(1, EACH + 1)]
+        _keep(profile, [partial(_run, random, profile) for random in historians])
+    if "scenes" in chosen:
+        _keep("scenes", [partial(_replayed, scenes(f"transcript {number}", STEPS)) for number in range(1, EACH + 1)])
+    if "stories" in chosen:
+        _keep("stories", [partial(_tell, Story, story) for story in STORIES])
+
+
+def _run(random: Random, profile: str, player: Player) -> None:
+    Historian(random, profile, player).run(STEPS)
+
+
+def _replayed(operations: list[Operation], player: Player) -> None:
+    for operation in operations:
+        player.play(operation)
+
+
+def _tell(telling: Callable[[Player], Any], story: Callable[[Any], None], player: Player) -> None:
+    story(telling(player))
+
+
+def _keep(name: str, plays: Iterable[Callable[[Player], None]]) -> None:
+    """Have histories played, each in an arena of its own, and write their transcripts."""
+    from tests.kernel.puppets import Arena
+
+    lines: list[Line] = []
+    for play in plays:
         with Arena() as arena:
             recorder = Recorder(arena)
-            story(Story(recorder))
+            play(recorder)
             lines += recorder.lines
-    write(DIRECTORY / "stories.jsonl", lines)
+    write(DIRECTORY / f"{name}.jsonl", lines)
 
 
 def _word(standing: Standing) -> str:
@@ -108,7 +135,9 @@ def _word(standing: Standing) -> str:
     ended = f" {standing.status}" if standing.status else ""
     threads = "".join(f" +{_dotted(pids)}" for pids in standing.threads)
     signal = f" x{standing.exit_signal}" if standing.exit_signal != 17 else ""
-    return f"{_dotted(standing.pids)}:{standing.parent}/{standing.session}/{standing.group} {state}{ended}{threads}{signal}"
+    common = "".join(f" {kind}={first}" for kind, first in standing.common)
+    belongs = f"{standing.parent}/{standing.session}/{standing.group}"
+    return f"{_dotted(standing.pids)}:{belongs} {state}{ended}{threads}{signal}{common}"
 
 
 def _dotted(pids: tuple[int, ...]) -> str:
@@ -116,4 +145,4 @@ def _dotted(pids: tuple[int, ...]) -> str:
 
 
 if __name__ == "__main__":
-    record()
+    record(sys.argv[1:])

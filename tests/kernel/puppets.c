@@ -27,6 +27,9 @@
 #define SEATS 1024
 #define STACK 16384
 #define NEWPID 0x20000000
+#define NEWUSER 0x10000000
+#define NEWTIME 0x80
+#define PLACES 48
 
 struct head {
 	int32_t arena;
@@ -37,8 +40,8 @@ struct slot {
 	uint32_t request, taken, done;
 	int32_t word, argument[3], length;
 	int64_t result;
-	int32_t vector[32];
-	char unused[88];
+	int32_t vector[PLACES];
+	char unused[24];
 };
 
 struct shared {
@@ -46,7 +49,13 @@ struct shared {
 	struct slot slots[SEATS];
 };
 
-enum { CLONE = 1, THREAD, SETSID, SETPGID, SUBREAPER, ENTER, ENTER_ROOT, EXEC, EXIT, END, KILL, WAIT };
+enum { CLONE = 1, THREAD, SETSID, SETPGID, SUBREAPER, ENTER, ENTER_ROOT, EXEC, EXIT, END, KILL, WAIT, OUTSIDER, SPLIT, UNSHARE, JOIN, ALIKE };
+
+/* By the bits of TABLES and SPACES in histories.py. */
+static const uint64_t tables[] = {CLONE_VM, CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_SYSVSEM};
+static const uint64_t spaces[] = {NEWUSER, 0x20000, 0x4000000, 0x8000000, 0x40000000, 0x2000000, NEWTIME};
+/* KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND, KCMP_SYSVSEM */
+static const int compared[] = {1, 2, 3, 4, 6};
 
 static struct shared *shared;
 static char *path;
@@ -119,16 +128,78 @@ static void hold_root(int pid)
 	}
 }
 
-static long enter(int number)
+static uint64_t flags_of(const uint64_t *names, int bits)
+{
+	uint64_t flags = 0;
+	for (int place = 0; bits >> place; place++)
+		if (bits >> place & 1)
+			flags |= names[place];
+	return flags;
+}
+
+static long join(int number, uint64_t flags)
 {
 	int fd = syscall(SYS_pidfd_open, number ? number : getpid(), 0);
 	if (fd < 0)
 		return -1;
-	long result = syscall(SYS_setns, fd, NEWPID);
+	long result = syscall(SYS_setns, fd, flags);
 	int error = errno;
 	close(fd);
 	errno = error;
 	return result;
+}
+
+static void put(const char *name, const char *text)
+{
+	int fd = openat(4, name, O_WRONLY);
+	if (fd < 0)
+		return;
+	if (write(fd, text, strlen(text)) < 0)
+		errno = 0;
+	close(fd);
+}
+
+static long unshare_spaces(uint64_t flags)
+{
+	long result = syscall(SYS_unshare, flags);
+	if (!result && flags & NEWUSER) {
+		/* Who has no id in its user namespace makes none below. */
+		put("self/setgroups", "deny");
+		put("self/uid_map", "0 0 1");
+		put("self/gid_map", "0 0 1");
+	}
+	if (result || !(flags & NEWTIME))
+		return result;
+	int fd = openat(4, "self/ns/time_for_children", O_RDONLY);
+	if (fd < 0)
+		return -1;
+	result = syscall(SYS_setns, fd, NEWTIME);
+	int error = errno;
+	close(fd);
+	errno = error;
+	return result;
+}
+
+/* Replaces each process number by the place of the first one that has the same table. */
+static long alike(struct slot *slot)
+{
+	int32_t first[PLACES];
+	for (int place = 0; place < slot->length; place++) {
+		first[place] = place;
+		for (int before = 0; before < place; before++) {
+			if (first[before] != before)
+				continue;
+			long order = syscall(SYS_kcmp, slot->vector[place], slot->vector[before], compared[slot->argument[0]], 0, 0);
+			if (order < 0)
+				return -1;
+			if (!order) {
+				first[place] = before;
+				break;
+			}
+		}
+	}
+	memcpy(slot->vector, first, sizeof first);
+	return 0;
 }
 
 static long carry_out(struct slot *slot, long seat)
@@ -139,8 +210,13 @@ static long carry_out(struct slot *slot, long seat)
 	int status;
 
 	switch (slot->word) {
-	case CLONE:
-		result = clone_with(slot, (argument[1] & 1 ? NEWPID : 0) | (argument[1] & 2 ? CLONE_PARENT : 0), argument[2], NULL);
+	case CLONE: {
+		uint64_t flags = (argument[1] & 1 ? NEWPID : 0) | (argument[1] & 2 ? CLONE_PARENT : 0) | flags_of(tables, argument[1] >> 2);
+		char *stack = NULL;
+		/* In the memory of another a child needs a stack of its own. */
+		if (flags & CLONE_VM)
+			stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		result = clone_with(slot, flags, argument[2], stack);
 		if (!result) {
 			seat = argument[0];
 			if (seat == 1)
@@ -150,6 +226,7 @@ static long carry_out(struct slot *slot, long seat)
 		if (result > 0 && argument[0] == 1)
 			hold_root(result);
 		return result;
+	}
 	case THREAD: {
 		char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		return clone_with(slot, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, 0, stack);
@@ -161,7 +238,7 @@ static long carry_out(struct slot *slot, long seat)
 	case SUBREAPER:
 		return prctl(PR_SET_CHILD_SUBREAPER, argument[0]);
 	case ENTER:
-		return enter(argument[0]);
+		return join(argument[0], NEWPID);
 	case ENTER_ROOT:
 		return syscall(SYS_setns, 5, NEWPID);
 	case EXEC: {
@@ -186,6 +263,24 @@ static long carry_out(struct slot *slot, long seat)
 		if (!result)
 			errno = EAGAIN;
 		return result > 0 ? status : -1;
+	case OUTSIDER:
+		result = fork();
+		if (!result) {
+			if (argument[1] == 1)
+				setsid();
+			if (argument[1] == 2)
+				setpgid(0, 0);
+			serve(argument[0], 0);
+		}
+		return result < 0 ? -1 : 0;
+	case SPLIT:
+		return syscall(SYS_unshare, flags_of(tables, argument[0]));
+	case UNSHARE:
+		return unshare_spaces(flags_of(spaces, argument[0]));
+	case JOIN:
+		return join(argument[0], flags_of(spaces, argument[1]));
+	case ALIKE:
+		return alike(slot);
 	}
 	errno = ENOSYS;
 	return -1;
@@ -222,6 +317,8 @@ static void be_arena(void)
 	int player = fork();
 	if (!player) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* Whoever stands outside leaves its children to seat 0. */
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
 		serve(0, 0);
 	}
 	shared->slots[0].taken = ~0u;

@@ -21,16 +21,24 @@ from types import TracebackType
 
 import msgspec
 
-from tests.kernel.histories import Answer, Operation, Standing, World
+from tests.kernel.histories import SPACES, TABLES, Answer, Operation, Standing, World
 
 SOURCE = Path(__file__).with_name("puppets.c")
 HEAD = 4096
 SLOT = 256
 SEATS = 1024
+PLACES = 48
+"""How many numbers a slot holds."""
+MINGLING = {"split", "unshare", "join"}
+"""After these, and after a clone that shares, it is looked at who has what in common."""
 WORDS = {
     word: code
     for code, word in enumerate(
-        ("clone", "thread", "setsid", "setpgid", "subreaper", "enter", "enter-root", "exec", "exit", "end", "kill", "wait"), 1
+        (
+            *("clone", "thread", "setsid", "setpgid", "subreaper", "enter", "enter-root", "exec", "exit", "end", "kill", "wait"),
+            *("outsider", "split", "unshare", "join", "alike"),
+        ),
+        1,
     )
 }
 FUTEX = {"x86_64": 202, "aarch64": 98}
@@ -78,6 +86,8 @@ class Arena:
         self._numbers: dict[int, int] = {}
         """The arena's number of each task of the container, by level-0 number."""
         self._dying: set[int] = set()
+        self._outside = {0}
+        self._mingled = False
 
     def __enter__(self) -> "Arena":
         memory = self._memory
@@ -113,14 +123,20 @@ class Arena:
         """Carry one operation out; return a number, or the name of the errno."""
         word, actor, *rest = operation
         assert isinstance(actor, int)
-        if actor == 0 and word in ("kill", "wait", "enter") and rest[0]:
-            self.world()
-            rest[0] = self._numbers.get(int(rest[0]), 99999)  # type: ignore[arg-type]
+        if actor in self._outside and word in ("kill", "wait", "enter", "setpgid"):
+            self._settle()
+            for place in range(2 if word == "setpgid" else 1):
+                number = rest[place]
+                assert isinstance(number, int)
+                rest[place] = self._numbers.get(number, 99999) if number > 0 else number
         arguments = [0, 0, 0]
         vector: tuple[int, ...] = ()
         match word, rest:
-            case "clone", (int(seat), tuple(pids), new, sibling, int(signal_number)):
-                arguments = [seat, int(bool(new)) | 2 * int(bool(sibling)), signal_number]
+            case "clone", (int(seat), tuple(pids), new, sibling, int(signal_number), *shared):
+                tables = shared[0] if shared else 0
+                assert isinstance(tables, int)
+                self._mingled |= bool(tables)
+                arguments = [seat, int(bool(new)) | 2 * int(bool(sibling)) | tables << 2, signal_number]
                 vector = pids[::-1]
             case "thread", (int(seat), tuple(pids)):
                 arguments[0] = seat
@@ -130,6 +146,9 @@ class Arena:
                     assert isinstance(argument, int)
                     arguments[index] = argument
         result = self._command(actor, str(word), arguments, vector)
+        self._mingled |= word in MINGLING
+        if word == "outsider" and result == 0:
+            self._outside.add(arguments[0])
         if result == -errno.EEXIST:
             # A number is free only a moment after its task has left proc (release_task: free_pids).
             time.sleep(0.02)
@@ -138,19 +157,19 @@ class Arena:
             self._settle()
         if result < 0:
             return errno.errorcode[-result]
-        if word in ("clone", "thread", "wait") and (actor or word == "wait"):
+        if word in ("clone", "thread", "wait") and (actor not in self._outside or word == "wait"):
             return result
         return 0
 
     def _command(self, seat: int, word: str, arguments: list[int], vector: tuple[int, ...]) -> int:
         at = HEAD + seat * SLOT
-        if word in ("clone", "thread"):
+        if word in ("clone", "thread", "outsider"):
             # The seat may have been somebody's before.
             struct.pack_into("=III", self._map, HEAD + arguments[0] * SLOT, 0, 0, 0)
         self._requests += 1
         request = self._requests
-        numbers = [*vector, *[0] * 32][:32]
-        struct.pack_into("=iiiiiq32i", self._map, at + 12, WORDS[word], *arguments, len(vector), 0, *numbers)
+        numbers = [*vector, *[0] * PLACES][:PLACES]
+        struct.pack_into(f"=iiiiiq{PLACES}i", self._map, at + 12, WORDS[word], *arguments, len(vector), 0, *numbers)
         struct.pack_into("=I", self._map, at, request)
         self._futex(self._number, ctypes.c_void_p(self._base + at), FUTEX_WAKE, 1, None, None, 0)
         if not self._wait(at + 4, lambda value: value == request, wake=False):
@@ -192,7 +211,32 @@ class Arena:
 
     def world(self) -> World:
         """Return all processes of the container by their level-0 numbers, once nothing moves any more."""
-        return self._settle()
+        world = self._settle()
+        return self._with_common(world) if self._mingled else world
+
+    def _with_common(self, world: World) -> World:
+        """Add to all who live what they have in common with whom, by kcmp and by the links of their namespaces."""
+        living = sorted(first for first, standing in world.items() if standing.state == "living" and standing.leading)
+        assert len(living) < PLACES
+        common: dict[int, list[tuple[str, int]]] = {first: [] for first in living}
+        # The arena's init shares nothing; without undo lists of their own all would look like sharers.
+        numbers = (1, *(self._numbers[first] for first in living))
+        for kind, name in enumerate(TABLES):
+            if self._command(0, "alike", [kind, 0, 0], numbers) < 0:
+                raise Stuck("processes cannot be compared")
+            places = struct.unpack_from(f"={PLACES}i", self._map, HEAD + 40)
+            for place, first in enumerate(living, 1):
+                if places[place] not in (0, place):
+                    common[first].append((name, living[places[place] - 1]))
+        for name in SPACES:
+            met = {os.readlink(f"2/ns/{name}", dir_fd=self._proc): 0}
+            for first in living:
+                same = met.setdefault(os.readlink(f"{self._numbers[first]}/ns/{name}", dir_fd=self._proc), first)
+                if same:
+                    common[first].append((name, same))
+        return {
+            first: msgspec.structs.replace(standing, common=tuple(common.get(first, ()))) for first, standing in world.items()
+        }
 
     def _settle(self) -> World:
         """Look until two looks are the same, and everybody sleeps or has ended; a dying init is looked at for longer."""
@@ -214,7 +258,8 @@ class Arena:
         """One look at all processes; None where something is on the move."""
         self._numbers = {}
         try:
-            found = [self._process(name) for name in os.listdir(self._proc) if name.isdigit() and name not in ("1", "2")]
+            looked = [self._process(name) for name in os.listdir(self._proc) if name.isdigit() and name not in ("1", "2")]
+            found = [process for process in looked if process is not None]
         except (FileNotFoundError, ProcessLookupError):
             return None
         names = {number: standing.pids[0] for number, _, standing in found}
@@ -223,9 +268,15 @@ class Arena:
             return None
         return {standing.pids[0]: msgspec.structs.replace(standing, parent=names.get(parent, 0)) for _, parent, standing in found}
 
-    def _process(self, name: str) -> tuple[int, int, Standing]:
-        """A process: its number in the arena, its parent's, and what stands but for the parent."""
+    def _process(self, name: str) -> tuple[int, int, Standing] | None:
+        """A process: its number in the arena, its parent's, and what stands but for the parent; None outside the container."""
         fields, state, code, exit_signal = self._task(name)
+        if len(fields["NSpid"].split()) == 1:
+            return None
+        for field in ("NSpgid", "NSsid"):
+            arena, first = _vector(fields[field])[:2]
+            if first:
+                self._numbers[first] = arena
         threads = []
         leading = True
         if fields["Threads"] != "1":

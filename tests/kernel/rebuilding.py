@@ -1,10 +1,12 @@
 """Rebuilds a planned tree for real by `crplan run` and by the programs that the back ends write, and looks at what stands."""
 
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from crplan_python.emit import emit as emit_python
@@ -13,8 +15,12 @@ from crplan_syscalls.program import emit_program
 
 from planner import log
 from planner.events import FORMAT_VERSION, AnyEvent, LogOpened
+from planner.kernel_namespaces import OWNED, USER
+from planner.kernel_objects import LIVING, Process
+from planner.kernel_proof import simulate
 from planner.plans import Plan
-from planner.testing.executors import Sandbox, Standing, expected
+from planner.sharing import PLANNED
+from planner.testing.executors import Sandbox, Standing, expected, shares
 
 WAYS = ("run", "python", "c", "shell")
 TIMEOUT = 60
@@ -59,9 +65,37 @@ def rebuild(way: str, plan: Plan, source: Path | Sequence[AnyEvent]) -> str:
         if standing != wanted:
             differing = [pid for pid in sorted({*standing, *wanted}) if standing.get(pid) != wanted.get(pid)]
             return "\n".join(f"{way}: {pid} is {standing.get(pid)}, wanted {wanted.get(pid)}" for pid in differing)
+        if differing := apart(plan, {process.pids[0]: process.host for process in sandbox.processes()}):
+            return f"{way}: {differing}"
         sandbox.signal(signal.SIGTERM)
         ended = sandbox.ended()
         if ended.code or ended.stderr:
             return f"{way}: {ended}"
         left = sandbox.left()
         return f"{way}: left {left}" if left else ""
+
+
+def apart(plan: Plan, hosts: dict[int, int]) -> str:
+    """Return who shares or is in a namespace otherwise than the model says; `hosts` are the numbers of all processes."""
+    living = [process for process in simulate(plan).kernel.processes() if process.state == LIVING and not process.main_ended]
+    for kind in PLANNED:
+        first: dict[object, Process] = {}
+        pairs = list(pairwise(living))
+        for process in living:
+            if process.objects and kind in process.objects:
+                pairs.append((first.setdefault(process.objects[kind], process), process))
+        for one, other in pairs:
+            used, another = (one.objects or {}).get(kind), (other.objects or {}).get(kind)
+            if used is another is None and kind == "sysv_undo":
+                continue  # who has no undo list has the same as all others without one
+            alike = shares(hosts[one.pid.first], hosts[other.pid.first], kind)
+            if alike != (one is other or (used is not None and used is another)):
+                return f"{one.pid.first} and {other.pid.first} have {'the same' if alike else 'different'} {kind}"
+    for kind in (USER, *OWNED):
+        found: dict[str, object] = {}
+        meant: dict[object, str] = {}
+        for process in living:
+            link, space = os.readlink(f"/proc/{hosts[process.pid.first]}/ns/{kind}"), process.others[kind]
+            if found.setdefault(link, space) is not space or meant.setdefault(space, link) != link:
+                return f"{process.pid.first} is in another {kind} namespace"
+    return ""

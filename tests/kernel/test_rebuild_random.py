@@ -12,9 +12,8 @@ import pytest
 from planner.forest import Contradiction, fold
 from planner.problems import NotProved
 from planner.testing.forests import notation
-from tests.kernel.histories import PROFILES
 from tests.kernel.rebuilding import WAYS, rebuild
-from tests.trials import image_of, planned, random_history
+from tests.trials import ALL_PROFILES, image_of, planned, random_history
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -27,8 +26,8 @@ STEPS = (40, 150, 300)
 def attempt(case: tuple[str, int]) -> str:
     """Rebuild the end of one history in one way; return what was wrong."""
     way, seed = case
-    profile = list(PROFILES)[seed % len(PROFILES)]
-    image = image_of(random_history(f"rebuild {seed}", profile, STEPS[seed // len(PROFILES) % len(STEPS)]))
+    profile = ALL_PROFILES[seed % len(ALL_PROFILES)]
+    image = image_of(random_history(f"rebuild {seed}", profile, STEPS[seed // len(ALL_PROFILES) % len(STEPS)]))
     try:
         plan = planned(image).plan
     except (Contradiction, NotProved) as error:
