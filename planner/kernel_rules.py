@@ -181,7 +181,7 @@ _RULES = (
     KernelRule("map-gone", "Id maps are written through a task that is there.", "ENOENT", "user_namespaces(7)"),
     KernelRule(
         "map-from-above",
-        "Id maps are written by a task of the user namespace above.",
+        "Id maps are written by a task of the user namespace above; from within, a task could map only itself.",
         "EPERM",
         "user_namespaces(7); proc_uid_map_write, new_idmap_permitted",
     ),

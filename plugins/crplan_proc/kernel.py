@@ -7,7 +7,8 @@ import ctypes
 import errno
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cmp_to_key
 from typing import Final
 
@@ -59,7 +60,7 @@ def shared_objects(numbers: Sequence[int]) -> dict[str, dict[int, int]]:
 
     The kernel orders objects without telling their addresses, so sorting finds all that are equal with few comparisons. A kind
     that cannot be compared (no kcmp in this kernel, no permission) is left out: unknown. Processes without any semaphore to undo
-    compare as equal and share nothing: they are known by being equal to this process, which has none. Raises Gone.
+    compare as equal and share nothing: they are known by being equal to a process that has none. Raises Gone.
     """
     call = KCMP_NUMBERS.get(os.uname().machine)
     if call is None:
@@ -75,8 +76,11 @@ def shared_objects(numbers: Sequence[int]) -> dict[str, dict[int, int]]:
             return (0, -1, 1, 1)[answer]
 
         try:
-            own = {number for number in numbers if kind == "sysv_undo" and compare(os.getpid(), number) == 0}
-            ordered = sorted((number for number in numbers if number not in own), key=cmp_to_key(compare))
+            idle: set[int] = set()
+            if kind == "sysv_undo":
+                with _nothing_to_undo() as reference:
+                    idle = {number for number in numbers if compare(reference, number) == 0}
+            ordered = sorted((number for number in numbers if number not in idle), key=cmp_to_key(compare))
             groups: list[list[int]] = []
             for number in ordered:
                 if groups and compare(groups[-1][0], number) == 0:
@@ -91,3 +95,23 @@ def shared_objects(numbers: Sequence[int]) -> dict[str, dict[int, int]]:
         groups.sort(key=lambda group: min(map(place.__getitem__, group)))
         found[kind] = {number: count for count, group in enumerate(groups, start=1) for number in group}
     return found
+
+
+@contextmanager
+def _nothing_to_undo() -> Iterator[int]:
+    """Hold a process that has no list of semaphores to undo, and yield its number.
+
+    This one may: a process gets such a list with its first thread, and keeps it (clone with CLONE_SYSVSEM; copy_semundo).
+    """
+    here, there = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(there)
+        os.read(here, 1)
+        os._exit(0)
+    try:
+        os.close(here)
+        yield child
+    finally:
+        os.close(there)
+        os.waitpid(child, 0)

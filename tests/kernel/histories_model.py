@@ -17,7 +17,7 @@ from planner.events import (
 from planner.forest import Forest, fold
 from planner.identity import NamespaceId, Number, Pids
 from planner.kernel import Kernel
-from planner.kernel_namespaces import join, unshare
+from planner.kernel_namespaces import USER, join, unshare
 from planner.kernel_objects import Namespace, OtherNamespace, Pid, Process, SharedObject
 from planner.kernel_rules import KernelError
 from planner.kernel_sharing import leave
@@ -80,7 +80,10 @@ class ModelPlayer:
                 leave(process, named(TABLES, bits))
             case "unshare", (int(bits),):
                 shared = dict(process.objects or {})
-                unshare(process, named(SPACES, bits))
+                kinds = named(SPACES, bits)
+                unshare(process, kinds)
+                # A puppet maps itself at once, as unshare(1) does with --map-root-user.
+                process.others[USER].mapped |= USER in kinds
                 if shared != (process.objects or {}):
                     self.met["namespace-sharing"] = self.met.get("namespace-sharing", 0) + 1
             case "join", (int(number), int(bits)):

@@ -14,6 +14,7 @@ from crplan_shell.emit import emit as emit_shell
 from crplan_syscalls.program import emit_program
 
 from planner import log
+from planner.concessions import conceded
 from planner.events import FORMAT_VERSION, AnyEvent, LogOpened
 from planner.kernel_namespaces import OWNED, USER
 from planner.kernel_objects import LIVING, Process
@@ -33,7 +34,7 @@ def command(way: str, plan: Plan, source: Path | Sequence[AnyEvent], directory: 
             path = directory / "log.jsonl"
             path.write_bytes(b"".join(log.lines([LogOpened(format_version=FORMAT_VERSION), *source])))
             source = path
-        return [sys.executable, "-m", "planner", "run", str(source)]
+        return [sys.executable, "-m", "planner", "run", "--option", "sharing=possible", str(source)]
     if way == "python":
         program = directory / "rebuild.py"
         program.write_text(emit_python(plan))
@@ -55,7 +56,12 @@ def tasks_standing(sandbox: Sandbox, plan: Plan) -> dict[int, Standing]:
 
 
 def rebuild(way: str, plan: Plan, source: Path | Sequence[AnyEvent]) -> str:
-    """Rebuild a tree, end it, and return what was wrong; "" when it stood exactly and nothing was left."""
+    """Rebuild a tree, end it, and return what was wrong; "" when it stood exactly and nothing was left.
+
+    Interpreters cannot share memory and signal handlers, which the C program does; all else has to stand as it was.
+    """
+    if way != "c":
+        plan = conceded(plan, {"sharing": "possible"})
     with tempfile.TemporaryDirectory() as directory, Sandbox(command(way, plan, source, Path(directory))) as sandbox:
         try:
             sandbox.ready(TIMEOUT)

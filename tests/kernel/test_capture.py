@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from crplan_proc import snapshot
 from crplan_proc.capture import capture
@@ -32,7 +33,7 @@ from planner.forest import Forest, fold, image_id
 from planner.hookspecs import BadImage
 from planner.identity import ProcessId
 from planner.pipeline import read
-from tests.kernel.histories import PROFILES, Historian, Standing, World
+from tests.kernel.histories import PROFILES, SPACES, TABLES, Historian, Standing, World
 from tests.kernel.puppets import Arena, available
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="pid namespaces are made as root")
@@ -413,6 +414,38 @@ def world_of(forest: Forest) -> World:
     return world
 
 
+Together = dict[str, set[frozenset[int]]]
+"""For each kind of table and namespace, who have the same."""
+
+
+def stand_together(world: World) -> Together:
+    """Say it as the puppets see it: nothing is said of a table of one's own, nor of the namespaces that all begin with."""
+    living = {number: dict(standing.common) for number, standing in world.items() if _lives(standing)}
+    return {
+        **{kind: _parts({number: common.get(kind, number) for number, common in living.items()}) for kind in TABLES},
+        **{kind: _parts({number: common.get(kind, 0) for number, common in living.items()}) for kind in SPACES},
+    }
+
+
+def together(forest: Forest, world: World) -> Together:
+    """Say it of the same tasks as the capture sees it."""
+    living = [ProcessId(number) for number, standing in world.items() if _lives(standing)]
+    records = {pid: forest.sharing.get(pid, SharingRecorded(pid=pid, at=0)) for pid in living}
+    spaces = {pid: forest.other_namespaces.get(pid, {}) for pid in living}
+    return {
+        **{kind: _parts({pid: getattr(record, kind) or -pid for pid, record in records.items()}) for kind in TABLES},
+        **{kind: _parts({pid: spaces[pid].get(kind, 0) for pid in living}) for kind in SPACES},
+    }
+
+
+def _lives(standing: Standing) -> bool:
+    return standing.state == "living" and standing.leading
+
+
+def _parts(names: dict[int, int] | dict[ProcessId, int]) -> set[frozenset[int]]:
+    return {frozenset(number for number, name in names.items() if name == one) for one in set(names.values())}
+
+
 def host_number(arena: Arena) -> int:
     """The number here of the container's init, which the arena's second process has created."""
     status = {}
@@ -443,7 +476,10 @@ def test_a_random_history_is_captured_as_it_stands(profile: str) -> None:
                     with pytest.raises(BadImage, match="ending and held up"):
                         capture(init)
                     break
-                assert world_of(fold(capture(init))) == world, (profile, seed)
+                forest = fold(capture(init))
+                bare = {number: msgspec.structs.replace(standing, common=()) for number, standing in world.items()}
+                assert world_of(forest) == bare, (profile, seed)
+                assert together(forest, world) == stand_together(world), (profile, seed)
                 captured += 1
     assert captured
 
@@ -453,7 +489,8 @@ def test_a_random_history_is_captured_as_it_stands(profile: str) -> None:
 
 @contextlib.contextmanager
 def rebuilt(image: Path | str) -> Iterator[int]:
-    command = [sys.executable, "-m", "planner", "run", str(image)]
+    # Interpreters cannot share memory; test_captured_and_rebuilt.py has C programs that do.
+    command = [sys.executable, "-m", "planner", "run", "--option", "sharing=possible", str(image)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
         assert process.stdout is not None
         assert process.stderr is not None
