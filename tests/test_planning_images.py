@@ -1,0 +1,75 @@
+"""Images that say little are planned too: histories' ends written as linux-cr streams, which name no pid namespace.
+
+A stream of generation P holds the numbers of dead leaders, S and B do not even have those, so that the namespace search has to
+find them a place from which the tree can be reached. `CRPLAN_IMAGES=N` writes N histories in each generation.
+"""
+
+import multiprocessing
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from planner.forest import Contradiction, Forest, fold
+from planner.pipeline import default_registry, resolve, source_of, stream_events
+from planner.problems import NotProved
+from planner.testing.forests import notation
+from planner.testing.linuxcr import Entry, build
+from tests.trials import ALL_PROFILES, image_of, random_history
+
+NUMBER = int(os.environ.get("CRPLAN_IMAGES", "600"))
+GENERATIONS = ("P3", "S", "B")
+STEPS = (25, 60, 150, 300)
+
+Case = tuple[int | str, str, int, str]
+"""Seed, profile, steps, generation."""
+
+
+def entries(forest: Forest) -> Iterator[Entry]:
+    """Yield what a linux-cr checkpoint would write of a forest, children after their parents."""
+    children = forest.children()
+    waiting = list(reversed(children[0]))  # type: ignore[index]
+    while waiting:
+        task = forest.tasks[waiting.pop()]
+        common = {"parent": task.parent, "group": task.group, "session": task.session}
+        yield Entry(pids=task.pids, zombie=task.zombie, exit_status=task.exit_status, **common)
+        for thread in forest.threads.get(task.pid, ()):
+            yield Entry(pids=thread.pids, thread_group=task.pid, zombie=thread.state == "zombie", **common)
+        waiting += reversed(children.get(task.pid, []))
+    for leader in forest.leaders.values():
+        yield Entry(pids=leader.pids, dead=True)
+
+
+def attempt(case: Case) -> str:
+    """Return what is wrong with the plan for a history's image, "" when nothing is."""
+    seed, profile, steps, generation = case
+    forest = fold(image_of(random_history(seed, profile, steps)))
+    image = build(entries(forest), generation=generation)
+    try:
+        found = resolve(list(stream_events(source_of(image), default_registry()))).forest
+    except (Contradiction, NotProved) as error:
+        return f"{getattr(error, 'code', 'not-proved')}: {error}\n{notation(forest)}"
+    same = {pid: task.pids for pid, task in found.tasks.items()} == {pid: task.pids for pid, task in forest.tasks.items()}
+    return "" if same else f"read-otherwise: {notation(found)}\n{notation(forest)}"
+
+
+def judge(base: str, number: int) -> None:
+    """Try so many histories in each generation, in two processes."""
+    cases: list[Case] = [
+        (f"{base} {index}", ALL_PROFILES[index % len(ALL_PROFILES)], STEPS[index // len(ALL_PROFILES) % len(STEPS)], generation)
+        for index in range(number)
+        for generation in GENERATIONS
+    ]
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        results = list(zip(cases, pool.imap(attempt, cases, chunksize=16), strict=True))
+    failures = [(case, found) for case, found in results if found]
+    kinds = Counter(found.partition(":")[0] for _, found in failures)
+    words = "\n\n".join(f"{case}: {found}" for case, found in failures[:10])
+    assert not failures, f"{len(failures)} of {len(cases)} images fail: {kinds.most_common()}\n\n{words}"
+
+
+@pytest.mark.parametrize("base", ["image", f"fresh {time.time_ns()}"], ids=["fixed", "fresh"])
+def test_an_image_without_namespaces_is_planned(base: str) -> None:
+    judge(base, NUMBER if base == "image" else NUMBER // 4)
