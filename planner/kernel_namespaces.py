@@ -48,11 +48,13 @@ def be_born_in_new_user(child: Process) -> None:
 
 
 def map_ids(caller: Process, target: Pid | None, whole: bool) -> None:
-    """Map the ids of the user namespace that `target` is in; `whole` says that there are users and groups."""
-    process = None if target is None or target.thread else target.owner
-    if process is None or process.state != LIVING:
+    """Map the ids of the user namespace that `target` is in; `whole` says that there are users and groups.
+
+    The target may be a zombie, which keeps its user namespace until it is waited for.
+    """
+    if target is None or target.owner is None:
         raise KernelError("map-gone")
-    user = process.others[USER]
+    user = target.owner.others[USER]
     if user.owner is not caller.others[USER]:
         raise KernelError("map-from-above")
     if user.mapped:

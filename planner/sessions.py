@@ -226,13 +226,13 @@ class _Peeling:
                 self.order_below(above, leader)
 
     def run(self) -> None:
-        """Decide every open choice; raises Contradiction when leaders wait for each other."""
+        """Decide every open choice, and in what order leaders are born; raises Contradiction when they wait for each other."""
         for pid, demands in list(self.open.items()):
             for session in demands:
                 self.note(pid, session)
         for pid in self.later:
             self._push(pid)
-        while self.open:
+        while self.open or self.ready:
             if self.ready:
                 pid = self.by_place[-heapq.heappop(self.ready)]
                 if pid in self.done or self.later[pid]:

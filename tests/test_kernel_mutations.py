@@ -41,14 +41,11 @@ UNSEEN = {
     "raise KernelError('setsid-leader') left out",
     # Who stands outside creates nothing beside itself in a transcript; test_kernel_proof.py has a plan that tries.
     "without not pids",
-    # A player asks for signals that there are; a story in test_kernel.py tells this rule.
-    "raise KernelError('exit-signal-range') left out",
     # The player maps its ids as soon as it has a user namespace; test_kernel_namespaces.py tells this rule.
     "raise KernelError('user-unmapped') left out",
     "[user-unmapped]",
-    # A plan names processes that it has created, and none of them by a thread's number.
-    "map_ids: (process is None or process.state != LIVING) without process is None",
-    "map_ids: (target is None or target.thread)",
+    # A plan names whom it has created: such a number is free, once the task has been waited for, or a session's or group's.
+    "map_ids: (target is None or target.owner is None) without",
     # Only a plan names a kind that there is not, or one twice; test_kernel_namespaces.py has such plans.
     "[namespace-kind]",
     "raise KernelError('namespace-kind') left out",

@@ -175,7 +175,8 @@ def test_a_map_needs_somebody_whose_it_is() -> None:
     draft = family()
     draft.unshare(2, "user")
     ended = draft.exit(2)
-    draft.map_ids(0, 2, after=(ended,))
+    reaped = draft.reap(1, 2, after=(ended,))
+    draft.map_ids(0, 2, after=(reaped,))
     assert refused(draft) == "map-gone"
 
 
