@@ -19,7 +19,8 @@ groups, and `planner.order` finds an order or shows the circle.
 
 What is left out. When two demands on one leader lie on two branches of the tree, one branch is put below the other, and not
 every other way to weave them is tried. Choices are not taken back once the order of births is decided. A dead leader whose
-depth the image does not hold is put in one namespace, the one that asks least of its members. A parent outside the image is
+depth the image does not hold is put where it asks least of its members; where that ends in a refusal, other places are tried,
+one after the other and a bounded number of them. A parent outside the image is
 taken to stand in the executor's own session and group. Random histories and all small trees are held against this in the
 tests.
 """
@@ -27,6 +28,7 @@ tests.
 from typing import TYPE_CHECKING
 
 from planner.cast import Cast
+from planner.contradictions import Contradiction
 from planner.events import BirthDecided, DecisionEvent, ProcessPlanned
 from planner.forest import Forest
 from planner.identity import ProcessId, Sequence
@@ -85,33 +87,47 @@ def decide(forest: Forest, first: Sequence) -> list[DecisionEvent]:
 
 
 MOST_PLACES = 32
-"""How many places of dead group leaders are given up before the first refusal stands."""
+"""How many places of dead leaders are given up before the first refusal stands."""
+
+MOST_PLANNED_AGAIN = 400_000
+"""How many tasks are planned again for that: of a large image fewer places are given up, so that a refusal comes in time."""
 
 
 def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
-    """Return a cast with its births decided, and in order; raises Contradiction.
+    """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
     Whoever does a helper's work has something else to wait for, too: where that ends in a circle, helpers are cast after all. A
-    group that cannot be joined, or only in a circle, may have been led elsewhere if its leader is dead.
+    session or group that tasks cannot have come by, or only in a circle, may have been led elsewhere if its leader is dead.
     """
-    from planner.standins import Misplaced
-
     passed_over: dict[ProcessId, int] = {}
-    refusal: Misplaced | None = None
-    for _ in range(MOST_PLACES):
+    refusal: Contradiction | None = None
+    for _ in range(max(1, min(MOST_PLACES, MOST_PLANNED_AGAIN // max(1, len(forest.tasks))))):
         elsewhere: list[ProcessId] = []
         for thrifty in (True, False):
             cast = Cast(forest, passed_over, thrifty)
             try:
                 return cast, _in_order(cast)
-            except Misplaced as error:
+            except Contradiction as error:
                 refusal = refusal or error
-                elsewhere = [group for group in error.groups if passed_over.get(group, 0) + 1 < cast.places.get(group, 0)]
+                elsewhere = [number for number in _named(cast, error) if passed_over.get(number, 0) + 1 < cast.places[number]]
         if not elsewhere:
             break
         passed_over[elsewhere[0]] = passed_over.get(elsewhere[0], 0) + 1
     assert refusal is not None
     raise refusal
+
+
+def _named(cast: Cast, refusal: Contradiction) -> list[ProcessId]:
+    """Return the dead leaders with several places whom a refusal names, and then those of the tasks in its evidence."""
+    from planner.standins import Misplaced
+
+    named = list(refusal.leaders) if isinstance(refusal, Misplaced) else []
+    if cast.places:
+        facts = set(refusal.because)
+        for actor in cast.actors.values():
+            if not facts.isdisjoint(actor.because):
+                named += (actor.session, actor.group)
+    return [number for number in dict.fromkeys(named) if number in cast.places]
 
 
 def _in_order(cast: Cast) -> "list[Event]":

@@ -24,6 +24,7 @@ from typing import Literal, NoReturn
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
 from planner.identity import OUTSIDE, ProcessId
+from planner.standins import Misplaced
 
 Mode = Literal["parent", "window", "entered", "below", "sibling", "choice", "window or entered"]
 
@@ -118,12 +119,13 @@ class Sessions:
         if leader_space != parent.space:
             if parent.leads_session():
                 return "window"
-            raise Contradiction(
+            raise Misplaced(
                 "session-from-above",
                 f"task {actor.pid} is in session {session}, which its parent {parent.pid} never was in; the session's leader "
                 f"lives above the parent's pid namespace, so no member of it can have been below the parent",
                 (*actor.because, *parent.because),
                 actor.pid,
+                (session,),
             )
         if not parent.leads_session():
             return "below"
@@ -139,12 +141,13 @@ class Sessions:
         if leader.birth_session == session:
             return
         if leader.birth_session != ANY:
-            raise Contradiction(
+            raise Misplaced(
                 "two-birth-sessions",
                 f"task {leader.pid} would have to be born in session {leader.birth_session} and in session {session}: "
                 f"child {child.pid} can be created only before its setsid",
                 (*leader.because, *child.because),
                 leader.pid,
+                (session, leader.birth_session),
             )
         leader.birth_session = session
         if leader.parent != ANY:

@@ -14,11 +14,11 @@ from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId, Sequ
 
 
 class Misplaced(Contradiction):
-    """No plan is found, and another place for the dead leader of one of `groups` may help."""
+    """No plan is found, and another place for one of `leaders`, of sessions or groups, may help if that one is dead."""
 
-    def __init__(self, code: str, message: str, because: Iterable[int], pid: int, groups: Iterable[ProcessId]) -> None:
+    def __init__(self, code: str, message: str, because: Iterable[int], pid: int, leaders: Iterable[ProcessId]) -> None:
         super().__init__(code, message, because, pid)
-        self.groups = tuple(groups)
+        self.leaders = tuple(leaders)
 
 
 def add_stand_ins(cast: Cast) -> None:
@@ -88,7 +88,7 @@ def _session_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple
     """Find the namespace of a dead session leader: a common ancestor of its members' namespaces.
 
     Where the depth is not known it is as shallow as the members allow: a member whose parent neither is an init nor ever was in
-    the session can only be served from the parent's own level.
+    the session can only be served from the parent's own level. Deeper places are next where that leads nowhere, then the others.
     """
     known, complete = _known(cast, number)
     level = len(known) - 1
@@ -99,6 +99,10 @@ def _session_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple
             if parent is not None and parent.session not in (number, parent.pid) and not cast.is_init(parent):
                 level = max(level, parent.level)
         level = max(min(level, shallowest.level), len(known) - 1)
+        levels = [*range(level, shallowest.level + 1), *range(level - 1, len(known) - 2, -1)]
+        if len(levels) > 1:
+            cast.places[number] = len(levels)
+            level = levels[cast.passed_over.get(number, 0)]
     if level > shallowest.level:
         raise Contradiction(
             "session-from-below",
