@@ -122,6 +122,19 @@ def test_a_dead_session_leader_stands_where_its_members_parents_need_it() -> Non
     assert told(made).count("9 ends") == 1
 
 
+@pytest.mark.parametrize("tree", ["3.5:2/3 4.6:3/1 6.7:3/65", "4.2:2 3.7:4/3 6.10:3/65"])
+def test_a_dead_session_leader_of_unknown_depth_stands_deeper_where_that_helps(tree: str) -> None:
+    """Led at level 0, the session would have to come to task 3 by its birth, which was in another one."""
+    made = plan(f"1 2.1:1 {tree}")
+    assert len(vector(made, 65)) == 2
+
+
+def test_a_dead_session_leader_whose_depth_is_known_stays_there() -> None:
+    with pytest.raises(Contradiction) as refusal:
+        resolve(events("!65 1 2.1:1 3.5:2/3 4.6:3/1 6.7:3/65"))
+    assert refusal.value.code == "two-birth-sessions"
+
+
 def test_a_leader_that_was_a_sibling_of_an_entered_task() -> None:
     """Number 5 had entered from outside, like its member 3."""
     made = plan("@1:0 !5.7 1 2.1:1@1 3.2:0/5@1")
