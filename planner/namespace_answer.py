@@ -1,5 +1,6 @@
 """From cells to answers: namespaces are values, numbers keep cells apart, and what is left open is searched part by part."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
 from typing import Final
@@ -8,7 +9,7 @@ from planner.namespace_cells import NOBODY, ROOT, Bearers, Clash
 from planner.namespace_forced import Forced
 from planner.namespace_hint import Hint
 from planner.namespace_problem import TOP, Exhausted, Problem
-from planner.namespace_search import possible, search
+from planner.namespace_search import FIRST_LIMIT, possible, search
 
 MOST_BITS: Final = 1 << 29
 """Open cells times namespaces at their level: more is given up before the memory is taken."""
@@ -40,6 +41,7 @@ class Answer:
         self.problem = self._problem(self.forced.numbers(), effort)
         self._chosen: list[int] = []
         self._fitting: list[int] = []
+        self._doubted: tuple[int, ...] = ()
 
     def _problem(self, numbers: dict[int, set[int]], effort: int) -> Problem:
         cells = self.cells
@@ -170,7 +172,7 @@ class Answer:
             found.close()
             if first is None:
                 raise self._none_fits(part)
-            self._take(first)
+            self.take(first)
 
     def count(self) -> None:
         """Count for each open cell the namespaces that fit, by trying out those of small parts."""
@@ -193,7 +195,7 @@ class Answer:
                     continue
                 self._probes -= 1
                 try:
-                    witness = possible(problem, part, self._hint.order, place, value)
+                    witness = possible(problem, part, self._hint.order, [(place, value)])
                 except Exhausted:
                     continue
                 if witness is None:
@@ -201,6 +203,56 @@ class Answer:
                     continue
                 for one, values in witness.items():
                     known[one] |= values
+
+    def doubt(self, members: Iterable[int]) -> None:
+        """Take note that the present assignment was refused for the sake of these members; what they are in may be wrong."""
+        places = (self.index.get(cell) for member in members for cell in self.line(self.cells.own(member)))
+        self._doubted = tuple(dict.fromkeys(place for place in places if place is not None))
+
+    def near(self) -> Iterator[None]:
+        """Go on to assignments in which a cell that is in doubt has another value; the likeliest ones of all others stay.
+
+        One change is tried after the other, and then a second one where the first led to doubts about other cells.
+        """
+        part_of = {place: number for number, part in enumerate(self.parts) for place in part}
+        likeliest = list(self._chosen)
+        known: set[frozenset[tuple[int, int]]] = set()
+        waiting: deque[tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = deque([((), self._doubted)])
+        while waiting:
+            kept, doubted = waiting.popleft()
+            fixed = {place for place, _ in kept}
+            for place in doubted:
+                if place in fixed or place not in part_of:
+                    continue
+                for value in self._hint.order(place):
+                    changes = (*kept, (place, value))
+                    if 1 << value == likeliest[place] or frozenset(changes) in known:
+                        continue
+                    known.add(frozenset(changes))
+                    if not self._change(likeliest, changes, part_of):
+                        continue
+                    yield
+                    if self._doubted != doubted:
+                        waiting.append((changes, self._doubted))
+
+    def _change(self, likeliest: list[int], changes: Iterable[tuple[int, int]], part_of: dict[int, int]) -> bool:
+        """Take the likeliest assignment but for some changes and what they bring about; return whether there is one."""
+        by_part: dict[int, list[tuple[int, int]]] = {}
+        for place, value in changes:
+            by_part.setdefault(part_of[place], []).append((place, value))
+        chosen = list(likeliest)
+        for number, fixed in by_part.items():
+            part = self.parts[number]
+            try:
+                found = possible(self.problem, part, self._hint.order, fixed, FIRST_LIMIT + len(part))
+            except Exhausted:
+                found = None
+            if found is None:
+                return False
+            for place, values in found.items():
+                chosen[place] = values
+        self._chosen = chosen
+        return True
 
     def others(self) -> Iterator[None]:
         """Go on to the other assignments, one for each step; parts are varied one at a time before they are varied together."""
@@ -229,12 +281,17 @@ class Answer:
                     continue
                 more = True
                 for assignments in found:
-                    self._take(assignments[0])
+                    self.take(assignments[0])
                 for assignment in picked:
-                    self._take(assignment or {})
+                    self.take(assignment or {})
                 yield
 
-    def _take(self, assignment: dict[int, int]) -> None:
+    def taken(self) -> dict[int, int]:
+        """Return the present assignment, to come back to it."""
+        return dict(enumerate(self._chosen))
+
+    def take(self, assignment: dict[int, int]) -> None:
+        """Take an assignment of some or all open cells."""
         for place, value in assignment.items():
             self._chosen[place] = value
 

@@ -5,7 +5,7 @@ first, then the one with the fewest values for its history of conflicts, each ti
 assignment is found the search restarts with what the conflicts taught it.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain, islice
 from typing import Final
 
@@ -136,13 +136,15 @@ def search(problem: Problem, part: list[int], order: Order) -> Generator[dict[in
         return
 
 
-def possible(problem: Problem, part: list[int], order: Order, cell: int, value: int) -> dict[int, int] | None:
-    """Return an assignment of the part in which `cell` has `value`, or None; raises `Exhausted` if that takes long."""
+def possible(
+    problem: Problem, part: list[int], order: Order, fixed: Iterable[tuple[int, int]], limit: int = FIRST_LIMIT
+) -> dict[int, int] | None:
+    """Return an assignment of the part in which each cell of `fixed` has its value, or None; raises `Exhausted` at the limit."""
     probe = Walk(problem, part, order, 0)
     try:
-        if not probe.assign(cell, 1 << value):
+        if not all(probe.assign(cell, 1 << value) for cell, value in fixed):
             return None
-        found = Walk(problem, part, order, FIRST_LIMIT).assignments()
+        found = Walk(problem, part, order, limit).assignments()
         try:
             return next(found, None)
         finally:

@@ -11,7 +11,7 @@ task's group keeps allocated also keeps the init from finishing (tried on Linux 
 hint and no law is that the numbers in a namespace rise together with the outer ones; it only says what to try first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -68,11 +68,12 @@ def infer(forest: "Forest") -> list[Decision]:
     return next(solutions(forest, 1))
 
 
-def solutions(forest: "Forest", limit: int = MOST_SOLUTIONS) -> Iterator[list[Decision]]:
+def solutions(forest: "Forest", limit: int = MOST_SOLUTIONS) -> Generator[list[Decision], Iterable[ProcessId] | None, None]:
     """Yield up to `limit` different consistent answers, the likeliest first; the first is that of `infer`.
 
-    Open parts of the image that do not constrain each other are varied one at a time before they are varied together. Raises
-    like `infer`, before the first answer only.
+    Whoever refuses an answer may send the processes whose facts it was refused for: where these are is varied first, in up to
+    `limit` further answers. Then open parts of the image that do not constrain each other are varied one at a time before they
+    are varied together. Raises like `infer`, before the first answer only.
     """
     if all(task.namespace >= 0 for task in forest.tasks.values()) and not any(map(_is_nested, forest.leaders.values())):
         yield []
@@ -94,7 +95,14 @@ def solutions(forest: "Forest", limit: int = MOST_SOLUTIONS) -> Iterator[list[De
             "namespace-undecided",
             "the bounded search for the pid namespaces of the tasks found no assignment, and did not show that there is none",
         ) from None
-    yield _decisions(forest, answer)
+    doubted = yield _decisions(forest, answer)
+    likeliest = answer.taken()
+    if doubted is not None:
+        answer.doubt(bearers.position[pid] for pid in doubted if pid in bearers.position)
+        for _ in islice(answer.near(), limit):
+            doubted = yield _decisions(forest, answer)
+            answer.doubt(bearers.position[pid] for pid in doubted or () if pid in bearers.position)
+    answer.take(likeliest)
     for _ in islice(answer.others(), limit - 1):
         yield _decisions(forest, answer)
 

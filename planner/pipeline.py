@@ -26,6 +26,7 @@ from planner.events import (
 from planner.findings import KINDS, Finding
 from planner.forest import Contradiction, Forest, fold, image_id
 from planner.hookspecs import Artefact, BackEnd, BadImage, CannotEmit, Reader, Source
+from planner.identity import ProcessId
 from planner.identity import Sequence as Seq
 from planner.options import filled
 from planner.plans import Plan
@@ -35,6 +36,9 @@ from planner.rebuild import fold_run
 
 AnySource = str | os.PathLike[str] | bytes | BinaryIO | Source
 """What the library takes for an image: a path, bytes, an open binary stream, or a source."""
+
+MOST_PLACED = 1_000_000
+"""How many tasks are placed and planned anew before the refusal of an image stands: large ones get fewer placings."""
 
 BAD_IMAGE = "bad-image"
 """Code of the defect by which a log says that its image could not be read to the end."""
@@ -176,18 +180,36 @@ def _plan(history: list[AnyEvent]) -> Outcome:
 def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried."""
     forest = fold(history)
-    from planner.namespaces import solutions
+    from planner.namespaces import MOST_SOLUTIONS, solutions
     from planner.planning import decide
 
     first: Contradiction | None = None
-    for placed in solutions(forest):
+    answers = solutions(forest, max(2, min(MOST_SOLUTIONS, MOST_PLACED // max(1, len(forest.tasks)))))
+    placed = next(answers)
+    while True:
         try:
             whole = fold(chain(history, placed)) if placed else forest
             return whole, [*placed, *decide(whole, Seq(len(history) + len(placed)))]
         except Contradiction as error:
             first = first or error
-    assert first is not None
-    raise first
+            try:
+                placed = answers.send(_doubted(forest, error))
+            except StopIteration:
+                raise first from None
+
+
+def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
+    """Return the tasks that a refusal is about and their children, with the leaders of their sessions and groups."""
+    facts = set(refusal.because)
+    named = {task.pid for task in forest.tasks.values() if task.recorded in facts}
+    doubted: dict[ProcessId, None] = {}
+    for task in forest.tasks.values():
+        if task.pid in named:
+            doubted.update(dict.fromkeys((task.pid, task.parent, task.session, task.group)))
+    for task in forest.tasks.values():
+        if task.parent in named:
+            doubted.update(dict.fromkeys((task.pid, task.session, task.group)))
+    return list(doubted)
 
 
 def _replay(history: list[AnyEvent]) -> Outcome:

@@ -324,6 +324,24 @@ def test_independent_choices_are_varied_one_at_a_time_first() -> None:
     assert changes == [0, 1, 1, 1, 2, 2, 2, 3]
 
 
+def test_who_is_in_doubt_is_moved_first_and_nobody_else() -> None:
+    """Ten open choices have a thousand answers; two of them differ from the first one as asked for."""
+    tree = forest("1 2.1:1 3.1:1 " + " ".join(f"{pid}.{pid}:1" for pid in range(10, 20)))
+    answers = solutions(tree)
+    first = init_of(next(answers))
+    second = init_of(answers.send([ProcessId(17)]))
+    assert {pid for pid in first if first[pid] != second[pid]} == {17}
+    third = init_of(answers.send([ProcessId(12)]))
+    assert {pid for pid in first if first[pid] != third[pid]} == {17, 12}, "the first change led to a doubt about another task"
+
+
+def test_what_is_asked_for_in_vain_leaves_the_other_answers() -> None:
+    tree = forest("1 2.1:1 3.1:1 4.2:1 5.2:1 6.9:1")
+    answers = solutions(tree)
+    given = [next(answers), answers.send([ProcessId(1), ProcessId(99)]), *answers]
+    assert len({tuple(sorted(init_of(answer).items())) for answer in given}) == 4
+
+
 # Random histories.
 
 
