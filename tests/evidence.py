@@ -1,0 +1,151 @@
+"""Evidence of refusals on small forests: which facts a refusal names, and which forests hold those facts.
+
+A *fact* is what one event of an image says: the row of a task (its numbers and pid namespace, parent, session, group), the state
+of a task, or the numbers of a dead leader. Where an event is not among the facts, all that it says may be anything. Known whatever
+the facts are, since an image holds every task: whether a number that a fact names is that of a task or of a dead leader.
+So a task that is named but whose row is left out exists, with any parent, session, group and namespace.
+
+A *pattern* is a set of facts up to renumbering. A refusal is right when no good forest holds the pattern of its evidence, and the
+evidence is smallest when one does as soon as any fact is left out. A forest is good when the search reaches it and it is no trap,
+or when it is planned, which is proved on the model kernel.
+"""
+
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import combinations, permutations, product
+from typing import NamedTuple
+
+from planner.events import PidRecorded, TaskRecorded, TaskStateRecorded
+from planner.forest import Contradiction
+from planner.identity import ProcessId
+from planner.pipeline import resolve
+from planner.testing.forests import events
+from tests.exhaustive import NOBODY, Shape, candidates, text_of
+
+Fact = tuple[str, int]
+"""What kind of event ("task", "state", "dead") and of whom: the index of a task, or the place of a dead leader."""
+
+Facts = frozenset[Fact]
+
+Pattern = tuple[object, ...]
+
+
+class Verdict(NamedTuple):
+    """What became of a shape: "" where it is planned, else the code of the refusal and the facts that it names."""
+
+    code: str
+    facts: Facts = frozenset()
+
+
+def verdict(shape: Shape) -> Verdict:
+    """Plan a shape; a code that begins with "!" says that the planner broke."""
+    log = events(text_of(shape))
+    image = list(log)
+    try:
+        resolve(log)
+    except Contradiction as error:
+        if not error.because:
+            return Verdict(f"!{error.code} names no fact")
+        if any(seq >= len(image) for seq in error.because):
+            return Verdict(f"!{error.code} names a decision")
+        return Verdict(error.code, frozenset(_fact(image[seq], len(shape[0])) for seq in error.because))
+    except Exception as error:  # whatever the planner does with an image that cannot be
+        return Verdict(f"!{type(error).__name__}: {error}")
+    return Verdict("")
+
+
+def _fact(event: object, count: int) -> Fact:
+    match event:
+        case TaskRecorded(pids=pids):
+            return "task", pids[0] - 1
+        case TaskStateRecorded(pid=pid):
+            return "state", pid - 1
+        case PidRecorded(numbers=numbers):
+            return "dead", numbers[0] - count - 1
+    raise AssertionError(event)
+
+
+def verdicts(shapes: Iterable[Shape]) -> dict[Shape, Verdict]:
+    """Plan shapes in two processes."""
+    ordered = sorted(shapes)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return dict(zip(ordered, pool.map(verdict, ordered, chunksize=200), strict=True))
+
+
+@cache
+def all_verdicts(tasks: int, levels: int, *, groups: bool = True) -> dict[Shape, Verdict]:
+    """Plan every candidate of a size, once in a test run."""
+    return verdicts(candidates(tasks, levels, groups=groups))
+
+
+def pattern(shape: Shape, facts: Iterable[Fact]) -> Pattern:
+    """Return some facts of a shape, the same for all that differ by numbering only.
+
+    Numbers, and namespaces other than the container's, are counted as the facts name them; of all orders of the facts the
+    first counts.
+    """
+    tasks, dead = shape
+    rows: dict[int, list[bool]] = {}
+    gone: set[int] = set()
+    for kind, number in facts:
+        if kind == "dead":
+            gone.add(number)
+        else:
+            rows.setdefault(number, [False, False])[kind == "state"] = True
+    others = sorted(index for index in rows if index)
+    return min(_written(shape, rows, gone, ([0] if 0 in rows else []) + list(order)) for order in permutations(others))
+
+
+def _written(shape: Shape, rows: dict[int, list[bool]], gone: set[int], order: list[int]) -> Pattern:
+    tasks, dead = shape
+    names: dict[int, int] = {NOBODY: -1, 0: 0}
+    spaces: dict[int, int] = {0: 0}
+    written: list[tuple[int, ...]] = []
+    for index in order:
+        task = tasks[index]
+        row, state = rows[index]
+        name = names.setdefault(index, len(names) - 1)
+        words: tuple[int, ...] = (name,)
+        if row:
+            for label in (task.parent, task.session, task.group):
+                words += (names.setdefault(label, len(names) - 1),)
+            words += (spaces.setdefault(task.space, len(spaces)), task.space == index)
+        if state:
+            words += (10 + task.zombie,)
+        written.append(words)
+    kinds = tuple(number < 0 for number in names)[2:]
+    known = sorted((names.get(-2 - number, 99), dead[number][0]) for number in gone)
+    return tuple(written), kinds, tuple(known)
+
+
+def profile(shape: Shape, facts: Iterable[Fact]) -> Pattern:
+    """Return how many facts of which kinds there are, the container's init apart."""
+    return tuple(sorted((kind, kind != "dead" and not number) for kind, number in facts))
+
+
+def held(shapes: Iterable[Shape], profiles: set[Pattern]) -> set[Pattern]:
+    """Return the patterns of some profiles that the shapes hold."""
+    found: set[Pattern] = set()
+    for shape in shapes:
+        for facts in _choices(shape, profiles):
+            found.add(pattern(shape, facts))
+    return found
+
+
+def _choices(shape: Shape, profiles: set[Pattern]) -> Iterator[tuple[Fact, ...]]:
+    """Yield the sets of facts of a shape that have one of the profiles."""
+    tasks, dead = shape
+    inner = range(1, len(tasks))
+    for wanted in profiles:
+        root = [(kind, 0) for kind, init in wanted if init]  # type: ignore[misc]
+        counts = [sum(one == (kind, False) for one in wanted) for kind in ("task", "state", "dead")]
+        for chosen in product(
+            combinations(inner, counts[0]), combinations(inner, counts[1]), combinations(range(len(dead)), counts[2])
+        ):
+            yield (
+                *root,
+                *(("task", index) for index in chosen[0]),
+                *(("state", index) for index in chosen[1]),
+                *(("dead", index) for index in chosen[2]),
+            )
