@@ -212,6 +212,15 @@ class Cast:
         actor = self.actors.get(leader)
         return self.leader_spaces[leader] if actor is None else actor.space
 
+    def facts(self, number: ProcessId) -> tuple[Sequence, ...]:
+        """Return the event that says what is known of a task or of a dead leader; none for those whom no event names."""
+        task = self.forest.tasks.get(number) or self.forest.leaders.get(number)
+        return () if task is None else (task.recorded,)
+
+    def whereabouts(self, leader: ProcessId) -> tuple[Sequence, ...]:
+        """Return the event that says where a session or group is led; none for number 1 and outside, which is known."""
+        return () if leader in (OUTSIDE, 1) else self.facts(leader)
+
     def is_init(self, actor: Actor) -> bool:
         """Tell whether an actor is the init of its pid namespace."""
         return self.spaces[actor.space].init == actor.pid

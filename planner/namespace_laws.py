@@ -101,9 +101,10 @@ def _borne_twice(namespace: NamespaceId, number: Number, first: "Task | Thread",
 
 
 def _in_dead_namespace(task: "Task", init: "Task") -> Contradiction:
+    is_init = (init.recorded,) if init.pid != 1 else ()
     return Contradiction(
         "zombie-init",
         f"task {task.pid} is in a pid namespace whose init {init.pid} is a zombie: such a namespace is empty",
-        (init.recorded, init.state_recorded, task.recorded),
+        (*is_init, init.state_recorded, task.recorded),
         task.pid,
     )

@@ -23,7 +23,7 @@ from typing import Literal, NoReturn
 
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
-from planner.identity import OUTSIDE, ProcessId
+from planner.identity import OUTSIDE, ProcessId, Sequence
 from planner.standins import Misplaced
 
 Mode = Literal["parent", "window", "entered", "below", "sibling", "choice", "window or entered"]
@@ -43,6 +43,8 @@ class Sessions:
         """For a dead leader, the parent that it must share with members."""
         self.witnesses: dict[tuple[ProcessId, ProcessId], Actor] = {}
         """For a leader and who it must be born below, the member that is the reason; the same for a parent to be shared."""
+        self.asked_by: dict[ProcessId, Actor] = {}
+        """For a leader with a birth session, the child that it must create in it."""
         self.born_late: list[ProcessId] = []
         """Leaders in reverse order of birth, as far as that was decided."""
         self._open: dict[ProcessId, dict[ProcessId, list[ProcessId]]] = {}
@@ -123,7 +125,7 @@ class Sessions:
                 "session-from-above",
                 f"task {actor.pid} is in session {session}, which its parent {parent.pid} never was in; the session's leader "
                 f"lives above the parent's pid namespace, so no member of it can have been below the parent",
-                (*actor.because, *parent.because),
+                dict.fromkeys((*self.facts(actor), *parent.because, *cast.whereabouts(session))),
                 actor.pid,
                 (session,),
             )
@@ -145,13 +147,44 @@ class Sessions:
                 "two-birth-sessions",
                 f"task {leader.pid} would have to be born in session {leader.birth_session} and in session {session}: "
                 f"child {child.pid} can be created only before its setsid",
-                (*leader.because, *child.because),
+                dict.fromkeys((*self.facts(leader), *self._window_facts(leader, session, child))),
                 leader.pid,
                 (session, leader.birth_session),
             )
         leader.birth_session = session
+        self.asked_by[leader.pid] = child
         if leader.parent != ANY:
             self._demand(leader, session)
+
+    def facts(self, actor: Actor) -> tuple[Sequence, ...]:
+        """Return the facts by which `actor` is born in its birth session: for a leader those of the child that asks for it."""
+        found: list[Sequence] = []
+        here: Actor | None = actor
+        while here is not None:
+            child = self.asked_by.get(here.pid)
+            found += self.cast.facts(here.pid)
+            if child is not None:
+                found += self._reasons(here, actor.birth_session)
+            here = child
+        return tuple(dict.fromkeys(found))
+
+    def _window_facts(self, leader: Actor, session: ProcessId, child: Actor) -> tuple[Sequence, ...]:
+        """Return the facts by which `leader` must create `child` in `session`, before its setsid."""
+        return (*self.cast.facts(leader.pid), *self._reasons(leader, session), *self.facts(child))
+
+    def _reasons(self, leader: Actor, session: ProcessId) -> tuple[Sequence, ...]:
+        """Return the facts that keep the leader of `session` from having been below `leader`: it lives, or was born, above."""
+        cast = self.cast
+        if cast.space_of(session) != leader.space:
+            return cast.whereabouts(session)
+        if not cast.is_ancestor(session, leader.pid):
+            return ()
+        found: list[Sequence] = []
+        here = leader.pid
+        while here not in (session, OUTSIDE):
+            found += cast.facts(here)
+            here = cast.actors[here].parent
+        return tuple(found)
 
     def put_below(self, leader: ProcessId, above: ProcessId, child: Actor) -> None:
         """Have a session leader born below `above`, whose child `child` is in that session."""
@@ -178,9 +211,16 @@ class Sessions:
             "session-from-below",
             f"task {actor.pid} is in session {session}, whose leader lives deeper than the task's parent ({where}): only a "
             f"sibling can have created it, and the leader does not have that parent",
-            (*actor.because, *(leader.because if leader is not None else ())),
+            dict.fromkeys((*self.facts(actor), *cast.facts(actor.parent), *self._led_from(session))),
             actor.pid,
         )
+
+    def _led_from(self, session: ProcessId) -> tuple[Sequence, ...]:
+        """Return the facts that say whose child the leader of a session was; a dead one had the parent of a member."""
+        shared = self.stand_in_parent.get(session)
+        if shared is None:
+            return self.cast.whereabouts(session)
+        return (*self.cast.facts(session), *self.facts(self.witnesses[session, shared]), *self.cast.facts(shared))
 
     def _elsewhere(self, leader: ProcessId, above: ProcessId, shared: ProcessId) -> Contradiction:
         """Explain that a dead leader's parent was outside, or above its pid namespace, so that it was below nobody inside."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
-from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId, Sequence
+from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId
 
 
 class Misplaced(Contradiction):
@@ -51,15 +51,16 @@ def refuse_trapped_inits(cast: Cast) -> None:
         if init is None or init.mortal or init.group in (OUTSIDE, init.pid, ANY):
             continue
         if cast.covers(init.space, cast.space_of(init.group)):
-            raise _trap(init, cast.actors[init.group].because[:1])
+            raise _trap(cast, init)
 
 
-def _trap(init: Actor, because: tuple[Sequence, ...] = ()) -> Contradiction:
+def _trap(cast: Cast, init: Actor) -> Contradiction:
+    where = () if init.level == 0 else cast.whereabouts(init.group)
     return Contradiction(
         "init-trap",
         f"task {init.pid} is the init of a pid namespace and in group {init.group}, which is led from inside that namespace: the "
         f"init could never finish dying",
-        (*init.because, *because),
+        (*init.because, *where),
         init.pid,
     )
 
@@ -107,7 +108,7 @@ def _session_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple
         raise Contradiction(
             "session-from-below",
             f"session {number} was led at level {level}, and its member {shallowest.pid} lives at level {shallowest.level}",
-            shallowest.because,
+            (*shallowest.because, *cast.facts(number)),
             shallowest.pid,
         )
     space = cast.space_at(shallowest.space, level)
@@ -165,7 +166,7 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
     if not candidates:
         trapped = [member for member in members if member.space in barred and cast.is_init(member) and member.level < len(known)]
         if trapped and known[-1] != 1:
-            raise _trap(trapped[0])
+            raise _trap(cast, trapped[0])
         return _lost_space(cast, known, session_space, members[0]), known
     if len(candidates) > 1:
         candidates.sort(key=lambda space: _burden(cast, number, members, space))
