@@ -111,6 +111,8 @@ class Cast:
         """Groups that an outer parent puts a process in, one after the other, before its own changes."""
         self.joining: set[ProcessId] = set()
         """Tasks that join their group before they create children that must inherit it."""
+        self.asked: dict[tuple[ProcessId, ProcessId], Actor] = {}
+        """For a process and a group that it must be in for a child, the first such child."""
         self._spans: dict[ProcessId, tuple[int, int]] | None = None
         self._used: dict[NamespaceId, set[int]] | None = None
         self._next: dict[NamespaceId, int] = {}

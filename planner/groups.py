@@ -14,9 +14,10 @@ dies, so that the init adopts the child.
 """
 
 from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 
 from planner.cast import ANY, Actor, Cast
-from planner.identity import OUTSIDE, NamespaceId, ProcessId
+from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
 from planner.standins import Misplaced
 
 _Demand = tuple[Actor, ProcessId, Actor | None]
@@ -121,6 +122,8 @@ class _Settling:
 
     def _meet(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
         """Have `actor` be born in `group`, or moved to it."""
+        if child is not None:
+            self.cast.asked.setdefault((actor.pid, group), child)
         if actor.birth_group == ANY:
             actor.birth_group = group
             self._ask_creator(actor, group)
@@ -348,7 +351,7 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
             "group-out-of-sight",
             f"task {actor.pid} must have come into group {group} after its birth, and the group has no number in its pid "
             f"namespace, and no parent above it can have moved it there",
-            actor.because,
+            _facts(cast, actor, groups),
             actor.pid,
             groups,
         )
@@ -356,7 +359,49 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
         "two-birth-groups",
         f"task {actor.pid} would have to be in group {actor.birth_group} and in group {group}, one of which has no number in its "
         f"pid namespace, and no parent above it can have moved it",
-        actor.because,
+        _facts(cast, actor, groups),
         actor.pid,
         groups,
     )
+
+
+def _facts(cast: Cast, actor: Actor, groups: Iterable[ProcessId]) -> list[Sequence]:
+    """Return the facts by which `actor` must have been in `groups`, and cannot have come back to one of them.
+
+    Where it was in a group for a child that is so for a fact about the child; the group of its own number it was in for its
+    members. Nobody is moved into the group outside, whatever its parent, and no init is in a group that it sees.
+    """
+    found = list(actor.because)
+    parent = cast.actors.get(actor.parent)
+    if parent is not None and OUTSIDE not in groups:
+        found += cast.facts(parent.pid)
+    for group in groups:
+        if not cast.is_init(actor):
+            found += cast.whereabouts(group)
+        if group != actor.group:
+            found += _asking(cast, actor.pid, group)
+    if not actor.leads_session():
+        found += _following(cast, actor)
+    return list(dict.fromkeys(found))
+
+
+def _asking(cast: Cast, pid: ProcessId, group: ProcessId) -> Iterator[Sequence]:
+    """Yield the facts about the child for which `pid` must have been in `group`, or about its child in turn, and so on."""
+    child = cast.asked.get((pid, group))
+    while child is not None:
+        yield from cast.facts(child.pid) or child.because
+        child = cast.asked.get((child.pid, group))
+
+
+def _following(cast: Cast, leader: Actor) -> Iterator[Sequence]:
+    """Yield the facts about a member of the group that `leader` made, somebody else."""
+    others = [actor for actor in cast.actors.values() if actor is not leader]
+    for actor in others:
+        if actor.group == leader.pid:
+            yield from cast.facts(actor.pid) or actor.because
+            return
+    for actor in others:
+        if actor.birth_group == leader.pid:
+            yield from cast.facts(actor.pid) or actor.because
+            yield from _asking(cast, actor.pid, leader.pid)
+            return
