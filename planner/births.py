@@ -13,7 +13,7 @@ from planner.ancestry import Ancestry
 from planner.cast import ANY, SIGCHLD, Actor, Cast
 from planner.forest import Contradiction
 from planner.groups import cast_anchors, settle_groups
-from planner.identity import OUTSIDE, NamespaceId, ProcessId
+from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
 from planner.sessions import Sessions
 from planner.standins import add_stand_ins, refuse_trapped_inits
 
@@ -35,6 +35,8 @@ class _Births:
         self.sessions = sessions
         self.adopted: set[ProcessId] = set()
         self.tree = Ancestry(self._above)
+        self.placing: list[tuple[ProcessId, ProcessId]] = []
+        """Whom is being put below whom, each for the sake of the one before."""
         self.held: set[ProcessId] = set()
         """Those that must be born below their creator, and not beside it."""
         self.helpers: dict[tuple[ProcessId, bool, ProcessId, NamespaceId], Actor] = {}
@@ -77,9 +79,7 @@ class _Births:
                     self._put_below(actors[pid], above)
                 except ValueError:
                     message = f"task {pid} would have to be born below itself"
-                    facts = (actors[pid], actors[above], self.sessions.witnesses[pid, above])
-                    because = dict.fromkeys(seq for actor in facts for seq in actor.because)
-                    raise Contradiction("birth-circle", message, because, pid) from None
+                    raise Contradiction("birth-circle", message, self._reasons(actors[pid], above), pid) from None
         for actor in everybody:
             if actor.pid in self.adopted:
                 self._adopt(actor)
@@ -116,6 +116,11 @@ class _Births:
 
     def _put_below(self, actor: Actor, above: ProcessId) -> None:
         """Have `actor` born below `above`, besides whatever it is born below already; raises Contradiction."""
+        self.placing.append((actor.pid, above))
+        self._weave(actor, above)
+        self.placing.pop()
+
+    def _weave(self, actor: Actor, above: ProcessId) -> None:
         tree = self.tree
         if tree.is_below(actor.pid, above):
             self._hold(actor.pid, above)
@@ -130,9 +135,11 @@ class _Births:
                 raise self._circle(actor, above)
             own_branch = self.cast.actors[here[here.index(meeting) - 1]]
             other_branch = self.cast.actors[target[target.index(meeting) - 1]]
+            depth = len(self.placing)
             try:
                 self._put_below(own_branch, above)
             except Contradiction:
+                self.placing[depth:] = []
                 self._put_below(other_branch, here[1])
                 self._put_below(actor, above)
             return
@@ -217,15 +224,23 @@ class _Births:
             self.adopted.discard(actor.pid)
 
     def _circle(self, actor: Actor, above: ProcessId) -> Contradiction:
-        target = self.cast.actors[above]
-        child = self.sessions.witnesses.get((actor.pid, above))
         return Contradiction(
             "session-not-below",
             f"task {above} has a child in session {actor.session}, so that session's leader {actor.pid} must have been below it "
             f"once, and it cannot have been",
-            dict.fromkeys((*actor.because, *target.because, *(child.because if child is not None else ()))),
+            self._reasons(actor, above),
             above,
         )
+
+    def _reasons(self, actor: Actor, above: ProcessId) -> list[Sequence]:
+        """Return the facts by which `actor` must be born below `above`, and those by which others that this moves must be."""
+        sessions = self.sessions
+        found: list[Sequence] = []
+        for leader, target in ((actor.pid, above), *self.placing):
+            found += (*self.cast.whereabouts(leader), *self.cast.whereabouts(target))
+            child = sessions.witnesses.get((leader, target))
+            found += sessions.facts(child) if child is not None else ()
+        return list(dict.fromkeys(found))
 
     # Helpers.
 

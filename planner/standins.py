@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
-from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId
+from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId, Sequence
 
 
 class Misplaced(Contradiction):
@@ -54,13 +54,14 @@ def refuse_trapped_inits(cast: Cast) -> None:
             raise _trap(cast, init)
 
 
-def _trap(cast: Cast, init: Actor) -> Contradiction:
+def _trap(cast: Cast, init: Actor, elsewhere: Iterable[Sequence] = ()) -> Contradiction:
+    """Refuse an init whose group is led from inside its namespace; `elsewhere` says why it cannot be led in another one."""
     where = () if init.level == 0 else cast.whereabouts(init.group)
     return Contradiction(
         "init-trap",
         f"task {init.pid} is the init of a pid namespace and in group {init.group}, which is led from inside that namespace: the "
         f"init could never finish dying",
-        (*init.because, *where),
+        (*init.because, *where, *elsewhere),
         init.pid,
     )
 
@@ -166,12 +167,27 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
     if not candidates:
         trapped = [member for member in members if member.space in barred and cast.is_init(member) and member.level < len(known)]
         if trapped and known[-1] != 1:
-            raise _trap(cast, trapped[0])
+            ended = (task for space in cast.spaces.values() if (task := cast.forest.tasks.get(space.init)) is not None)
+            raise _trap(cast, trapped[0], [task.state_recorded for task in ended if task.state == "zombie"])
+        _refuse_session_inside(cast, number, [member for member in members if cast.is_init(member)], session_space)
         return _lost_space(cast, known, session_space, members[0]), known
     if len(candidates) > 1:
         candidates.sort(key=lambda space: _burden(cast, number, members, space))
         cast.places[number] = len(candidates)
     return candidates[cast.passed_over.get(number, 0)], known
+
+
+def _refuse_session_inside(cast: Cast, number: ProcessId, inits: list[Actor], session_space: NamespaceId) -> None:
+    """Raise Contradiction for an init in a group of a session that is led from the init's own namespace, or from below."""
+    for init in inits:
+        if init.level > 0 and cast.covers(init.space, session_space):
+            raise Contradiction(
+                "leader-without-namespace",
+                f"task {init.pid} is the init of a pid namespace and in group {number}, and the group's session {init.session} is "
+                f"led from inside that namespace: no process before the init can have been in it",
+                (*init.because, *cast.whereabouts(init.session)),
+                init.pid,
+            )
 
 
 def _burden(cast: Cast, number: ProcessId, members: list[Actor], space: NamespaceId) -> tuple[int, int, int]:
