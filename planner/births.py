@@ -78,8 +78,7 @@ class _Births:
                 try:
                     self._put_below(actors[pid], above)
                 except ValueError:
-                    message = f"task {pid} would have to be born below itself"
-                    raise Contradiction("birth-circle", message, self._reasons(actors[pid], above), pid) from None
+                    raise self._birth_circle(pid) from None
         for actor in everybody:
             if actor.pid in self.adopted:
                 self._adopt(actor)
@@ -197,11 +196,14 @@ class _Births:
                         raise self._circle(leader, above)
                     if self.tree.is_above(self._above(leader.pid), above) or self._is_loose(leader):
                         moving.append(leader)
+                        self.placing.append((leader.pid, above))
                     else:
                         self._put_below(leader, above)
                     continue
                 self._hold(leader.pid, above)
                 self._settle(one, leader, target, early=False)
+            if len(moving) > 1:
+                self.placing.pop()
             moving.pop()
 
     def _hold(self, pid: ProcessId, above: ProcessId) -> None:
@@ -234,13 +236,46 @@ class _Births:
 
     def _reasons(self, actor: Actor, above: ProcessId) -> list[Sequence]:
         """Return the facts by which `actor` must be born below `above`, and those by which others that this moves must be."""
-        sessions = self.sessions
+        cast, sessions = self.cast, self.sessions
         found: list[Sequence] = []
         for leader, target in ((actor.pid, above), *self.placing):
-            found += (*self.cast.whereabouts(leader), *self.cast.whereabouts(target))
+            for pid in (leader, target):
+                if pid in cast.forest.tasks or len(cast.spaces) > 1:
+                    found += cast.whereabouts(pid)
             child = sessions.witnesses.get((leader, target))
             found += sessions.facts(child) if child is not None else ()
+        here = above
+        while actor.pid != here and self.tree.is_above(actor.pid, here):
+            before, here = here, self._above(here)
+            child = sessions.witnesses.get((before, here))
+            found += sessions.facts(child) if child is not None else ()
+            found += cast.whereabouts(here) if here in cast.forest.tasks else ()
         return list(dict.fromkeys(found))
+
+    def _birth_circle(self, pid: ProcessId) -> Contradiction:
+        """Explain that somebody would be born below itself, by all on the circle; `pid` is who was being put elsewhere."""
+        found: list[Sequence] = []
+        for here in self._circle_of_births():
+            found += self.cast.facts(here)
+            child = self.sessions.witnesses.get((here, self._above(here)))
+            found += self.sessions.facts(child) if child is not None else ()
+        message = f"task {pid} would have to be born below itself"
+        return Contradiction("birth-circle", message, dict.fromkeys(found) or self.cast.facts(pid), pid)
+
+    def _circle_of_births(self) -> list[ProcessId]:
+        """Return the first processes that are born below each other; everybody is looked at once."""
+        met: set[ProcessId] = {OUTSIDE}
+        for start in self.cast.actors:
+            line: dict[ProcessId, None] = {}
+            here = start
+            while here not in met:
+                met.add(here)
+                line[here] = None
+                here = self._above(here)
+            if here in line:
+                walked = list(line)
+                return walked[walked.index(here) :]
+        return []
 
     # Helpers.
 

@@ -186,7 +186,15 @@ def _check_sessions_and_groups(forest: "Forest", threads: dict[ProcessId, "Threa
                 _check_session_leader(task, leader)
             elif session in threads:
                 _refuse_leading_thread(task, "session", threads[session])
-        if group in (OUTSIDE, 1) and session not in (OUTSIDE, group) and group not in tasks:
+        if session == 1 != pid and task.parent == OUTSIDE and session in tasks:
+            raise Contradiction(
+                "session-from-below",
+                f"task {pid} is in session 1, and its parent is outside the image: only a sibling inside that session can have "
+                f"created it, and number 1, the container's init, creates none",
+                (task.recorded,),
+                pid,
+            )
+        if group in (OUTSIDE, 1) and session not in (OUTSIDE, group):
             _refuse_outer_group(task)
         if group == OUTSIDE:
             continue

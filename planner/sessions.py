@@ -19,6 +19,7 @@ taken off in reverse order of birth: the last one born has no other below it, an
 
 import heapq
 from collections import Counter
+from collections.abc import Iterator
 from typing import Literal, NoReturn
 
 from planner.cast import ANY, Actor, Cast
@@ -211,7 +212,7 @@ class Sessions:
             "session-from-below",
             f"task {actor.pid} is in session {session}, whose leader lives deeper than the task's parent ({where}): only a "
             f"sibling can have created it, and the leader does not have that parent",
-            dict.fromkeys((*self.facts(actor), *cast.facts(actor.parent), *self._led_from(session))),
+            dict.fromkeys((*self.facts(actor), *cast.whereabouts(actor.parent), *self._led_from(session))),
             actor.pid,
         )
 
@@ -220,7 +221,7 @@ class Sessions:
         shared = self.stand_in_parent.get(session)
         if shared is None:
             return self.cast.whereabouts(session)
-        return (*self.cast.facts(session), *self.facts(self.witnesses[session, shared]), *self.cast.facts(shared))
+        return (*self.cast.facts(session), *self.facts(self.witnesses[session, shared]), *self.cast.whereabouts(shared))
 
     def _elsewhere(self, leader: ProcessId, above: ProcessId, shared: ProcessId) -> Contradiction:
         """Explain that a dead leader's parent was outside, or above its pid namespace, so that it was below nobody inside."""
@@ -358,12 +359,22 @@ class _Peeling:
 
     def _fail(self) -> NoReturn:
         pids = sorted(self.open, key=lambda pid: self.cast.actors[pid].order)
-        because = tuple(seq for pid in pids for seq in self.cast.actors[pid].because)
+        because = [seq for pid in pids for seq in self._facts(pid)]
         names = ", ".join(str(pid) for pid in pids)
         raise Contradiction(
             "crossing-sessions",
             f"session leaders {names} each have children in sessions of others among them, and whichever was born last "
             f"can have been born in one foreign session only",
-            because,
+            dict.fromkeys(because),
             pids[0],
         )
+
+    def _facts(self, pid: ProcessId) -> Iterator[Sequence]:
+        """Yield the facts about a leader, its children in other sessions, and what those sessions' leaders must be born below."""
+        sessions = self.sessions
+        for session, children in self.open[pid].items():
+            asking = [pid, children[0]]
+            for leader in (session, self.cast.actors[children[0]].session, *sorted(self.later[pid])):
+                asking += [sessions.witnesses[leader, above].pid for above in sessions.below.get(leader, ())]
+            for one in asking:
+                yield from sessions.facts(self.cast.actors[one])

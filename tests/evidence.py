@@ -116,7 +116,7 @@ def _written(shape: Shape, rows: dict[int, list[bool]], gone: set[int], order: l
         written.append(words)
     kinds = tuple(number < 0 for number in names)[2:]
     known = sorted((names.get(-2 - number, 99), dead[number][0]) for number in gone)
-    nested = len({task.space for task in tasks}) if any(numbers >= 4 for _, numbers in known) else 0
+    nested = len({task.space for task in tasks}) if any(numbers == 4 for _, numbers in known) else 0
     return tuple(written), kinds, tuple(known), nested
 
 
