@@ -169,7 +169,7 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
         if trapped and known[-1] != 1:
             others = (cast.actors.get(space.init) for space in cast.spaces.values() if space.init != trapped[0].pid)
             ended = [init.pid for init in others if init is not None and init.level > 0 and cast.has_ended(init)]
-            elsewhere = [cast.forest.tasks[pid].state_recorded for pid in ended]
+            elsewhere = [seq for pid in ended for seq in (*cast.facts(pid), cast.forest.tasks[pid].state_recorded)]
             raise _trap(cast, trapped[0], [*elsewhere, *(seq for one in trapped[1:] if one.pid not in ended for seq in one.because)])
         _refuse_session_inside(cast, number, [member for member in members if cast.is_init(member)], session_space)
         return _lost_space(cast, known, session_space, members[0]), known

@@ -14,6 +14,7 @@ import multiprocessing
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import combinations, permutations, product
+from random import Random
 from typing import NamedTuple
 
 from planner.events import PidRecorded, TaskRecorded, TaskStateRecorded
@@ -21,7 +22,7 @@ from planner.forest import Contradiction
 from planner.identity import ProcessId
 from planner.pipeline import resolve
 from planner.testing.forests import events
-from tests.exhaustive import NOBODY, Shape, candidates, text_of
+from tests.exhaustive import NOBODY, Shape, Task, candidates, text_of
 
 Fact = tuple[str, int]
 """What kind of event ("task", "state", "dead") and of whom: the index of a task, or the place of a dead leader."""
@@ -150,3 +151,49 @@ def _choices(shape: Shape, profiles: set[Pattern]) -> Iterator[tuple[Fact, ...]]
                 *(("state", index) for index in chosen[1]),
                 *(("dead", index) for index in chosen[2]),
             )
+
+
+def completions(shape: Shape, facts: Facts, random: Random, count: int) -> Iterator[Shape]:
+    """Yield forests of one task more in which the facts hold; whatever the facts leave open is drawn at random.
+
+    A namespace that the facts name, and whose init they do not, may have any task for its init that has no row.
+    """
+    tasks, dead = shape
+    size = len(tasks) + 1
+    known = {index for kind, index in facts if kind == "task"}
+    ended = {index for kind, index in facts if kind == "state" and tasks[index].zombie}
+    free = [index for index in range(1, size) if index not in known]
+    belongings = [(NOBODY, NOBODY), *((tasks[index].session, tasks[index].group) for index in known)]
+    belongings += [(session, session) for session, _ in belongings]
+    for _ in range(count):
+        inits = {space: space if space in known or not space else random.choice(free) for space in {task.space for task in tasks}}
+        whole: list[Task] = []
+        for index in range(size):
+            if index in known:
+                task = tasks[index]
+                whole.append(task._replace(space=inits[task.space], zombie=index in ended))
+                continue
+            session, group = random.choice([(index, index), *belongings])
+            group = random.choice((session, group, index))
+            space = index if index in inits.values() else random.choice([0, 0, index, *inits.values()]) if index else 0
+            parent = random.choice([NOBODY, *range(size)]) if index else NOBODY
+            whole.append(Task(parent if parent != index else 0, session, group, space, index in ended))
+        numbers = tuple((entry[0], inits[entry[1]]) for entry in dead)
+        yield tuple(whole), numbers
+
+
+@cache
+def is_held_with_one_more(shape: Shape, facts: Facts, count: int) -> bool:
+    """Tell whether a forest of one task more that holds the facts was found and planned; the same draws every time."""
+    random = Random(f"{shape} {sorted(facts)}")
+    wanted = pattern(shape, facts)
+    return any(
+        pattern(whole, facts) == wanted and not verdict(whole).code
+        for whole in completions(shape, facts, random, count)
+        if _is_whole(whole)
+    )
+
+
+def _is_whole(shape: Shape) -> bool:
+    tasks, _ = shape
+    return all(tasks[task.space].space == task.space for task in tasks)
