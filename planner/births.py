@@ -130,6 +130,11 @@ class _Births:
             here, target = self._path(actor.pid), self._path(above)
             # Two branches: one must be born below the other, so that one chain holds both.
             meeting = next(pid for pid in here if pid in set(target))
+            apart = meeting == OUTSIDE or self.cast.actors[meeting].space != actor.space
+            if apart and actor.parent == self.cast.spaces[actor.space].init:
+                # Nobody in this pid namespace is above both, but its init adopts whoever is left by all that are above it.
+                self._move(actor, above)
+                return
             if meeting == OUTSIDE:
                 raise self._circle(actor, above)
             own_branch = self.cast.actors[here[here.index(meeting) - 1]]

@@ -12,9 +12,11 @@ its parent A when A is no member? Let L be the session's leader.
 There is no other way, since adoption moves a task only to an ancestor at the level of the dying parent, or to that namespace's
 init. A window is a demand on A's own birth: A itself must be created by a member, and so on upwards.
 
-Where A could use a window or have L below it, the choice decides who is born first: the window wants L before A, the other A
-before L. An A that several sessions demand can serve one by its window, and all others must be born below it. So leaders are
-taken off in reverse order of birth: the last one born has no other below it, and may be demanded by one foreign session only.
+An A whose own parent is outside its pid namespace must have L below it, unless L has that parent too: a window would want a
+sibling of A to be a member. Where A could use a window or have L below it, the choice decides who is born first: the window
+wants L before A, the other A before L. An A that several sessions demand can serve one by its window, and all others must be
+born below it. So leaders are taken off in reverse order of birth: the last one born has no other below it, and may be demanded
+by one foreign session only.
 """
 
 import heapq
@@ -136,6 +138,9 @@ class Sessions:
             return "window"
         leader = cast.actors[session]
         if leader.parent != ANY and cast.is_ancestor(parent.pid, session):
+            return "below"
+        grandparent = cast.actors.get(parent.parent)
+        if leader.parent not in (ANY, parent.parent) and (grandparent is None or grandparent.space != parent.space):
             return "below"
         return "choice"
 

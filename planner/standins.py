@@ -167,10 +167,10 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
     if not candidates:
         trapped = [member for member in members if member.space in barred and cast.is_init(member) and member.level < len(known)]
         if trapped and known[-1] != 1:
-            others = (cast.actors.get(space.init) for space in cast.spaces.values() if space.init != trapped[0].pid)
-            ended = [init.pid for init in others if init is not None and init.level > 0 and cast.has_ended(init)]
-            elsewhere = [seq for pid in ended for seq in (*cast.facts(pid), cast.forest.tasks[pid].state_recorded)]
-            raise _trap(cast, trapped[0], [*elsewhere, *(seq for one in trapped[1:] if one.pid not in ended for seq in one.because)])
+            inits = (init for space in cast.spaces.values() if (init := cast.actors.get(space.init)) is not None and init.level)
+            ended = [init for init in inits if init not in trapped and cast.has_ended(init)]
+            elsewhere = [seq for one in (*trapped[1:], *ended) for seq in cast.facts(one.pid)]
+            raise _trap(cast, trapped[0], [*elsewhere, *(cast.forest.tasks[one.pid].state_recorded for one in ended)])
         _refuse_session_inside(cast, number, [member for member in members if cast.is_init(member)], session_space)
         return _lost_space(cast, known, session_space, members[0]), known
     if len(candidates) > 1:
@@ -185,8 +185,8 @@ def _refuse_session_inside(cast: Cast, number: ProcessId, inits: list[Actor], se
         if init.level > 0 and cast.covers(init.space, session_space):
             raise Contradiction(
                 "leader-without-namespace",
-                f"task {init.pid} is the init of a pid namespace and in group {number}, and the group's session {init.session} is "
-                f"led from inside that namespace: no process before the init can have been in it",
+                f"task {init.pid} is the init of a pid namespace and in group {number}, and the group's session "
+                f"{init.session} is led from inside that namespace: no process before the init can have been in it",
                 (*init.because, *cast.whereabouts(init.session)),
                 init.pid,
             )

@@ -1,9 +1,11 @@
 """Evidence of refusals on small forests: which facts a refusal names, and which forests hold those facts.
 
 A *fact* is what one event of an image says: the row of a task (its numbers and pid namespace, parent, session, group), the state
-of a task, or the numbers of a dead leader. Where an event is not among the facts, all that it says may be anything. Known whatever
-the facts are, since an image holds every task: whether a number that a fact names is that of a task or of a dead leader.
-So a task that is named but whose row is left out exists, with any parent, session, group and namespace.
+of a task, or the numbers of a dead leader. Where an event is not among the facts, all that it says may be anything. Three things
+are known whatever the facts are, since an image holds every task: whether a number that a fact names is a task's or a dead
+leader's, that number 1 is the container's init, and, where the place of a dead group leader is a fact, how many pid namespaces
+there are that it may have lived in. So a task that is named and whose row is left out exists, with any parent, session, group
+and namespace.
 
 A *pattern* is a set of facts up to renumbering. A refusal is right when no good forest holds the pattern of its evidence, and the
 evidence is smallest when one does as soon as any fact is left out. A forest is good when the search reaches it and it is no trap,
@@ -19,7 +21,6 @@ from typing import NamedTuple
 
 from planner.events import PidRecorded, TaskRecorded, TaskStateRecorded
 from planner.forest import Contradiction
-from planner.identity import ProcessId
 from planner.pipeline import resolve
 from planner.testing.forests import events
 from tests.exhaustive import NOBODY, Shape, Task, candidates, text_of
@@ -30,6 +31,9 @@ Fact = tuple[str, int]
 Facts = frozenset[Fact]
 
 Pattern = tuple[object, ...]
+
+Profile = tuple[tuple[str, bool], ...]
+"""For each of some facts its kind, and whether it is about the container's init."""
 
 
 class Verdict(NamedTuple):
@@ -80,13 +84,27 @@ def all_verdicts(tasks: int, levels: int, *, groups: bool = True) -> dict[Shape,
     return verdicts(candidates(tasks, levels, groups=groups))
 
 
+def is_trap(shape: Shape, *, surely: bool) -> bool:
+    """Tell whether an init is in a group led by somebody else from its own namespace or below.
+
+    The namespace of a dead leader is a matter of choice where there are two nested ones: then the trap is possible, not sure.
+    """
+    tasks, dead = shape
+    nested = sum(task.space == index for index, task in enumerate(tasks)) - 1
+    for index, task in enumerate(tasks):
+        if task.space == index and task.group not in (index, -1):
+            space = tasks[task.group].space if task.group >= 0 else dead[-2 - task.group][1]
+            if index == 0 or (space == index and (task.group >= 0 or nested == 1 or not surely)):
+                return True
+    return False
+
+
 def pattern(shape: Shape, facts: Iterable[Fact]) -> Pattern:
     """Return some facts of a shape, the same for all that differ by numbering only.
 
     Numbers, and namespaces other than the container's, are counted as the facts name them; of all orders of the facts the
     first counts.
     """
-    tasks, dead = shape
     rows: dict[int, list[bool]] = {}
     gone: set[int] = set()
     for kind, number in facts:
@@ -121,12 +139,12 @@ def _written(shape: Shape, rows: dict[int, list[bool]], gone: set[int], order: l
     return tuple(written), kinds, tuple(known), nested
 
 
-def profile(shape: Shape, facts: Iterable[Fact]) -> Pattern:
-    """Return how many facts of which kinds there are, the container's init apart."""
+def profile(facts: Iterable[Fact]) -> Profile:
+    """Return how many facts of which kinds there are, those about the container's init apart."""
     return tuple(sorted((kind, kind != "dead" and not number) for kind, number in facts))
 
 
-def held(shapes: Iterable[Shape], profiles: set[Pattern]) -> set[Pattern]:
+def held(shapes: Iterable[Shape], profiles: set[Profile]) -> set[Pattern]:
     """Return the patterns of some profiles that the shapes hold."""
     found: set[Pattern] = set()
     for shape in shapes:
@@ -135,12 +153,12 @@ def held(shapes: Iterable[Shape], profiles: set[Pattern]) -> set[Pattern]:
     return found
 
 
-def _choices(shape: Shape, profiles: set[Pattern]) -> Iterator[tuple[Fact, ...]]:
+def _choices(shape: Shape, profiles: set[Profile]) -> Iterator[tuple[Fact, ...]]:
     """Yield the sets of facts of a shape that have one of the profiles."""
     tasks, dead = shape
     inner = range(1, len(tasks))
     for wanted in profiles:
-        root = [(kind, 0) for kind, init in wanted if init]  # type: ignore[misc]
+        root = [(kind, 0) for kind, init in wanted if init]
         counts = [sum(one == (kind, False) for one in wanted) for kind in ("task", "state", "dead")]
         for chosen in product(
             combinations(inner, counts[0]), combinations(inner, counts[1]), combinations(range(len(dead)), counts[2])

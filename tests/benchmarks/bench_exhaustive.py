@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 
+from tests.evidence import verdicts
 from tests.exhaustive import candidates, reached
 from tests.test_planning_exhaustive import judge
 
@@ -26,7 +27,7 @@ def main(words: list[str]) -> None:
     found = reached(tasks, levels, helpers, groups=groups)
     print(f"search done after {time.perf_counter() - began:.0f} s", flush=True)
     found = {shape for shape in found if len(shape[0]) == tasks and (zombies or not any(task.zombie for task in shape[0]))}
-    said = judge(f"{tasks} tasks on {levels} levels", shapes or found, found)
+    said = judge(f"{tasks} tasks on {levels} levels", verdicts(shapes or found), found)
     for code, count in Counter(said.values()).most_common():
         print(f"{count:9} {code or 'planned'}")
     print(f"{time.perf_counter() - began:.0f} s in all")

@@ -1,0 +1,101 @@
+"""Every small forest that is refused: do the facts that the refusal names contradict each other, and is each of them needed?
+
+Both are decided by look-up: in all forests of the same sizes that can be, and in random ones of one task more that hold the facts
+(`tests.evidence` says what a fact is). A forest that would hold the evidence with two tasks more is beyond this; so are pid
+namespaces below the second level. Where a fact is needed only against forests that the sets do not hold, it looks superfluous:
+this is looked for among forests of one task more, too.
+
+Two codes are of their own kind. The trap (`init-trap`) can be reached, and is refused because it could never end: its evidence
+has to be what makes a trap, so traps are no good forests here. And of a refusal that comes at the end of a search for an order of
+births, one contradiction within another one may be told: `SUPERFLUOUS` counts those that name a fact too many.
+"""
+
+from collections import Counter, defaultdict
+
+from planner.contradictions import Contradiction
+from tests.evidence import Facts, Pattern, Verdict, all_verdicts, held, is_held_with_one_more, is_trap, pattern, profile
+from tests.exhaustive import Shape, reached, text_of
+
+SUPERFLUOUS = {"crossing-sessions": 2, "order-circle": 8, "session-from-above": 4, "session-not-below": 43, "two-birth-sessions": 4}
+"""Forests of 4 tasks on one level whose refusal has a fact more than is needed, by code; these counts only fall."""
+
+DRAWS = 20
+"""How many forests of one task more are drawn for each pattern of evidence, each to hold it."""
+
+MORE_DRAWS = 400
+"""How many are drawn where a fact seems superfluous."""
+
+
+def judged(name: str, verdicts: dict[Shape, Verdict], good: set[Shape]) -> Counter[str]:
+    """Print the counts, fail for evidence that a good forest holds, and return how many refusals name a fact too many."""
+    refused: dict[tuple[str, Pattern], list[tuple[Shape, Facts]]] = defaultdict(list)
+    for shape, (code, facts) in sorted(verdicts.items()):
+        assert not code.startswith("!"), f"{text_of(shape)}: {code}"
+        if code:
+            refused[code, pattern(shape, facts)].append((shape, facts))
+    samples = [same[0] for same in refused.values()]
+    profiles = {profile(facts - {fact}) for _, facts in samples for fact in facts} | {profile(facts) for _, facts in samples}
+    known = held(good, profiles)
+    counts: Counter[str] = Counter()
+    superfluous: Counter[str] = Counter()
+    wrong: list[str] = []
+    for (code, evidence), same in refused.items():
+        shape, facts = same[0]
+        counts[code] += len(same)
+        if evidence in known or is_held_with_one_more(shape, facts, DRAWS):
+            wrong.append(f"{len(same)} like {text_of(shape)}: {code} {sorted(facts)}")
+        elif any(not _is_held(shape, facts - {fact}, known) for fact in facts):
+            superfluous[code] += len(same)
+    print(f"\n{name}: {len(good)} good forests, {counts.total()} refused, {len(refused)} patterns of evidence")
+    for code, count in counts.most_common():
+        print(f"  {count:6} {code}" + (f", {superfluous[code]} with a fact too many" if superfluous[code] else ""))
+    assert not wrong, "the facts do not contradict each other:\n" + "\n".join(wrong)
+    return superfluous
+
+
+def _is_held(shape: Shape, facts: Facts, known: set[Pattern]) -> bool:
+    return not facts or pattern(shape, facts) in known or is_held_with_one_more(shape, facts, MORE_DRAWS)
+
+
+def planned(verdicts: dict[Shape, Verdict]) -> set[Shape]:
+    """Return the forests that are planned, and so proved."""
+    return {shape for shape, (code, _) in verdicts.items() if not code}
+
+
+def test_up_to_3_tasks_on_one_level() -> None:
+    """Here what is planned is all that is reached, traps apart (`tests.test_planning_exhaustive`)."""
+    verdicts = all_verdicts(1, 1) | all_verdicts(2, 1) | all_verdicts(3, 1)
+    assert not judged("3 tasks on one level", verdicts, planned(verdicts))
+
+
+def test_4_tasks_on_one_level_whatever_their_sessions() -> None:
+    """Groups come last on one level, so that they contradict nothing here but in traps."""
+    verdicts = {shape: verdict for size in range(1, 5) for shape, verdict in all_verdicts(size, 1, groups=False).items()}
+    superfluous = judged("4 tasks on one level, in their sessions' groups", verdicts, planned(verdicts))
+    assert superfluous <= Counter(SUPERFLUOUS), superfluous
+    assert superfluous >= Counter(SUPERFLUOUS), f"fewer than before, so let the counts fall: {superfluous}"
+
+
+def test_up_to_3_tasks_on_two_levels() -> None:
+    verdicts = all_verdicts(1, 2) | all_verdicts(2, 2) | all_verdicts(3, 2)
+    found = reached(3, 2, 0) | reached(3, 2, 1, groups=False)
+    good = planned(verdicts) | {shape for shape in found if not is_trap(shape, surely=False)}
+    assert not judged("3 tasks on two levels", verdicts, good)
+
+
+def test_evidence_that_says_too_little_or_too_much_is_found() -> None:
+    """The judge itself: without one of its facts a refusal is wrong, and with one of another task it says too much."""
+    verdicts = all_verdicts(1, 1) | all_verdicts(2, 1) | all_verdicts(3, 1)
+    good = planned(verdicts)
+    shape, (code, facts) = next(
+        (shape, verdict) for shape, verdict in sorted(verdicts.items()) if verdict.code and len(verdict.facts) == 2
+    )
+    for fact in facts:
+        try:
+            judged("one fact less", {shape: Verdict(code, facts - {fact})}, good)
+        except AssertionError as error:
+            assert "do not contradict each other" in str(error)
+        else:
+            raise Contradiction("unseen", "evidence that says too little passed")
+    more = {("task", index) for index in range(len(shape[0]))} - facts
+    assert judged("one fact more", {shape: Verdict(code, facts | more)}, good) == {code: 1}
