@@ -57,11 +57,12 @@ def refuse_trapped_inits(cast: Cast) -> None:
 def _trap(cast: Cast, init: Actor, elsewhere: Iterable[Sequence] = ()) -> Contradiction:
     """Refuse an init whose group is led from inside its namespace; `elsewhere` says why it cannot be led in another one."""
     where = () if init.level == 0 else cast.whereabouts(init.group)
+    because = dict.fromkeys((*init.because, *where, *elsewhere))
     return Contradiction(
         "init-trap",
         f"task {init.pid} is the init of a pid namespace and in group {init.group}, which is led from inside that namespace: the "
         f"init could never finish dying",
-        (*init.because, *where, *elsewhere),
+        because,
         init.pid,
     )
 
@@ -167,12 +168,9 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
     if not candidates:
         trapped = [member for member in members if member.space in barred and cast.is_init(member) and member.level < len(known)]
         if trapped and known[-1] != 1:
-            inits = (init for space in cast.spaces.values() if (init := cast.actors.get(space.init)) is not None and init.level)
-            ended = [init for init in inits if init not in trapped and cast.has_ended(init)]
-            elsewhere = [seq for one in (*trapped[1:], *ended) for seq in cast.facts(one.pid)]
-            raise _trap(cast, trapped[0], [*elsewhere, *(cast.forest.tasks[one.pid].state_recorded for one in ended)])
+            raise _trap(cast, trapped[0], _unfit(cast, number, members))
         _refuse_session_inside(cast, number, [member for member in members if cast.is_init(member)], session_space)
-        return _lost_space(cast, known, session_space, members[0]), known
+        return _lost_space(cast, known, session_space, members), known
     if len(candidates) > 1:
         candidates.sort(key=lambda space: _burden(cast, number, members, space))
         cast.places[number] = len(candidates)
@@ -211,7 +209,7 @@ def _burden(cast: Cast, number: ProcessId, members: list[Actor], space: Namespac
     return asked, born, blind
 
 
-def _lost_space(cast: Cast, known: Pids, session_space: NamespaceId, member: Actor) -> NamespaceId:
+def _lost_space(cast: Cast, known: Pids, session_space: NamespaceId, members: list[Actor]) -> NamespaceId:
     """Add the namespace of a dead leader that was its init; any other number keeps its namespace from ending.
 
     Source: tried on 6.18; zap_pid_ns_processes waits until no number but the init's own is in use.
@@ -221,9 +219,45 @@ def _lost_space(cast: Cast, known: Pids, session_space: NamespaceId, member: Act
         for space, record in cast.spaces.items():
             if record.level == level - 1 and cast.covers(session_space, space) and cast.is_free(space, known[:-1]):
                 return cast.add_lost_space(space, ProcessId(known[0]))
+    number = ProcessId(known[0])
     raise Contradiction(
         "leader-without-namespace",
         f"the dead leader {'.'.join(map(str, known))} lived in a pid namespace at level {level} that the image does not hold",
-        member.because,
-        member.pid,
+        dict.fromkeys((*members[0].because, *cast.facts(number), *_unfit(cast, number, members))),
+        members[0].pid,
     )
+
+
+def _unfit(cast: Cast, number: ProcessId, members: list[Actor]) -> list[Sequence]:
+    """Return the facts by which a dead group leader was in none of the namespaces at its level, as far as `members` do not say.
+
+    There an init has ended, or is itself a member, or bears one of the leader's numbers with somebody else's; or the namespace is
+    not below that of the session's leader.
+    """
+    known, _ = _known(cast, number)
+    session = members[0].session
+    found: list[Sequence] = []
+    for space, record in cast.spaces.items():
+        init = cast.actors.get(record.init)
+        if record.level != len(known) - 1 or record.level == 0 or init is None:
+            continue
+        if init in members:
+            found += cast.facts(init.pid)
+        elif cast.has_ended(init):
+            found += (*cast.facts(init.pid), cast.forest.tasks[init.pid].state_recorded)
+        elif not cast.covers(cast.space_of(session), space):
+            found += cast.whereabouts(session)
+        else:
+            found += _bearers(cast, space, known)
+    return found
+
+
+def _bearers(cast: Cast, space: NamespaceId, known: Pids) -> list[Sequence]:
+    """Return the facts about those who bear one of the nested numbers of a vector that ends in `space`."""
+    found: list[Sequence] = []
+    for actor in cast.actors.values():
+        if actor.level and set(enumerate(actor.pids[1:], 1)).intersection(enumerate(known[1:], 1)):
+            shared = zip(cast.chain(actor.space), cast.chain(space), actor.pids, known, strict=False)
+            if any(one == other and number == taken for one, other, number, taken in list(shared)[1:]):
+                found += cast.facts(actor.pid)
+    return found
