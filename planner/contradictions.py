@@ -43,6 +43,7 @@ def check(forest: "Forest") -> None:
     _check_threads(forest)
     _check_parents(forest, threads)
     _check_cycles(forest)
+    _check_outer_sessions(forest)
     _check_sessions_and_groups(forest, threads)
     _check_zombies(forest)
     check_namespaces(forest)
@@ -69,7 +70,7 @@ def _refuse_number(pid: ProcessId, number: int, recorded: Sequence) -> NoReturn:
 
 
 def _check_roots(forest: "Forest") -> None:
-    """Some task's parent must be outside, and number 1, the init, can have no parent inside."""
+    """Some task's parent must be outside, and number 1, the init, can have no parent and no session from inside but its own."""
     if not forest.tasks:
         raise Contradiction("no-task", "the image holds no task")
     init = forest.tasks.get(ProcessId(1))
@@ -77,6 +78,13 @@ def _check_roots(forest: "Forest") -> None:
         raise Contradiction(
             "init-with-parent",
             f"task 1 is the init of the image's root namespace, and its parent {init.parent} is a task inside",
+            (init.recorded,),
+            1,
+        )
+    if init is not None and init.session not in (OUTSIDE, init.pid):
+        raise Contradiction(
+            "root-session",
+            f"the root is in session {init.session}, and a session comes from the creator, who stands outside",
             (init.recorded,),
             1,
         )
@@ -163,6 +171,16 @@ def _abridged(numbers: list[ProcessId]) -> str:
     return " below ".join([*map(str, numbers[:6]), f"({len(numbers) - 11} more)", *map(str, numbers[-5:])])
 
 
+def _check_outer_sessions(forest: "Forest") -> None:
+    """No session from inside has a member in a group from outside, and that of the init no member whose parent is outside."""
+    tasks = forest.tasks
+    for pid, task in tasks.items():
+        if task.session == 1 != pid and task.parent == OUTSIDE and task.session in tasks:
+            _refuse_child_of_outside(task)
+        if task.group in (OUTSIDE, 1) and task.session not in (OUTSIDE, task.group):
+            _refuse_outer_group(task)
+
+
 def _check_sessions_and_groups(forest: "Forest", threads: dict[ProcessId, "Thread"]) -> None:
     """A group is of one session; who bears a session's number leads it, and its own group with it."""
     tasks = forest.tasks
@@ -186,16 +204,6 @@ def _check_sessions_and_groups(forest: "Forest", threads: dict[ProcessId, "Threa
                 _check_session_leader(task, leader)
             elif session in threads:
                 _refuse_leading_thread(task, "session", threads[session])
-        if session == 1 != pid and task.parent == OUTSIDE and session in tasks:
-            raise Contradiction(
-                "session-from-below",
-                f"task {pid} is in session 1, and its parent is outside the image: only a sibling inside that session can have "
-                f"created it, and number 1, the container's init, creates none",
-                (task.recorded,),
-                pid,
-            )
-        if group in (OUTSIDE, 1) and session not in (OUTSIDE, group):
-            _refuse_outer_group(task)
         if group == OUTSIDE:
             continue
         fellow = of_session.get(group) or of_group.setdefault(group, task)
@@ -218,6 +226,16 @@ def _check_sessions_and_groups(forest: "Forest", threads: dict[ProcessId, "Threa
                     )
             elif group in threads:
                 _refuse_leading_thread(task, "group", threads[group])
+
+
+def _refuse_child_of_outside(task: "Task") -> NoReturn:
+    raise Contradiction(
+        "session-from-below",
+        f"task {task.pid} is in session 1, and its parent is outside the image: only a sibling inside that session can have "
+        f"created it, and number 1, the container's init, creates none",
+        (task.recorded,),
+        task.pid,
+    )
 
 
 def _refuse_outer_group(task: "Task") -> NoReturn:
@@ -273,6 +291,6 @@ def _check_zombies(forest: "Forest") -> None:
             raise Contradiction(
                 "zombie-with-child",
                 f"the parent of task {pid} is {task.parent}, a zombie: its children would have been adopted",
-                (parent.recorded, parent.state_recorded, task.recorded),
+                (parent.state_recorded, task.recorded),
                 pid,
             )

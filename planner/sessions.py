@@ -63,13 +63,6 @@ class Sessions:
                     actor.birth_session = ANY
             elif actor.parent != ANY:
                 parent = actors.get(actor.parent)
-                if actor.pid == 1 and actor.session != OUTSIDE:
-                    raise Contradiction(
-                        "root-session",
-                        f"the root is in session {actor.session}, and a session comes from the creator, who stands outside",
-                        actor.because,
-                        actor.pid,
-                    )
                 if actor.session != (OUTSIDE if parent is None else parent.session):
                     irregular.append(actor)
         for actor in irregular:

@@ -223,7 +223,7 @@ def _lost_space(cast: Cast, known: Pids, session_space: NamespaceId, members: li
     raise Contradiction(
         "leader-without-namespace",
         f"the dead leader {'.'.join(map(str, known))} lived in a pid namespace at level {level} that the image does not hold",
-        dict.fromkeys((*members[0].because, *cast.facts(number), *_unfit(cast, number, members))),
+        dict.fromkeys((*members[0].because, *(cast.facts(number) if level else ()), *_unfit(cast, number, members))),
         members[0].pid,
     )
 
