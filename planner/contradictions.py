@@ -177,7 +177,7 @@ def _check_outer_sessions(forest: "Forest") -> None:
     for pid, task in tasks.items():
         if task.session == 1 != pid and task.parent == OUTSIDE and task.session in tasks:
             _refuse_child_of_outside(task)
-        if task.group in (OUTSIDE, 1) and task.session not in (OUTSIDE, task.group):
+        if task.group in (OUTSIDE, 1) and task.session not in (OUTSIDE, task.group, pid):
             _refuse_outer_group(task)
 
 

@@ -334,7 +334,8 @@ class _Comparison:
         meant: dict[tuple[str, object], int] = {}
         for first, record in self.forest.sharing.items():
             pid = self.kernel.find(first)
-            if pid is None or pid.owner is None or pid.owner.state != LIVING:
+            # A leading thread that has ended has left what its process still shares.
+            if pid is None or pid.owner is None or pid.owner.state != LIVING or pid.owner.main_ended:
                 continue
             for kind in SHARED_KINDS:
                 number: int = getattr(record, kind)
