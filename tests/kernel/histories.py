@@ -15,9 +15,6 @@ from typing import Protocol
 
 import msgspec
 
-SIGWINCH = 28
-"""An exit signal that a parent does not notice."""
-
 Operation = tuple[str | int | tuple[int, ...], ...]
 """A word, the acting seat, and arguments; see `OPERATIONS`."""
 
@@ -328,7 +325,7 @@ class Historian:
         if self.random.random() < self.wrong:
             # Never just one more number than levels: it would be set outside the container.
             pids = (*pids, *self.random.choices(range(2, 90), k=32 - len(pids)))
-        signal = 17 if self.random.random() < 0.9 else self.random.choice((0, 0, SIGWINCH, 65))
+        signal = 17 if self.random.random() < 0.9 else 0
         return ("clone", actor.number, self._seat(), pids, 0, 0, signal)
 
     def _nest(self, actor: Seat) -> Operation | None:

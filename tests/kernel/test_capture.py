@@ -407,7 +407,7 @@ def world_of(forest: Forest) -> World:
             session=task.session,
             state="zombie" if task.zombie and leading else "living",
             leading=leading,
-            status=task.exit_status if leading else 0,
+            status=task.exit_status,
             threads=threads,
             exit_signal=task.exit_signal,
         )

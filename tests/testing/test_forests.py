@@ -30,7 +30,7 @@ def test_a_parent_may_be_written_after_its_child() -> None:
 
 
 def test_a_second_task_with_its_parent_outside_has_a_session_of_its_own() -> None:
-    assert belongs(forest("1 2 3:0/1"))[2] == (0, 2, 2)
+    assert belongs(forest("1 2 3:0/3"))[2] == (0, 2, 2)
     assert belongs(forest("5:0/0/0 6:5"))[6] == (5, 0, 0)
 
 
