@@ -84,7 +84,7 @@ class _Births:
                 self._adopt(actor)
         jumping = [actor for actor in actors.values() if self._must_jump(actor)]
         if jumping:
-            beside = self._siblings() if cast.thrifty else {}
+            beside = self._siblings() if cast.manner == "thrifty" else {}
             for actor in jumping:
                 self._jump(actor, beside)
 

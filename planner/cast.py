@@ -6,6 +6,7 @@ group that the creator is in at that moment. The executor is actor 0: it stands 
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 from planner.forest import Contradiction, Forest, Namespace
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
@@ -19,6 +20,17 @@ FIRST_HELPER_NUMBER = 301
 
 ANY = ProcessId(-1)
 """No demand: any session or group will do."""
+
+
+Manner = Literal["thrifty", "plain", "moved", "generous"]
+"""How helpers are cast, each manner less thrifty than the one before, and less easily in a circle.
+
+*Thrifty* lets whoever is there anyway do what a helper would be cast for, *plain* does not. *Moved* has tasks moved by their
+outer parents to groups that they cannot see, as soon as there are such groups, and not born in them. *Generous* asks no init to
+have been in a group for its children's sake, where a helper that enters can create them.
+"""
+
+MANNERS: tuple[Manner, ...] = ("thrifty", "plain", "moved", "generous")
 
 
 SIGCHLD = 17
@@ -74,8 +86,8 @@ class Actor:
         """The group that the creator must be in; ANY where the group is set later."""
         self.early = False
         """Whether it is born before its creator changes session or group."""
-        self.stage = 0
-        """Which of its creator's changes it is born after; 0 and not `early` is: after all of them."""
+        self.stage = ANY
+        """The group that its creator has just come into when it is born; ANY and not `early` is: after all changes."""
         self.sibling = False
         """Whether it is born with CLONE_PARENT."""
         self.adopter = ANY
@@ -92,14 +104,13 @@ class Actor:
 class Cast:
     """All actors of one rebuild by number, and the pid namespaces that they live in."""
 
-    def __init__(self, forest: Forest, passed_over: Mapping[ProcessId, int] | None = None, thrifty: bool = True) -> None:
+    def __init__(self, forest: Forest, passed_over: Mapping[ProcessId, int] | None = None, manner: Manner = "thrifty") -> None:
         """Take the image's tasks, and a reaper above a root that is not number 1; raises Contradiction for outer facts.
 
-        `passed_over` says for dead group leaders how many of the places that they could have lived in were found wanting. A
-        `thrifty` cast lets whoever is there anyway do what a helper would be cast for.
+        `passed_over` says for dead group leaders how many of the places that they could have lived in were found wanting.
         """
         self.forest = forest
-        self.thrifty = thrifty
+        self.manner = manner
         self.passed_over = passed_over or {}
         self.places: dict[ProcessId, int] = {}
         """How many pid namespaces each dead group leader could have lived in."""

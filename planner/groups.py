@@ -11,10 +11,18 @@ every group of the session, or is the executor, whose own group is the one outsi
 A process is born in one group only. To a second one that it cannot see, only a parent above its namespace can move it. An init
 that is asked for a second one is spared: a helper that was born in that group enters the init's namespace, creates the child and
 dies, so that the init adopts the child.
+
+Why an order is found. A group that a process was in once serves for ever: a helper that is forked then keeps it. So what has
+become possible stays possible, and the least fixed point of "created", "made" and "has been in" is all that any history comes to,
+as far as births are given, but for one choice: the group that a process is born in. It matters where no parent above its
+namespace can move it, and there the children that need the group leave no choice; an init can be spared them, since a helper can
+enter. In the manner "generous" (`planner.cast.Manner`) everybody else is moved as soon as the group is there, and so takes part
+in no circle that a history could have avoided; the thriftier manners before it guess that no such circle comes about.
 """
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from planner.cast import ANY, Actor, Cast
 from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
@@ -95,6 +103,7 @@ class _Settling:
         self.makers = leads_group(cast)
         self.helpers: dict[tuple[ProcessId, ProcessId, bool, bool, NamespaceId, ProcessId], Actor] = {}
         self.twins: dict[tuple[ProcessId, ProcessId], Actor] = {}
+        self.moving = cast.manner in ("moved", "generous")
         self.claims: dict[ProcessId, ProcessId] = {}
         """The group that each helper's children need."""
         self.served = Counter(actor.creator for actor in cast.actors.values())
@@ -110,21 +119,21 @@ class _Settling:
                 self._meet(actor, actor.group, None)
                 continue
             init, group, child = self.spared.popleft()
-            if init.birth_group == group or (init.birth_group == ANY and self._can_be_born_in(init, group)):
+            if self._can_have_been_in(init, group):
                 self._meet(init, group, child)
             else:
                 self._leave_to_another(init, group, child)
         if self.cast.moves:
             for actor in self.cast.actors.values():
                 creator = self.cast.actors.get(actor.creator)
-                if creator is not None and creator.pid in self.cast.moves and not actor.stage:
+                if creator is not None and creator.pid in self.cast.moves and actor.stage == ANY:
                     actor.early = actor.early or actor.birth_group == creator.birth_group != ANY
 
     def _meet(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
         """Have `actor` be born in `group`, or moved to it."""
         if child is not None:
             self.cast.asked.setdefault((actor.pid, group), child)
-        if actor.birth_group == ANY:
+        if actor.birth_group == ANY and not self._is_rather_moved(actor, group):
             actor.birth_group = group
             self._ask_creator(actor, group)
         elif actor.birth_group != group:
@@ -142,6 +151,18 @@ class _Settling:
             self.demands.appendleft((actor, group, child))
         else:
             self.demands.append((actor, group, child))
+
+    def _is_rather_moved(self, actor: Actor, group: ProcessId) -> bool:
+        """Tell whether a task is moved to a group that it could be born in, which leaves open when it is born."""
+        return self.moving and not actor.mortal and _mover(self.cast, actor, group) != ""
+
+    def _can_have_been_in(self, init: Actor, group: ProcessId) -> bool:
+        """Tell whether an init can have been in a group for a child that somebody else could create."""
+        if init.birth_group == group or self.cast.manner == "generous":
+            return init.birth_group == group
+        if self._is_rather_moved(init, group):
+            return True
+        return init.birth_group == ANY and self._can_be_born_in(init, group)
 
     def _can_be_born_in(self, init: Actor, group: ProcessId) -> bool:
         """Tell whether no creator above `init`, up to one that sees the group, needs another group at its own birth."""
@@ -237,7 +258,7 @@ class _Settling:
     def _lead_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> Actor | None:
         """Have the stand-in for the group's dead leader create `actor` as its sibling, where nothing else is asked of it."""
         leader = self.cast.actors.get(group)
-        if leader is None or leader.rule != "dead-group-leader" or not self.cast.thrifty or self.served[group]:
+        if leader is None or leader.rule != "dead-group-leader" or self.cast.manner != "thrifty" or self.served[group]:
             return None
         if leader.space != space or leader.session != session or leader.birth_group != ANY or actor.creator == group:
             return None
@@ -254,7 +275,7 @@ class _Settling:
             moves = cast.moves.setdefault(actor.pid, [])
             if group not in moves:
                 moves.append(group)
-            child.stage = moves.index(group) + 1
+            child.stage = group
             if actor.group not in (ANY, group, actor.pid) and not _sees(cast, actor, actor.group):
                 give_outer_parent(cast, actor, actor.group)
 
@@ -283,7 +304,7 @@ def put_beside(helper: Actor, actor: Actor) -> None:
     helper.early, helper.stage = actor.early, actor.stage
     helper.sibling = actor.sibling
     actor.creator = helper.pid
-    actor.early, actor.stage = False, 0
+    actor.early, actor.stage = False, ANY
     actor.sibling = True
 
 
@@ -318,33 +339,23 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
     The parent must stand above the actor's namespace, in the session that the actor is in at that time, and see the group. A
     helper does that in place of a parent in another session, and the parent adopts the actor afterwards.
     """
-    parent = cast.actors.get(cast.birth_parent(actor))
-    session = actor.birth_session
-    if parent is None:
-        if session == OUTSIDE != group:
-            return
-    elif cast.stands_above(parent, actor) and _sees(cast, parent, group):
-        if session in (parent.session, ANY):
-            return
-        if actor.creator == actor.parent and not actor.sibling:
-            helper = cast.add_helper(actor.creator, parent.space, session, "orphan-helper", actor)
-            helper.adopter = actor.parent
-            helper.early, helper.stage, helper.birth_group = actor.early, actor.stage, actor.birth_group
-            actor.creator = helper.pid
-            actor.early, actor.stage = False, 0
-            return
-        creator = cast.actors[actor.creator]
-        if actor.sibling and creator.rule == "group-helper" and creator.adopter in (ANY, actor.parent):
-            creator.adopter = actor.parent
+    way = _mover(cast, actor, group)
+    if way in ("parent", "helper beside"):
+        if way == "helper beside":
+            cast.actors[actor.creator].adopter = actor.parent
             actor.sibling = False
-            return
-        if actor.sibling and creator.space == parent.space and parent.pid == actor.parent and creator.session == session:
-            helper = cast.add_helper(creator.pid, creator.space, session, "orphan-helper", actor)
-            helper.adopter = actor.parent
-            helper.birth_group = actor.birth_group
-            actor.creator = helper.pid
-            actor.sibling = False
-            return
+        return
+    if way:
+        creator, parent = cast.actors[actor.creator], cast.actors[cast.birth_parent(actor)]
+        helper = cast.add_helper(creator.pid, parent.space, actor.birth_session, "orphan-helper", actor)
+        helper.adopter = actor.parent
+        helper.birth_group = actor.birth_group
+        if way == "helper":
+            helper.early, helper.stage = actor.early, actor.stage
+            actor.early, actor.stage = False, ANY
+        actor.creator = helper.pid
+        actor.sibling = False
+        return
     groups = (group, actor.birth_group)
     if actor.birth_group in (ANY, group):
         raise Misplaced(
@@ -363,6 +374,33 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
         actor.pid,
         groups,
     )
+
+
+Mover = Literal["", "parent", "helper", "helper beside", "helper of sibling"]
+
+
+def _mover(cast: Cast, actor: Actor, group: ProcessId) -> Mover:
+    """Tell who can move `actor` to a group that it cannot see: its parent at birth, or a helper in that parent's place.
+
+    "" where nobody can. A helper is cast where the parent is in another session: in the place of the actor, or below a sibling
+    that creates it; or the helper that creates it as a sibling becomes its parent.
+    """
+    parent = cast.actors.get(cast.birth_parent(actor))
+    session = actor.birth_session
+    if parent is None:
+        return "parent" if session == OUTSIDE != group else ""
+    if not cast.stands_above(parent, actor) or not _sees(cast, parent, group):
+        return ""
+    if session in (parent.session, ANY):
+        return "parent"
+    if not actor.sibling:
+        return "helper" if actor.creator == actor.parent else ""
+    creator = cast.actors[actor.creator]
+    if creator.rule == "group-helper" and creator.adopter in (ANY, actor.parent):
+        return "helper beside"
+    if creator.space == parent.space and parent.pid == actor.parent and creator.session == session:
+        return "helper of sibling"
+    return ""
 
 
 def _facts(cast: Cast, actor: Actor, groups: Iterable[ProcessId]) -> list[Sequence]:

@@ -41,6 +41,8 @@ class Order:
         """Prepare for one cast; `find` does the work."""
         self.cast = cast
         self.put_off: set[ProcessId] = set()
+        self.sooner: dict[ProcessId, list[ProcessId]] = {}
+        """Groups that a process comes into before others, by process, in order."""
         self.changes: dict[ProcessId, list[Change]] = {}
         self.made: dict[ProcessId, int] = {}
         """For each leader, which of its changes makes its group."""
@@ -81,6 +83,11 @@ class Order:
             own.append(change)
             if change.kind != "join":
                 made[pid] = len(own)
+        for pid, groups in self.sooner.items():
+            changes[pid].sort(key=lambda change: groups.index(change.group) if change.group in groups else len(groups))
+            groups_now = [change.group for change in changes[pid]]
+            if pid in made:
+                made[pid] = groups_now.index(pid) + 1
         self.changes, self.made = changes, made
 
     def _parents_in_group(self) -> set[ProcessId]:
@@ -123,7 +130,10 @@ class Order:
         """Return the number of changes of its creator that an actor is born after."""
         if actor.early:
             return 0
-        return actor.stage or len(self.changes.get(actor.creator, ()))
+        changes = self.changes.get(actor.creator, ())
+        if actor.stage == ANY:
+            return len(changes)
+        return next(index for index, change in enumerate(changes, 1) if change.group == actor.stage)
 
     def _scan(self) -> list[Event]:
         """Return what `_sort` would where image order satisfies every edge, as it mostly does; nothing where it does not."""
@@ -208,7 +218,7 @@ class Order:
             self._help_children(self.cast.joining.intersection(joins))
             self.cast.joining.difference_update(joins)
             return True
-        if self._part_helpers(stuck) or self._leave_to_helpers(stuck):
+        if self._change_sooner(stuck) or self._part_helpers(stuck) or self._leave_to_helpers(stuck):
             return True
         held = [actors[pid] for pid, index in stuck if not index and actors[pid].rule != "window-helper"]
         held = [actor for actor in held if (actor.creator, self._stage(actor) + 1) in left and actor.creator in actors]
@@ -221,8 +231,40 @@ class Order:
             helper.birth_group = actor.birth_group
             actor.creator = helper.pid
             actor.sibling = True
-            actor.early, actor.stage = False, 0
+            actor.early, actor.stage = False, ANY
         return bool(held)
+
+    def _change_sooner(self, stuck: list[Key]) -> bool:
+        """Have processes that wait to be moved to a group come first into groups that are there; tell whether any do.
+
+        Whoever leaves the group that it has made leaves an anchor in it.
+        """
+        left = set(stuck)
+        sooner = False
+        for pid, index in stuck:
+            changes = self.changes.get(pid, ())
+            if not index or changes[index - 1].kind != "moved" or (pid, index - 1) in left:
+                continue
+            for change in changes[index:]:
+                there = (change.group, self.made.get(change.group, 0)) not in left
+                if change.kind == "make" or (change.kind == "moved" and there):
+                    before = [earlier.group for earlier in changes[: index - 1]]
+                    self.sooner[pid] = [*before, change.group]
+                    if change.kind == "make":
+                        self._anchor(pid)
+                    sooner = True
+                    break
+        return sooner
+
+    def _anchor(self, pid: ProcessId) -> None:
+        """Cast a helper that is born in the group that `pid` has made, before it goes on to another."""
+        leader = self.cast.actors[pid]
+        for actor in self.cast.actors.values():
+            if actor.creator == pid and actor.birth_group == pid:
+                actor.stage = pid
+        anchor = self.cast.add_helper(pid, leader.space, leader.session, "group-anchor", leader)
+        anchor.birth_group = anchor.stage = pid
+        anchor.order = leader.order + 1
 
     def _part_helpers(self, stuck: list[Key]) -> bool:
         """Give children that need no group a helper of their own, where theirs has to wait for a group; tell whether any were."""

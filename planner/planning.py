@@ -27,7 +27,7 @@ tests.
 
 from typing import TYPE_CHECKING
 
-from planner.cast import Cast
+from planner.cast import MANNERS, Cast
 from planner.contradictions import Contradiction
 from planner.events import BirthDecided, DecisionEvent, ProcessPlanned
 from planner.forest import Forest
@@ -96,8 +96,9 @@ MOST_PLANNED_AGAIN = 400_000
 def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
-    Whoever does a helper's work has something else to wait for, too: where that ends in a circle, helpers are cast after all. A
-    session or group that tasks cannot have come by, or only in a circle, may have been led elsewhere if its leader is dead.
+    Whoever does a helper's work has something else to wait for, too: where that ends in a circle, the next manner of casting
+    is tried. A session or group that tasks cannot have come by, or only in a circle, may have been led elsewhere if its leader is
+    dead.
     """
     from planner.standins import Misplaced
 
@@ -105,8 +106,8 @@ def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
     refusal: Contradiction | None = None
     for _ in range(max(1, min(MOST_PLACES, MOST_PLANNED_AGAIN // max(1, len(forest.tasks))))):
         elsewhere: list[ProcessId] = []
-        for thrifty in (True, False):
-            cast = Cast(forest, passed_over, thrifty)
+        for manner in MANNERS:
+            cast = Cast(forest, passed_over, manner)
             try:
                 return cast, _in_order(cast)
             except Contradiction as error:

@@ -273,6 +273,8 @@ def candidates(tasks: int, levels: int, *, groups: bool = True, zombies: bool = 
     shapes: set[Shape] = set()
     for spaces in _spaces(tasks, levels):
         for parents in _parents(spaces):
+            if not _is_first(spaces, parents):
+                continue
             barren = [index for index in range(tasks) if index not in parents and spaces.count(index) <= (spaces[index] == index)]
             for sessions, dead in _belongings(tasks):
                 if not _sessions_fit(sessions, spaces):
@@ -303,6 +305,22 @@ def _parents(spaces: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
             for index, above in enumerate(parents)
         ):
             yield parents
+
+
+def _is_first(spaces: tuple[int, ...], parents: tuple[int, ...]) -> bool:
+    """Tell whether no other numbering of the tasks comes first: one of them is enough to have every shape."""
+    count = len(spaces)
+    for order in permutations(range(1, count)):
+        new = [0] * count
+        for place, old in enumerate(order, 1):
+            new[old] = place
+        moved = (0, *order)
+        if ([new[spaces[old]] for old in moved], [parents[old] if parents[old] < 0 else new[parents[old]] for old in moved]) < (
+            list(spaces),
+            list(parents),
+        ):
+            return False
+    return True
 
 
 def _ends(parents: tuple[int, ...], index: int) -> bool:

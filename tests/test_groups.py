@@ -129,3 +129,26 @@ def test_another_task_is_born_in_one_group_only() -> None:
     assert refusal.value.code == "two-birth-groups"
     assert refusal.value.pid == 5
     assert refusal.value.because
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("1 2.1:1//3 3.1:1//4 4.2.1:2//4 5.3.1:2 6.2.1:3", 1),
+        ("@1:0 @2:0 1 2:1//3z256 3.1:1//16@1 15.1:1//3@2 34.11:3@1 16.2:15//16@2 18.3:15@2", 1),
+        ("@1:0 @2:0 1 2:1z256 9.1:1//9@1 6.1:1//9@2 10.2:9//6@1 25.11:6@2", 2),
+        ("@1:0 @2:0 @3:1 @4:2 @5:2 1 2:1 3.1:1//16@1 14.1:1//4@2 4.6.1:3//4@3 47.13.7:3@3 16.2.1:14//16@4 39.7.1:14@5", 4),
+    ],
+)
+def test_inits_pass_groups_on_that_are_made_below_each_other(text: str, most: int) -> None:
+    """Each init is moved to a group whose leader is born below the other one, so that it cannot have been born in it."""
+    made = plan(text)
+    assert len(helpers(made)) <= most
+    assert any(step.rule == "group-by-parent" for step in made.steps)
+
+
+def test_a_leader_that_is_moved_on_leaves_an_anchor_in_its_group() -> None:
+    made = plan("1 2.1:1//3 3.1:1//4 4.2.1:2//4 5.3.1:2 6.2.1:3")
+    (anchor,) = helpers(made)
+    assert rule_of(made, f"3 creates {anchor}") == "group-anchor"
+    assert happens(made, "3 joins 3", f"3 creates {anchor}", "1 puts 3 into 4", "3 creates 6 as an init", f"{anchor} ends")
