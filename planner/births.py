@@ -15,7 +15,8 @@ from planner.forest import Contradiction
 from planner.groups import cast_anchors, settle_groups
 from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
 from planner.sessions import Sessions
-from planner.standins import add_stand_ins, refuse_trapped_inits
+from planner.standins import add_stand_ins
+from planner.trapped_inits import refuse_trapped_inits
 
 
 def decide_births(cast: Cast) -> None:

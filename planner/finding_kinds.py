@@ -212,11 +212,6 @@ _REACH: Final[tuple[Row, ...]] = (
         "A session comes from the creator, and the root's creator stands outside its pid namespace.",
     ),
     (
-        "init-trap",
-        "An init is in a group that is led from its own pid namespace, and could never finish dying.",
-        "Its own group keeps a number of the namespace in use, and a dying init waits for all of them: it stays until reboot.",
-    ),
-    (
         "two-birth-groups",
         "A task would have to be born in two groups.",
         "A group without a number in a pid namespace can only be inherited there, and only one can.",
@@ -236,6 +231,18 @@ _REACH: Final[tuple[Row, ...]] = (
         "The image is a subtree, and number 1 is borne by a task that is not its root.",
         "A subtree is rebuilt below an init of the plan, which needs number 1.",
     ),
+)
+
+_TRAP: Final[Row] = (
+    "init-trap",
+    "An init could never finish dying: its group is led from its own pid namespace, or closes a ring of such inits.",
+    "A dying init waits until every number in its namespace but its own is free, and whoever is in a group keeps the number of"
+    " the group's leader in use. So it waits for itself where its own group is led inside, and for another init that is in a"
+    " group led inside; inits that wait for each other in a ring stay until reboot. No executor begins such a tree.",
+)
+_TRAP_HINT: Final = (
+    "Another checkpoint of the same tree is refused as well. First let one of the named inits leave its group, by its own setpgid"
+    " or its parent's; and do so before anything ends the tree, since only a reboot removes an init that waits for itself."
 )
 
 OUTCOMES: Final[tuple[Row, ...]] = (
@@ -297,6 +304,7 @@ _PODS: Final[tuple[tuple[Row, str], ...]] = (
 ERRORS: Final = (
     *((row, _TAKE_AGAIN) for row in (*_FACTS, *_NAMESPACES)),
     *((row, _EXPLAIN) for row in _REACH),
+    (_TRAP, _TRAP_HINT),
     *_PODS,
 )
 """Kinds with the severity "error", each with its hint."""

@@ -27,7 +27,7 @@ from planner.plans import (
     Verify,
 )
 from planner.plans import Process as PlannedProcess
-from planner.traps import trapped
+from planner.traps import Past, ring_of, words
 
 
 class ModelRefusal(Exception):
@@ -92,15 +92,23 @@ def prove(plan: Plan, forest: Forest, levels: int = LEVELS, lost: frozenset[tupl
 
 
 class _Run:
-    """One run of a plan; processes are found by their number at level 0, as the plan names them."""
+    """One run of a plan; processes are found by their number at level 0, as the plan names them.
 
-    def __init__(self, plan: Plan, levels: int) -> None:
+    At no step may an init be trapped (`planner.traps`), since a rebuild can fail and end everything at any moment. `wary` looks
+    for rings at every step that can close one, which is only done of a plan that is not free of them at a first look.
+    """
+
+    def __init__(self, plan: Plan, levels: int, wary: bool = False) -> None:
+        self.plan = plan
         self.kernel = Kernel(levels)
         self.planned = plan.process_table()
         self.world = World(self.kernel)
+        self.past = None if wary else Past()
 
     def run(self, steps: Iterable[AnyStep], in_order: bool) -> World:
+        done: list[AnyStep] = []
         for position, step in enumerate(steps, 1):
+            done.append(step)
             if in_order:
                 if step.number != position:
                     raise ModelRefusal(step.number, "plan-order")
@@ -117,6 +125,8 @@ class _Run:
                     self._other(step)
             except KernelError as error:
                 raise ModelRefusal(step.number, error.rule) from None
+        if self.past is not None and self.past.may_have_had_a_ring():
+            _Run(self.plan, self.kernel.levels, wary=True).run(done, in_order)
         return self.world
 
     def _actor(self, step: AnyStep) -> Process:
@@ -145,6 +155,8 @@ class _Run:
         init = child.namespace.init
         if init is None or init.pid.first != planned.namespace:
             raise ModelRefusal(step.number, "plan-process", f"{step.child} is born in another pid namespace than planned")
+        if self.past is not None and step.new_namespace:
+            self.past.note(child)
 
     def _verify(self, step: Verify) -> None:
         pid = self.kernel.host.numbers.get(step.target)
@@ -175,6 +187,7 @@ class _Run:
                 kernel.setsid(actor)
             case SetGroup(target=target, group=group):
                 kernel.setpgid(actor, self._number(actor, target), self._number(actor, group))
+                self._look_for_traps(step)
             case SetSubreaper(on=on):
                 kernel.set_subreaper(actor, on)
             case Enter(namespace=namespace):
@@ -206,6 +219,14 @@ class _Run:
                 join(actor, actor.namespace.numbers.get(self._number(actor, target)), kind)
             case _:
                 raise ModelRefusal(step.number, "plan-process", f"unknown step {type(step).__name__}")
+
+    def _look_for_traps(self, step: SetGroup) -> None:
+        pid = self.kernel.find(step.target)
+        moved = self.kernel.outside if pid is None or pid.owner is None else pid.owner
+        if self.past is not None:
+            self.past.note(moved)
+        elif ring := ring_of(moved):
+            raise ModelRefusal(step.number, "init-trap", words([(init.pid.first, init.group.first) for init in ring]))
 
     def _is_in(self, process: Process, namespaces: dict[str, ProcessId]) -> bool:
         """Tell whether a process is in the namespaces of those whom a verify step names."""
@@ -365,11 +386,6 @@ class _Comparison:
                 continue
             if pid.numbers[: len(leader.pids)] != leader.pids or (leader.complete and len(pid.numbers) != len(leader.pids)):
                 raise ProofFailed(ProcessId(leader.pids[0]), "vector of a dead leader", leader.pids, pid.numbers)
-
-
-def trapped_inits(world: World) -> list[ProcessId]:
-    """Return the inits that can never finish dying, by rule `init-trap`: those that wait for themselves, or for each other."""
-    return [process.pid.first for process in trapped(world.kernel.processes())]
 
 
 def _words(process: Process) -> str:

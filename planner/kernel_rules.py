@@ -255,9 +255,10 @@ _RULES = (
     ),
     KernelRule(
         "init-trap",
-        "An init in a group whose leader's number lies in the init's own namespace or below can never finish dying.",
+        "An init in a group whose leader's number lies in the init's own namespace or below can never finish dying. Neither can"
+        " inits in a ring, each in a group with a number in the namespace of the next, other than that init's own.",
         "",
-        "seen on Linux 6.18; zap_pid_ns_processes; never tried in tests, for it leaves a process behind until reboot",
+        "one init seen on Linux 6.18; rings by zap_pid_ns_processes, free_pid; never tried in tests, for only a reboot ends it",
     ),
     KernelRule(
         "zombie-pins",

@@ -253,14 +253,24 @@ def _prove(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded:
 
 
 def as_it_stood(history: Sequence[AnyEvent], seq: int) -> Artefact:
-    """Return forest, plan and rebuild as they stood at position `seq` of a log."""
+    """Return forest, plan and rebuild as they stood at position `seq` of a log.
+
+    A plan of which the log says that it was proved is proved again, and counts as not proved where that fails.
+    """
     cut = list(log.until(history, seq))
     forest = fold(cut, partial=True)
+    plan = fold_plan(cut, forest, recorded_id(forest) or image_id(forest))
+    proved = any(type(event) is PlanProved for event in cut)
+    if proved:
+        try:
+            _prove(plan, forest, cut, recorded=True)
+        except NotProved:
+            proved = False
     return Artefact(
-        plan=fold_plan(cut, forest, recorded_id(forest) or image_id(forest)),
+        plan=plan,
         forest=forest,
         findings=fold_findings(cut, forest),
-        proved=any(type(event) is PlanProved for event in cut),
+        proved=proved,
         cut_at=len(cut) - 1,
         rebuild=fold_run(cut),
         events=cut,

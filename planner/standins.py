@@ -7,10 +7,12 @@ than a member, and even in a namespace that is gone.
 """
 
 from collections.abc import Iterable
+from itertools import chain, islice
 
 from planner.cast import ANY, Actor, Cast
 from planner.forest import Contradiction
 from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId, Sequence
+from planner.trapped_inits import Waits, ring_facts, ring_words, trapped_for_ever
 
 
 class Misplaced(Contradiction):
@@ -34,37 +36,13 @@ def add_stand_ins(cast: Cast) -> None:
     for number, members in sessions.items():
         space, known = _session_space(cast, number, members)
         _add(cast, number, space, known, number, members[0], "dead-session-leader")
+    waits = Waits(cast)
     for number, members in groups.items():
         if number in actors:
             continue
-        space, known = _group_space(cast, number, members)
+        space, known = _group_space(cast, number, members, waits)
+        waits.place(members, space)
         _add(cast, number, space, known, members[0].session, members[0], "dead-group-leader")
-
-
-def refuse_trapped_inits(cast: Cast) -> None:
-    """Raise Contradiction for an init whose group is led from its own pid namespace, or from one below: it could never end.
-
-    Source: tried on 6.18; its own group keeps a number of the namespace in use, and zap_pid_ns_processes waits for all numbers.
-    """
-    for space in cast.spaces.values():
-        init = cast.actors.get(space.init)
-        if init is None or init.mortal or init.group in (OUTSIDE, init.pid, ANY):
-            continue
-        if cast.covers(init.space, cast.space_of(init.group)):
-            raise _trap(cast, init)
-
-
-def _trap(cast: Cast, init: Actor, elsewhere: Iterable[Sequence] = ()) -> Contradiction:
-    """Refuse an init whose group is led from inside its namespace; `elsewhere` says why it cannot be led in another one."""
-    where = () if init.level == 0 else cast.whereabouts(init.group)
-    because = dict.fromkeys((*init.because, *where, *elsewhere))
-    return Contradiction(
-        "init-trap",
-        f"task {init.pid} is the init of a pid namespace and in group {init.group}, which is led from inside that namespace: the "
-        f"init could never finish dying",
-        because,
-        init.pid,
-    )
 
 
 def _add(cast: Cast, number: ProcessId, space: NamespaceId, known: Pids, session: ProcessId, member: Actor, rule: str) -> None:
@@ -136,12 +114,12 @@ MOST_CANDIDATES = 64
 """How many pid namespaces are weighed for a dead group leader; the cost of one is a look at each member."""
 
 
-def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[NamespaceId, Pids]:
+def _group_space(cast: Cast, number: ProcessId, members: list[Actor], waits: Waits) -> tuple[NamespaceId, Pids]:
     """Find the namespace of a dead group leader: below its session's leader, and best for the members that cannot see it.
 
     A member that does not see the group must have been born in it, which is easy where its parent is an init or sees the group
-    from outside, and else a demand on the parent. An init whose group is led from its own namespace could never end (rule
-    "init-trap" of the kernel), so a group with such a member was led elsewhere.
+    from outside, and else a demand on the parent. An init must not wait for itself by its group (rule "init-trap" of the kernel),
+    so a group that an init is in was led where it does not.
     """
     known, complete = _known(cast, number)
     level = len(known) - 1
@@ -162,19 +140,45 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple[N
             here for space in seen_from for here in reversed(cast.chain(space)) if cast.spaces[here].level >= level
         )
     candidates = [space for space in near if fits(space)][:MOST_CANDIDATES]
+    anywhere = (space for space, record in cast.spaces.items() if record.level == level and space not in near and fits(space))
     if not candidates:
-        anywhere = (space for space, record in cast.spaces.items() if record.level == level and fits(space))
-        candidates = list(anywhere)[:MOST_CANDIDATES]
+        candidates = list(islice(anywhere, MOST_CANDIDATES))
     if not candidates:
         trapped = [member for member in members if member.space in barred and cast.is_init(member) and member.level < len(known)]
         if trapped and known[-1] != 1:
-            raise _trap(cast, trapped[0], _unfit(cast, number, members))
+            raise _trap(cast, number, [[trapped[0].pid]], _unfit(cast, number, members))
         _refuse_session_inside(cast, number, [member for member in members if cast.is_init(member)], session_space)
         return _lost_space(cast, known, session_space, members), known
     if len(candidates) > 1:
         candidates.sort(key=lambda space: _burden(cast, number, members, space))
         cast.places[number] = len(candidates)
-    return candidates[cast.passed_over.get(number, 0)], known
+    candidates = candidates[min(cast.passed_over.get(number, 0), len(candidates) - 1) :]
+    if not waits.inits(members):
+        return candidates[0], known
+    found: list[list[ProcessId]] = []
+    for space in chain(candidates, islice(anywhere, MOST_CANDIDATES)):
+        if not (ring := waits.ring(members, space)):
+            return space, known
+        found.append(ring)
+    raise _trap(cast, number, found, _unfit(cast, number, members))
+
+
+def _trap(cast: Cast, number: ProcessId, rings: list[list[ProcessId]], elsewhere: Iterable[Sequence]) -> Contradiction:
+    """Return the refusal of a dead leader's group for which an init waits for itself wherever it was led.
+
+    `rings` are those in the places where it may have been led, and `elsewhere` are the facts that leave no others. Where another
+    group on a ring may have been led in several places, one of those may help. A ring without this group is there in any case.
+    """
+    apart = next((ring for ring in rings if all(cast.actors[pid].group != number for pid in ring)), None)
+    if apart is not None:
+        return trapped_for_ever(cast, apart)
+    because = dict.fromkeys((*(fact for ring in rings for fact in ring_facts(cast, ring)), *elsewhere))
+    groups = dict.fromkeys(cast.actors[pid].group for ring in rings for pid in ring)
+    movable = [group for group in groups if group in cast.places and group != number]
+    message = ring_words(cast, rings[0])
+    if movable:
+        return Misplaced("init-trap", message, because, rings[0][0], movable)
+    return Contradiction("init-trap", message, because, rings[0][0])
 
 
 def _refuse_session_inside(cast: Cast, number: ProcessId, inits: list[Actor], session_space: NamespaceId) -> None:

@@ -25,12 +25,15 @@ leads to a group that is led above.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
 
 from planner.kernel_objects import ZOMBIE, Namespace, Pid, Process
 
 Init = TypeVar("Init", bound=Hashable)
+
+MOST_TOLD: Final = 8
+"""How many inits of a ring a sentence names."""
 
 
 def held_up_by(init: Process, group: Pid | None = None) -> list[Process]:
@@ -74,6 +77,38 @@ def trapped(processes: Iterable[Process]) -> list[Process]:
     return [init for init in inits if init in found]
 
 
+class Past:
+    """Who has held up whom so far, whether or not they still do, so that the common case is settled by one look at the end."""
+
+    def __init__(self) -> None:
+        self._held_up: dict[Process, dict[Process, None]] = {}
+
+    def note(self, process: Process) -> None:
+        """Take note of a process that was born or has come into another group."""
+        if is_waited_for(process) and (held_up := held_up_by(process)):
+            self._held_up.setdefault(process, {}).update(dict.fromkeys(held_up))
+
+    def may_have_had_a_ring(self) -> bool:
+        """Tell whether there would be a ring, had nobody ever left a group; there never was one where there would be none."""
+        return bool(rings(self._held_up))
+
+
+def words(ring: Sequence[tuple[int, int]]) -> str:
+    """Say what a ring of inits, each with its group, comes to."""
+    if len(ring) == 1:
+        init, group = ring[0]
+        return (
+            f"task {init} is the init of a pid namespace and in group {group}, which is led from inside that namespace: the init "
+            f"could never finish dying"
+        )
+    nexts = [init for init, _ in (*ring[1:], ring[0])]
+    each = [
+        f"task {init} is in group {group}, led inside that of {other}" for (init, group), other in zip(ring, nexts, strict=True)
+    ]
+    more = f", and so on for {len(each) - MOST_TOLD} more" if len(each) > MOST_TOLD else ""
+    return f"inits of pid namespaces wait for each other and could never finish dying: {', '.join(each[:MOST_TOLD])}{more}"
+
+
 def shortest_ring(start: Init, held_up: Callable[[Init], Iterable[Init]]) -> list[Init]:
     """Return a shortest ring from `start` on, each holding up the next and the last one `start`; none where there is none."""
     before: dict[Init, Init] = {}
@@ -90,6 +125,23 @@ def shortest_ring(start: Init, held_up: Callable[[Init], Iterable[Init]]) -> lis
                 before[following] = here
                 queue.append(following)
     return []
+
+
+def smallest_ring(start: Init, held_up: Callable[[Init], Iterable[Init]]) -> list[Init]:
+    """Return a ring of which no part is a ring, among those on a shortest one from `start`; none where there is none of those."""
+    way = shortest_ring(start, held_up)
+    place = {init: number for number, init in enumerate(way)}
+    back = [
+        (place[init] - place[other], place[other])
+        for init in way
+        for other in held_up(init)
+        if place.get(other, len(way)) <= place[init]
+    ]
+    if not back:
+        return way
+    span, first = min(back)
+    part = set(way[first : first + span + 1])
+    return shortest_ring(way[first], lambda one: [other for other in held_up(one) if other in part])
 
 
 def rings(held_up: Mapping[Init, Collection[Init]]) -> list[list[Init]]:
