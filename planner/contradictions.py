@@ -33,6 +33,12 @@ class Contradiction(Exception):
         self.pid = ProcessId(pid)
 
 
+def undecided(first: Contradiction, what: str) -> Contradiction:
+    """Return what a search ends with that met the bound on its effort: what it met `first`, which is no proof."""
+    message = f"no plan was found, and not every {what} was tried; the first one ends so: {first.message}"
+    return Contradiction("plan-undecided", message, first.because, first.pid)
+
+
 def check(forest: "Forest") -> None:
     """Raise `Contradiction` for the first set of facts that cannot be true together; the forest must be whole."""
     from planner.namespace_laws import check_namespaces

@@ -180,13 +180,17 @@ def _plan(history: list[AnyEvent]) -> Outcome:
 def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried."""
     forest = fold(history)
+    from planner.contradictions import undecided
     from planner.namespaces import MOST_SOLUTIONS, solutions
     from planner.planning import decide
 
     first: Contradiction | None = None
-    answers = solutions(forest, max(2, min(MOST_SOLUTIONS, MOST_PLACED // max(1, len(forest.tasks)))))
+    most = max(2, min(MOST_SOLUTIONS, MOST_PLACED // max(1, len(forest.tasks))))
+    answers = solutions(forest, most)
     placed = next(answers)
+    tried = 0
     while True:
+        tried += 1
         try:
             whole = fold(chain(history, placed)) if placed else forest
             return whole, [*placed, *decide(whole, Seq(len(history) + len(placed)))]
@@ -195,7 +199,9 @@ def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
             try:
                 placed = answers.send(_doubted(forest, error))
             except StopIteration:
-                raise first from None
+                if tried < most or first.code == "plan-undecided":
+                    raise first from None
+                raise undecided(first, "placing in pid namespaces") from None
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
