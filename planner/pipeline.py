@@ -181,6 +181,7 @@ def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried."""
     forest = fold(history)
     from planner.namespaces import MOST_SOLUTIONS, solutions
+    from planner.narrowing import narrowed
     from planner.planning import decide
 
     first: Contradiction | None = None
@@ -195,7 +196,7 @@ def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
             try:
                 placed = answers.send(_doubted(forest, error))
             except StopIteration:
-                raise first from None
+                raise narrowed(forest, first) from None
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
