@@ -182,6 +182,8 @@ class _Folding:
         self.threads: dict[Number, Thread] = {}
         self.early_states: list[tuple[int, TaskStateRecorded]] = []
         self.pid_namespaces: dict[ProcessId, NamespaceId] = {}
+        self.decided = False
+        """Whether tasks were placed by a decision."""
 
     def handlers(self) -> dict[type, Callable[[int, Any], None]]:
         """Return what is to be done with each type of event that builds the forest."""
@@ -298,6 +300,7 @@ class _Folding:
         )
 
     def placed(self, seq: int, event: TaskPlaced) -> None:
+        self.decided = True
         self.pid_namespaces[event.pid] = event.namespace
 
     def finish(self, partial: bool) -> Forest:
@@ -315,7 +318,13 @@ class _Folding:
             for task in forest.tasks.values():
                 if task.state_recorded < 0:
                     forest.defects.append((task.recorded, _state_missing(task)))
-            check(forest)
+            try:
+                check(forest)
+            except Contradiction as refusal:
+                from planner.narrowing import narrowed
+
+                # The search for namespaces goes on from the evidence against the placing that it tries.
+                raise (refusal if self.decided else narrowed(forest, refusal)) from None
         return forest
 
     def settle_images(self) -> None:

@@ -182,6 +182,7 @@ def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
     forest = fold(history)
     from planner.contradictions import undecided
     from planner.namespaces import MOST_SOLUTIONS, solutions
+    from planner.narrowing import narrowed
     from planner.planning import decide
 
     first: Contradiction | None = None
@@ -199,9 +200,10 @@ def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
             try:
                 placed = answers.send(_doubted(forest, error))
             except StopIteration:
-                if tried < most or first.code == "plan-undecided":
-                    raise first from None
-                raise undecided(first, "placing in pid namespaces") from None
+                smallest = narrowed(forest, first)
+                if smallest is first and tried >= most and first.code != "plan-undecided":
+                    smallest = undecided(first, "placing in pid namespaces")
+                raise smallest from None
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:

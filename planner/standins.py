@@ -239,9 +239,11 @@ def _unfit(cast: Cast, number: ProcessId, members: list[Actor]) -> list[Sequence
     found: list[Sequence] = []
     for space, record in cast.spaces.items():
         init = cast.actors.get(record.init)
-        if record.level != len(known) - 1 or record.level == 0 or init is None:
+        if record.level != len(known) - 1 or init is None:
             continue
-        if init in members:
+        if record.level == 0:
+            found += (cast.forest.tasks[init.pid].state_recorded,) if cast.has_ended(init) else ()
+        elif init in members:
             found += cast.facts(init.pid)
         elif cast.has_ended(init):
             found += (*cast.facts(init.pid), cast.forest.tasks[init.pid].state_recorded)
