@@ -27,6 +27,7 @@ from planner.plans import (
     Verify,
 )
 from planner.plans import Process as PlannedProcess
+from planner.traps import trapped
 
 
 class ModelRefusal(Exception):
@@ -367,14 +368,8 @@ class _Comparison:
 
 
 def trapped_inits(world: World) -> list[ProcessId]:
-    """Return the inits that can never finish dying, by rule `init-trap`: those whose group is led from below themselves."""
-    return [
-        process.pid.first
-        for process in world.kernel.processes()
-        if process.namespace.init is process
-        and process.group is not process.pid
-        and process.group.namespace.within(process.namespace)
-    ]
+    """Return the inits that can never finish dying, by rule `init-trap`: those that wait for themselves, or for each other."""
+    return [process.pid.first for process in trapped(world.kernel.processes())]
 
 
 def _words(process: Process) -> str:

@@ -12,6 +12,7 @@ from random import Random
 from typing import Final
 
 from planner.kernel_objects import LIVING, ZOMBIE, Namespace, Process
+from planner.traps import ring_of
 from tests.kernel.histories import Answer, Operation
 from tests.kernel.histories_model import ModelPlayer
 
@@ -115,7 +116,7 @@ class Stage:
         found = space.numbers.get(led)
         if whom <= 0 or led <= 0 or found is None:
             return
-        if self.player.kernel.is_init(target) and found is not target.pid and found.namespace.within(target.namespace):
+        if ring_of(target, found):
             return  # The trap of the real kernel, which cannot be undone.
         self.do("setpgid", self.seats[actor], whom, led)
 

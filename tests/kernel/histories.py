@@ -6,7 +6,8 @@ answers each with a number or with the errno's name. The historian makes up the 
 world, so any player can be the first; the recorded operations are then played on another one.
 
 Nothing here knows the rules: wrong operations are made up too, on purpose and by accident. One thing is never done, because the
-real kernel cannot undo it before the next reboot: to put an init into a group led from its own namespace or below.
+real kernel cannot undo it before the next reboot: to put an init into a group led from its own namespace or below, or into one
+that closes a ring of inits, each in a group that is led in the namespace of another. No history is in such a trap at any moment.
 """
 
 from collections.abc import Callable, Iterable
@@ -391,7 +392,29 @@ class Historian:
         led = self._target(actor, group) if group else target
         if target is None or led is None or led is target or target.space.init != target.number:
             return operation
-        return None if led.space.within(target.space) else operation
+        return None if led.space.within(target.space) or self._holds_up_itself(target, led) else operation
+
+    def _holds_up_itself(self, init: Seat, led: Seat) -> bool:
+        """Tell whether an init could never finish dying were it in the group of `led`, because it would wait for itself.
+
+        An init waits for every other one whose group has a number in its namespace, its own number apart. `planner.traps` says
+        why; this is written without it, so that it does not err in the same way.
+        """
+        if init.space.within(_counted_in(led)):
+            return False  # It keeps only those waiting who live above it.
+        met: set[int] = set()
+        asked = _kept_waiting(led)
+        while asked:
+            number = asked.pop()
+            if number == init.number:
+                return True
+            standing = self.view.get(self.seats[number].pids[0])
+            if number in met or standing is None or self.sitting[standing.pids[0]] != number or standing.state == "zombie":
+                continue
+            met.add(number)
+            leader = self.sitting.get(standing.group)
+            asked += [] if leader is None else _kept_waiting(self.seats[leader])
+        return False
 
     def _subreaper(self, actor: Seat) -> Operation | None:
         return ("subreaper", actor.number, int(self.random.random() < 0.65)) if not actor.outside else None
@@ -509,6 +532,22 @@ class Historian:
             return ("wait", parent.number, zombie.pids[max(parent.space.level, 0)])
         child = self._seen(actor, lambda standing: standing.parent == self._own(actor))
         return ("wait", actor.number, child) if child else None
+
+
+def _counted_in(led: Seat) -> Space:
+    """Return the innermost namespace that is kept from ending by those in the group of `led`: an init's own number counts not."""
+    above = led.space.parent
+    return above if above is not None and led.space.init == led.number else led.space
+
+
+def _kept_waiting(led: Seat) -> list[int]:
+    """Return the inits that cannot finish dying before everybody has left the group of `led`."""
+    space: Space | None = _counted_in(led)
+    found: list[int] = []
+    while space is not None and space.level >= 0:
+        found.append(space.init)
+        space = space.parent
+    return found
 
 
 def _number(argument: object) -> int:
