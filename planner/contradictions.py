@@ -31,12 +31,16 @@ class Contradiction(Exception):
         self.message = message
         self.because = tuple(Sequence(seq) for seq in because)
         self.pid = ProcessId(pid)
+        self.met_last: Contradiction | None = None
+        """What a search met last that met this one first: how far it came."""
 
 
 def undecided(first: Contradiction, what: str) -> Contradiction:
     """Return what a search ends with that met the bound on its effort: what it met `first`, which is no proof."""
     message = f"no plan was found, and not every {what} was tried; the first one ends so: {first.message}"
-    return Contradiction("plan-undecided", message, first.because, first.pid)
+    refusal = Contradiction("plan-undecided", message, first.because, first.pid)
+    refusal.met_last = first.met_last
+    return refusal
 
 
 def check(forest: "Forest") -> None:

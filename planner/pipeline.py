@@ -198,7 +198,7 @@ def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
         except Contradiction as error:
             first = first or error
             try:
-                placed = answers.send(_doubted(forest, error))
+                placed = answers.send(_doubted(forest, error.met_last or error))
             except StopIteration:
                 smallest = narrowed(forest, first)
                 if smallest is first and tried >= most and first.code != "plan-undecided":
@@ -207,7 +207,10 @@ def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
-    """Return the tasks that a refusal is about and their children, with the leaders of their sessions and groups."""
+    """Return the tasks that a refusal is about and their children, with the leaders of their sessions and groups.
+
+    Where such a leader is dead, all its members say where it can have lived.
+    """
     facts = set(refusal.because)
     named = {task.pid for task in forest.tasks.values() if task.recorded in facts}
     doubted: dict[ProcessId, None] = {}
@@ -217,6 +220,9 @@ def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
     for task in forest.tasks.values():
         if task.parent in named:
             doubted.update(dict.fromkeys((task.pid, task.session, task.group)))
+    dead = {pid for pid in doubted if pid and pid not in forest.tasks}
+    if dead:
+        doubted.update((task.pid, None) for task in forest.tasks.values() if task.session in dead or task.group in dead)
     return list(doubted)
 
 

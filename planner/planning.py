@@ -112,6 +112,7 @@ def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
                 return cast, _in_order(cast)
             except Contradiction as error:
                 refusal = refusal or error
+                refusal.met_last = error
                 elsewhere = [number for number in _named(cast, error) if passed_over.get(number, 0) + 1 < cast.places[number]]
                 if not isinstance(error, Misplaced):
                     break
