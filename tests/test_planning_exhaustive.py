@@ -11,6 +11,7 @@ from collections import Counter
 
 import pytest
 
+from tests.counts import columns, count
 from tests.evidence import Verdict, all_verdicts, is_trap, verdict
 from tests.exhaustive import Part, Shape, candidates_of, canonical, parts, reached, text_of
 
@@ -41,8 +42,8 @@ def judge(name: str, verdicts: dict[Shape, Verdict], found: set[Shape]) -> dict[
     refused = sorted(found - planned - traps)
     broken = [shape for shape, word in sorted(said.items()) if word.startswith("!")]
     trapped = [shape for shape in sorted(planned & traps) if is_trap(shape, surely=True)]
-    print(
-        f"\n{name}: {len(shapes)} candidates, {len(found)} reached by the search, {len(planned)} planned, "
+    count(
+        f"{name}: {len(shapes)} candidates, {len(found)} reached by the search, {len(planned)} planned, "
         f"{len(shapes) - len(planned)} refused; {len(found & traps)} reached are traps, "
         f"{len(planned - found)} were planned beyond the search's bound"
     )
@@ -104,8 +105,8 @@ def test_4_tasks_on_one_level() -> None:
     for counted, said in results:
         counts += counted
         wrong += said
-    print(f"\n4 tasks on one level: {counts.total()} candidates, {counts['']} planned, {counts.total() - counts['']} refused")
-    print(counts.most_common())
+    count(f"4 tasks on one level: {counts.total()} candidates, {counts['']} planned, {counts.total() - counts['']} refused")
+    count(columns(f"{number:7} {code}" for code, number in counts.most_common() if code))
     assert counts.total() == 827_842
     assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong[:10])
 
@@ -139,7 +140,7 @@ def test_3_tasks_on_two_levels() -> None:
     """The search has groups without a helper, and a helper without groups; what is planned beyond that was proved."""
     found = reached(3, 2, 0) | reached(3, 2, 1, groups=False)
     said = judge("3 tasks on two levels", all_verdicts(3, 2), {shape for shape in found if len(shape[0]) == 3})
-    print(Counter(said.values()).most_common())
+    count(columns(f"{number:7} {code}" for code, number in Counter(said.values()).most_common() if code))
 
 
 @pytest.mark.parametrize(("tasks", "levels", "helpers"), [(1, 1, 1), (1, 2, 1), (2, 1, 0)])

@@ -18,6 +18,7 @@ from planner.pipeline import default_registry, resolve, source_of, stream_events
 from planner.problems import NotProved
 from planner.testing.forests import events, notation
 from planner.testing.linuxcr import Entry, build
+from tests.counts import count
 from tests.trials import ALL_PROFILES, image_of, random_history
 
 NUMBER = int(os.environ.get("CRPLAN_IMAGES", "600"))
@@ -81,6 +82,7 @@ def try_all(cases: list[Case]) -> None:
     with multiprocessing.get_context("fork").Pool(2) as pool:
         results = list(zip(cases, pool.imap(attempt, cases, chunksize=16), strict=True))
     failures = [(case, found) for case, found in results if found]
+    count(f"images that name no namespaces: {len(results)}, of which {len(results) - len(failures)} are planned and proved")
     kinds = Counter(found.partition(":")[0] for _, found in failures)
     words = "\n\n".join(f"{case}: {found}" for case, found in failures[:10])
     assert not failures, f"{len(failures)} of {len(cases)} images fail: {kinds.most_common()}\n\n{words}"
