@@ -85,6 +85,7 @@ class Thread(msgspec.Struct, kw_only=True, gc=False):
     state: TaskState = "running"
     name: str = ""
     recorded: Sequence
+    state_recorded: Sequence = Sequence(-1)
 
 
 class Leader(msgspec.Struct, kw_only=True, gc=False):
@@ -278,6 +279,7 @@ class _Folding:
             return
         thread.state = event.state
         thread.name = event.name
+        thread.state_recorded = Sequence(seq)
 
     def namespace(self, seq: int, event: NamespaceRecorded) -> None:
         self.forest.namespace_records.append(event)

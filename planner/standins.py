@@ -9,6 +9,7 @@ than a member, and even in a namespace that is gone.
 from collections.abc import Iterable
 
 from planner.cast import ANY, Actor, Cast
+from planner.contradictions import ended_by
 from planner.forest import Contradiction
 from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId, Sequence
 
@@ -242,11 +243,11 @@ def _unfit(cast: Cast, number: ProcessId, members: list[Actor]) -> list[Sequence
         if record.level != len(known) - 1 or init is None:
             continue
         if record.level == 0:
-            found += (cast.forest.tasks[init.pid].state_recorded,) if cast.has_ended(init) else ()
+            found += ended_by(cast.forest, cast.forest.tasks[init.pid]) if cast.has_ended(init) else ()
         elif init in members:
             found += cast.facts(init.pid)
         elif cast.has_ended(init):
-            found += (*cast.facts(init.pid), cast.forest.tasks[init.pid].state_recorded)
+            found += (*cast.facts(init.pid), *ended_by(cast.forest, cast.forest.tasks[init.pid]))
         elif not cast.covers(cast.space_of(session), space):
             found += cast.whereabouts(session)
         else:
