@@ -51,6 +51,12 @@ class Ancestry:
         self._learn(other)
         return pid in self._depth and self._climb(other, self._depth[pid]) == pid
 
+    def branch(self, pid: ProcessId, other: ProcessId) -> ProcessId:
+        """Return who is born of `other` and is `pid` or has it below, where `pid` is born below `other`; raises ValueError."""
+        self._learn(pid)
+        self._learn(other)
+        return self._climb(pid, self._depth[other] + 1)
+
     def _climb(self, pid: ProcessId, depth: int) -> ProcessId:
         """Return whom `pid` has above it at `depth`, or `pid` itself where it is not deeper."""
         while self._depth[pid] > depth:

@@ -9,6 +9,8 @@ dies, so that the task goes to the nearest subreaper among the helper's ancestor
 adopter must be one of these, so an adopted task is always born below its final parent, or inside the final parent's namespace.
 """
 
+from contextlib import suppress
+
 from planner.ancestry import Ancestry
 from planner.cast import ANY, SIGCHLD, Actor, Cast
 from planner.forest import Contradiction
@@ -80,6 +82,9 @@ class _Births:
                     self._put_below(actors[pid], above)
                 except ValueError:
                     raise self._birth_circle(pid) from None
+        for actor in everybody:
+            if actor.pid in self.adopted:
+                self._hold_branch(actor)
         for actor in everybody:
             if actor.pid in self.adopted:
                 self._adopt(actor)
@@ -217,6 +222,18 @@ class _Births:
         while pid != above:
             self.held.add(pid)
             pid = self._above(pid)
+
+    def _hold_branch(self, actor: Actor) -> None:
+        """Keep below its creator the branch in which `actor` is born below its adopter: a sibling's children are not below it.
+
+        An init adopts all the same, and of births in a circle, which the order will find, nothing needs to be kept.
+        """
+        adopter = self.cast.actors[actor.parent]
+        if not self.cast.is_init(adopter):
+            with suppress(ValueError):
+                branch = self.tree.branch(actor.creator, adopter.pid)
+                if self._above(branch) == adopter.pid:
+                    self.held.add(branch)
 
     def _settle(self, actor: Actor, creator: Actor, target: Actor, early: bool) -> None:
         """Have `creator` create `actor`, which is born below `target`."""

@@ -31,6 +31,16 @@ class Contradiction(Exception):
         self.message = message
         self.because = tuple(Sequence(seq) for seq in because)
         self.pid = ProcessId(pid)
+        self.met_last: Contradiction | None = None
+        """What a search met last that met this one first: how far it came."""
+
+
+def undecided(first: Contradiction, what: str) -> Contradiction:
+    """Return what a search ends with that met the bound on its effort: what it met `first`, which is no proof."""
+    message = f"no plan was found, and not every {what} was tried; the first one ends so: {first.message}"
+    refusal = Contradiction("plan-undecided", message, first.because, first.pid)
+    refusal.met_last = first.met_last
+    return refusal
 
 
 def check(forest: "Forest") -> None:
@@ -280,6 +290,11 @@ def dead(forest: "Forest", task: "Task") -> bool:
     return task.state == "zombie" and all(thread.state == "zombie" for thread in forest.threads.get(task.pid, ()))
 
 
+def ended_by(forest: "Forest", task: "Task") -> tuple[Sequence, ...]:
+    """Return the facts by which a process is dead: the states of its leading thread and of all others."""
+    return task.state_recorded, *(thread.state_recorded for thread in forest.threads.get(task.pid, ()))
+
+
 def _check_zombies(forest: "Forest") -> None:
     """A process that has ended has no children: they were adopted when it died."""
     ended = {pid: task for pid, task in forest.tasks.items() if task.state == "zombie" and dead(forest, task)}
@@ -291,6 +306,6 @@ def _check_zombies(forest: "Forest") -> None:
             raise Contradiction(
                 "zombie-with-child",
                 f"the parent of task {pid} is {task.parent}, a zombie: its children would have been adopted",
-                (parent.state_recorded, task.recorded),
+                (*ended_by(forest, parent), task.recorded),
                 pid,
             )

@@ -164,6 +164,11 @@ _NAMESPACES: Final[tuple[Row, ...]] = (
         "The image names no namespaces, and neither a placing nor its impossibility was found within the bound.",
     ),
     (
+        "plan-undecided",
+        "No plan was found, and the bounded search for one has not seen every way.",
+        "A dead leader or a task may have lived in more places than are tried; what was met first is told, and is no proof.",
+    ),
+    (
         "leader-without-namespace",
         "A dead leader lived in a pid namespace that the image does not hold.",
         "A helper has to bear the dead leader's numbers, and there is no namespace at its level to create it in.",

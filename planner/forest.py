@@ -85,6 +85,7 @@ class Thread(msgspec.Struct, kw_only=True, gc=False):
     state: TaskState = "running"
     name: str = ""
     recorded: Sequence
+    state_recorded: Sequence = Sequence(-1)
 
 
 class Leader(msgspec.Struct, kw_only=True, gc=False):
@@ -182,6 +183,8 @@ class _Folding:
         self.threads: dict[Number, Thread] = {}
         self.early_states: list[tuple[int, TaskStateRecorded]] = []
         self.pid_namespaces: dict[ProcessId, NamespaceId] = {}
+        self.decided = False
+        """Whether tasks were placed by a decision."""
 
     def handlers(self) -> dict[type, Callable[[int, Any], None]]:
         """Return what is to be done with each type of event that builds the forest."""
@@ -276,6 +279,7 @@ class _Folding:
             return
         thread.state = event.state
         thread.name = event.name
+        thread.state_recorded = Sequence(seq)
 
     def namespace(self, seq: int, event: NamespaceRecorded) -> None:
         self.forest.namespace_records.append(event)
@@ -298,6 +302,7 @@ class _Folding:
         )
 
     def placed(self, seq: int, event: TaskPlaced) -> None:
+        self.decided = True
         self.pid_namespaces[event.pid] = event.namespace
 
     def finish(self, partial: bool) -> Forest:
@@ -315,7 +320,13 @@ class _Folding:
             for task in forest.tasks.values():
                 if task.state_recorded < 0:
                     forest.defects.append((task.recorded, _state_missing(task)))
-            check(forest)
+            try:
+                check(forest)
+            except Contradiction as refusal:
+                from planner.narrowing import narrowed
+
+                # The search for namespaces goes on from the evidence against the placing that it tries.
+                raise (refusal if self.decided else narrowed(forest, refusal)) from None
         return forest
 
     def settle_images(self) -> None:

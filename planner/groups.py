@@ -356,16 +356,17 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
         actor.creator = helper.pid
         actor.sibling = False
         return
-    groups = (group, actor.birth_group)
     if actor.birth_group in (ANY, group):
+        moves = cast.moves.get(actor.pid, [])
         raise Misplaced(
             "group-out-of-sight",
             f"task {actor.pid} must have come into group {group} after its birth, and the group has no number in its pid "
             f"namespace, and no parent above it can have moved it there",
-            _facts(cast, actor, groups),
+            dict.fromkeys((*_facts(cast, actor, (group, *moves[:1])), *(() if moves else _following(cast, actor)))),
             actor.pid,
-            groups,
+            (group, actor.birth_group),
         )
+    groups = (group, actor.birth_group)
     raise Misplaced(
         "two-birth-groups",
         f"task {actor.pid} would have to be in group {actor.birth_group} and in group {group}, one of which has no number in its "
@@ -406,8 +407,8 @@ def _mover(cast: Cast, actor: Actor, group: ProcessId) -> Mover:
 def _facts(cast: Cast, actor: Actor, groups: Iterable[ProcessId]) -> list[Sequence]:
     """Return the facts by which `actor` must have been in `groups`, and cannot have come back to one of them.
 
-    Where it was in a group for a child that is so for a fact about the child; the group of its own number it was in for its
-    members. Nobody is moved into the group outside, whatever its parent, and no init is in a group that it sees.
+    Where it was in a group for a child that is so for a fact about the child. Nobody is moved into the group outside, whatever
+    its parent, and no init is in a group that it sees.
     """
     found = list(actor.because)
     parent = cast.actors.get(actor.parent)
@@ -418,8 +419,6 @@ def _facts(cast: Cast, actor: Actor, groups: Iterable[ProcessId]) -> list[Sequen
             found += cast.whereabouts(group)
         if group != actor.group:
             found += _asking(cast, actor.pid, group)
-    if not actor.leads_session():
-        found += _following(cast, actor)
     return list(dict.fromkeys(found))
 
 
@@ -432,7 +431,9 @@ def _asking(cast: Cast, pid: ProcessId, group: ProcessId) -> Iterator[Sequence]:
 
 
 def _following(cast: Cast, leader: Actor) -> Iterator[Sequence]:
-    """Yield the facts about a member of the group that `leader` made, somebody else."""
+    """Yield the facts about a member of the group that `leader` made, somebody else, if it leads no session."""
+    if leader.leads_session():
+        return
     others = [actor for actor in cast.actors.values() if actor is not leader]
     for actor in others:
         if actor.group == leader.pid:

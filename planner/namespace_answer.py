@@ -1,7 +1,7 @@
 """From cells to answers: namespaces are values, numbers keep cells apart, and what is left open is searched part by part."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
 from itertools import combinations_with_replacement
 from typing import Final
 
@@ -50,6 +50,7 @@ class Answer:
         level = [cells.level[cell] for cell in self.open]
         domain = self._candidates()
         apart = self._keep_apart(numbers, domain)
+        self._keep_out_of_traps(domain)
         above = [self._place(cells.over(cell)) for cell in self.open]
         value_above = [[self._place(cells.over(cell)) for cell in found] for found in self.namespaces]
         return Problem(level, domain, above, value_above, apart, effort)
@@ -103,6 +104,23 @@ class Answer:
                         mask &= ~(1 << value)
             domain.append(mask)
         return domain
+
+    def _keep_out_of_traps(self, domain: list[int]) -> None:
+        """Take from the domains the namespaces whose init is in a group that would be led from there, or from below.
+
+        Such an init could never finish dying (`planner.traps`), so that any other place of the leader is better. Where there is
+        no other one, the planner refuses it as a trap.
+        """
+        cells, bearers = self.cells, self.bearers
+        for init in self.members:
+            level = len(bearers.vectors[init]) - 1
+            leader = bearers.position.get(bearers.groups[init], NOBODY)
+            if bearers.vectors[init][-1] != 1 or level == 0 or leader in (NOBODY, init):
+                continue
+            line = self.line(cells.own(leader))
+            if len(line) >= level and line[level - 1] in self.index and cells.own(init) in self._value:
+                place = self.index[line[level - 1]]
+                domain[place] = domain[place] & ~(1 << self._value[cells.own(init)]) or domain[place]
 
     def _keep_apart(self, numbers: dict[int, set[int]], domain: list[int]) -> list[list[int]]:
         """Take from the domains the namespaces where a number is borne already; return the sets of cells that share a number."""
@@ -212,28 +230,36 @@ class Answer:
     def near(self) -> Iterator[None]:
         """Go on to assignments in which a cell that is in doubt has another value; the likeliest ones of all others stay.
 
-        One change is tried after the other, and then a second one where the first led to doubts about other cells.
+        Changes are tried in order of their cost: that of those before, and the rank of the value among those of its cell. There
+        come first the namespaces that others in doubt are in, and then those of kin. A change that led to doubts about other
+        cells has cost nothing.
         """
         part_of = {place: number for number, part in enumerate(self.parts) for place in part}
         likeliest = list(self._chosen)
+        level = self.problem.level
         known: set[frozenset[tuple[int, int]]] = set()
-        waiting: deque[tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = deque([((), self._doubted)])
-        while waiting:
-            kept, doubted = waiting.popleft()
+        waiting: list[tuple[int, int, tuple[tuple[int, int], ...], tuple[int, ...]]] = []
+
+        def vary(kept: tuple[tuple[int, int], ...], doubted: tuple[int, ...], cost: int) -> None:
             fixed = {place for place, _ in kept}
             for place in doubted:
                 if place in fixed or place not in part_of:
                     continue
-                for value in self._hint.order(place):
+                others = {self._chosen[other] for other in doubted if level[other] == level[place] and other != place}
+                values = [value for value in self._hint.order(place, kin_first=True) if 1 << value != likeliest[place]]
+                values.sort(key=lambda value: 1 << value not in others)
+                for rank, value in enumerate(values):
                     changes = (*kept, (place, value))
-                    if 1 << value == likeliest[place] or frozenset(changes) in known:
-                        continue
-                    known.add(frozenset(changes))
-                    if not self._change(likeliest, changes, part_of):
-                        continue
-                    yield
-                    if self._doubted != doubted:
-                        waiting.append((changes, self._doubted))
+                    if frozenset(changes) not in known:
+                        known.add(frozenset(changes))
+                        heappush(waiting, (cost + rank, len(known), changes, doubted))
+
+        vary((), self._doubted, 0)
+        while waiting:
+            cost, _, changes, doubted = heappop(waiting)
+            if self._change(likeliest, changes, part_of):
+                yield
+                vary(changes, self._doubted, cost + 1 if self._doubted == doubted else 0)
 
     def _change(self, likeliest: list[int], changes: Iterable[tuple[int, int]], part_of: dict[int, int]) -> bool:
         """Take the likeliest assignment but for some changes and what they bring about; return whether there is one."""

@@ -68,8 +68,11 @@ class Hint:
             for place, level in enumerate(self._problem.level):
                 self._compared.setdefault(level, []).append(place)
 
-    def order(self, place: int) -> list[int]:
-        """Return the values that an open cell still has, the likeliest first."""
+    def order(self, place: int, *, kin_first: bool = False) -> list[int]:
+        """Return the values that an open cell still has, the likeliest first.
+
+        With `kin_first` a shared session or group counts more than rising numbers.
+        """
         problem = self._problem
         level = problem.level[place]
         values: list[int] = []
@@ -92,7 +95,11 @@ class Hint:
             domain = problem.domain[other]
             if domain & (domain - 1) == 0 and domain & problem.domain[place]:
                 settled.setdefault(domain.bit_length() - 1, []).append(other)
-        values.sort(key=lambda value: (*self._unlikely(place, level, value, settled.get(value, [])), value))
+        unlikely = {value: self._unlikely(place, level, value, settled.get(value, [])) for value in values}
+        if kin_first:
+            values.sort(key=lambda value: (unlikely[value][1], unlikely[value][0], unlikely[value][2], value))
+        else:
+            values.sort(key=lambda value: (*unlikely[value], value))
         return values + further
 
     def _unlikely(self, place: int, level: int, value: int, settled: list[int]) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ Where the image holds identities, or they have been inferred, these are facts th
 
 from typing import TYPE_CHECKING
 
-from planner.contradictions import MOST_LEVELS, Contradiction, dead
+from planner.contradictions import MOST_LEVELS, Contradiction, dead, ended_by
 from planner.identity import NamespaceId, Number, ProcessId
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def check_namespaces(forest: "Forest") -> None:
     if init is not None and dead(forest, init):
         for pid, task in forest.tasks.items():
             if pid != 1:
-                raise _in_dead_namespace(task, init)
+                raise _in_dead_namespace(forest, task, init)
     for task in forest.tasks.values():
         if len(task.pids) == 1 and task.namespace > 0:
             raise Contradiction(
@@ -53,7 +53,7 @@ def check_namespaces(forest: "Forest") -> None:
         for namespace in lines.get(task.namespace, ())[1:]:
             init = forest.tasks.get(forest.namespaces[namespace].init)
             if init is not None and init is not task and init.state == "zombie" and dead(forest, init):
-                raise _in_dead_namespace(task, init)
+                raise _in_dead_namespace(forest, task, init)
 
 
 def _check_lines(forest: "Forest", lines: dict[NamespaceId, tuple[NamespaceId, ...]]) -> None:
@@ -100,11 +100,11 @@ def _borne_twice(namespace: NamespaceId, number: Number, first: "Task | Thread",
     )
 
 
-def _in_dead_namespace(task: "Task", init: "Task") -> Contradiction:
+def _in_dead_namespace(forest: "Forest", task: "Task", init: "Task") -> Contradiction:
     is_init = (init.recorded,) if init.pid != 1 else ()
     return Contradiction(
         "zombie-init",
         f"task {task.pid} is in a pid namespace whose init {init.pid} is a zombie: such a namespace is empty",
-        (*is_init, init.state_recorded, task.recorded),
+        (*is_init, *ended_by(forest, init), task.recorded),
         task.pid,
     )

@@ -37,7 +37,7 @@ RULES: Final = {
 }
 """Why a task or namespace is where it is: the rules that the decisions name."""
 
-MOST_SOLUTIONS: Final = 64
+MOST_SOLUTIONS: Final = 128
 """How many answers `solutions` gives unless it is told otherwise."""
 
 EFFORT: Final = 3_000_000

@@ -180,26 +180,37 @@ def _plan(history: list[AnyEvent]) -> Outcome:
 def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried."""
     forest = fold(history)
+    from planner.contradictions import undecided
     from planner.namespaces import MOST_SOLUTIONS, solutions
+    from planner.narrowing import narrowed
     from planner.planning import decide
 
     first: Contradiction | None = None
-    answers = solutions(forest, max(2, min(MOST_SOLUTIONS, MOST_PLACED // max(1, len(forest.tasks)))))
+    most = max(2, min(MOST_SOLUTIONS, MOST_PLACED // max(1, len(forest.tasks))))
+    answers = solutions(forest, most)
     placed = next(answers)
+    tried = 0
     while True:
+        tried += 1
         try:
             whole = fold(chain(history, placed)) if placed else forest
             return whole, [*placed, *decide(whole, Seq(len(history) + len(placed)))]
         except Contradiction as error:
             first = first or error
             try:
-                placed = answers.send(_doubted(forest, error))
+                placed = answers.send(_doubted(forest, error.met_last or error))
             except StopIteration:
-                raise first from None
+                smallest = narrowed(forest, first)
+                if smallest is first and tried >= most and first.code != "plan-undecided":
+                    smallest = undecided(first, "placing in pid namespaces")
+                raise smallest from None
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
-    """Return the tasks that a refusal is about and their children, with the leaders of their sessions and groups."""
+    """Return the tasks that a refusal is about and their children, with the leaders of their sessions and groups.
+
+    Where such a leader is dead, all its members say where it can have lived.
+    """
     facts = set(refusal.because)
     named = {task.pid for task in forest.tasks.values() if task.recorded in facts}
     doubted: dict[ProcessId, None] = {}
@@ -209,6 +220,9 @@ def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
     for task in forest.tasks.values():
         if task.parent in named:
             doubted.update(dict.fromkeys((task.pid, task.session, task.group)))
+    dead = {pid for pid in doubted if pid and pid not in forest.tasks}
+    if dead:
+        doubted.update((task.pid, None) for task in forest.tasks.values() if task.session in dead or task.group in dead)
     return list(doubted)
 
 

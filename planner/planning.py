@@ -28,7 +28,7 @@ tests.
 from typing import TYPE_CHECKING
 
 from planner.cast import MANNERS, Cast
-from planner.contradictions import Contradiction
+from planner.contradictions import Contradiction, undecided
 from planner.events import BirthDecided, DecisionEvent, ProcessPlanned
 from planner.forest import Forest
 from planner.identity import ProcessId, Sequence
@@ -87,7 +87,7 @@ def decide(forest: Forest, first: Sequence) -> list[DecisionEvent]:
 
 
 MOST_PLACES = 32
-"""How many places of dead leaders are given up before the first refusal stands."""
+"""How many places of dead leaders are given up before it stays undecided whether there is a plan."""
 
 MOST_PLANNED_AGAIN = 400_000
 """How many tasks are planned again for that: of a large image fewer places are given up, so that a refusal comes in time."""
@@ -112,12 +112,16 @@ def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
                 return cast, _in_order(cast)
             except Contradiction as error:
                 refusal = refusal or error
+                refusal.met_last = error
                 elsewhere = [number for number in _named(cast, error) if passed_over.get(number, 0) + 1 < cast.places[number]]
                 if not isinstance(error, Misplaced):
                     break
         if not elsewhere:
             break
         passed_over[elsewhere[0]] = passed_over.get(elsewhere[0], 0) + 1
+    else:
+        assert refusal is not None
+        raise undecided(refusal, "place of the dead leaders")
     assert refusal is not None
     raise refusal
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from itertools import chain, islice
 
 from planner.cast import ANY, Actor, Cast
+from planner.contradictions import ended_by
 from planner.forest import Contradiction
 from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId, Sequence
 from planner.trapped_inits import Waits, ring_facts, ring_words, trapped_for_ever
@@ -243,12 +244,14 @@ def _unfit(cast: Cast, number: ProcessId, members: list[Actor]) -> list[Sequence
     found: list[Sequence] = []
     for space, record in cast.spaces.items():
         init = cast.actors.get(record.init)
-        if record.level != len(known) - 1 or record.level == 0 or init is None:
+        if record.level != len(known) - 1 or init is None:
             continue
-        if init in members:
+        if record.level == 0:
+            found += ended_by(cast.forest, cast.forest.tasks[init.pid]) if cast.has_ended(init) else ()
+        elif init in members:
             found += cast.facts(init.pid)
         elif cast.has_ended(init):
-            found += (*cast.facts(init.pid), cast.forest.tasks[init.pid].state_recorded)
+            found += (*cast.facts(init.pid), *ended_by(cast.forest, cast.forest.tasks[init.pid]))
         elif not cast.covers(cast.space_of(session), space):
             found += cast.whereabouts(session)
         else:

@@ -263,6 +263,10 @@ def shape_of(state: State) -> Shape:
 # All shapes.
 
 
+Part = tuple[tuple[int, ...], tuple[int, ...]]
+"""Shapes that have the same tree: the init of every task's namespace, and every task's parent."""
+
+
 def candidates(tasks: int, levels: int, *, groups: bool = True, zombies: bool = True) -> set[Shape]:
     """Return every shape of `tasks` tasks on up to `levels` levels whose facts do not exclude each other one by one.
 
@@ -271,22 +275,36 @@ def candidates(tasks: int, levels: int, *, groups: bool = True, zombies: bool = 
     is in the group of its session's number, without `zombies` nobody has ended.
     """
     shapes: set[Shape] = set()
+    for part in parts(tasks, levels):
+        shapes |= candidates_of(part, groups=groups, zombies=zombies)
+    return shapes
+
+
+def parts(tasks: int, levels: int) -> Iterator[Part]:
+    """Yield the trees of all candidates, each in one numbering; no shape has two of them."""
     for spaces in _spaces(tasks, levels):
         for parents in _parents(spaces):
-            if not _is_first(spaces, parents):
-                continue
-            barren = [index for index in range(tasks) if index not in parents and spaces.count(index) <= (spaces[index] == index)]
-            for sessions, dead in _belongings(tasks):
-                if not _sessions_fit(sessions, spaces):
-                    continue
-                for belonging, all_dead in _belongings(tasks, dead, sessions) if groups else [(sessions, dead)]:
-                    for known in _known(spaces, sessions, belonging, all_dead):
-                        for states in product((False, True), repeat=len(barren) if zombies else 0):
-                            ended = {index for index, zombie in zip(barren, states, strict=False) if zombie}
-                            rows = zip(parents, sessions, belonging, spaces, strict=True)
-                            whole = tuple(Task(*row, index in ended) for index, row in enumerate(rows))
-                            moved, gone = canonical(whole, known)
-                            shapes.add((moved, tuple((entry[0], entry[1]) for entry in gone)))
+            if _is_first(spaces, parents):
+                yield spaces, parents
+
+
+def candidates_of(part: Part, *, groups: bool = True, zombies: bool = True) -> set[Shape]:
+    """Return the candidates that have one tree."""
+    spaces, parents = part
+    tasks = len(spaces)
+    shapes: set[Shape] = set()
+    barren = [index for index in range(tasks) if index not in parents and spaces.count(index) <= (spaces[index] == index)]
+    for sessions, dead in _belongings(tasks):
+        if not _sessions_fit(sessions, spaces):
+            continue
+        for belonging, all_dead in _belongings(tasks, dead, sessions) if groups else [(sessions, dead)]:
+            for known in _known(spaces, sessions, belonging, all_dead):
+                for states in product((False, True), repeat=len(barren) if zombies else 0):
+                    ended = {index for index, zombie in zip(barren, states, strict=False) if zombie}
+                    rows = zip(parents, sessions, belonging, spaces, strict=True)
+                    whole = tuple(Task(*row, index in ended) for index, row in enumerate(rows))
+                    moved, gone = canonical(whole, known)
+                    shapes.add((moved, tuple((entry[0], entry[1]) for entry in gone)))
     return shapes
 
 

@@ -25,6 +25,8 @@ def test_answers_are_those_of_walking_up_whoever_moves(data: st.DataObject) -> N
         one, other = (ProcessId(data.draw(st.integers(1, count))) for _ in range(2))
         assert tree.is_below(one, other) == (other in walk(above, one))
         assert tree.is_above(one, other) == (one in walk(above, other))
+        if other in walk(above, one)[1:]:
+            assert tree.branch(one, other) == walk(above, one)[walk(above, one).index(other) - 1]
         mover = data.draw(st.integers(1, count))
         target = data.draw(st.integers(0, count))
         if target == 0 or mover not in walk(above, target):

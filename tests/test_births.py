@@ -73,6 +73,13 @@ def test_a_task_that_serves_those_below_another_is_born_there_and_moves_up() -> 
     assert "session-below-parent" in {step.rule for step in made.steps}
 
 
+def test_whoever_has_somebody_below_it_for_its_creator_is_not_born_beside_that_creator() -> None:
+    """4 comes to 2 from below 3, so that 3, which could be the sibling of 2 otherwise, is born below 2."""
+    made = plan("1 2:1/2 3:1/2 4:2/4 5:3/4")
+    assert rule_of(plan("1 2:1/2 3:1/2"), "2 creates 3 as a sibling") == "session-from-sibling"
+    assert happens(made, "2 setsid", "4 setsid", "3 adopts", "3 adopts no more", "2 adopts", "2 adopts no more")
+
+
 def test_an_adopter_is_a_subreaper_for_the_adoption_only() -> None:
     made = plan("1 2:1/2 3:1/3 4:2/3 5:3/2")
     (adopts,) = [line for line in told(made) if line.endswith(" adopts")]

@@ -157,3 +157,29 @@ def test_a_forest_that_is_folded_again_is_planned_alike() -> None:
     again = resolve(first.events)
     assert again.plan == first.plan
     assert fold(first.events) == first.forest
+
+
+def test_a_search_that_meets_its_bound_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Led one level deeper, session 65 can be rebuilt; whoever looks at one place only cannot tell."""
+    text = "1 2.1:1 3.5:2/3 4.6:3/1 6.7:3/65"
+    assert plan(text)
+    monkeypatch.setattr("planner.planning.MOST_PLACES", 1)
+    with pytest.raises(Contradiction) as refusal:
+        resolve(events(text))
+    assert refusal.value.code == "plan-undecided"
+    assert refusal.value.because
+    with pytest.raises(Contradiction) as proof:
+        resolve(events("!65 " + text))
+    assert proof.value.code == "two-birth-sessions", "where there is one place, one look is a proof"
+
+
+def test_placings_that_were_not_tried_prove_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Session 20 may have been led in one of several namespaces, and in none can 21 have come to its other parent."""
+    text = "1 2.1:1 3.1:1 4.5.1:1 6.7.1:1 20.20:0/20 21.21:1/20"
+    with pytest.raises(Contradiction) as proof:
+        resolve(events(text))
+    assert proof.value.code not in ("plan-undecided", "namespace-undecided")
+    monkeypatch.setattr("planner.namespaces.MOST_SOLUTIONS", 2)
+    with pytest.raises(Contradiction) as refusal:
+        resolve(events(text))
+    assert refusal.value.code == "plan-undecided"

@@ -13,6 +13,7 @@ from planner.forest import Contradiction
 from planner.pipeline import resolve
 from planner.plans import Create
 from planner.testing.forests import events
+from tests.counts import count
 from tests.exhaustive import Shape, fewest_births, text_of
 
 MOST_ABOVE = {
@@ -44,9 +45,9 @@ def test_plans_have_hardly_more_helpers_than_the_best_history(size: tuple[int, i
     shapes = sorted(fewest)
     with multiprocessing.get_context("fork").Pool(2) as pool:
         created = dict(zip(shapes, pool.map(births, shapes, chunksize=200), strict=True))
-    above = Counter(count - fewest[shape] for shape, count in created.items() if count)
-    print(f"\n{size}: {sum(above.values())} planned, {above[0]} with the fewest helpers, above that {sorted(above.items())}")
-    assert {more: count for more, count in above.items() if more > 0} == MOST_ABOVE[size]
+    above = Counter(number - fewest[shape] for shape, number in created.items() if number)
+    count(f"fewest helpers {size}: {above.total()} planned, {above[0]} with the fewest, others by how many more: {dict(above)}")
+    assert {more: number for more, number in above.items() if more > 0} == MOST_ABOVE[size]
 
 
 def test_the_fewest_are_few_enough() -> None:

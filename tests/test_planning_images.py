@@ -13,15 +13,21 @@ from collections.abc import Iterator
 import pytest
 
 from planner.forest import Contradiction, Forest, fold
+from planner.identity import ProcessId
 from planner.pipeline import default_registry, resolve, source_of, stream_events
 from planner.problems import NotProved
-from planner.testing.forests import notation
+from planner.testing.forests import events, notation
 from planner.testing.linuxcr import Entry, build
+from tests.counts import count
 from tests.trials import ALL_PROFILES, image_of, random_history
 
 NUMBER = int(os.environ.get("CRPLAN_IMAGES", "600"))
 GENERATIONS = ("P3", "S", "B")
 STEPS = (25, 60, 150, 300)
+LARGE = 900
+"""Steps of a large history."""
+MOST, MOST_OF_LARGE = 40, 170
+"""How many processes there are at most."""
 
 Case = tuple[int | str, str, int, str]
 """Seed, profile, steps, generation."""
@@ -45,7 +51,7 @@ def entries(forest: Forest) -> Iterator[Entry]:
 def attempt(case: Case) -> str:
     """Return what is wrong with the plan for a history's image, "" when nothing is."""
     seed, profile, steps, generation = case
-    forest = fold(image_of(random_history(seed, profile, steps)))
+    forest = fold(image_of(random_history(seed, profile, steps, MOST if steps < LARGE else MOST_OF_LARGE)))
     image = build(entries(forest), generation=generation)
     try:
         found = resolve(list(stream_events(source_of(image), default_registry()))).forest
@@ -56,15 +62,27 @@ def attempt(case: Case) -> str:
 
 
 def judge(base: str, number: int) -> None:
-    """Try so many histories in each generation, in two processes."""
-    cases: list[Case] = [
-        (f"{base} {index}", ALL_PROFILES[index % len(ALL_PROFILES)], STEPS[index // len(ALL_PROFILES) % len(STEPS)], generation)
-        for index in range(number)
-        for generation in GENERATIONS
-    ]
+    """Try so many histories in each generation."""
+    try_all(
+        [
+            (
+                f"{base} {index}",
+                ALL_PROFILES[index % len(ALL_PROFILES)],
+                STEPS[index // len(ALL_PROFILES) % len(STEPS)],
+                generation,
+            )
+            for index in range(number)
+            for generation in GENERATIONS
+        ]
+    )
+
+
+def try_all(cases: list[Case]) -> None:
+    """Try all cases in two processes."""
     with multiprocessing.get_context("fork").Pool(2) as pool:
         results = list(zip(cases, pool.imap(attempt, cases, chunksize=16), strict=True))
     failures = [(case, found) for case, found in results if found]
+    count(f"images that name no namespaces: {len(results)}, of which {len(results) - len(failures)} are planned and proved")
     kinds = Counter(found.partition(":")[0] for _, found in failures)
     words = "\n\n".join(f"{case}: {found}" for case, found in failures[:10])
     assert not failures, f"{len(failures)} of {len(cases)} images fail: {kinds.most_common()}\n\n{words}"
@@ -73,3 +91,20 @@ def judge(base: str, number: int) -> None:
 @pytest.mark.parametrize("base", ["image", f"fresh {time.time_ns()}"], ids=["fixed", "fresh"])
 def test_an_image_without_namespaces_is_planned(base: str) -> None:
     judge(base, NUMBER if base == "image" else NUMBER // 4)
+
+
+@pytest.mark.parametrize("profile", ["deep", "entry", "mixture", "scenes"])
+def test_a_large_image_on_many_levels_is_planned(profile: str) -> None:
+    try_all([(f"large {seed}", profile, LARGE, generation) for seed in range(6) for generation in GENERATIONS])
+
+
+def test_kin_of_a_dead_leader_are_placed_together() -> None:
+    """Two tasks that entered can have come back to their session's group only where they see it: in the same namespace."""
+    inits = " ".join(f"{pid}.1:1" for pid in range(2, 22))
+    forest = resolve(events(f"1 {inits} 36.58:14/102 37.2:0/102 38.3:0/102 39.408:37//37")).forest
+    assert {forest.tasks[ProcessId(pid)].namespace for pid in (36, 37, 38)} == {forest.tasks[ProcessId(14)].namespace}
+
+
+def test_no_init_is_in_a_group_that_is_led_from_its_own_namespace_where_another_fits() -> None:
+    forest = resolve(events("1 2.1:1/1/9 3.1:1 4.1:1/1/9 9.2:1//9")).forest
+    assert forest.tasks[ProcessId(9)].namespace == forest.tasks[ProcessId(3)].namespace

@@ -17,6 +17,7 @@ from random import Random
 import pytest
 
 from planner.testing.forests import events
+from tests.counts import count
 from tests.trials import ALL_PROFILES, code, image_of, planned, random_history, reordered, shrunk, story, trial
 
 NUMBER = int(os.environ.get("CRPLAN_HISTORIES_PLANNED", "10000"))
@@ -47,6 +48,7 @@ def judge(cases: list[Case]) -> None:
     with multiprocessing.get_context("fork").Pool(2) as pool:
         results = list(zip(cases, pool.imap(attempt, cases, chunksize=16), strict=True))
     failures = [(case, found) for case, found in results if found]
+    count(f"random histories on the model: {len(results)}, of which {len(results) - len(failures)} are planned and proved")
     if failures:
         shown: Counter[str] = Counter()
         words = [f"{len(failures)} of {len(cases)} histories fail: {Counter(code(found) for _, found in failures).most_common()}"]
