@@ -31,7 +31,7 @@ class Answer:
     def __init__(self, bearers: Bearers, members: list[int], effort: int) -> None:
         self.forced = Forced(bearers, members)
         self.bearers = bearers
-        self.members = members
+        self.members = self.forced.members
         self.cells = self.forced.cells
         self.namespaces = self.forced.namespaces
         self.line = self.forced.line

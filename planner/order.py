@@ -146,7 +146,7 @@ class Order:
                 return []
             for index in range(len(changes.get(actor.pid, ())) + 1):
                 before = edges.get((actor.pid, index), ()) if edges else ()
-                if any(pid not in done for pid, _, _ in before):
+                if any(pid == OUTSIDE or pid not in done for pid, _, _ in before):
                     return []
                 after = tuple((pid, rule) for pid, _, rule in before)
                 order.append(Event(actor.pid, changes[actor.pid][index - 1] if index else None, after))
@@ -307,9 +307,12 @@ class Order:
                     help_into_group(self.cast, actor, actor.birth_group, creator.space, creator.session)
 
     def _circle(self, stuck: list[Key]) -> Misplaced:
-        """Explain a circle of births and changes by the actors on it."""
+        """Explain a circle of births and changes by the actors on it, or say who waits for somebody that takes no part."""
         import networkx as nx
 
+        missing = self._missing(stuck)
+        if missing is not None:
+            return missing
         graph: nx.DiGraph[Key] = nx.DiGraph()
         for actor in self.cast.actors.values():
             stage = self._stage(actor)
@@ -326,3 +329,19 @@ class Order:
         because = dict.fromkeys(seq for pid, _ in circle for seq in self.cast.actors[pid].because)
         message = f"each waits for the one before: {', '.join(words)}"
         return Misplaced("order-circle", message, because, circle[0][0], dict.fromkeys(pid for pid, _ in circle))
+
+    def _missing(self, stuck: list[Key]) -> Misplaced | None:
+        """Explain why an event never comes that does not wait for another one of the cast; None where there is no such event."""
+        actors = self.cast.actors
+        edges = self._edges()
+        for pid, index in stuck:
+            actor = actors[pid]
+            because = actor.because
+            for before, _, rule in edges.get((pid, index), ()):
+                if before not in actors:
+                    what = "its pid namespace has no init" if rule == "init-before-entry" else f"{before} takes no part"
+                    code = "namespace-without-init" if rule == "init-before-entry" else "order-circle"
+                    return Misplaced(code, f"task {pid} waits for a process that does not come: {what}", because, pid, (pid,))
+            if not index and actor.creator not in actors and actor.creator != OUTSIDE:
+                return Misplaced("order-circle", f"task {pid} waits for a creator, and none was found", because, pid, (pid,))
+        return None
