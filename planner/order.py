@@ -12,7 +12,7 @@ import msgspec
 
 from planner.cast import ANY, Actor, Cast
 from planner.groups import help_into_group, leads_group, leave_to_helper
-from planner.identity import OUTSIDE, ProcessId
+from planner.identity import OUTSIDE, ProcessId, Sequence
 from planner.standins import Misplaced
 
 Key = tuple[ProcessId, int]
@@ -326,7 +326,7 @@ class Order:
                 graph.add_edge((pid, index), key)
         circle = [edge[0] for edge in nx.find_cycle(graph.subgraph(stuck))]
         words = [f"{pid}: {self.changes[pid][index - 1].kind if index else 'created'}" for pid, index in circle]
-        because = dict.fromkeys(seq for pid, _ in circle for seq in self.cast.actors[pid].because)
+        because = dict.fromkeys(seq for pid, _ in circle for seq in self._reasons(self.cast.actors[pid]))
         message = f"each waits for the one before: {', '.join(words)}"
         return Misplaced("order-circle", message, because, circle[0][0], dict.fromkeys(pid for pid, _ in circle))
 
@@ -345,3 +345,10 @@ class Order:
             if not index and actor.creator not in actors and actor.creator != OUTSIDE:
                 return Misplaced("order-circle", f"task {pid} waits for a creator, and none was found", because, pid, (pid,))
         return None
+
+    def _reasons(self, actor: Actor) -> tuple[Sequence, ...]:
+        """Return the facts that an actor is there for, and for a session leader those by which it is born in another session."""
+        from planner.sessions import Sessions
+
+        asked = actor.pid in self.cast.asked_by
+        return (*actor.because, *(Sessions(self.cast).facts(actor) if asked else ()))
