@@ -125,9 +125,20 @@ class _Run:
                     self._other(step)
             except KernelError as error:
                 raise ModelRefusal(step.number, error.rule) from None
-        if self.past is not None and self.past.may_have_had_a_ring():
+        if self.past is not None and (ring := self.past.rings()):
             _Run(self.plan, self.kernel.levels, wary=True).run(done, in_order)
+            if in_order:
+                self._refuse_other_orders(done, {init.pid.first: joined for init, joined in ring.items()})
         return self.world
+
+    def _refuse_other_orders(self, steps: list[AnyStep], joined: dict[ProcessId, set[int]]) -> None:
+        from planner.trap_orders import first_unordered
+
+        inits = {step.child for step in steps if isinstance(step, Create) and step.new_namespace}
+        step = first_unordered(steps, joined, inits)
+        if step is not None:
+            detail = "the plan leaves open when this is done, and inits could wait for each other and never finish dying"
+            raise ModelRefusal(step, "init-trap", detail)
 
     def _actor(self, step: AnyStep) -> Process:
         if step.actor == OUTSIDE:
@@ -156,7 +167,7 @@ class _Run:
         if init is None or init.pid.first != planned.namespace:
             raise ModelRefusal(step.number, "plan-process", f"{step.child} is born in another pid namespace than planned")
         if self.past is not None and step.new_namespace:
-            self.past.note(child)
+            self.past.note(child, step.number)
 
     def _verify(self, step: Verify) -> None:
         pid = self.kernel.host.numbers.get(step.target)
@@ -224,7 +235,7 @@ class _Run:
         pid = self.kernel.find(step.target)
         moved = self.kernel.outside if pid is None or pid.owner is None else pid.owner
         if self.past is not None:
-            self.past.note(moved)
+            self.past.note(moved, step.number)
         elif ring := ring_of(moved):
             raise ModelRefusal(step.number, "init-trap", words([(init.pid.first, init.group.first) for init in ring]))
 

@@ -82,15 +82,20 @@ class Past:
 
     def __init__(self) -> None:
         self._held_up: dict[Process, dict[Process, None]] = {}
+        self._joined: dict[Process, set[int]] = {}
 
-    def note(self, process: Process) -> None:
-        """Take note of a process that was born or has come into another group."""
+    def note(self, process: Process, step: int) -> None:
+        """Take note of a process that was born or has come into another group by a step."""
         if is_waited_for(process) and (held_up := held_up_by(process)):
             self._held_up.setdefault(process, {}).update(dict.fromkeys(held_up))
+            self._joined.setdefault(process, set()).add(step)
 
-    def may_have_had_a_ring(self) -> bool:
-        """Tell whether there would be a ring, had nobody ever left a group; there never was one where there would be none."""
-        return bool(rings(self._held_up))
+    def rings(self) -> dict[Process, set[int]]:
+        """Return who would be on a ring, had nobody ever left a group, and the steps by which they came there.
+
+        Where there is nobody, there never was a ring.
+        """
+        return {init: self._joined[init] for ring in rings(self._held_up) for init in ring}
 
 
 def words(ring: Sequence[tuple[int, int]]) -> str:

@@ -187,17 +187,31 @@ def test_the_model_refuses_the_step_that_closes_a_ring(name: str) -> None:
         planner.plan(planner.read(msgspec.json.encode(document(made, ()))))
 
 
-def test_who_takes_turns_waits_for_nobody_at_any_moment() -> None:
-    """Each is in the other's group, one after the other, so that only a look at every step tells that there was no ring."""
+def turns(waits: bool) -> Draft:
+    """Two inits, each of which is moved by a parent of its own to the other's group and away again."""
     draft = Draft("turns")
     draft.create(0, 1, new_namespace=True)
-    for init, leader in ((2, 4), (3, 5)):
-        draft.create(1, init, 1, new_namespace=True)
-        draft.create(init, leader, 2, after=draft.last)
+    for parent, init, leader in ((6, 2, 4), (7, 3, 5)):
+        draft.create(1, parent)
+        draft.create(parent, init, 1, new_namespace=True)
+        draft.create(init, leader, 2)
         draft.setpgid(leader, leader, leader)
-    for init, group in ((2, 5), (2, 2), (3, 4), (3, 3)):
-        draft.setpgid(1, init, group, after=draft.last)
-    simulate(draft.plan(1))
+    made = draft.last
+    draft.setpgid(6, 2, 5, after=made)
+    draft.setpgid(6, 2, 2)
+    draft.setpgid(7, 3, 4, after=draft.last if waits else made)
+    draft.setpgid(7, 3, 3)
+    return draft
+
+
+def test_who_takes_turns_waits_for_nobody_at_any_moment() -> None:
+    """Only a look at every step tells that there is no ring, and only the waits that there is none in any order."""
+    simulate(turns(waits=True).plan(1))
+    made = turns(waits=False).plan(1)
+    simulate(made, made.steps)
+    with pytest.raises(ModelRefusal, match="leaves open when this is done") as refusal:
+        simulate(made)
+    assert (refusal.value.step, refusal.value.rule) == (12, "init-trap")
 
 
 @pytest.mark.parametrize("name", TRAPS)
