@@ -7,6 +7,7 @@ put off, and a child of an early window is left to a helper that keeps the windo
 """
 
 import heapq
+from collections.abc import Collection
 
 import msgspec
 
@@ -241,6 +242,7 @@ class Order:
         """
         left = set(stuck)
         sooner = False
+        leaving: dict[ProcessId, None] = {}
         for pid, index in stuck:
             changes = self.changes.get(pid, ())
             if not index or changes[index - 1].kind != "moved" or (pid, index - 1) in left:
@@ -251,20 +253,24 @@ class Order:
                     before = [earlier.group for earlier in changes[: index - 1]]
                     self.sooner[pid] = [*before, change.group]
                     if change.kind == "make":
-                        self._anchor(pid)
+                        leaving[pid] = None
                     sooner = True
                     break
+        self._anchor(leaving)
         return sooner
 
-    def _anchor(self, pid: ProcessId) -> None:
-        """Cast a helper that is born in the group that `pid` has made, before it goes on to another."""
-        leader = self.cast.actors[pid]
+    def _anchor(self, leaving: Collection[ProcessId]) -> None:
+        """Cast a helper for each of the processes, which is born in the group that it has made, before it goes on to another."""
+        if not leaving:
+            return
         for actor in self.cast.actors.values():
-            if actor.creator == pid and actor.birth_group == pid:
-                actor.stage = pid
-        anchor = self.cast.add_helper(pid, leader.space, leader.session, "group-anchor", leader)
-        anchor.birth_group = anchor.stage = pid
-        anchor.order = leader.order + 1
+            if actor.creator in leaving and actor.birth_group == actor.creator:
+                actor.stage = actor.creator
+        for pid in leaving:
+            leader = self.cast.actors[pid]
+            anchor = self.cast.add_helper(pid, leader.space, leader.session, "group-anchor", leader)
+            anchor.birth_group = anchor.stage = pid
+            anchor.order = leader.order + 1
 
     def _part_helpers(self, stuck: list[Key]) -> bool:
         """Give children that need no group a helper of their own, where theirs has to wait for a group; tell whether any were."""

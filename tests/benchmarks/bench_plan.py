@@ -27,7 +27,7 @@ from planner.identity import NamespaceId, Number, ProcessId
 
 ROUNDS = 15
 SIZES = (10_000, 100_000, *map(int, filter(None, os.environ.get("CRPLAN_BENCHMARK_TASKS", "").split(","))))
-MIXED_SIZES = (10_000, 40_000)
+MIXED_SIZES = (10_000, 50_000)
 
 Row = tuple[tuple[int, ...], int, int, int]
 """Vector, parent, session, group."""
@@ -134,6 +134,43 @@ def entered(tasks: int) -> Iterator[Row]:
             yield (pid, inner), parent, session, session
 
 
+def passing(tasks: int) -> Iterator[Row]:
+    """Pairs of inits that are moved to each other's group, each with a child in the one that it has left."""
+    yield (1,), 0, 1, 1
+    for first in range(2, tasks - 3, 4):
+        yield (first, 1), 1, 1, first + 1
+        yield (first + 2, 2), first, 1, first + 1
+        yield (first + 1, 1), 1, 1, first + 1
+        yield (first + 3, 2), first + 1, 1, first
+
+
+def everything(tasks: int) -> Iterator[Row]:
+    """31 levels, and at each in turn leaders with each other's children, swapped groups, orphans, and a namespace entered."""
+    depth = 31
+    yield (1,), 0, 1, 1
+    for level in range(1, depth):
+        yield (*range(level + 1, 1, -1), 1), level, 1, 1
+    for block, first in enumerate(range(depth + 1, tasks - 13, 14)):
+        level = block % (depth - 1)
+        init, one, other = level + 1, first, first + 1
+        rows = [
+            (init, one, one),
+            (init, other, other),
+            (one, other, other),
+            (other, one, one),
+            (init, 1, first + 5),
+            (init, 1, first + 4),
+            (init, first + 12, first + 12),
+            (init, first + 12, first + 12),
+            (one, one, first + 13),
+            (one, one, first + 13),
+        ]
+        for place, (parent, session, group) in enumerate(rows):
+            yield (first + place,) * (level + 1), parent, session, group
+        yield (*[first + 10] * (level + 1), 1), init, 1, 1
+        yield (first + 11,) * (level + 2), 1, 1, 1
+
+
 KINDS: dict[str, Callable[[int], Iterator[Row]]] = {
     kind.__name__: kind
     for kind in (
@@ -148,6 +185,8 @@ KINDS: dict[str, Callable[[int], Iterator[Row]]] = {
         orphans,
         orphans_of_subreapers,
         entered,
+        passing,
+        everything,
     )
 }
 
