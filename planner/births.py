@@ -143,7 +143,7 @@ class _Births:
             # Two branches: one must be born below the other, so that one chain holds both.
             others = set(target)
             meeting = next(pid for pid in here if pid in others)
-            if self.cast.demands_first and self._meet_demands(here[: here.index(meeting)] + target[: target.index(meeting)]):
+            if self.cast.cautious and self._meet_demands(here[: here.index(meeting)] + target[: target.index(meeting)]):
                 self._weave(actor, above)
                 return
             apart = meeting == OUTSIDE or self.cast.actors[meeting].space != actor.space

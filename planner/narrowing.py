@@ -13,20 +13,34 @@ from planner.forest import Forest, Task
 from planner.identity import OUTSIDE
 
 MOST_ROWS = 48
-"""Larger evidence is left as it is: the laws weigh all pairs of its tasks."""
+"""Of larger evidence only parts are looked at: the laws weigh all pairs of tasks."""
+
+MOST_LINES = 16
+LINE = 8
+"""The parts: how many session leaders, and how many tasks on the line upwards from each."""
 
 
 def narrowed(forest: Forest, refusal: Contradiction) -> Contradiction:
     """Return the contradiction of the fewest facts among those of a refusal: the refusal itself where there is no smaller one."""
     facts = set(refusal.because)
     rows = [task for task in forest.tasks.values() if task.recorded in facts]
-    if not 0 < len(rows) <= MOST_ROWS or len(facts) < 2:
-        return refusal
     smallest = refusal
-    for found in (*_led_and_left(rows), *Ages(forest, [task.pid for task in rows]).contradictions()):
-        if len(found.because) < len(set(smallest.because)):
-            smallest = found
+    for part in [rows] if len(rows) <= MOST_ROWS else _lines(rows):
+        if len(facts) > 1 and part:
+            for found in (*_led_and_left(part), *Ages(forest, [task.pid for task in part]).contradictions()):
+                if len(found.because) < len(set(smallest.because)):
+                    smallest = found
     return smallest
+
+
+def _lines(rows: list[Task]) -> Iterator[list[Task]]:
+    """Yield the first session leaders, each with those above it."""
+    known = {task.pid: task for task in rows}
+    for leader in [task for task in rows if task.session == task.pid][:MOST_LINES]:
+        line = [leader]
+        while len(line) < LINE and line[-1].parent in known:
+            line.append(known[line[-1].parent])
+        yield line
 
 
 def _led_and_left(rows: list[Task]) -> Iterator[Contradiction]:

@@ -94,26 +94,26 @@ MOST_PLANNED_AGAIN = 400_000
 """How many tasks are planned again for that: of a large image fewer places are given up, so that a refusal comes in time."""
 
 
-WOVEN = frozenset({"session-not-below", "birth-circle", "order-circle", "plan-undecided"})
-"""Refusals that may come of one branch of the tree having been put below another."""
+DOUBTED = frozenset({"session-not-below", "birth-circle", "order-circle", "two-birth-sessions", "plan-undecided"})
+"""Refusals that may come of a choice between two ways to be born, or of one branch having been put below another."""
 
 
 def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
-    Where one of two branches may have been put below the other in vain, all is tried again, and whoever may join the two is put
-    in its own place first.
+    Where a choice may have been wrong all is tried again with more caution: of two branches whoever may join them is put in its
+    own place first, and leaders are born after the leaders of all who stand above them.
     """
     try:
-        return _places_tried(forest, demands_first=False)
+        return _places_tried(forest, cautious=False)
     except Contradiction as refusal:
-        if refusal.code in WOVEN:
+        if refusal.code in DOUBTED:
             with suppress(Contradiction):
-                return _places_tried(forest, demands_first=True)
+                return _places_tried(forest, cautious=True)
         raise
 
 
-def _places_tried(forest: Forest, *, demands_first: bool) -> "tuple[Cast, list[Event]]":
+def _places_tried(forest: Forest, *, cautious: bool) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
     Whoever does a helper's work has something else to wait for, too: where that ends in a circle, the next manner of casting
@@ -128,7 +128,7 @@ def _places_tried(forest: Forest, *, demands_first: bool) -> "tuple[Cast, list[E
         elsewhere: list[ProcessId] = []
         for manner in MANNERS:
             cast = Cast(forest, passed_over, manner)
-            cast.demands_first = demands_first
+            cast.cautious = cautious
             try:
                 return cast, _in_order(cast)
             except Contradiction as error:

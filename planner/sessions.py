@@ -29,6 +29,9 @@ from planner.forest import Contradiction
 from planner.identity import OUTSIDE, ProcessId, Sequence
 from planner.standins import Misplaced
 
+MOST_ABOVE = 64
+"""How many of those above a leader are asked for the sessions that they are in: on long lines that would be quadratic."""
+
 Mode = Literal["parent", "window", "entered", "below", "sibling", "choice", "window or entered"]
 
 
@@ -177,7 +180,7 @@ class Sessions:
             return cast.whereabouts(session)
         if not cast.is_ancestor(session, leader.pid):
             return ()
-        return self._line(leader.pid, session)
+        return self.line(leader.pid, session)
 
     def below_facts(self, leader: ProcessId, above: ProcessId) -> tuple[Sequence, ...]:
         """Return the facts by which the leader of a session must be born below `above`; none where that was not demanded.
@@ -195,12 +198,12 @@ class Sessions:
             if above in self.asked_by and parent.birth_session != leader:
                 found += self.facts(parent)
             elif cast.is_ancestor(above, leader):
-                found += self._line(leader, above)
+                found += self.line(leader, above)
             else:
                 found += (*self.facts(cast.actors[leader]), *cast.whereabouts(parent.parent))
         return tuple(dict.fromkeys(found))
 
-    def _line(self, pid: ProcessId, above: ProcessId) -> tuple[Sequence, ...]:
+    def line(self, pid: ProcessId, above: ProcessId) -> tuple[Sequence, ...]:
         """Return the facts by which `pid` stands below `above` in the image's tree."""
         found: list[Sequence] = []
         while pid not in (above, OUTSIDE):
@@ -286,6 +289,8 @@ class _Peeling:
                     self._order(above, actor.pid)
                 if actor.birth_session not in (ANY, OUTSIDE):
                     self._order(actor.birth_session, actor.pid)
+                if self.cast.cautious:
+                    self._order_members_above(actor)
         for leader, demands in sessions.below.items():
             for above in demands:
                 self.order_below(above, leader)
@@ -364,6 +369,16 @@ class _Peeling:
             here = actors.get(here.parent)
         return None if here is None else here.pid
 
+    def _order_members_above(self, leader: Actor) -> None:
+        """Have a leader born after those whose members stand above it, up to the nearest leader."""
+        here = self.cast.actors.get(leader.parent)
+        for _ in range(MOST_ABOVE):
+            if here is None or here.leads_session():
+                return
+            if here.session in self.cast.actors:
+                self._order(here.session, leader.pid)
+            here = self.cast.actors.get(here.parent)
+
     def _order(self, before: ProcessId, after: ProcessId) -> None:
         if before != after and after not in self.done and before not in self.done:
             self.later.setdefault(before, set()).add(after)
@@ -400,3 +415,7 @@ class _Peeling:
             for leader in dict.fromkeys((pid, session, cast.actors[children[0]].session, *sorted(self.later[pid]))):
                 for above in sessions.below.get(leader, ()):
                     yield from sessions.below_facts(leader, above)
+                actor = cast.actors.get(leader)
+                nearest = None if actor is None else self._leader_above(actor.parent)
+                if nearest is not None:
+                    yield from sessions.line(leader, nearest)

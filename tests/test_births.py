@@ -92,6 +92,8 @@ def test_whoever_has_somebody_below_it_for_its_creator_is_not_born_beside_that_c
         "!7 1:0/0 2:0/7 3:1/7 4:2/6 5:3/6 6:1/6",
         # 7 is born below 2, and so 4 and 5 are; nobody needs to put 2 below 4.
         "!6 !7 1:0/1 2:1/6 3:4/5 4:2/7 5:2/5",
+        # 5 is below 2, a member of session 4, so that 4 is older and cannot have been born in session 5.
+        "1:0/0 2:1/4 3:4/5 4:1/4 5:2/5",
     ],
 )
 def test_branches_that_must_be_one_are_put_below_each_other(text: str) -> None:

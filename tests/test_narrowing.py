@@ -46,6 +46,8 @@ def ages(text: str, pids: Iterable[int]) -> tuple[str, int] | None:
         # Nobody is above number 1, so that nothing needs to be known of the tasks between.
         ("!5 !6 1:0/1/1 2:1/5/5 3:2/6/6 4:3/1/1z", "session-not-below", [3, 4]),
         ("!5 1:0/1/1 2:3/5/5 3:1/3/3 4:2/1/1z", "session-not-below", [2, 4]),
+        # 6 is a child of 5, which was below 3, a member of session 6.
+        ("1:0/1/1 2:3/5/5 3:4/6/6 4:1/4/4 5:1/5/5 6:5/6/6", "session-not-below", [2, 3, 6]),
         # Two children in the two oldest sessions: whatever their parent is.
         ("1:0/1/1 2:1/2/2 3:2/0/0z 4:2/1/1z", "two-birth-sessions", [3, 4]),
         # The parent of an init in the init's own namespace: whether the init has ended does not matter.
@@ -94,11 +96,12 @@ def test_a_refusal_stays_where_nothing_smaller_is_found() -> None:
     assert narrowed(whole, few) is few
 
 
-def test_large_evidence_is_left_as_it_is() -> None:
+def test_of_large_evidence_the_lines_above_leaders_are_looked_at() -> None:
     chain = " ".join(f"{pid}:{pid - 1}/900" for pid in range(2, 2 + MOST_ROWS))
     whole = forest(f"1 {chain} 900:{1 + MOST_ROWS}/900")
     error = Contradiction("any", "any", [task.recorded for task in whole.tasks.values()])
-    assert narrowed(whole, error) is error
-    fewer = Contradiction("any", "any", error.because[2:])
-    assert narrowed(whole, fewer).code == "birth-circle"
-    assert len(narrowed(whole, fewer).because) == 2
+    assert narrowed(whole, error).code == "birth-circle"
+    assert len(narrowed(whole, error).because) == 2
+    far = forest(f"1 2:1/900 {' '.join(f'{pid}:{pid - 1}/1' for pid in range(3, 2 + MOST_ROWS))} 900:{1 + MOST_ROWS}/900")
+    error = Contradiction("any", "any", [task.recorded for task in far.tasks.values()])
+    assert narrowed(far, error) is error
