@@ -32,7 +32,7 @@ def check_namespaces(forest: "Forest") -> None:
             raise Contradiction(
                 "namespace-level",
                 f"task {task.pid} has {len(task.pids)} numbers and is recorded in the root's pid namespace, which is at level 0",
-                (task.recorded, task.namespace_recorded),
+                (task.recorded, *((task.namespace_recorded,) if task.namespace_recorded >= 0 else ())),
                 task.pid,
             )
     if len(forest.namespaces) < 2:
