@@ -8,6 +8,7 @@ cell of the next level, at first below the deepest one that the facts name. The 
 * A session's members are in the namespace of the session's leader or below it: clones only go down.
 * A task whose own number is 1 at a nested level is its namespace's init, and nobody else there has the number 1.
 * The number of a dead group leader is in a namespace at or below that of the session's leader.
+* Who is recorded in one namespace shares it, and it lies below the one that is recorded around it.
 
 So two cells that must be one make one of the cells that they lie below, too. All of it is linear in tasks and levels.
 """

@@ -32,7 +32,7 @@ def check_namespaces(forest: "Forest") -> None:
             raise Contradiction(
                 "namespace-level",
                 f"task {task.pid} has {len(task.pids)} numbers and is recorded in the root's pid namespace, which is at level 0",
-                (task.recorded, task.namespace_recorded),
+                (task.recorded, *((task.namespace_recorded,) if task.namespace_recorded >= 0 else ())),
                 task.pid,
             )
     if len(forest.namespaces) < 2:
@@ -65,16 +65,29 @@ def check_namespaces(forest: "Forest") -> None:
 
 
 def _check_lines(forest: "Forest", lines: dict[NamespaceId, tuple[NamespaceId, ...]]) -> None:
-    """Parents and session leaders live in the task's own namespace or in one that encloses it: clones go down only."""
+    """Parents and session leaders live in the task's own namespace or in one that encloses it, of an init in one that does."""
     for task in forest.tasks.values():
         line = lines.get(task.namespace)
+        if line is None:
+            continue
+        is_init = len(task.pids) > 1 and task.pids[-1] == 1
         for role, above in (("parent", task.parent), ("session's leader", task.session)):
             other = forest.tasks.get(above)
-            if line is not None and other is not None and other.namespace not in line and other.namespace in lines:
+            if other is None or other.namespace not in lines:
+                continue
+            if other.namespace not in line:
                 raise Contradiction(
                     "namespace-recorded-apart",
                     f"task {task.pid} is in pid namespace {task.namespace}, and its {role} {above} in {other.namespace}, which "
                     f"does not enclose it",
+                    (other.recorded, task.recorded),
+                    task.pid,
+                )
+            if is_init and other is not task and other.namespace == task.namespace:
+                raise Contradiction(
+                    "namespace-init-below",
+                    f"task {task.pid} is the init of pid namespace {task.namespace}, and its {role} {above} is in that one too: "
+                    f"it must stand above",
                     (other.recorded, task.recorded),
                     task.pid,
                 )

@@ -1,9 +1,11 @@
 """Whose namespace: inference of pid namespaces that an image does not name.
 
-A linux-cr image stores a number for each level and no identity. `infer` returns the decisions that give every task, every zombie
-and every dead leader its namespace, each with its rule and its evidence. What the facts force is in
-`planner.namespace_cells`; what they leave open is searched in `planner.namespace_search`, and a decision says how many
-namespaces would have fitted. `solutions` goes on to the next consistent answer, for a planner that cannot plan the first.
+A linux-cr image stores a number for each level and no identity; others name the namespaces of some tasks, and what encloses
+some namespaces. `infer` returns the decisions that give every task, every zombie and every dead leader its namespace, and every
+namespace what encloses it, each with its rule and its evidence. What the facts force is in `planner.namespace_cells`, with what
+the image says itself (`planner.namespace_recorded`); what they leave open is searched in `planner.namespace_search`, and a
+decision says how many namespaces would have fitted. `solutions` goes on to the next consistent answer, for a planner that cannot
+plan the first. Recorded namespaces keep their ids, and so does what the image says of them (`planner.namespace_names`).
 
 Two laws join those of the cells. A number is borne once in a namespace, at every level, by tasks, threads and dead leaders. And
 a namespace whose init has ended is empty: not even the number of a dead leader is left in it, because a number that an outer
