@@ -9,7 +9,9 @@ dies, so that the task goes to the nearest subreaper among the helper's ancestor
 adopter must be one of these, so an adopted task is always born below its final parent, or inside the final parent's namespace.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
+from itertools import pairwise
 
 from planner.ancestry import Ancestry
 from planner.cast import ANY, SIGCHLD, Actor, Cast
@@ -40,6 +42,10 @@ class _Births:
         self.tree = Ancestry(self._above)
         self.placing: list[tuple[ProcessId, ProcessId]] = []
         """Whom is being put below whom, each for the sake of the one before."""
+        self.met: set[tuple[ProcessId, ProcessId]] = set()
+        """Demands that were met before their turn."""
+        self.parted: list[list[ProcessId]] = []
+        """The branches of which one is being put below the other."""
         self.held: set[ProcessId] = set()
         """Those that must be born below their creator, and not beside it."""
         self.helpers: dict[tuple[ProcessId, bool, ProcessId, NamespaceId], Actor] = {}
@@ -135,25 +141,61 @@ class _Births:
         if not tree.is_above(self._above(actor.pid), above) and not self._is_loose(actor):
             here, target = self._path(actor.pid), self._path(above)
             # Two branches: one must be born below the other, so that one chain holds both.
-            meeting = next(pid for pid in here if pid in set(target))
+            others = set(target)
+            meeting = next(pid for pid in here if pid in others)
+            if self.cast.demands_first and self._meet_demands(here[: here.index(meeting)] + target[: target.index(meeting)]):
+                self._weave(actor, above)
+                return
             apart = meeting == OUTSIDE or self.cast.actors[meeting].space != actor.space
-            if apart and actor.parent == self.cast.spaces[actor.space].init:
+            if apart and actor.pid not in self.held and actor.parent == self.cast.spaces[actor.space].init:
                 # Nobody in this pid namespace is above both, but its init adopts whoever is left by all that are above it.
                 self._move(actor, above)
                 return
-            if meeting == OUTSIDE:
-                raise self._circle(actor, above)
-            own_branch = self.cast.actors[here[here.index(meeting) - 1]]
-            other_branch = self.cast.actors[target[target.index(meeting) - 1]]
-            depth = len(self.placing)
+            own_branch = self._top_of_branch(here, meeting)
+            other_branch = self._top_of_branch(target, meeting)
+            depth = len(self.placing), len(self.parted)
+            self.parted += [here[: here.index(meeting)], target[: target.index(meeting)]]
             try:
                 self._put_below(own_branch, above)
             except Contradiction:
-                self.placing[depth:] = []
+                self.placing[depth[0] :] = []
+                self.parted[depth[1] + 2 :] = []
                 self._put_below(other_branch, here[1])
                 self._put_below(actor, above)
+            self.parted[depth[1] :] = []
             return
         self._move(actor, above)
+
+    def _meet_demands(self, branches: list[ProcessId]) -> bool:
+        """Put those on two branches where they must be below somebody, as that may join the branches; tell whether any were."""
+        met = False
+        for pid in branches:
+            for above in self.sessions.below.get(pid, ()):
+                if (pid, above) not in self.met and not self.tree.is_below(pid, above):
+                    self.met.add((pid, above))
+                    self._put_below(self.cast.actors[pid], above)
+                    met = True
+        return met
+
+    def _top_of_branch(self, path: list[ProcessId], meeting: ProcessId) -> Actor:
+        """Return with whom a branch can be moved: the last one before the meeting, if nothing binds it to its place.
+
+        Otherwise the first one further down that nothing binds, and that its namespace's init adopts, wherever it is born.
+        """
+        actors = self.cast.actors
+        branch = path[path.index(meeting) - 1 :: -1]
+        for pid in branch:
+            actor = actors[pid]
+            adopted = actor.parent == self.cast.spaces[actor.space].init and pid not in self.held
+            if not self._is_bound(actor) and (adopted or pid == branch[0]):
+                return actor
+        return actors[branch[0]]
+
+    def _is_bound(self, actor: Actor) -> bool:
+        """Tell whether an actor is an init, or has or shares a parent outside its pid namespace: it is born below nobody else."""
+        if self.cast.is_init(actor) or actor.pid in self.sessions.stand_in_parent:
+            return True
+        return actor.parent != ANY and (actor.parent == OUTSIDE or self.cast.actors[actor.parent].space != actor.space)
 
     def _bear_in(self, leader: Actor, session: ProcessId) -> bool:
         """Have a leader of which no birth session was demanded be born in `session`, if its birth as it stands allows it.
@@ -190,8 +232,7 @@ class _Births:
         moving = [actor]
         while moving:
             one = moving[-1]
-            outer = one.parent != ANY and (one.parent == OUTSIDE or cast.actors[one.parent].space != one.space)
-            if one.space != target.space or cast.is_init(one) or one.sibling or outer:
+            if one.space != target.space or one.sibling or self._is_bound(one):
                 raise self._circle(one, above)
             session = one.birth_session
             if session in (ANY, target.session):
@@ -201,7 +242,7 @@ class _Births:
             else:
                 leader = cast.actors.get(session)
                 if leader is None or leader in moving:
-                    raise self._circle(one, above)
+                    raise self._circle(one, above, self.sessions.facts(one))
                 if not self.tree.is_below(leader.pid, above):
                     if self.tree.is_above(leader.pid, above):
                         raise self._circle(leader, above)
@@ -248,13 +289,15 @@ class _Births:
         else:
             self.adopted.discard(actor.pid)
 
-    def _circle(self, actor: Actor, above: ProcessId) -> Contradiction:
+    def _circle(self, actor: Actor, above: ProcessId, further_facts: Iterable[Sequence] = ()) -> Contradiction:
+        leader, target = self.placing[0]
+        further = "" if (leader, target) == (actor.pid, above) else f": {actor.pid} would have to be born below {above}"
         return Contradiction(
             "session-not-below",
-            f"task {above} has a child in session {actor.session}, so that session's leader {actor.pid} must have been below it "
-            f"once, and it cannot have been",
-            self._reasons(actor, above),
-            above,
+            f"task {target} has a child in session {leader}, so that session's leader must have been below it once, and it "
+            f"cannot have been{further}",
+            dict.fromkeys((*self._reasons(actor, above), *further_facts)),
+            target,
         )
 
     def _reasons(self, actor: Actor, above: ProcessId) -> list[Sequence]:
@@ -265,13 +308,21 @@ class _Births:
             for pid in (leader, target):
                 if pid in cast.forest.tasks or len(cast.spaces) > 1:
                     found += cast.whereabouts(pid)
-            child = sessions.witnesses.get((leader, target))
-            found += sessions.facts(child) if child is not None else ()
+            found += sessions.below_facts(leader, target)
+        shared = sessions.stand_in_parent.get(actor.pid)
+        found += () if shared is None else sessions.facts(sessions.witnesses[actor.pid, shared])
+        for one, other in pairwise([*(leader for leader, _ in self.placing), actor.pid]):
+            if one in sessions.asked_by and cast.actors[one].birth_session == other:
+                found += sessions.facts(cast.actors[one])
+        for branch in self.parted:
+            for place, pid in enumerate(branch):
+                found += cast.facts(pid)
+                for target in sessions.below.get(pid, ()):
+                    found += sessions.below_facts(pid, target) if target in branch[place:] else ()
         here = above
         while actor.pid != here and self.tree.is_above(actor.pid, here):
             before, here = here, self._above(here)
-            child = sessions.witnesses.get((before, here))
-            found += sessions.facts(child) if child is not None else ()
+            found += sessions.below_facts(before, here)
             found += cast.whereabouts(here) if here in cast.forest.tasks else ()
         return list(dict.fromkeys(found))
 
@@ -280,8 +331,7 @@ class _Births:
         found: list[Sequence] = []
         for here in self._circle_of_births():
             found += self.cast.facts(here)
-            child = self.sessions.witnesses.get((here, self._above(here)))
-            found += self.sessions.facts(child) if child is not None else ()
+            found += self.sessions.below_facts(here, self._above(here))
         message = f"task {pid} would have to be born below itself"
         return Contradiction("birth-circle", message, dict.fromkeys(found) or self.cast.facts(pid), pid)
 

@@ -124,6 +124,10 @@ class Cast:
         """Tasks that join their group before they create children that must inherit it."""
         self.asked: dict[tuple[ProcessId, ProcessId], Actor] = {}
         """For a process and a group that it must be in for a child, the first such child."""
+        self.demands_first = False
+        """Whether somebody on one of two branches is put where it must be before one branch is put below the other."""
+        self.asked_by: dict[ProcessId, Actor] = {}
+        """For a leader with a birth session, the child that it must create in it."""
         self._spans: dict[ProcessId, tuple[int, int]] | None = None
         self._used: dict[NamespaceId, set[int]] | None = None
         self._next: dict[NamespaceId, int] = {}

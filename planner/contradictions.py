@@ -8,7 +8,7 @@ kernel; the rules are those of the model kernel. The cost is linear in tasks and
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from planner.identity import OUTSIDE, ProcessId, Sequence
+from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
 
 if TYPE_CHECKING:
     from planner.forest import Forest, Task, Thread
@@ -165,7 +165,7 @@ def _check_cycles(forest: "Forest") -> None:
                 cycle = walked[walked.index(pid) :]
                 raise Contradiction(
                     "parent-cycle",
-                    f"tasks are each other's parents: {_abridged([*cycle, pid])}",
+                    f"tasks are each other's parents: {abridged([*cycle, pid])}",
                     (tasks[member].recorded for member in cycle),
                     pid,
                 )
@@ -174,8 +174,8 @@ def _check_cycles(forest: "Forest") -> None:
         grounded.update(line)
 
 
-def _abridged(numbers: list[ProcessId]) -> str:
-    """Write a line of parents, a long one with its middle left out."""
+def abridged(numbers: list[ProcessId] | list[NamespaceId]) -> str:
+    """Write a line of who is below whom, a long one with its middle left out."""
     if len(numbers) <= 12:
         return " below ".join(map(str, numbers))
     return " below ".join([*map(str, numbers[:6]), f"({len(numbers) - 11} more)", *map(str, numbers[-5:])])

@@ -126,6 +126,11 @@ _FACTS: Final[tuple[Row, ...]] = (
         "A vector holds a number for each namespace from the image's root down to the task's own.",
     ),
     (
+        "namespace-cycle",
+        "Pid namespaces lie inside each other.",
+        "A namespace is created inside another one, and every line of them ends at the root's.",
+    ),
+    (
         "checkpoint-failed",
         "The image says that its checkpoint failed.",
         "linux-cr writes an ERROR record into the stream when it gives up; what follows or is missing cannot be relied on.",
@@ -151,7 +156,7 @@ _NAMESPACES: Final[tuple[Row, ...]] = (
     (
         "namespace-none-fits",
         "Some tasks fit into no pid namespaces of the image without bearing one number twice.",
-        "The image names no namespaces, and every way to place these tasks contradicts a number, parent, session or group.",
+        "The image does not name their namespaces, and every way to place them contradicts a number, parent, session or name.",
     ),
     (
         "namespace-recorded-apart",
@@ -161,7 +166,7 @@ _NAMESPACES: Final[tuple[Row, ...]] = (
     (
         "namespace-undecided",
         "The bounded search for the pid namespaces of the tasks came to no end.",
-        "The image names no namespaces, and neither a placing nor its impossibility was found within the bound.",
+        "The image does not name every namespace, and neither a placing nor its impossibility was found within the bound.",
     ),
     (
         "plan-undecided",
@@ -183,7 +188,7 @@ _REACH: Final[tuple[Row, ...]] = (
     ),
     (
         "order-circle",
-        "Steps of the plan wait for each other in a circle.",
+        "Steps of the plan wait for each other in a circle, or for a process that takes no part.",
         "The message names the steps and the rules by which each waits for the one before.",
     ),
     (

@@ -36,10 +36,10 @@ from planner.events import (
 )
 from planner.findings import KINDS
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
+from planner.pid_namespaces import ROOT_NAMESPACE as ROOT_NAMESPACE
+from planner.pid_namespaces import UNPLACED, PidNamespaces
+from planner.pid_namespaces import Namespace as Namespace
 
-ROOT_NAMESPACE = NamespaceId(0)
-UNPLACED = NamespaceId(-1)
-UNKNOWN_LEVEL = Level(-1)
 SHARED_KINDS = ("memory", "files", "fs", "signal_handlers", "sysv_undo")
 """What tasks may share, as `SharingRecorded` and `Create.share` call it."""
 
@@ -60,6 +60,8 @@ class Task(msgspec.Struct, kw_only=True, gc=False):
     """The task's own pid namespace; -1 until inference has placed it."""
     recorded: Sequence
     state_recorded: Sequence = Sequence(-1)
+    namespace_recorded: Sequence = Sequence(-1)
+    """The event that says in which pid namespace the task is, -1 where none does."""
 
     @property
     def pid(self) -> ProcessId:
@@ -99,18 +101,6 @@ class Leader(msgspec.Struct, kw_only=True, gc=False):
     recorded: Sequence
 
 
-class Namespace(msgspec.Struct, kw_only=True, gc=False):
-    """A pid namespace; `init` is the level-0 number of its first task, 0 where that is dead or unknown."""
-
-    id: NamespaceId
-    parent: NamespaceId
-    level: Level
-    init: ProcessId
-    recorded: Sequence
-    inferred: bool = False
-    """Whether inference found it; otherwise the image names it."""
-
-
 class Forest(msgspec.Struct, kw_only=True):
     """Everything that image events say, with the evidence; dictionaries are in image order."""
 
@@ -140,7 +130,10 @@ class Forest(msgspec.Struct, kw_only=True):
 
     @property
     def root(self) -> ProcessId:
-        """The first task whose parent is outside: the container's init, or the root of a subtree."""
+        """Number 1, the container's init, or else the first task whose parent is outside: the root of a subtree."""
+        init = self.tasks.get(ProcessId(1))
+        if init is not None and init.parent == OUTSIDE:
+            return init.pid
         return next(task.pid for task in self.tasks.values() if task.parent == OUTSIDE)
 
     @property
@@ -182,9 +175,7 @@ class _Folding:
         self.closed_images: list[ImageClosed] = []
         self.threads: dict[Number, Thread] = {}
         self.early_states: list[tuple[int, TaskStateRecorded]] = []
-        self.pid_namespaces: dict[ProcessId, NamespaceId] = {}
-        self.decided = False
-        """Whether tasks were placed by a decision."""
+        self.pid_namespaces = PidNamespaces()
 
     def handlers(self) -> dict[type, Callable[[int, Any], None]]:
         """Return what is to be done with each type of event that builds the forest."""
@@ -203,8 +194,8 @@ class _Folding:
             DefectRecorded: self.defect,
             CheckpointFailed: self.failed,
             ImageClosed: self.closed,
-            NamespaceInferred: self.inferred,
-            TaskPlaced: self.placed,
+            NamespaceInferred: self.pid_namespaces.infer,
+            TaskPlaced: self.pid_namespaces.place,
             UnknownEvent: self.unknown,
         }
 
@@ -284,26 +275,15 @@ class _Folding:
     def namespace(self, seq: int, event: NamespaceRecorded) -> None:
         self.forest.namespace_records.append(event)
         if event.kind == "pid":
-            self.forest.namespaces[event.id] = Namespace(
-                id=event.id, parent=event.parent, level=UNKNOWN_LEVEL, init=OUTSIDE, recorded=Sequence(seq)
-            )
+            self.pid_namespaces.record(seq, event)
 
     def task_namespaces(self, seq: int, event: TaskNamespacesRecorded) -> None:
         namespaces = dict(event.namespaces)
         pid_namespace = namespaces.pop("pid", None)
         if pid_namespace is not None:
-            self.pid_namespaces[event.pid] = pid_namespace
+            self.pid_namespaces.say(seq, event.pid, pid_namespace)
         if namespaces:
             self.forest.other_namespaces[event.pid] = namespaces
-
-    def inferred(self, seq: int, event: NamespaceInferred) -> None:
-        self.forest.namespaces[event.id] = Namespace(
-            id=event.id, parent=event.parent, level=UNKNOWN_LEVEL, init=event.init, recorded=Sequence(seq), inferred=True
-        )
-
-    def placed(self, seq: int, event: TaskPlaced) -> None:
-        self.decided = True
-        self.pid_namespaces[event.pid] = event.namespace
 
     def finish(self, partial: bool) -> Forest:
         """Bring in what came before its task, settle namespaces, and look for contradictions."""
@@ -315,7 +295,7 @@ class _Folding:
             seq, event = self.early_states[0]
             raise Contradiction("task-unknown", f"a state is recorded for {event.pid}, which is no task", (seq,), event.pid)
         self.settle_images()
-        self.settle_namespaces()
+        self.pid_namespaces.settle(forest)
         if not partial:
             for task in forest.tasks.values():
                 if task.state_recorded < 0:
@@ -326,7 +306,7 @@ class _Folding:
                 from planner.narrowing import narrowed
 
                 # The search for namespaces goes on from the evidence against the placing that it tries.
-                raise (refusal if self.decided else narrowed(forest, refusal)) from None
+                raise (refusal if self.pid_namespaces.decided else narrowed(forest, refusal)) from None
         return forest
 
     def settle_images(self) -> None:
@@ -344,43 +324,6 @@ class _Folding:
         for event in opened:
             apart = {f"{event.image} {fact}": value for fact, value in event.facts.items() if (fact, value) not in common}
             forest.image_facts.update(apart)
-
-    def settle_namespaces(self) -> None:
-        """Place tasks, and give each namespace its level and its init from the tasks in it or the namespace around it."""
-        forest = self.forest
-        init = forest.tasks.get(ProcessId(1))
-        root = forest.namespaces.get(ROOT_NAMESPACE)
-        first = next(iter(forest.tasks.values()), None)
-        forest.namespaces[ROOT_NAMESPACE] = Namespace(
-            id=ROOT_NAMESPACE,
-            parent=UNPLACED,
-            level=Level(0),
-            init=OUTSIDE if init is None else init.pid,
-            recorded=root.recorded if root else init.recorded if init else first.recorded if first else Sequence(-1),
-            inferred=root is not None and root.inferred,
-        )
-        for pid, namespace_id in self.pid_namespaces.items():
-            task = forest.tasks.get(pid)
-            if task is None:
-                continue
-            task.namespace = namespace_id
-            namespace = forest.namespaces.get(namespace_id)
-            if namespace is not None:
-                if namespace.level == UNKNOWN_LEVEL:
-                    namespace.level = task.level
-                if task.pids[-1] == 1 and namespace.init == OUTSIDE:
-                    namespace.init = pid
-        met: set[NamespaceId] = set()
-        for namespace in forest.namespaces.values():
-            below: list[Namespace] = []
-            outer: Namespace | None = namespace
-            while outer is not None and outer.level == UNKNOWN_LEVEL and outer.id not in met:
-                met.add(outer.id)
-                below.append(outer)
-                outer = forest.namespaces.get(outer.parent)
-            if outer is not None and outer.level != UNKNOWN_LEVEL:
-                for depth, inner in enumerate(reversed(below), start=1):
-                    inner.level = Level(outer.level + depth)
 
 
 def _state_missing(task: Task) -> DefectRecorded:
@@ -401,7 +344,6 @@ def image_id(forest: Forest) -> str:
     """
     digest = hashlib.sha256()
     encoder = msgspec.json.Encoder()
-    recorded = {namespace.id for namespace in forest.namespaces.values() if not namespace.inferred}
     for task in forest.tasks.values():
         facts = (
             task.pids,
@@ -413,7 +355,7 @@ def image_id(forest: Forest) -> str:
             task.exit_signal,
             task.name,
             task.subreaper,
-            task.namespace if task.namespace > 0 and task.namespace in recorded else 0,
+            task.namespace if task.namespace > 0 and task.namespace_recorded >= 0 else 0,
         )
         digest.update(encoder.encode(facts))
     for group in sorted(forest.threads):

@@ -345,6 +345,9 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
             cast.actors[actor.creator].adopter = actor.parent
             actor.sibling = False
         return
+    if way == "helper above":
+        _cast_above(cast, actor)
+        return
     if way:
         creator, parent = cast.actors[actor.creator], cast.actors[cast.birth_parent(actor)]
         helper = cast.add_helper(creator.pid, parent.space, actor.birth_session, "orphan-helper", actor)
@@ -377,14 +380,18 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
     )
 
 
-Mover = Literal["", "parent", "helper", "helper beside", "helper of sibling"]
+Mover = Literal["", "parent", "helper", "helper beside", "helper of sibling", "helper above"]
+
+MOST_ABOVE = 64
+"""How many creators are looked at for one that can cast a helper."""
 
 
 def _mover(cast: Cast, actor: Actor, group: ProcessId) -> Mover:
     """Tell who can move `actor` to a group that it cannot see: its parent at birth, or a helper in that parent's place.
 
     "" where nobody can. A helper is cast where the parent is in another session: in the place of the actor, or below a sibling
-    that creates it; or the helper that creates it as a sibling becomes its parent.
+    that creates it, or, where that one lives deeper than the parent, below whoever stands above it; or the helper that creates it
+    as a sibling becomes its parent.
     """
     parent = cast.actors.get(cast.birth_parent(actor))
     session = actor.birth_session
@@ -401,7 +408,45 @@ def _mover(cast: Cast, actor: Actor, group: ProcessId) -> Mover:
         return "helper beside"
     if creator.space == parent.space and parent.pid == actor.parent and creator.session == session:
         return "helper of sibling"
+    if parent.pid == actor.parent and (actor.pid, actor.birth_group) not in cast.asked and _forebear(cast, actor) is not None:
+        return "helper above"
     return ""
+
+
+def _forebear(cast: Cast, actor: Actor) -> tuple[Actor, bool] | None:
+    """Return who above `actor` is in its session and in the pid namespace of its parent, and leaves children to that parent.
+
+    Also tells whether it is in the session only before its own setsid.
+    """
+    parent = cast.actors[actor.parent]
+    below = actor
+    for _ in range(MOST_ABOVE):
+        here = cast.actors.get(below.creator)
+        if here is None:
+            return None
+        session = here.birth_session if below.early else here.session
+        if here.space == parent.space and session == actor.birth_session:
+            leaves = cast.is_init(parent) or here is parent or cast.birth_parent(here) == parent.pid
+            return (here, below.early) if leaves else None
+        below = here
+    return None
+
+
+def _cast_above(cast: Cast, actor: Actor) -> None:
+    """Have `actor` be born as the child of a helper that lives where its parent does, is in its session, and dies in the end."""
+    found = _forebear(cast, actor)
+    assert found is not None
+    forebear, early = found
+    helper = cast.add_helper(forebear.pid, forebear.space, actor.birth_session, "orphan-helper", actor)
+    helper.adopter = actor.parent
+    helper.early = early
+    actor.creator = helper.pid
+    actor.early, actor.stage, actor.sibling, actor.birth_group = False, ANY, False, ANY
+    outer = cast.spaces[actor.space].parent
+    if cast.is_init(actor) and outer != helper.space:
+        jumping = cast.add_helper(helper.pid, outer, actor.birth_session, "jump-helper", actor)
+        actor.creator = jumping.pid
+        actor.sibling = True
 
 
 def _facts(cast: Cast, actor: Actor, groups: Iterable[ProcessId]) -> list[Sequence]:

@@ -258,7 +258,7 @@ _RULES = (
         "An init in a group whose leader's number lies in the init's own namespace or below can never finish dying. Neither can"
         " inits in a ring, each in a group with a number in the namespace of the next, other than that init's own.",
         "",
-        "one init seen on Linux 6.18; rings by zap_pid_ns_processes, free_pid; never tried in tests, for only a reboot ends it",
+        "one init, and two in a ring, seen on Linux 6.18; zap_pid_ns_processes, free_pid; in no test, for only a reboot ends it",
     ),
     KernelRule(
         "zombie-pins",

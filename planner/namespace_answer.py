@@ -31,7 +31,7 @@ class Answer:
     def __init__(self, bearers: Bearers, members: list[int], effort: int) -> None:
         self.forced = Forced(bearers, members)
         self.bearers = bearers
-        self.members = members
+        self.members = self.forced.members
         self.cells = self.forced.cells
         self.namespaces = self.forced.namespaces
         self.line = self.forced.line
@@ -90,6 +90,7 @@ class Answer:
                 mask = memo[anchor, at]
             return mask
 
+        named = [sum(1 << value for value, cell in enumerate(found) if cells.namespace[cell] >= 0) for found in self.namespaces]
         domain: list[int] = []
         for cell in self.open:
             anchor = cells.over(cell)
@@ -97,12 +98,8 @@ class Answer:
                 anchor = cells.over(anchor)
             level = cells.level[cell]
             mask = (1 << len(self.namespaces[level])) - 1 if anchor == ROOT else below(anchor, level)
-            recorded = cells.namespace[cell]
-            if recorded >= 0:
-                for value, namespace in enumerate(self.namespaces[level]):
-                    if cells.namespace[namespace] not in (-1, recorded):
-                        mask &= ~(1 << value)
-            domain.append(mask)
+            # An init that says where it is shares the cell of all who say the same, so that this one is in another namespace.
+            domain.append(mask & ~named[level] if cells.namespace[cell] >= 0 else mask)
         return domain
 
     def _keep_out_of_traps(self, domain: list[int]) -> None:

@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 from planner.contradictions import dead
 from planner.forest import Forest, Leader, Task
 from planner.identity import OUTSIDE, NamespaceId, Pids, Sequence
+from planner.namespace_recorded import Statements
 
 ROOT: Final = 0
 """The cell of the root namespace, level 0."""
@@ -25,7 +26,7 @@ NOBODY: Final = -1
 
 
 class Clash(Exception):
-    """Facts about `bearers` exclude each other; `code` and `message` say how."""
+    """Facts about `bearers` exclude each other, statements of the image among them; `code` and `message` say how."""
 
     def __init__(self, code: str, message: str, bearers: list[int]) -> None:
         super().__init__(message)
@@ -72,13 +73,29 @@ class Bearers:
             for group, threads in forest.threads.items()
             if group in tasks
         }
-        self.recorded_namespace: dict[int, NamespaceId] = {
-            place: task.namespace for place, task in enumerate(tasks.values()) if task.namespace > 0
-        }
+        self.statements = Statements(forest, len(self.vectors))
+        """What the image says of namespaces: facts that are counted on behind the bearers."""
+        self.recorded += self.statements.recorded
 
-    def name(self, bearer: int) -> str:
-        """Name a bearer in a message."""
-        return f"{'task' if bearer < self.dead_from else 'dead leader'} {self.vectors[bearer][0]}"
+    def facts(self) -> list[int]:
+        """Return everybody and every statement."""
+        return list(range(len(self.recorded)))
+
+    def is_evidence(self, fact: int) -> bool:
+        """Tell whether a fact may matter: who bears one number is in the root namespace, whatever the others are."""
+        return fact >= len(self.vectors) or len(self.vectors[fact]) > 1
+
+    def number(self, fact: int) -> int:
+        """Return the number at level 0 of whom a fact is about, 0 where it is about a namespace."""
+        bearer = self.statements.inside[fact][0] if fact in self.statements.inside else fact
+        return self.vectors[bearer][0] if bearer < len(self.vectors) else 0
+
+    def name(self, fact: int) -> str:
+        """Name whom a fact is about in a message."""
+        if not self.number(fact):
+            inner = next(inner for inner, statement in self.statements.enclosed.items() if statement.fact == fact)
+            return f"the recorded pid namespace {inner}"
+        return f"{'dead leader' if self.dead_from <= fact < len(self.vectors) else 'task'} {self.number(fact)}"
 
 
 class Cells:
@@ -95,20 +112,23 @@ class Cells:
         self.init: list[int] = [NOBODY]
         self.namespace: list[int] = [0]
         """The recorded id of the namespace, -1 where the image has none."""
+        self.named_by: list[int] = [NOBODY]
+        """The statement that gave the recorded id."""
         self._one_with: list[int] = [ROOT]
-        self._recorded: dict[NamespaceId, int] = {}
+        self.recorded: dict[NamespaceId, int] = {}
+        """The cells of recorded namespaces that somebody says to be in or below; `find` has them as they are."""
         self._is_member = bytearray(len(bearers.tasks))
-        for member in members:
+        bearing = [member for member in members if member < len(bearers.tasks)]
+        for member in bearing:
             self._is_member[member] = 1
         self._own: list[int] = [NOBODY] * len(bearers.tasks)
         for init in inits:
             self.own(init)
-        for member in members:
+        for member in bearing:
             self.own(member)
-        for member in members:
+        for member in bearing:
             self._link(member)
-            if member in bearers.recorded_namespace:
-                self._name(member, bearers.recorded_namespace[member])
+        self._bring_in(members if len(bearing) < len(members) else [])
 
     def new(self, level: int, above: int = ROOT, init: int = NOBODY) -> int:
         """Add a cell and return its number."""
@@ -117,6 +137,7 @@ class Cells:
         self.above.append(above)
         self.init.append(init)
         self.namespace.append(-1)
+        self.named_by.append(NOBODY)
         self._one_with.append(cell)
         return cell
 
@@ -183,26 +204,62 @@ class Cells:
             if above:
                 self.put_below(cell, self.own(leader))
 
-    def _name(self, bearer: int, namespace: NamespaceId) -> None:
-        """Bring in a recorded namespace: whoever is in it shares one cell."""
-        cell = self.own(bearer)
-        fellow = self._recorded.setdefault(namespace, cell)
+    def _bring_in(self, facts: list[int]) -> None:
+        """Bring in what the image says: who shares a recorded namespace, and in which other one that lies."""
+        statements = self.bearers.statements
+        for fact in facts:
+            if fact in statements.inside:
+                bearer, namespace = statements.inside[fact]
+                self._name(self.own(bearer), namespace, fact)
+        holds = set(facts)
+        for inner in list(self.recorded):
+            met = False
+            while not met and inner in statements.enclosed and statements.enclosed[inner].fact in holds:
+                fact, outer = statements.enclosed[inner]
+                met = outer == 0 or outer in self.recorded
+                self._enclose(inner, outer, fact)
+                inner = outer
+
+    def _name(self, cell: int, namespace: NamespaceId, fact: int) -> None:
+        """Give a cell the recorded namespace that `fact` says: whoever is in it shares one cell."""
+        fellow = self.recorded.setdefault(namespace, cell)
         if self.level[fellow] != self.level[cell]:
             raise Clash(
                 "namespace-level",
-                f"{self.bearers.name(bearer)} is at level {self.level[cell]}, and others of its recorded pid namespace"
+                f"{self.bearers.name(fact)} is at level {self.level[cell]}, and others of its recorded pid namespace"
                 f" {namespace} are at level {self.level[fellow]}",
-                [bearer],
+                [self.named_by[self.find(fellow)], fact],
             )
         if self.namespace[cell] not in (-1, namespace):
             raise Clash(
                 "namespace-recorded-apart",
-                f"{self.bearers.name(bearer)} must be in the recorded pid namespaces {self.namespace[cell]} and"
+                f"{self.bearers.name(fact)} must be in the recorded pid namespaces {self.namespace[cell]} and"
                 f" {namespace} at once",
-                [bearer],
+                [self.named_by[cell], fact],
             )
         self.namespace[cell] = namespace
+        self.named_by[cell] = fact
         self.put_below(cell, fellow)
+
+    def _enclose(self, inner: NamespaceId, outer: NamespaceId, fact: int) -> None:
+        """Put the cell of a recorded namespace below that of the one around it."""
+        cell = self.find(self.recorded[inner])
+        level = self.level[cell]
+        around = self.recorded.get(outer, ROOT if outer == 0 else NOBODY)
+        if (level == 1) != (outer == 0) or (around != NOBODY and self.level[around] != level - 1):
+            others = [] if around in (NOBODY, ROOT) else [self.named_by[self.find(around)]]
+            raise Clash(
+                "namespace-level",
+                f"pid namespace {inner} is at level {level} by who is in it, and is recorded as lying in {outer}, which is not at"
+                " the level above",
+                [self.named_by[cell], *others, fact],
+            )
+        if around == ROOT:
+            return
+        if around == NOBODY:
+            around = self.new(level - 1)
+            self._name(around, outer, fact)
+        self.put_below(cell, around)
 
     def _refuse_session(self, bearer: int, leader: int) -> NoReturn:
         vectors = self.bearers.vectors
@@ -248,9 +305,10 @@ class Cells:
         kept, gone = (first, second) if self.init[second] == NOBODY else (second, first)
         if self.init[gone] != NOBODY:
             one, other = sorted((self.init[kept], self.init[gone]))
+            said = "parents, sessions and what the image names" if self.recorded else "parents and sessions"
             raise Clash(
                 "two-inits",
-                f"parents and sessions put {self.bearers.name(one)} and {self.bearers.name(other)} into one pid namespace,"
+                f"{said} put {self.bearers.name(one)} and {self.bearers.name(other)} into one pid namespace,"
                 " and each of them is an init",
                 [one, other],
             )
@@ -258,11 +316,11 @@ class Cells:
             if self.namespace[kept] >= 0 and self.namespace[kept] != self.namespace[gone]:
                 raise Clash(
                     "namespace-recorded-apart",
-                    f"parents and sessions make the recorded pid namespaces {self.namespace[kept]} and {self.namespace[gone]}"
-                    " one",
-                    [],
+                    f"parents, sessions and what lies in what make the recorded pid namespaces {self.namespace[kept]} and"
+                    f" {self.namespace[gone]} one",
+                    [self.named_by[kept], self.named_by[gone]],
                 )
-            self.namespace[kept] = self.namespace[gone]
+            self.namespace[kept], self.named_by[kept] = self.namespace[gone], self.named_by[gone]
         self._one_with[gone] = kept
         return kept, self.above[gone]
 

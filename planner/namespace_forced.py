@@ -11,7 +11,7 @@ class Forced:
 
     def __init__(self, bearers: Bearers, members: list[int]) -> None:
         self.bearers = bearers
-        self.members = members
+        self.members = [member for member in members if member < len(bearers.vectors)]
         self.inits = inits_of(bearers)
         self.cells = Cells(bearers, self.inits, members)
         self._refuse_ended()
@@ -21,9 +21,9 @@ class Forced:
         self.lines: dict[int, tuple[int, ...]] = {ROOT: ()}
 
     def _member_of(self, cell: int) -> list[int]:
-        """Return somebody who lives in a cell, for evidence; nobody where the cell only stands between others."""
-        own = self.cells.own
-        return next(([member] for member in self.members if own(member) == cell), [])
+        """Return somebody who lives in a cell, or what names it, for evidence; nobody where it only stands between others."""
+        own, named = self.cells.own, self.cells.named_by[cell]
+        return next(([member] for member in self.members if own(member) == cell), [] if named == NOBODY else [named])
 
     def _refuse_ended(self) -> None:
         cells, bearers = self.cells, self.bearers

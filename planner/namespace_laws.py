@@ -6,7 +6,7 @@ Where the image holds identities, or they have been inferred, these are facts th
 
 from typing import TYPE_CHECKING
 
-from planner.contradictions import MOST_LEVELS, Contradiction, dead, ended_by
+from planner.contradictions import MOST_LEVELS, Contradiction, abridged, dead, ended_by
 from planner.identity import NamespaceId, Number, ProcessId
 
 if TYPE_CHECKING:
@@ -28,8 +28,16 @@ def check_namespaces(forest: "Forest") -> None:
                 (task.recorded,),
                 task.pid,
             )
+        if len(task.pids) > 1 and task.namespace == 0:
+            raise Contradiction(
+                "namespace-level",
+                f"task {task.pid} has {len(task.pids)} numbers and is recorded in the root's pid namespace, which is at level 0",
+                (task.recorded, task.namespace_recorded),
+                task.pid,
+            )
     if len(forest.namespaces) < 2:
         return
+    _check_enclosures(forest)
     lines = _lines_of_ancestors(forest)
     bearers: dict[tuple[NamespaceId, Number], Task | Thread] = {}
     for task in forest.tasks.values():
@@ -70,6 +78,25 @@ def _check_lines(forest: "Forest", lines: dict[NamespaceId, tuple[NamespaceId, .
                     (other.recorded, task.recorded),
                     task.pid,
                 )
+
+
+def _check_enclosures(forest: "Forest") -> None:
+    """No pid namespace encloses itself; each is walked over once."""
+    grounded: set[NamespaceId] = set()
+    for namespace in forest.namespaces:
+        line: dict[NamespaceId, None] = {}
+        while namespace in forest.namespaces and namespace not in grounded:
+            if namespace in line:
+                walked = list(line)
+                circle = walked[walked.index(namespace) :]
+                raise Contradiction(
+                    "namespace-cycle",
+                    f"pid namespaces are recorded inside each other: {abridged([*circle, namespace])}",
+                    (forest.namespaces[member].recorded for member in circle),
+                )
+            line[namespace] = None
+            namespace = forest.namespaces[namespace].parent
+        grounded.update(line)
 
 
 def _lines_of_ancestors(forest: "Forest") -> dict[NamespaceId, tuple[NamespaceId, ...]]:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 from planner.contradictions import Contradiction
 from planner.events import NamespaceInferred, TaskPlaced
-from planner.identity import NamespaceId, ProcessId, Sequence
+from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
 
 if TYPE_CHECKING:
     from planner.forest import Forest, Leader
     from planner.namespace_answer import Answer
     from planner.namespace_cells import Bearers, Clash
+    from planner.namespace_names import Names
 
 Decision = NamespaceInferred | TaskPlaced
 
@@ -34,6 +35,8 @@ RULES: Final = {
     "only-one": "There is one pid namespace at that level below those of the parent and of the session's leader.",
     "only-one-fits": "In every other pid namespace at that level a number would be borne twice.",
     "several-fit": "Several pid namespaces fit; the numbers of this one rise together with the outer ones.",
+    "recorded": "The image says of a task in this pid namespace, or of a pid namespace below it, which one it is.",
+    "recorded-free": "The image names a pid namespace there, and no task says that it is in it.",
 }
 """Why a task or namespace is where it is: the rules that the decisions name."""
 
@@ -55,7 +58,6 @@ MINIMISING_EFFORT: Final = 20_000
 _OBVIOUS: Final = frozenset({"session-leader-below", "namespace-init-below", "namespace-init-deeper", "namespace-without-init"})
 """Contradictions of one or two bearers, as they are met."""
 
-_ROOT_CELL: Final = 0
 _NOBODY: Final = -1
 
 
@@ -75,7 +77,7 @@ def solutions(forest: "Forest", limit: int = MOST_SOLUTIONS) -> Generator[list[D
     `limit` further answers. Then open parts of the image that do not constrain each other are varied one at a time before they
     are varied together. Raises like `infer`, before the first answer only.
     """
-    if all(task.namespace >= 0 for task in forest.tasks.values()) and not any(map(_is_nested, forest.leaders.values())):
+    if _says_all(forest):
         yield []
         return
     from planner.namespace_answer import Answer
@@ -85,7 +87,7 @@ def solutions(forest: "Forest", limit: int = MOST_SOLUTIONS) -> Generator[list[D
     bearers = Bearers(forest)
     try:
         check_numbers(bearers)
-        answer = Answer(bearers, list(range(len(bearers.vectors))), EFFORT)
+        answer = Answer(bearers, bearers.facts(), EFFORT)
         answer.find()
         answer.count()
     except Clash as clash:
@@ -107,6 +109,21 @@ def solutions(forest: "Forest", limit: int = MOST_SOLUTIONS) -> Generator[list[D
         yield _decisions(forest, answer)
 
 
+def _says_all(forest: "Forest") -> bool:
+    """Whether it is known where everybody is, and of every namespace that somebody is in what encloses it and who is its init."""
+    if any(task.namespace < 0 for task in forest.tasks.values()) or any(map(_is_nested, forest.leaders.values())):
+        return False
+    met = {NamespaceId(0)}
+    for here in {task.namespace: None for task in forest.tasks.values()}:
+        while here not in met:
+            met.add(here)
+            record = forest.namespaces.get(here)
+            if record is None or record.init == OUTSIDE:
+                return False
+            here = record.parent
+    return True
+
+
 def _is_nested(leader: "Leader") -> bool:
     """Whether a dead leader is known to have lived in a nested namespace, and at which level."""
     return len(leader.pids) > 1 and (leader.complete or leader.pids[-1] == 1)
@@ -114,24 +131,24 @@ def _is_nested(leader: "Leader") -> bool:
 
 def _contradiction(bearers: "Bearers", clash: "Clash") -> Contradiction:
     members = sorted(dict.fromkeys(clash.bearers))
-    pid = bearers.vectors[clash.bearers[-1]][0] if clash.bearers else 0
+    pid = bearers.number(clash.bearers[-1]) if clash.bearers else 0
     return Contradiction(clash.code, clash.message, (bearers.recorded[member] for member in members), pid)
 
 
 def _smallest(bearers: "Bearers", clash: "Clash") -> "Clash":
-    """Return a contradiction between as few bearers as possible, none of whom can be left out; the inits are taken as given.
+    """Return a contradiction between as few facts as possible, none of which can be left out; the inits are taken as given.
 
     Junker's QuickXplain; where that would cost too much, the contradiction stays as it was met.
     """
     if clash.code in _OBVIOUS:
         return clash
     inside = set(clash.bearers)
-    named = sorted(place for place in inside if len(bearers.vectors[place]) > 1)
+    named = sorted(filter(bearers.is_evidence, inside))
     if len(named) <= MINIMISED and _clash_of(bearers, named):
         ordered = named
     else:
         # Those whom the contradiction names are the likeliest to be in it, so they are the last to be left out.
-        ordered = [*named, *(place for place, vector in enumerate(bearers.vectors) if len(vector) > 1 and place not in inside)]
+        ordered = [*named, *(fact for fact in bearers.facts() if bearers.is_evidence(fact) and fact not in inside)]
     if len(ordered) > MINIMISED:
         return clash
     tests = min(MINIMISING_TESTS, MINIMISING_TESTS * 100 // len(ordered))
@@ -176,22 +193,20 @@ def _clash_of(bearers: "Bearers", members: list[int]) -> "Clash | None":
 
 def _decisions(forest: "Forest", answer: "Answer") -> list[Decision]:
     """Write an answer as events: namespaces from the outermost level down, then tasks, then dead leaders, in image order."""
+    from planner.namespace_names import Names
+
     cells, bearers = answer.cells, answer.bearers
-    inits = {init: answer.cells.own(init) for init in answer.forced.inits}
-    ids: dict[int, NamespaceId] = {_ROOT_CELL: NamespaceId(0)}
-    fresh = max(forest.namespaces, default=0) + 1
+    names = Names(answer, max(forest.namespaces, default=0))
     decisions: list[Decision] = []
-    for init, cell in sorted(inits.items(), key=lambda item: (cells.level[item[1]], item[0])):
-        recorded = cells.namespace[cell]
-        ids[cell] = NamespaceId(recorded if recorded >= 0 else fresh)
-        if recorded >= 0 and recorded in forest.namespaces:
+    for init, cell in sorted(names.inits(), key=lambda item: (cells.level[item[1]], item[0])):
+        record = forest.namespaces.get(names.ids[cell])
+        if record is not None and record.parent >= 0:
             continue
-        fresh += recorded < 0
         rule, because, _ = _why(answer, init, cells.over(cell), cells.level[cell] - 1)
         decisions.append(
             NamespaceInferred(
-                id=ids[cell],
-                parent=ids[answer.namespace(cells.over(cell))],
+                id=names.ids[cell],
+                parent=names.ids[answer.namespace(cells.over(cell))],
                 init=ProcessId(bearers.vectors[init][0] if init < bearers.dead_from else 0),
                 rule=rule,
                 because=because,
@@ -199,27 +214,31 @@ def _decisions(forest: "Forest", answer: "Answer") -> list[Decision]:
         )
     for member, task in enumerate(forest.tasks.values()):
         if task.namespace < 0:
-            decisions.append(_placed(answer, member, ids))
+            decisions.append(_placed(answer, member, names))
     decisions.extend(
-        _placed(answer, bearers.dead_from + number, ids)
+        _placed(answer, bearers.dead_from + number, names)
         for number, leader in enumerate(forest.leaders.values())
         if _is_nested(leader)
     )
     return decisions
 
 
-def _placed(answer: "Answer", member: int, ids: dict[int, NamespaceId]) -> TaskPlaced:
+def _placed(answer: "Answer", member: int, names: "Names") -> TaskPlaced:
     cells, bearers = answer.cells, answer.bearers
     cell = cells.own(member)
     vector = bearers.vectors[member]
     pid = ProcessId(vector[0])
     if vector[-1] == 1:
-        over = cells.over(cell)
+        rule, because, choices = names.named.get(cell, ("number-1", (), 1))
         return TaskPlaced(
-            pid=pid, namespace=ids[cell], rule="number-1", choices=answer.fitting(over), because=(bearers.recorded[member],)
+            pid=pid,
+            namespace=names.ids[cell],
+            rule=rule,
+            choices=max(choices, answer.fitting(cells.over(cell))),
+            because=(bearers.recorded[member], *because),
         )
     rule, because, choices = _why(answer, member, cell, len(vector) - 1)
-    return TaskPlaced(pid=pid, namespace=ids[answer.namespace(cell)], rule=rule, choices=choices, because=because)
+    return TaskPlaced(pid=pid, namespace=names.ids[answer.namespace(cell)], rule=rule, choices=choices, because=because)
 
 
 def _why(answer: "Answer", member: int, cell: int, level: int) -> tuple[str, tuple[Sequence, ...], int]:
@@ -233,6 +252,8 @@ def _why(answer: "Answer", member: int, cell: int, level: int) -> tuple[str, tup
         other = link[member]
         if other not in (_NOBODY, member) and len(bearers.vectors[other]) == level + 1:
             return rule, (evidence, recorded[other]), choices
-    init = answer.cells.init[answer.namespace(cell)]
+    init, named = answer.cells.init[answer.namespace(cell)], answer.cells.named_by[cell]
+    if member < bearers.dead_from and named != _NOBODY and not answer.was_open(cell) and len(answer.namespaces[level]) > 1:
+        return "recorded", (evidence, recorded[named]), choices
     rule = "several-fit" if choices > 1 else "only-one-fits" if answer.was_open(cell) else "only-one"
     return rule, (evidence, recorded[init]), choices

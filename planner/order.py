@@ -12,7 +12,7 @@ import msgspec
 
 from planner.cast import ANY, Actor, Cast
 from planner.groups import help_into_group, leads_group, leave_to_helper
-from planner.identity import OUTSIDE, ProcessId
+from planner.identity import OUTSIDE, ProcessId, Sequence
 from planner.standins import Misplaced
 
 Key = tuple[ProcessId, int]
@@ -146,7 +146,7 @@ class Order:
                 return []
             for index in range(len(changes.get(actor.pid, ())) + 1):
                 before = edges.get((actor.pid, index), ()) if edges else ()
-                if any(pid not in done for pid, _, _ in before):
+                if any(pid == OUTSIDE or pid not in done for pid, _, _ in before):
                     return []
                 after = tuple((pid, rule) for pid, _, rule in before)
                 order.append(Event(actor.pid, changes[actor.pid][index - 1] if index else None, after))
@@ -307,9 +307,12 @@ class Order:
                     help_into_group(self.cast, actor, actor.birth_group, creator.space, creator.session)
 
     def _circle(self, stuck: list[Key]) -> Misplaced:
-        """Explain a circle of births and changes by the actors on it."""
+        """Explain a circle of births and changes by the actors on it, or say who waits for somebody that takes no part."""
         import networkx as nx
 
+        missing = self._missing(stuck)
+        if missing is not None:
+            return missing
         graph: nx.DiGraph[Key] = nx.DiGraph()
         for actor in self.cast.actors.values():
             stage = self._stage(actor)
@@ -323,6 +326,29 @@ class Order:
                 graph.add_edge((pid, index), key)
         circle = [edge[0] for edge in nx.find_cycle(graph.subgraph(stuck))]
         words = [f"{pid}: {self.changes[pid][index - 1].kind if index else 'created'}" for pid, index in circle]
-        because = dict.fromkeys(seq for pid, _ in circle for seq in self.cast.actors[pid].because)
+        because = dict.fromkeys(seq for pid, _ in circle for seq in self._reasons(self.cast.actors[pid]))
         message = f"each waits for the one before: {', '.join(words)}"
         return Misplaced("order-circle", message, because, circle[0][0], dict.fromkeys(pid for pid, _ in circle))
+
+    def _missing(self, stuck: list[Key]) -> Misplaced | None:
+        """Explain why an event never comes that does not wait for another one of the cast; None where there is no such event."""
+        actors = self.cast.actors
+        edges = self._edges()
+        for pid, index in stuck:
+            actor = actors[pid]
+            because = actor.because
+            for before, _, rule in edges.get((pid, index), ()):
+                if before not in actors:
+                    what = "its pid namespace has no init" if rule == "init-before-entry" else f"{before} takes no part"
+                    code = "namespace-without-init" if rule == "init-before-entry" else "order-circle"
+                    return Misplaced(code, f"task {pid} waits for a process that does not come: {what}", because, pid, (pid,))
+            if not index and actor.creator not in actors and actor.creator != OUTSIDE:
+                return Misplaced("order-circle", f"task {pid} waits for a creator, and none was found", because, pid, (pid,))
+        return None
+
+    def _reasons(self, actor: Actor) -> tuple[Sequence, ...]:
+        """Return the facts that an actor is there for, and for a session leader those by which it is born in another session."""
+        from planner.sessions import Sessions
+
+        asked = actor.pid in self.cast.asked_by
+        return (*actor.because, *(Sessions(self.cast).facts(actor) if asked else ()))

@@ -18,13 +18,14 @@ off in reverse order of birth. `planner.births` puts leaders where the demands c
 groups, and `planner.order` finds an order or shows the circle.
 
 What is left out. When two demands on one leader lie on two branches of the tree, one branch is put below the other, and not
-every other way to weave them is tried. Choices are not taken back once the order of births is decided. A dead leader whose
-depth the image does not hold is put where it asks least of its members; where that ends in a refusal, other places are tried,
-one after the other and a bounded number of them. A parent outside the image is
+every other way to weave them is tried: one more is, where the first has led nowhere. Choices are not taken back once the order
+of births is decided. A dead leader whose depth the image does not hold is put where it asks least of its members; where that
+ends in a refusal, other places are tried, one after the other and a bounded number of them. A parent outside the image is
 taken to stand in the executor's own session and group. Random histories and all small trees are held against this in the
 tests.
 """
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from planner.cast import MANNERS, Cast
@@ -93,7 +94,26 @@ MOST_PLANNED_AGAIN = 400_000
 """How many tasks are planned again for that: of a large image fewer places are given up, so that a refusal comes in time."""
 
 
+WOVEN = frozenset({"session-not-below", "birth-circle", "order-circle", "plan-undecided"})
+"""Refusals that may come of one branch of the tree having been put below another."""
+
+
 def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
+    """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
+
+    Where one of two branches may have been put below the other in vain, all is tried again, and whoever may join the two is put
+    in its own place first.
+    """
+    try:
+        return _places_tried(forest, demands_first=False)
+    except Contradiction as refusal:
+        if refusal.code in WOVEN:
+            with suppress(Contradiction):
+                return _places_tried(forest, demands_first=True)
+        raise
+
+
+def _places_tried(forest: Forest, *, demands_first: bool) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
     Whoever does a helper's work has something else to wait for, too: where that ends in a circle, the next manner of casting
@@ -108,6 +128,7 @@ def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
         elsewhere: list[ProcessId] = []
         for manner in MANNERS:
             cast = Cast(forest, passed_over, manner)
+            cast.demands_first = demands_first
             try:
                 return cast, _in_order(cast)
             except Contradiction as error:

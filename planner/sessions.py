@@ -46,8 +46,7 @@ class Sessions:
         """For a dead leader, the parent that it must share with members."""
         self.witnesses: dict[tuple[ProcessId, ProcessId], Actor] = {}
         """For a leader and who it must be born below, the member that is the reason; the same for a parent to be shared."""
-        self.asked_by: dict[ProcessId, Actor] = {}
-        """For a leader with a birth session, the child that it must create in it."""
+        self.asked_by = cast.asked_by
         self.born_late: list[ProcessId] = []
         """Leaders in reverse order of birth, as far as that was decided."""
         self._open: dict[ProcessId, dict[ProcessId, list[ProcessId]]] = {}
@@ -178,11 +177,35 @@ class Sessions:
             return cast.whereabouts(session)
         if not cast.is_ancestor(session, leader.pid):
             return ()
+        return self._line(leader.pid, session)
+
+    def below_facts(self, leader: ProcessId, above: ProcessId) -> tuple[Sequence, ...]:
+        """Return the facts by which the leader of a session must be born below `above`; none where that was not demanded.
+
+        They are those of a member that is a child of `above`, and where `above` leads a session itself, those by which it cannot
+        have created that child before its setsid: it was born in another session, or stands above the leader, or is older.
+        """
+        child = self.witnesses.get((leader, above))
+        if child is None:
+            return ()
+        cast = self.cast
+        parent = cast.actors[above]
+        found = [*self.facts(child), *cast.facts(above)]
+        if parent.leads_session():
+            if above in self.asked_by and parent.birth_session != leader:
+                found += self.facts(parent)
+            elif cast.is_ancestor(above, leader):
+                found += self._line(leader, above)
+            else:
+                found += (*self.facts(cast.actors[leader]), *cast.whereabouts(parent.parent))
+        return tuple(dict.fromkeys(found))
+
+    def _line(self, pid: ProcessId, above: ProcessId) -> tuple[Sequence, ...]:
+        """Return the facts by which `pid` stands below `above` in the image's tree."""
         found: list[Sequence] = []
-        here = leader.pid
-        while here not in (session, OUTSIDE):
-            found += cast.facts(here)
-            here = cast.actors[here].parent
+        while pid not in (above, OUTSIDE):
+            found += self.cast.facts(pid)
+            pid = self.cast.actors[pid].parent
         return tuple(found)
 
     def put_below(self, leader: ProcessId, above: ProcessId, child: Actor) -> None:
@@ -229,7 +252,7 @@ class Sessions:
             "session-not-below",
             f"task {above} has child {child.pid} in session {leader}, so that session's leader must have been below it once; "
             f"and task {member.pid} can only have been created beside that leader, whose parent was {where}",
-            (*member.because, *child.because, *self.cast.actors[above].because),
+            dict.fromkeys((*self.facts(member), *self.below_facts(leader, above))),
             above,
         )
 
@@ -370,9 +393,10 @@ class _Peeling:
     def _facts(self, pid: ProcessId) -> Iterator[Sequence]:
         """Yield the facts about a leader, its children in other sessions, and what those sessions' leaders must be born below."""
         sessions = self.sessions
+        cast = self.cast
         for session, children in self.open[pid].items():
-            asking = [pid, children[0]]
-            for leader in (session, self.cast.actors[children[0]].session, *sorted(self.later[pid])):
-                asking += [sessions.witnesses[leader, above].pid for above in sessions.below.get(leader, ())]
-            for one in asking:
-                yield from sessions.facts(self.cast.actors[one])
+            yield from sessions.facts(cast.actors[pid])
+            yield from sessions.facts(cast.actors[children[0]])
+            for leader in dict.fromkeys((pid, session, cast.actors[children[0]].session, *sorted(self.later[pid]))):
+                for above in sessions.below.get(leader, ()):
+                    yield from sessions.below_facts(leader, above)

@@ -224,7 +224,10 @@ def _lost_space(cast: Cast, known: Pids, session_space: NamespaceId, members: li
     level = len(known) - 1
     if known[-1] == 1:
         for space, record in cast.spaces.items():
-            if record.level == level - 1 and cast.covers(session_space, space) and cast.is_free(space, known[:-1]):
+            init = cast.actors.get(record.init)
+            if record.level != level - 1 or init is None or cast.has_ended(init):
+                continue
+            if cast.covers(session_space, space) and cast.is_free(space, known[:-1]):
                 return cast.add_lost_space(space, ProcessId(known[0]))
     number = ProcessId(known[0])
     raise Contradiction(

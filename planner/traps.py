@@ -18,7 +18,8 @@ that ring. The shortest rings go by groups alone, from each init to one in whose
 for C because C lives below it, and C for B because B's group has a number in C's namespace, that group has one in A's, too. And
 an init whose group is led above it holds up nobody but those who live above it, who are held up by whatever holds up the init;
 it need not be looked at. A ring of one is an init in a group that is led in its own namespace or below; it was seen on Linux
-6.18. Longer rings are argued from the source and from the model kernel and were never tried, because only a reboot ends them.
+6.18, and so was a ring of two. Longer ones are argued from the source and from the model kernel. No test tries any, because
+only a reboot ends them.
 
 A ring is closed only by setpgid on an init that has somebody below it: an init that was just born waits for nobody, and setsid
 leads to a group that is led above.

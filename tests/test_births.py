@@ -1,6 +1,9 @@
 """Who creates whom: children, siblings, and orphans that a helper's death gives to their final parent."""
 
-from planner.events import BirthDecided
+import pytest
+
+from planner.events import BirthDecided, TaskRecorded
+from planner.forest import Contradiction
 from planner.pipeline import resolve
 from planner.plans import Create
 from planner.testing.forests import events
@@ -78,6 +81,39 @@ def test_whoever_has_somebody_below_it_for_its_creator_is_not_born_beside_that_c
     made = plan("1 2:1/2 3:1/2 4:2/4 5:3/4")
     assert rule_of(plan("1 2:1/2 3:1/2"), "2 creates 3 as a sibling") == "session-from-sibling"
     assert happens(made, "2 setsid", "4 setsid", "3 adopts", "3 adopts no more", "2 adopts", "2 adopts no more")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # 6 is born below 3 and 3 below 2, whose parent is outside: number 1 adopts both.
+        "1:0/1 2:0/0 3:1/0 4:2/6 5:3/6 6:1/6",
+        "!7 1:0/1 2:0/0 3:1/7 4:2/6 5:3/6 6:1/6",
+        "!7 1:0/0 2:0/7 3:1/7 4:2/6 5:3/6 6:1/6",
+        # 7 is born below 2, and so 4 and 5 are; nobody needs to put 2 below 4.
+        "!6 !7 1:0/1 2:1/6 3:4/5 4:2/7 5:2/5",
+    ],
+)
+def test_branches_that_must_be_one_are_put_below_each_other(text: str) -> None:
+    assert plan(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        # 6 would have to be below 4 and 5, and both have a parent outside.
+        ("1:0/1 2:4/6 3:5/6 4:0/4 5:0/5 6:1/6", {2, 3, 4, 5}),
+        # The leader of 7 has a parent outside, as its member 2 has; 6 was born in 7 because of 4, and below 5 because of 3.
+        ("!7 1:0/1 2:0/7 3:5/6 4:6/7 5:0/5 6:1/6", {2, 3, 4, 5, 6}),
+    ],
+)
+def test_what_cannot_be_on_one_branch_is_refused_for_all_that_asks_for_it(text: str, named: set[int]) -> None:
+    image = events(text)
+    with pytest.raises(Contradiction) as refusal:
+        resolve(list(image))
+    assert refusal.value.code == "session-not-below"
+    rows = {event.pids[0] for seq in refusal.value.because for event in (image[seq],) if isinstance(event, TaskRecorded)}
+    assert rows >= named
 
 
 def test_an_adopter_is_a_subreaper_for_the_adoption_only() -> None:

@@ -144,7 +144,10 @@ def test_inferred_namespaces_are_placed_by_decisions() -> None:
 
 def test_rings_of_namespaces_end() -> None:
     ring = [NamespaceRecorded(kind="pid", id=NamespaceId(n), parent=NamespaceId(n % 50 + 1), at=0) for n in range(1, 51)]
-    tree = fold([*ring, task(1), state(1), CLOSE])
+    with pytest.raises(Contradiction, match="recorded inside each other: 1 below 2 below 3") as caught:
+        fold([*ring, task(1), state(1), CLOSE])
+    assert (caught.value.code, len(caught.value.because)) == ("namespace-cycle", 50)
+    tree = fold([*ring, task(1)], partial=True)
     assert {space.level for space in tree.namespaces.values()} == {0, -1}
 
 

@@ -151,3 +151,25 @@ def test_a_leader_that_is_moved_on_leaves_an_anchor_in_its_group() -> None:
     (anchor,) = helpers(made)
     assert rule_of(made, f"3 creates {anchor}") == "group-anchor"
     assert happens(made, "3 joins 3", f"3 creates {anchor}", "1 puts 3 into 4", "3 creates 6 as an init", f"{anchor} ends")
+
+
+def test_an_init_that_led_a_group_comes_back_to_one_from_above_by_a_helper_that_was_its_parent() -> None:
+    """Task 110 has led the group that 92 is in; of its session nobody is its parent, and none but a parent can move it."""
+    made = plan("@1:0 @2:1 1:0/0 5:1/5 8.1:1@1 92.4:1/5/110@1 110.20.1:1/5@2")
+    mover = next(line.split()[0] for line in told(made) if line.endswith("puts 110 into 5"))
+    assert int(mover) in helpers(made)
+    assert happens(made, f"5 creates {mover}", "110 joins 110", "92 joins 110", f"{mover} puts 110 into 5", f"{mover} ends")
+
+
+def test_such_a_helper_is_born_before_the_parents_setsid_where_the_session_is_that_of_its_birth() -> None:
+    made = plan(
+        "@1:0 @2:1 @3:1 @4:1 @5:2 @6:1 @7:1 @8:6 @9:7 @10:3 1z256+14 3.1:1/3z256@1+28.15 35:1/35z9 33:1/33z "
+        "38:1/33z768 36:1//32z 58:1/58z 59.6.10:1/58/59z768@2 60:1/60z256 63.24.4:1/60z9@3 "
+        "12.5.1:3/12z256@4+19.2.2+26.3.3 32.13.1:3/1/32@2+82.16.4 34.11:3/1/49z768@1 41.14.4:3/41z9@4 "
+        "43.12:3/43z768@1 49.17.6.1:3/1/32z256@5+50.18.8.3+85.19.7.6 64.21.1:3/64@6+80.26.4 71.22.1:3/43/71@7 "
+        "61.25.1:3/61@3 78.30:3/43z768@1 107.31.9.2:32@5 97.27.11.5:49/97z768@5 105.8.8.1:64@8 76.23.3.1:71//76@9 "
+        "65.29.5.1:61/65@10+88.36.8.3+94.47.9.6+104.51.12.7 106.33.3.2:105//106@8"
+    )
+    mover = next(line.split()[0] for line in told(made) if line.endswith("puts 49 into 32"))
+    assert happens(made, f"3 creates {mover}", "3 setsid")
+    assert happens(made, f"{mover} puts 49 into 32", f"{mover} ends")

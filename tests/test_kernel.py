@@ -440,14 +440,16 @@ def test_an_init_is_killed_from_above_alone(story: Story) -> None:
     story.nest(1, 2, 1)
     story.clone(2, 3, 3)
     story.clone(1, 4)
+    story.clone(1, 5)
     story.refused("kill-gone", "kill", 3, 77, 9)
     story.refused("kill-signal", "kill", 3, 1, 65)
     for actor, target, signal in ((3, 1, 9), (2, 1, 9), (2, 1, 15), (1, 2, 15), (1, 1, 9)):
         story.do("kill", actor, target, signal)
     assert {story[1].state, story[2].state} == {"living"}
     story.do("kill", 4, 4, 15)
+    story.do("kill", 5, 5, 64)
     story.do("kill", 1, 2, 9)
-    assert (story[4].status, story[2].status) == (15, 9)
+    assert (story[4].status, story[5].status, story[2].status) == (15, 64, 9)
 
 
 @tells("adoption-init")

@@ -300,6 +300,7 @@ def test_evidence_names_the_events_that_it_came_from() -> None:
 def test_every_rule_is_explained() -> None:
     decisions = [event for seed in range(30) for event in infer(nested(seed, 30))]
     decisions += infer(forest("1 2.1:1 3.1:1 4.2:3/4 5.8:1/4"))
+    decisions += infer(forest("@1:0 @2:0 1 2.1:1 3.1:1 4.2:3@1"))
     assert {event.rule for event in decisions} == set(RULES)
 
 

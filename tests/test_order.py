@@ -4,6 +4,7 @@ import pytest
 
 from planner.births import decide_births
 from planner.cast import Cast
+from planner.contradictions import Contradiction
 from planner.order import Order
 from planner.testing.forests import forest
 from tests.stories import happens, helpers, plan, rule_of, told
@@ -38,6 +39,13 @@ def test_windows_stand_around_the_making_of_a_group() -> None:
 def test_a_namespace_has_its_init_before_those_who_enter() -> None:
     made = order("@1:0 1 4.2:1@1 3.1:1@1")
     assert made.index((3, "")) < made.index((4, ""))
+
+
+def test_who_waits_for_an_init_that_there_is_not_is_refused_as_that() -> None:
+    """Such a forest comes from no image, since inference refuses it: here it is given to the planner as it is."""
+    with pytest.raises(Contradiction) as caught:
+        order("@1:0 1 2.5:1@1")
+    assert (caught.value.code, caught.value.pid) == ("namespace-without-init", 2)
 
 
 def test_a_window_into_a_namespace_that_comes_later_is_kept_open_by_a_helper() -> None:

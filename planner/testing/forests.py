@@ -6,7 +6,7 @@ separated by white space, in image order:
     pid[.inner...][:parent[/session[/group]]] flags     a process
     !pid[.inner...]                                     the pid object of a dead leader, fully known
     !pid[.inner...]..                                   the same, of which deeper levels are unknown
-    @id:parent                                          a pid namespace whose identity the image holds
+    @id:parent                                          a pid namespace whose identity the image holds; parent -1 is unknown
 
 A vector is written outermost first with dots: `12.3.1:5/5` has the numbers 12, 3 and 1 at the levels 0, 1 and 2. Flags come in
 any order, threads last: `z` or `z256` a zombie with its status in wait(2)'s format, `T` stopped, `s` subreaper, `x17` the exit
@@ -40,7 +40,7 @@ from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId
 _TASK = re.compile(r"(\d+(?:\.\d+)*)(?::(\d*)(?:/(\d*)(?:/(\d*))?)?)?(?![\d./:])(.*)")
 _FLAG = re.compile(r"z\d*|T|s|x\d+|@\d+|\+\d+(?:\.\d+)*z?")
 _LEADER = re.compile(r"!(\d+(?:\.\d+)*)(\.\.)?")
-_NAMESPACE = re.compile(r"@(\d+):(\d+)")
+_NAMESPACE = re.compile(r"@(\d+):(-1|\d+)")
 
 
 class _Item(msgspec.Struct):

@@ -1,7 +1,8 @@
 """Entries of a TREE as processes and threads.
 
 An entry whose number is not its thread group's is a thread. The image gives every thread the parent, group and session of its
-process again; the vocabulary does not, so a thread that disagrees is reported here.
+process again; the vocabulary does not, so a thread that disagrees is reported here. Entry 0 is the root by the format: what "as
+the root" and namespace 0 mean was written by it, and restart begins with it. So an init beside it cannot be the root instead.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from planner.events import AnyEvent, DefectRecorded, TaskRecorded, ThreadRecorded
-from planner.identity import Pids, ProcessId
+from planner.identity import OUTSIDE, Pids, ProcessId
 
 Row = tuple[tuple[int, ...], int, int, int, int, int, int | None]
 """An entry in level-0 numbers: vector, parent, thread group, group, session, its offset, the vector's offset or None."""
@@ -26,11 +27,14 @@ def enrol(rows: Callable[[], Iterator[Row]], roll: Roll) -> Iterator[AnyEvent]:
     """Yield processes and threads in entry order, put them on the roll, then yield what threads disagree about."""
     numbers, threads = roll.numbers, roll.threads
     of_threads: list[Row] = []
+    init_at = -1
     for row in rows():
         vector, parent, thread_group, group, session, at, pids_at = row
         pid = ProcessId(vector[0])
         numbers.append(pid)
         if pid == thread_group:
+            if pid == 1 and parent == OUTSIDE:
+                init_at = at
             yield TaskRecorded(
                 pids=as_pids(vector),
                 parent=ProcessId(parent),
@@ -43,6 +47,13 @@ def enrol(rows: Callable[[], Iterator[Row]], roll: Roll) -> Iterator[AnyEvent]:
             threads.add(pid)
             of_threads.append(row)
             yield ThreadRecorded(pids=as_pids(vector), thread_group=ProcessId(thread_group), at=at, pids_at=pids_at)
+    if init_at >= 0 and numbers[0] != 1:
+        yield DefectRecorded(
+            code="reaper-taken",
+            detail=f"the root, entry 0, is {numbers[0]}, and number 1 is another task: no init is left to be its reaper",
+            pid=numbers[0],
+            at=init_at,
+        )
     if of_threads:
         yield from _disagreements(rows, of_threads)
 

@@ -7,6 +7,7 @@ each profile, `CRPLAN_HISTORIES_FROM=SEED` begins elsewhere.
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.counts import columns, count
 from tests.kernel.counting import CountingKernel
 from tests.kernel.histories import OPERATIONS, Operation
 from tests.kernel.histories_model import ModelPlayer
-from tests.kernel.histories_transcripts import changes
+from tests.kernel.histories_transcripts import DIRECTORY, changes, read, replay
 from tests.kernel.puppets import Arena, available
 from tests.trials import ALL_PROFILES, can_act, random_history
 
@@ -135,6 +136,14 @@ def test_every_rule_was_met(met: Counter[str]) -> None:
     compared = {name for name, rule in KERNEL_RULES.items() if "compared" in rule.verified}
     assert not compared - met.keys()
     assert {word for word in OPERATIONS if not met[f"{word}: done"]} == set()
+
+
+@pytest.mark.parametrize("path", sorted(DIRECTORY.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_transcripts_are_what_the_running_kernel_answers(path: Path) -> None:
+    """So what is held against transcripts (`tests/test_kernel_mutations.py`) is held against this kernel."""
+    for lines in read(path):
+        with Arena() as arena:
+            assert replay(lines, arena) == ""
 
 
 def test_a_difference_is_found_and_made_small() -> None:

@@ -115,6 +115,15 @@ def test_what_the_root_has_and_null_pids_are_special_values() -> None:
     assert [(task.session, task.group) for task in fold(events(old, "B")).tasks.values()] == [(0, 0), (0, 0)]
 
 
+def test_entry_0_is_the_root_and_an_init_beside_it_is_none() -> None:
+    """Restart begins with entry 0, which then is a subtree's root; one that has entered stands behind the init."""
+    entered = Entry(pids=(37,))
+    assert defects(events([INIT, entered])) == []
+    with pytest.raises(Contradiction) as caught:
+        fold(events([entered, INIT]))
+    assert (caught.value.code, caught.value.pid) == ("reaper-taken", 37)
+
+
 @pytest.mark.parametrize("generation", NESTING_GENERATIONS)
 def test_vectors_are_outermost_first(generation: str) -> None:
     log = events(NESTED, generation)
