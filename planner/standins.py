@@ -141,7 +141,9 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor], waits: Wai
             here for space in seen_from for here in reversed(cast.chain(space)) if cast.spaces[here].level >= level
         )
     candidates = [space for space in near if fits(space)][:MOST_CANDIDATES]
-    anywhere = (space for space, record in cast.spaces.items() if record.level == level and space not in near and fits(space))
+    inits = bool(waits.inits(members))
+    others = chain(waits.harmless(level) if inits else (), (space for space in cast.spaces if cast.spaces[space].level == level))
+    anywhere = (space for space in others if space not in near and fits(space))
     if not candidates:
         candidates = list(islice(anywhere, MOST_CANDIDATES))
     if not candidates:
@@ -151,10 +153,10 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor], waits: Wai
         _refuse_session_inside(cast, number, [member for member in members if cast.is_init(member)], session_space)
         return _lost_space(cast, known, session_space, members), known
     if len(candidates) > 1:
-        candidates.sort(key=lambda space: _burden(cast, number, members, space))
+        candidates.sort(key=lambda space: (_burden(cast, number, members, space), inits and not waits.is_harmless(space)))
         cast.places[number] = len(candidates)
     candidates = candidates[min(cast.passed_over.get(number, 0), len(candidates) - 1) :]
-    if not waits.inits(members):
+    if not inits:
         return candidates[0], known
     found: list[list[ProcessId]] = []
     for space in chain(candidates, islice(anywhere, MOST_CANDIDATES)):

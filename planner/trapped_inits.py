@@ -19,6 +19,19 @@ class Waits:
     def __init__(self, cast: Cast) -> None:
         self.cast = cast
         self._held_up: dict[ProcessId, list[ProcessId]] | None = None
+        self._harmless: dict[int, list[NamespaceId]] = {}
+
+    def harmless(self, level: int) -> list[NamespaceId]:
+        """Return the pid namespaces at a level that any group can be led in, wherever others are."""
+        if level not in self._harmless:
+            spaces = self.cast.spaces.items()
+            self._harmless[level] = [space for space, record in spaces if record.level == level and self.is_harmless(space)]
+        return self._harmless[level]
+
+    def is_harmless(self, space: NamespaceId) -> bool:
+        """Tell whether all inits that a group keeps waiting which is led in `space` are in groups that are led above them."""
+        inits = (self.cast.actors.get(self.cast.spaces[here].init) for here in self.cast.chain(space)[1:])
+        return all(init is not None and init.group in (OUTSIDE, init.pid, init.session) for init in inits)
 
     def held_up(self) -> dict[ProcessId, list[ProcessId]]:
         """Return for each init whose group is not led above it the inits that cannot end before it; built when first asked."""

@@ -23,6 +23,7 @@ from planner.events import PidRecorded, TaskRecorded, TaskStateRecorded
 from planner.forest import Contradiction
 from planner.pipeline import resolve
 from planner.testing.forests import events
+from planner.traps import rings
 from tests.exhaustive import NOBODY, Shape, Task, candidates, text_of
 
 Fact = tuple[str, int]
@@ -85,18 +86,27 @@ def all_verdicts(tasks: int, levels: int, *, groups: bool = True) -> dict[Shape,
 
 
 def is_trap(shape: Shape, *, surely: bool) -> bool:
-    """Tell whether an init is in a group led by somebody else from its own namespace or below.
+    """Tell whether an init waits for itself, or inits for each other (`planner.traps`).
 
-    The namespace of a dead leader is a matter of choice where there are two nested ones: then the trap is possible, not sure.
+    That is `surely` so wherever dead leaders lived, else for some places of theirs. A dead leader of whom two numbers are known
+    may have lived in any nested pid namespace; one of whom one is known may have lived at level 0.
     """
     tasks, dead = shape
-    nested = sum(task.space == index for index, task in enumerate(tasks)) - 1
-    for index, task in enumerate(tasks):
-        if task.space == index and task.group not in (index, -1):
-            space = tasks[task.group].space if task.group >= 0 else dead[-2 - task.group][1]
-            if index == 0 or (space == index and (task.group >= 0 or nested == 1 or not surely)):
-                return True
-    return False
+    if tasks[0].group not in (0, NOBODY):
+        return True
+    nested = [index for index, task in enumerate(tasks) if index and task.space == index and not task.zombie]
+    places = product(*(nested if known >= 4 and nested else [0] for known, _ in dead))
+    found = (_has_ring(tasks, nested, spaces) for spaces in places)
+    return all(found) if surely else any(found)
+
+
+def _has_ring(tasks: tuple[Task, ...], nested: list[int], spaces: tuple[int, ...]) -> bool:
+    held_up: dict[int, list[int]] = {}
+    for init in nested:
+        group = tasks[init].group
+        space = 0 if group in (NOBODY, *nested) else tasks[group].space if group >= 0 else spaces[-2 - group]
+        held_up[init] = [space] if space else []
+    return bool(rings(held_up))
 
 
 def pattern(shape: Shape, facts: Iterable[Fact]) -> Pattern:

@@ -23,6 +23,7 @@ from planner.identity import Number
 from planner.kernel import Kernel
 from planner.kernel_objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
 from planner.kernel_rules import KernelError
+from planner.traps import trapped
 
 NOBODY = -1
 """Parent, session or group outside the container."""
@@ -429,16 +430,21 @@ def text_of(shape: Shape) -> str:
 # The search.
 
 
-def reached(tasks: int, levels: int, helpers: int, *, groups: bool = True, plain: bool = False) -> set[Shape]:
+def reached(
+    tasks: int, levels: int, helpers: int, *, groups: bool = True, plain: bool = False, traps: bool = False
+) -> set[Shape]:
     """Return the shapes of up to `tasks` tasks on `levels` levels that the model kernel reaches.
 
-    At no time are there more than `helpers` processes beyond `tasks`. Without `groups` nobody calls setpgid.
+    At no time are there more than `helpers` processes beyond `tasks`. Without `groups` nobody calls setpgid. With `traps` there
+    may be inits that could never finish dying (`planner.traps`), without it there is none at any moment.
     """
-    return set(fewest_births(tasks, levels, helpers, groups=groups, plain=plain))
+    return set(fewest_births(tasks, levels, helpers, groups=groups, plain=plain, traps=traps))
 
 
 @cache
-def fewest_births(tasks: int, levels: int, helpers: int, *, groups: bool = True, plain: bool = False) -> dict[Shape, int]:
+def fewest_births(
+    tasks: int, levels: int, helpers: int, *, groups: bool = True, plain: bool = False, traps: bool = False
+) -> dict[Shape, int]:
     """Return the shapes that the model kernel reaches, each with the fewest processes that ever have to be created for it.
 
     The bounds are those of `reached`; what is more than the tasks of a shape are helpers. States are visited in order of their
@@ -453,7 +459,7 @@ def fewest_births(tasks: int, levels: int, helpers: int, *, groups: bool = True,
     queue = deque([start])
     while queue:
         state = queue.popleft()
-        for following, born in _following(state, tasks + helpers, levels, groups, plain):
+        for following, born in _following(state, tasks + helpers, levels, groups, plain, traps):
             count = births[state] + born
             if count < births.get(following, count + 1):
                 births[following] = count
@@ -477,7 +483,7 @@ def fewest_births(tasks: int, levels: int, helpers: int, *, groups: bool = True,
     return shapes
 
 
-def _following(state: State, most: int, levels: int, groups: bool, plain: bool) -> Iterator[tuple[State, int]]:
+def _following(state: State, most: int, levels: int, groups: bool, plain: bool, traps: bool) -> Iterator[tuple[State, int]]:
     """Yield the states that one operation leads to, and whether a process is born by it."""
     operations: Iterator[Operation] = _plain_operations(state, most, levels) if plain else _operations(state, most, levels)
     for operation in operations:
@@ -487,6 +493,8 @@ def _following(state: State, most: int, levels: int, groups: bool, plain: bool) 
         try:
             _carry_out(kernel, processes, operation)
         except KernelError:
+            continue
+        if not traps and operation[0] == "setpgid" and trapped(kernel.processes()):
             continue
         following = state_of(kernel, plain)
         if following is not None:

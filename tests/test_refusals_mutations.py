@@ -28,7 +28,7 @@ from planner.forest import Contradiction, Forest, fold
 from planner.identity import Number, ProcessId
 from planner.pipeline import resolve
 from planner.testing.forests import notation
-from tests.evidence import is_trap, verdicts
+from tests.evidence import verdicts
 from tests.exhaustive import NOBODY, Shape, Task, canonical, text_of
 from tests.kernel.histories import PROFILES
 from tests.test_refusals_exhaustive import good_forests, judged, small_reached
@@ -115,12 +115,12 @@ def small_mutants() -> set[Shape]:
 
 
 def test_small_forests_with_one_fact_changed() -> None:
-    """What the search reaches is planned, traps apart; whatever else is planned was proved; and evidence is as it must be."""
+    """What the search reaches is planned; whatever else is planned was proved; and evidence is as it must be."""
     said = verdicts(small_mutants())
     found = small_reached()
     counts: Counter[str] = Counter()
     for shape, (code, _) in sorted(said.items()):
-        if shape in found and not is_trap(shape, surely=False):
+        if shape in found:
             assert not code, f"{text_of(shape)} is reached, and refused: {code}"
         kind = "reached" if shape in found else "not reached within the bound"
         counts[f"{kind}, {'refused' if code else 'planned'}"] += 1

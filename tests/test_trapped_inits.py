@@ -104,6 +104,14 @@ def chained(size: int, closed: bool) -> str:
     return " ".join(words)
 
 
+def test_of_many_places_one_is_found_in_which_nobody_waits_in_a_ring() -> None:
+    """The dead leader of each init's group may have lived with any other init, and all can have lived with the last one."""
+    size = 100
+    words = [f"@{place}:0 !{200 + place}.{1 + place}" for place in range(1, size)] + [f"@{size}:0 1"]
+    words += [f"{1 + place}.1:1/1/{200 + place}@{place}" for place in range(1, size)]
+    plan(" ".join([*words, f"{1 + size}.1:1/1/1@{size}"]))
+
+
 def test_long_chains_and_rings_are_looked_through() -> None:
     plan(chained(400, closed=False))
     assert refused(chained(400, closed=True))[0] == "init-trap"
