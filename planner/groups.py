@@ -16,9 +16,15 @@ dies, so that the init adopts the child.
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
-from planner.cast import ANY, Actor, Cast
+from planner.cast import ANY, Actor, Cast, Visit
 from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
 from planner.standins import Misplaced
+
+MOST_PRESENT = 8
+"""How many of those who are in a group are looked at for one birth beside them."""
+
+MOST_ABOVE = 64
+"""How many creators are looked at to see that nobody is born below itself."""
 
 _Demand = tuple[Actor, ProcessId, Actor | None]
 
@@ -98,6 +104,8 @@ class _Settling:
         self.claims: dict[ProcessId, ProcessId] = {}
         """The group that each helper's children need."""
         self.served = Counter(actor.creator for actor in cast.actors.values())
+        self.present: dict[tuple[ProcessId, NamespaceId, ProcessId, ProcessId], list[Actor]] | None = None
+        """Those who are in a group that they see, by parent at birth, pid namespace, session and group."""
 
     def run(self) -> None:
         """Meet all demands; raises Contradiction."""
@@ -175,7 +183,8 @@ class _Settling:
             elif creator.group == ANY:
                 creator.group = group
             elif creator.group != group:
-                self._help(actor, group, creator.space, creator.session)
+                before = creator.leads_session() and actor.early
+                self._help(actor, group, creator.space, actor.birth_session if before else creator.session)
         elif creator.leads_session() and not actor.early:
             if group != creator.pid:
                 self._help(actor, group, creator.space, creator.session)
@@ -208,7 +217,7 @@ class _Settling:
         """Return the helper for children that need `group`: this one for the group that is asked for first, else a twin."""
         leader = self.cast.actors.get(group)
         apart = leader is not None and leader.creator == helper.pid and self.served[helper.pid] > 1
-        if not apart and self.claims.setdefault(helper.pid, group) == group:
+        if not apart and (self.claims.setdefault(helper.pid, group) == group or self._may_visit(helper, group)):
             return helper
         twin = self.twins.get((helper.pid, group))
         if twin is None:
@@ -225,14 +234,76 @@ class _Settling:
         """Have a helper join `group` and create `actor` as its sibling; those with the same creator and needs share it."""
         key = (actor.creator, group, actor.early, actor.sibling, space, session)
         helper = self.helpers.get(key)
-        if helper is None:
-            self.helpers[key] = self._lead_beside(actor, group, space, session) or help_into_group(
-                self.cast, actor, group, space, session
-            )
-        else:
+        if helper is not None:
             actor.creator = helper.pid
             actor.early = False
             actor.sibling = True
+        elif not self._visit(actor, group, space, session) and not self._member_beside(actor, group, space, session):
+            self.helpers[key] = self._lead_beside(actor, group, space, session) or help_into_group(
+                self.cast, actor, group, space, session
+            )
+
+    def _visit(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> bool:
+        """Have the creator of `actor` join the group for a moment to create it, where it can move on; tell whether it is so."""
+        cast = self.cast
+        creator = cast.actors.get(actor.creator)
+        if creator is None or creator.space != space or (creator.leads_session() and not actor.early):
+            return False
+        if not self._may_visit(creator, group):
+            return False
+        cast.visits[actor.pid] = Visit(group, session, actor.early)
+        groups = cast.moves.setdefault(creator.pid, [])
+        if group not in groups:
+            groups.append(group)
+        actor.early = False
+        actor.stage = groups.index(group) + 1
+        return True
+
+    def _may_visit(self, creator: Actor, group: ProcessId) -> bool:
+        """Tell whether a process can join a group and leave it again for its own.
+
+        It must see both, and no init ever is in a group that it sees (rule "init-trap" of the kernel): were the rebuild to
+        fail just then, the init could never be ended.
+        """
+        cast = self.cast
+        if not cast.thrifty or cast.is_init(creator) or not _sees(cast, creator, group):
+            return False
+        return creator.group in (ANY, creator.pid) or creator.leads_session() or _sees(cast, creator, creator.group)
+
+    def _member_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> bool:
+        """Have somebody with the same parent who leads the group, or ends up in it, create `actor` as its sibling."""
+        cast = self.cast
+        if not cast.thrifty:
+            return False
+        if self.present is None:
+            self.present = {}
+            for one in cast.actors.values():
+                its = one.pid if one.pid in self.makers or one.leads_session() else one.group
+                if its not in (ANY, OUTSIDE) and not cast.is_init(one) and _sees(cast, one, its):
+                    self.present.setdefault((cast.birth_parent(one), one.space, one.session, its), []).append(one)
+        parent = cast.birth_parent(actor)
+        for one in self.present.get((parent, space, session, group), [])[:MOST_PRESENT]:
+            if not self._can_create_beside(one, actor, parent):
+                continue
+            if one.pid != group and one.group == group:
+                cast.joining.add(one.pid)
+            actor.creator = one.pid
+            actor.early, actor.stage, actor.sibling = False, 0, True
+            return True
+        return False
+
+    def _can_create_beside(self, one: Actor, actor: Actor, parent: ProcessId) -> bool:
+        """Tell whether `one`, in the group in the end, can create `actor` as its sibling with the same parent and exit signal."""
+        cast = self.cast
+        if one is actor or cast.birth_parent(one) != parent or cast.signal_of(one) != actor.exit_signal or cast.shares(actor):
+            return False
+        for _ in range(MOST_ABOVE):
+            if one.creator == OUTSIDE:
+                return True
+            one = cast.actors[one.creator]
+            if one is actor:
+                return False
+        return False
 
     def _lead_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> Actor | None:
         """Have the stand-in for the group's dead leader create `actor` as its sibling, where nothing else is asked of it."""
@@ -241,7 +312,7 @@ class _Settling:
             return None
         if leader.space != space or leader.session != session or leader.birth_group != ANY or actor.creator == group:
             return None
-        put_beside(leader, actor)
+        put_beside(self.cast, leader, actor)
         self.served[group] += 1
         return leader
 
@@ -273,17 +344,13 @@ def help_into_group(cast: Cast, actor: Actor, group: ProcessId, space: Namespace
     """Cast a helper that joins `group` and creates `actor` as its sibling, beside the creator that it has now."""
     helper = cast.add_helper(actor.creator, space, session, "group-helper", actor)
     helper.group = group
-    put_beside(helper, actor)
+    put_beside(cast, helper, actor)
     return helper
 
 
-def put_beside(helper: Actor, actor: Actor) -> None:
+def put_beside(cast: Cast, helper: Actor, actor: Actor) -> None:
     """Have `helper` be born as `actor` would have been, and create it as its sibling."""
-    helper.creator = actor.creator
-    helper.early, helper.stage = actor.early, actor.stage
-    helper.sibling = actor.sibling
-    actor.creator = helper.pid
-    actor.early, actor.stage = False, 0
+    cast.take_place(helper, actor)
     actor.sibling = True
 
 
@@ -329,9 +396,8 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
         if actor.creator == actor.parent and not actor.sibling:
             helper = cast.add_helper(actor.creator, parent.space, session, "orphan-helper", actor)
             helper.adopter = actor.parent
-            helper.early, helper.stage, helper.birth_group = actor.early, actor.stage, actor.birth_group
-            actor.creator = helper.pid
-            actor.early, actor.stage = False, 0
+            helper.birth_group = actor.birth_group
+            cast.take_place(helper, actor)
             return
         creator = cast.actors[actor.creator]
         if actor.sibling and creator.rule == "group-helper" and creator.adopter in (ANY, actor.parent):

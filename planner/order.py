@@ -11,7 +11,7 @@ import heapq
 import msgspec
 
 from planner.cast import ANY, Actor, Cast
-from planner.groups import help_into_group, leads_group, leave_to_helper
+from planner.groups import help_into_group, leads_group, leave_to_helper, put_beside
 from planner.identity import OUTSIDE, ProcessId
 from planner.standins import Misplaced
 
@@ -20,7 +20,7 @@ Key = tuple[ProcessId, int]
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """What an actor changes: `setsid`, `make` its own group, `join` a group, or be `moved` to one by its outer parent."""
+    """What an actor changes: `setsid`, `make` its own group, `join` or `visit` a group, be `moved` to one by its outer parent."""
 
     kind: str
     group: ProcessId
@@ -64,7 +64,7 @@ class Order:
         makers = leads_group(cast)
         saving = self._parents_in_group()
         changes: dict[ProcessId, list[Change]] = {
-            pid: [Change("moved", group) for group in cast.moves[pid]] for pid in cast.moves
+            pid: [self._stay(cast.actors[pid], group) for group in groups] for pid, groups in cast.moves.items()
         }
         made: dict[ProcessId, int] = {}
         for actor in cast.actors.values():
@@ -82,6 +82,10 @@ class Order:
             if change.kind != "join":
                 made[pid] = len(own)
         self.changes, self.made = changes, made
+
+    def _stay(self, actor: Actor, group: ProcessId) -> Change:
+        """Return how an actor comes into a group for a moment."""
+        return Change("visit" if self.cast.covers(actor.space, self.cast.space_of(group)) else "moved", group)
 
     def _parents_in_group(self) -> set[ProcessId]:
         """Return the tasks that would save a child a setpgid by joining their group before they create it."""
@@ -208,7 +212,7 @@ class Order:
             self._help_children(self.cast.joining.intersection(joins))
             self.cast.joining.difference_update(joins)
             return True
-        if self._part_helpers(stuck) or self._leave_to_helpers(stuck):
+        if self._give_up_visits(stuck) or self._part_helpers(stuck) or self._leave_to_helpers(stuck):
             return True
         held = [actors[pid] for pid, index in stuck if not index and actors[pid].rule != "window-helper"]
         held = [actor for actor in held if (actor.creator, self._stage(actor) + 1) in left and actor.creator in actors]
@@ -216,13 +220,34 @@ class Order:
             creator = actors[actor.creator]
             session = creator.session if actor.birth_session == ANY else actor.birth_session
             helper = self.cast.add_helper(creator.pid, creator.space, session, "window-helper", actor)
-            helper.early, helper.stage = actor.early, actor.stage
-            helper.sibling = actor.sibling
             helper.birth_group = actor.birth_group
-            actor.creator = helper.pid
-            actor.sibling = True
-            actor.early, actor.stage = False, 0
+            put_beside(self.cast, helper, actor)
         return bool(held)
+
+    def _give_up_visits(self, stuck: list[Key]) -> bool:
+        """Cast helpers for children whose creators would join a group for a moment, and cannot; tell whether there are any."""
+        cast = self.cast
+        vain: dict[ProcessId, set[ProcessId]] = {}
+        for pid, index in stuck:
+            if index and self.changes[pid][index - 1].kind == "visit":
+                vain.setdefault(pid, set()).add(self.changes[pid][index - 1].group)
+        if not vain:
+            return False
+        for actor in list(cast.actors.values()):
+            given_up = vain.get(actor.creator)
+            if not given_up or not actor.stage:
+                continue
+            groups = cast.moves[actor.creator]
+            group = groups[actor.stage - 1]
+            if group in given_up and actor.pid in cast.visits:
+                visit = cast.visits.pop(actor.pid)
+                actor.early, actor.stage = visit.early, 0
+                help_into_group(cast, actor, group, cast.actors[actor.creator].space, visit.session)
+            else:
+                actor.stage -= sum(before in given_up for before in groups[: actor.stage - 1])
+        for pid, given_up in vain.items():
+            cast.moves[pid] = [group for group in cast.moves[pid] if group not in given_up]
+        return True
 
     def _part_helpers(self, stuck: list[Key]) -> bool:
         """Give children that need no group a helper of their own, where theirs has to wait for a group; tell whether any were."""

@@ -99,8 +99,6 @@ def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
     Whoever does a helper's work has something else to wait for, too: where that ends in a circle, helpers are cast after all. A
     session or group that tasks cannot have come by, or only in a circle, may have been led elsewhere if its leader is dead.
     """
-    from planner.standins import Misplaced
-
     passed_over: dict[ProcessId, int] = {}
     refusal: Contradiction | None = None
     for _ in range(max(1, min(MOST_PLACES, MOST_PLANNED_AGAIN // max(1, len(forest.tasks))))):
@@ -112,8 +110,6 @@ def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
             except Contradiction as error:
                 refusal = refusal or error
                 elsewhere = [number for number in _named(cast, error) if passed_over.get(number, 0) + 1 < cast.places[number]]
-                if not isinstance(error, Misplaced):
-                    break
         if not elsewhere:
             break
         passed_over[elsewhere[0]] = passed_over.get(elsewhere[0], 0) + 1

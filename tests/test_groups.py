@@ -56,10 +56,23 @@ def test_a_nested_init_is_put_into_a_group_that_its_creator_is_not_in() -> None:
 
 def test_a_creator_that_is_not_in_the_group_has_a_helper_that_joins_and_creates() -> None:
     """Whoever is born in the nested namespace must inherit the group, so that the init has to have it from birth."""
-    made = plan("@1:0 1 3:1//3 2.1:1//3@1 4.2:2//3@1")
+    made = plan("@1:0 1 5:1 3:5//3 2.1:1//3@1 4.2:2//3@1")
     (helper,) = helpers(made)
     assert happens(made, f"{helper} joins 3", f"{helper} creates 2 as an init as a sibling", "2 creates 4", f"{helper} ends")
     assert rule_of(made, f"1 creates {helper}") == "group-helper"
+
+
+def test_a_member_of_the_group_creates_its_sibling() -> None:
+    made = plan("@1:0 1 3:1//3 2.1:1//3@1 4.2:2//3@1")
+    assert helpers(made) == []
+    assert happens(made, "3 joins 3", "3 creates 2 as an init as a sibling", "2 creates 4")
+
+
+def test_a_creator_joins_a_group_for_a_moment() -> None:
+    made = plan("@1:0 1:0/0/1 2:0/2/2 3.1:2/0/1@1 4.2:3/0/1@1")
+    assert helpers(made) == []
+    assert happens(made, "2 joins 1", "2 creates 3 as an init", "2 setsid")
+    assert rule_of(made, "2 joins 1") == "group-visitor"
 
 
 def test_inits_in_each_others_group_are_moved_there_by_their_parent() -> None:
