@@ -84,13 +84,13 @@ class _Births:
                     raise self._birth_circle(pid) from None
         orphans = [actor for actor in everybody if actor.pid in self.adopted and not self._find_creator(actor)]
         if orphans:
-            takeover = Takeover(cast, self._may_move, self._alike) if cast.thrifty else None
+            takeover = Takeover(cast, self.held, self._may_move, self._alike) if cast.thrifty else None
             for actor in orphans:
                 self._adopt(actor, takeover)
         jumping = [actor for actor in actors.values() if self._must_jump(actor)]
         if jumping:
             beside = self._siblings() if cast.thrifty else {}
-            takeover = Takeover(cast, self._may_move, self._alike) if cast.thrifty else None
+            takeover = Takeover(cast, self.held, self._may_move, self._alike) if cast.thrifty else None
             for actor in jumping:
                 self._jump(actor, beside, takeover)
 

@@ -5,7 +5,7 @@ namespace, a session and a group, and the births that `planner.births` decides: 
 group that the creator is in at that moment. The executor is actor 0: it stands at level -1, above everything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from planner.forest import Contradiction, Forest, Namespace
@@ -101,14 +101,23 @@ class Actor:
 class Cast:
     """All actors of one rebuild by number, and the pid namespaces that they live in."""
 
-    def __init__(self, forest: Forest, passed_over: Mapping[ProcessId, int] | None = None, thrifty: bool = True) -> None:
+    def __init__(
+        self,
+        forest: Forest,
+        passed_over: Mapping[ProcessId, int] | None = None,
+        excused: Iterable[ProcessId] = (),
+        thrifty: bool = True,
+    ) -> None:
         """Take the image's tasks, and a reaper above a root that is not number 1; raises Contradiction for outer facts.
 
         `passed_over` says for dead group leaders how many of the places that they could have lived in were found wanting. A
-        `thrifty` cast lets whoever is there anyway do what a helper would be cast for.
+        `thrifty` cast lets whoever is there anyway do what a helper would be cast for, unless it is among the `excused`.
         """
         self.forest = forest
         self.thrifty = thrifty
+        self.excused = frozenset(excused)
+        self.entangled: set[ProcessId] = set()
+        """Those who wait for each other, and may do so because they do a helper's work."""
         self.passed_over = passed_over or {}
         self.places: dict[ProcessId, int] = {}
         """How many pid namespaces each dead group leader could have lived in."""
@@ -123,6 +132,8 @@ class Cast:
         """
         self.visits: dict[ProcessId, Visit] = {}
         """Children whose creators join a group for a moment."""
+        self.moved_in_window: set[ProcessId] = set()
+        """Those whom their creator moves before its own setsid."""
         self.joining: set[ProcessId] = set()
         """Tasks that join their group before they create children that must inherit it."""
         self.asked: dict[tuple[ProcessId, ProcessId], Actor] = {}
@@ -251,10 +262,14 @@ class Cast:
         A zombie can end as soon as a helper, since nothing is asked of it later. One with threads or with a subreaper's flag ends
         after all adoptions, and the end of an init takes its namespace along.
         """
-        if actor.mortal or not self.thrifty or not actor.zombie:
+        if actor.mortal or not actor.zombie or not self.may_serve(actor.pid):
             return actor.mortal
         flagged = self.forest.tasks[actor.pid].subreaper
         return not flagged and actor.pid not in self.forest.threads and not self.is_init(actor)
+
+    def may_serve(self, *pids: ProcessId) -> bool:
+        """Tell whether these may do what a helper would be cast for."""
+        return self.thrifty and self.excused.isdisjoint(pids)
 
     def birth_parent(self, actor: Actor) -> ProcessId:
         """Return the parent at birth: the creator, or for a sibling the creator's own parent."""

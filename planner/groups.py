@@ -104,6 +104,8 @@ class _Settling:
         self.claims: dict[ProcessId, ProcessId] = {}
         """The group that each helper's children need."""
         self.served = Counter(actor.creator for actor in cast.actors.values())
+        self.done_in_window: dict[ProcessId, None] = {}
+        """Those of them who come to their final group in this way."""
         self.present: dict[tuple[ProcessId, NamespaceId, ProcessId, ProcessId], list[Actor]] | None = None
         """Those who are in a group that they see, by parent at birth, pid namespace, session and group."""
 
@@ -123,10 +125,24 @@ class _Settling:
             else:
                 self._leave_to_another(init, group, child)
         if self.cast.moves:
-            for actor in self.cast.actors.values():
-                creator = self.cast.actors.get(actor.creator)
-                if creator is not None and creator.pid in self.cast.moves and not actor.stage:
-                    actor.early = actor.early or actor.birth_group == creator.birth_group != ANY
+            self._set_stages()
+
+    def _set_stages(self) -> None:
+        """Have the children of those who are moved be born while their creator is in their group."""
+        cast = self.cast
+        for pid in self.done_in_window:
+            if cast.moves[pid][-1] != cast.actors[pid].group:
+                cast.moves[pid].append(cast.actors[pid].group)
+        for actor in cast.actors.values():
+            creator = cast.actors.get(actor.creator)
+            if creator is None or creator.pid not in cast.moves or actor.stage or actor.birth_group == ANY:
+                continue
+            groups = cast.moves[creator.pid]
+            if actor.birth_group == creator.birth_group:
+                actor.early = True
+            elif actor.birth_group in groups and creator.pid in cast.moved_in_window:
+                actor.early = False
+                actor.stage = groups.index(actor.birth_group) + 1
 
     def _meet(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
         """Have `actor` be born in `group`, or moved to it."""
@@ -238,6 +254,8 @@ class _Settling:
             actor.creator = helper.pid
             actor.early = False
             actor.sibling = True
+        elif self._move_in_window(actor, group):
+            actor.birth_group = ANY
         elif not self._visit(actor, group, space, session) and not self._member_beside(actor, group, space, session):
             self.helpers[key] = self._lead_beside(actor, group, space, session) or help_into_group(
                 self.cast, actor, group, space, session
@@ -249,7 +267,7 @@ class _Settling:
         creator = cast.actors.get(actor.creator)
         if creator is None or creator.space != space or (creator.leads_session() and not actor.early):
             return False
-        if not self._may_visit(creator, group):
+        if not cast.may_serve(actor.pid) or not self._may_visit(creator, group):
             return False
         cast.visits[actor.pid] = Visit(group, session, actor.early)
         groups = cast.moves.setdefault(creator.pid, [])
@@ -259,6 +277,24 @@ class _Settling:
         actor.stage = groups.index(group) + 1
         return True
 
+    def _move_in_window(self, actor: Actor, group: ProcessId) -> bool:
+        """Have a creator that leads a session later move `actor` to the group before its own setsid; tell whether it can."""
+        cast = self.cast
+        creator = cast.actors.get(actor.creator)
+        if creator is None or not actor.early or actor.sibling or not creator.leads_session():
+            return False
+        if not cast.may_serve(actor.pid, creator.pid) or not cast.stands_above(creator, actor) or not _sees(cast, creator, group):
+            return False
+        if actor.group == group:
+            if actor.pid in self.makers:
+                return False
+            self.done_in_window[actor.pid] = None
+        groups = cast.moves.setdefault(actor.pid, [])
+        if group not in groups:
+            groups.append(group)
+        cast.moved_in_window.add(actor.pid)
+        return True
+
     def _may_visit(self, creator: Actor, group: ProcessId) -> bool:
         """Tell whether a process can join a group and leave it again for its own.
 
@@ -266,20 +302,20 @@ class _Settling:
         fail just then, the init could never be ended.
         """
         cast = self.cast
-        if not cast.thrifty or cast.is_init(creator) or not _sees(cast, creator, group):
+        if not cast.may_serve(creator.pid) or cast.is_init(creator) or not _sees(cast, creator, group):
             return False
         return creator.group in (ANY, creator.pid) or creator.leads_session() or _sees(cast, creator, creator.group)
 
     def _member_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> bool:
         """Have somebody with the same parent who leads the group, or ends up in it, create `actor` as its sibling."""
         cast = self.cast
-        if not cast.thrifty:
+        if not cast.may_serve(actor.pid):
             return False
         if self.present is None:
             self.present = {}
             for one in cast.actors.values():
                 its = one.pid if one.pid in self.makers or one.leads_session() else one.group
-                if its not in (ANY, OUTSIDE) and not cast.is_init(one) and _sees(cast, one, its):
+                if its not in (ANY, OUTSIDE) and cast.may_serve(one.pid) and not cast.is_init(one) and _sees(cast, one, its):
                     self.present.setdefault((cast.birth_parent(one), one.space, one.session, its), []).append(one)
         parent = cast.birth_parent(actor)
         for one in self.present.get((parent, space, session, group), [])[:MOST_PRESENT]:
@@ -308,7 +344,12 @@ class _Settling:
     def _lead_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> Actor | None:
         """Have the stand-in for the group's dead leader create `actor` as its sibling, where nothing else is asked of it."""
         leader = self.cast.actors.get(group)
-        if leader is None or leader.rule != "dead-group-leader" or not self.cast.thrifty or self.served[group]:
+        if (
+            leader is None
+            or leader.rule != "dead-group-leader"
+            or not self.cast.may_serve(group, actor.pid)
+            or self.served[group]
+        ):
             return None
         if leader.space != space or leader.session != session or leader.birth_group != ANY or actor.creator == group:
             return None
@@ -319,15 +360,17 @@ class _Settling:
     def _move(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
         """Serve a second group, which `actor` was not born in: its outer parent moves it."""
         cast = self.cast
-        give_outer_parent(cast, actor, group)
+        if not self._move_in_window(actor, group):
+            give_outer_parent(cast, actor, group)
         if child is not None:
             child.early = False
             moves = cast.moves.setdefault(actor.pid, [])
             if group not in moves:
                 moves.append(group)
             child.stage = moves.index(group) + 1
-            if actor.group not in (ANY, group, actor.pid) and not _sees(cast, actor, actor.group):
-                give_outer_parent(cast, actor, actor.group)
+            final = actor.group
+            if final not in (ANY, group, actor.pid) and not _sees(cast, actor, final) and not self._move_in_window(actor, final):
+                give_outer_parent(cast, actor, final)
 
     def _leave_to_another(self, init: Actor, group: ProcessId, child: Actor) -> None:
         """Have a helper in `group` enter the namespace of `init` and create `child`, which the init adopts."""

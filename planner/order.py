@@ -15,6 +15,9 @@ from planner.groups import help_into_group, leads_group, leave_to_helper, put_be
 from planner.identity import OUTSIDE, ProcessId
 from planner.standins import Misplaced
 
+MOST_ABOVE = 64
+"""How many creators are looked at to find who brings about a pid namespace."""
+
 Key = tuple[ProcessId, int]
 """A creation (0) or a change (1 and up) of an actor."""
 
@@ -121,7 +124,19 @@ class Order:
                 if change.group != pid:
                     before = (change.group, self.made.get(change.group, 0), "group-before-member")
                     edges.setdefault((pid, index), []).append(before)
+                if change.kind == "moved":
+                    self._move_before_setsid(edges, cast.actors[pid], index)
         return edges
+
+    def _move_before_setsid(self, edges: dict[Key, list[tuple[ProcessId, int, str]]], actor: Actor, index: int) -> None:
+        """Have a creator that leads a session later move `actor` while it is in the same session."""
+        creator = self.cast.actors.get(actor.creator)
+        if creator is not None and creator.leads_session() and not actor.sibling:
+            stage = self._stage(actor)
+            if stage < len(self.changes[creator.pid]):
+                edges.setdefault((creator.pid, len(self.changes[creator.pid])), []).append(
+                    (actor.pid, index, "child-before-leaving")
+                )
 
     def _stage(self, actor: Actor) -> int:
         """Return the number of changes of its creator that an actor is born after."""
@@ -216,6 +231,11 @@ class Order:
             return True
         held = [actors[pid] for pid, index in stuck if not index and actors[pid].rule != "window-helper"]
         held = [actor for actor in held if (actor.creator, self._stage(actor) + 1) in left and actor.creator in actors]
+        if self._hurry(held, left):
+            return True
+        self.cast.entangled.update(self.cast.moved_in_window.intersection(actor.pid for actor in held))
+        if self.cast.entangled:
+            return False
         for actor in held:
             creator = actors[actor.creator]
             session = creator.session if actor.birth_session == ANY else actor.birth_session
@@ -248,6 +268,37 @@ class Order:
         for pid, given_up in vain.items():
             cast.moves[pid] = [group for group in cast.moves[pid] if group not in given_up]
         return True
+
+    def _hurry(self, held: list[Actor], left: set[Key]) -> bool:
+        """Have whoever brings about the pid namespace of an early child be born as early; tell whether there is anybody."""
+        actors = self.cast.actors
+        inherited = {(actor.creator, actor.birth_group) for actor in actors.values()}
+        hurried = False
+        for child in held:
+            here = actors.get(self.cast.spaces[child.space].init)
+            for _ in range(MOST_ABOVE):
+                if here is None or (here.pid, 0) not in left or here.creator == child.creator:
+                    break
+                here = actors.get(here.creator)
+            if here is None or here.creator != child.creator or (here.pid, 0) not in left:
+                continue
+            if self._stage(here) > self._stage(child) and self._may_hurry(here, child, inherited):
+                here.birth_group = ANY
+                here.early, here.stage = child.early, child.stage
+                hurried = True
+        return hurried
+
+    def _may_hurry(self, actor: Actor, child: Actor, inherited: set[tuple[ProcessId, ProcessId]]) -> bool:
+        """Tell whether `actor` can be born before its creator changes session or group, as `child` is."""
+        cast = self.cast
+        if cast.actors[actor.creator].leads_session() and actor.birth_session not in (ANY, child.birth_session):
+            return False
+        if actor.birth_group == ANY:
+            return True
+        group = actor.birth_group
+        if group != actor.group or (actor.pid, group) in inherited:
+            return False
+        return group != OUTSIDE and cast.can_be_moved(actor, cast.space_of(group))
 
     def _part_helpers(self, stuck: list[Key]) -> bool:
         """Give children that need no group a helper of their own, where theirs has to wait for a group; tell whether any were."""
@@ -307,5 +358,6 @@ class Order:
         circle = [edge[0] for edge in nx.find_cycle(graph.subgraph(stuck))]
         words = [f"{pid}: {self.changes[pid][index - 1].kind if index else 'created'}" for pid, index in circle]
         because = dict.fromkeys(seq for pid, _ in circle for seq in self.cast.actors[pid].because)
+        self.cast.entangled.update(pid for pid, _ in circle)
         message = f"each waits for the one before: {', '.join(words)}"
         return Misplaced("order-circle", message, because, circle[0][0], dict.fromkeys(pid for pid, _ in circle))

@@ -93,23 +93,37 @@ MOST_PLANNED_AGAIN = 400_000
 """How many tasks are planned again for that: of a large image fewer places are given up, so that a refusal comes in time."""
 
 
+MOST_EXCUSED = 6
+"""How many times births are decided anew to find out who cannot do a helper's work, before everybody is excused."""
+
+
 def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
-    Whoever does a helper's work has something else to wait for, too: where that ends in a circle, helpers are cast after all. A
-    session or group that tasks cannot have come by, or only in a circle, may have been led elsewhere if its leader is dead.
+    Whoever does a helper's work has something else to wait for, too: where that ends in a circle, those on it are excused, and in
+    the end everybody is, so that helpers are cast after all. A session or group that tasks cannot have come by, or only in a
+    circle, may have been led elsewhere if its leader is dead.
     """
     passed_over: dict[ProcessId, int] = {}
     refusal: Contradiction | None = None
+    excused: set[ProcessId] = set()
+    tries = MOST_EXCUSED
     for _ in range(max(1, min(MOST_PLACES, MOST_PLANNED_AGAIN // max(1, len(forest.tasks))))):
-        elsewhere: list[ProcessId] = []
-        for thrifty in (True, False):
-            cast = Cast(forest, passed_over, thrifty)
+        while tries:
+            cast = Cast(forest, passed_over, excused)
             try:
                 return cast, _in_order(cast)
-            except Contradiction as error:
-                refusal = refusal or error
-                elsewhere = [number for number in _named(cast, error) if passed_over.get(number, 0) + 1 < cast.places[number]]
+            except Contradiction:
+                tries -= 1
+                if cast.entangled <= excused:
+                    break
+                excused |= cast.entangled
+        cast = Cast(forest, passed_over, thrifty=False)
+        try:
+            return cast, _in_order(cast)
+        except Contradiction as error:
+            refusal = refusal or error
+            elsewhere = [number for number in _named(cast, error) if passed_over.get(number, 0) + 1 < cast.places[number]]
         if not elsewhere:
             break
         passed_over[elsewhere[0]] = passed_over.get(elsewhere[0], 0) + 1

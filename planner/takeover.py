@@ -26,9 +26,20 @@ MOST_ABOVE = 64
 class Takeover:
     """The idlers of one cast, when everybody but helpers has a creator."""
 
-    def __init__(self, cast: Cast, is_loose: Callable[[Actor], bool], alike: Callable[[Actor, Actor], bool]) -> None:
-        """Find the idlers. `is_loose` tells whether a stand-in may be born anywhere, `alike` whether two exit signals agree."""
+    def __init__(
+        self,
+        cast: Cast,
+        held: set[ProcessId],
+        is_loose: Callable[[Actor], bool],
+        alike: Callable[[Actor, Actor], bool],
+    ) -> None:
+        """Find the idlers.
+
+        `held` are those that must be born below their creators. `is_loose` tells whether a stand-in may be born anywhere, `alike`
+        whether two exit signals agree.
+        """
         self.cast = cast
+        self.held = held
         self.is_loose = is_loose
         self.alike = alike
         self.members: dict[tuple[ProcessId, NamespaceId], list[Actor]] = {}
@@ -45,7 +56,7 @@ class Takeover:
         for actor in cast.actors.values():
             if actor.sibling:
                 self.siblings.setdefault(actor.creator, []).append(actor)
-            if cast.is_init(actor):
+            if cast.is_init(actor) or not cast.may_serve(actor.pid):
                 continue
             leads = actor.leads_session()
             if leads:
@@ -60,7 +71,7 @@ class Takeover:
     def leave(self, actor: Actor, adopter: Actor, space: NamespaceId) -> bool:
         """Have an idler in `space` create `actor` and leave it to `adopter`, in place of a helper that the creator casts."""
         session = actor.birth_session
-        if session == ANY or actor.early or self.cast.shares(actor):
+        if session == ANY or actor.early or self.cast.shares(actor) or not self.cast.may_serve(actor.pid):
             return False
         key = (session, space, adopter.pid)
         idler = self.serving.get(key)
@@ -70,6 +81,8 @@ class Takeover:
             idler = self._leader_for(actor, adopter, space)
         if idler is None:
             return False
+        if actor.pid in self.held:
+            self.held.add(idler.pid)
         self.serving[key] = idler
         self.creators.add(idler.pid)
         idler.adopter = adopter.pid
@@ -92,12 +105,16 @@ class Takeover:
         return actor.pid not in self.creators or self._is_apart(idler.pid, (actor.pid,))
 
     def _goes_to(self, idler: Actor, actor: Actor, adopter: Actor) -> bool:
-        """Tell whether `adopter` is the namespace's init, or above `idler` as it would be above a helper."""
-        if self.cast.is_init(adopter):
+        """Tell whether `adopter` is the namespace's init, or above `idler` as it would be above a helper.
+
+        Whoever must be born below its creator has the idler there, too.
+        """
+        held = actor.pid in self.held
+        if self.cast.is_init(adopter) and not held:
             return True
         if idler.creator != actor.creator:
             return False
-        return not idler.sibling or adopter.pid != actor.creator
+        return not idler.sibling or (adopter.pid != actor.creator and not held)
 
     def _is_apart(self, pid: ProcessId, others: Iterable[ProcessId]) -> bool:
         """Tell whether `pid` is none of the others, and none of them is among its creators, as far as that is seen."""
@@ -141,7 +158,7 @@ class Takeover:
         if leader.space != creator.space or cast.is_init(creator):
             return False
         beside = cast.birth_parent(leader) == cast.birth_parent(creator) and self.alike(leader, creator)
-        if not cast.is_init(adopter) and beside and adopter is creator:
+        if beside and (adopter is creator or actor.pid in self.held):
             return False
         if not beside and not self._uproot(leader, adopter.pid):
             return False
@@ -168,7 +185,7 @@ class Takeover:
         session = init.birth_session
         if session == ANY:
             session = OUTSIDE if creator is None else creator.session
-        if cast.shares(init):
+        if cast.shares(init) or not cast.may_serve(init.pid):
             return False
         leaders = self.beside.get((cast.birth_parent(init), space), [])
         for leader in islice(leaders, MOST_IDLERS):
