@@ -17,6 +17,14 @@ every demand but one is forced; the one choice (a window before setsid, or a lea
 off in reverse order of birth. `planner.births` puts leaders where the demands can be met, `planner.groups` does the same for
 groups, and `planner.order` finds an order or shows the circle.
 
+Least change. Few helpers come first: a helper is cast where nobody who is there anyway can do its work (`planner.takeover` for
+those who create others' children, `planner.groups` for those who are in a group for a moment or create beside themselves, and
+`planner.order` for inits that come in time). That is decided birth by birth, with a few candidates looked at for each, so that
+the cost stays linear; it is no search for the fewest, and where a session's demand can be met in two ways, helpers do not weigh.
+An init is never put into a group that is led from its own namespace, though that would spare an anchor now and then. Steps that
+wait are kept few by what needs none: a child inherits its group where its creator can be in it in time, and image order is kept
+where it satisfies every rule; waits that other waits imply are not taken out.
+
 What is left out. When two demands on one leader lie on two branches of the tree, one branch is put below the other, and not
 every other way to weave them is tried. Choices are not taken back once the order of births is decided. A dead leader whose
 depth the image does not hold is put where it asks least of its members; where that ends in a refusal, other places are tried,

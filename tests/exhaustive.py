@@ -402,11 +402,14 @@ def reached(tasks: int, levels: int, helpers: int, *, groups: bool = True, plain
 
 
 @cache
-def fewest_births(tasks: int, levels: int, helpers: int, *, groups: bool = True, plain: bool = False) -> dict[Shape, int]:
+def fewest_births(
+    tasks: int, levels: int, helpers: int, *, groups: bool = True, plain: bool = False, traps: bool = True
+) -> dict[Shape, int]:
     """Return the shapes that the model kernel reaches, each with the fewest processes that ever have to be created for it.
 
     The bounds are those of `reached`; what is more than the tasks of a shape are helpers. States are visited in order of their
-    births, so that the first way to a state is the best.
+    births, so that the first way to a state is the best. Without `traps` no history is looked at in which an init is ever in a
+    group that is led from its own namespace: were it to end just then, it could not (rule "init-trap" of the kernel).
     """
     kernel = Kernel()
     first = kernel.clone(kernel.outside, (Number(1),), True)
@@ -419,6 +422,8 @@ def fewest_births(tasks: int, levels: int, helpers: int, *, groups: bool = True,
         state = queue.popleft()
         for following, born in _following(state, tasks + helpers, levels, groups, plain):
             count = births[state] + born
+            if not traps and _is_trapped(following):
+                continue
             if count < births.get(following, count + 1):
                 births[following] = count
                 if born:
@@ -439,6 +444,17 @@ def fewest_births(tasks: int, levels: int, helpers: int, *, groups: bool = True,
         shape = shape_of(state)
         shapes[shape] = min(births[state], shapes.get(shape, births[state]))
     return shapes
+
+
+def _is_trapped(state: State) -> bool:
+    """Tell whether an init is in a group that is led from its own namespace, or from one below."""
+    tasks, dead = state
+    for index, task in enumerate(tasks):
+        if task.space == index and task.group not in (NOBODY, index):
+            led_in = tasks[task.group].space if task.group >= 0 else dead[-2 - task.group]
+            if index == 0 or led_in == index:
+                return True
+    return False
 
 
 def _following(state: State, most: int, levels: int, groups: bool, plain: bool) -> Iterator[tuple[State, int]]:

@@ -1,7 +1,9 @@
 """Least change: plans for small forests against the fewest processes that any history needs for them.
 
 The search knows nothing of the planner. Its optimum counts every process that is ever created; the helpers that it allows at one
-time are few, so that for a rare shape the planner may even need less.
+time are few, so that for a rare shape the planner may even need less. Two optima are told: that of all histories, and that of
+the histories in which no init is ever in a group that is led from its own namespace. A plan never sets that trap, not even for a
+moment, because a rebuild that failed just then would leave an init that nobody can end.
 """
 
 import multiprocessing
@@ -15,16 +17,32 @@ from planner.plans import Create
 from planner.testing.forests import events
 from tests.exhaustive import Shape, fewest_births, text_of
 
-MOST_ABOVE = {
+Size = tuple[int, int, int, bool]
+"""Tasks, levels, helpers at one time, and whether there are groups."""
+
+MOST_ABOVE: dict[Size, dict[int, int]] = {
     (3, 1, 1, True): {1: 28},
     (4, 1, 1, False): {1: 16},
     (3, 2, 0, True): {1: 171, 2: 12, 3: 3},
     (3, 2, 1, False): {},
 }
-"""For each size (tasks, levels, helpers at one time, groups): how many shapes have so many helpers more than the fewest.
+"""For each size: how many shapes have so many helpers more than the fewest of any history. The numbers may only go down.
 
-An anchor that a member of the group could have been, for a moment, and a helper whose work a zombie could have done before it
-ended, are the most of them. The numbers may only go down.
+Most of the histories that need less set the trap: the container's init keeps a group alive for a moment, or the executor puts it
+into a group of a namespace that is gone. What is left without the trap is in MOST_ABOVE_SAFE.
+"""
+
+MOST_ABOVE_SAFE: dict[Size, dict[int, int]] = {
+    (3, 1, 1, True): {},
+    (4, 1, 1, False): {1: 16},
+    (3, 2, 0, True): {1: 42},
+    (3, 2, 1, False): {},
+}
+"""The same for histories that never set the trap, and for the shapes that these reach within the bound.
+
+The 16 are leaders of whom either one can be born in a session or the other below it, and the planner does not weigh helpers when
+it chooses. The 42 have a dead group leader whose namespace is unknown: it is put where its members see it, and one level further
+out it could have created an init beside itself.
 """
 
 
@@ -38,15 +56,20 @@ def births(shape: Shape) -> int:
 
 
 @pytest.mark.parametrize("size", MOST_ABOVE, ids=str)
-def test_plans_have_hardly_more_helpers_than_the_best_history(size: tuple[int, int, int, bool]) -> None:
+def test_plans_have_hardly_more_helpers_than_the_best_history(size: Size) -> None:
     tasks, levels, helpers, groups = size
     fewest = fewest_births(tasks, levels, helpers, groups=groups)
+    safe = fewest_births(tasks, levels, helpers, groups=groups, traps=False) if groups else fewest
     shapes = sorted(fewest)
     with multiprocessing.get_context("fork").Pool(2) as pool:
-        created = dict(zip(shapes, pool.map(births, shapes, chunksize=200), strict=True))
-    above = Counter(count - fewest[shape] for shape, count in created.items() if count)
-    print(f"\n{size}: {sum(above.values())} planned, {above[0]} with the fewest helpers, above that {sorted(above.items())}")
-    assert {more: count for more, count in above.items() if more > 0} == MOST_ABOVE[size]
+        planned = dict(zip(shapes, pool.map(births, shapes, chunksize=200), strict=True))
+    created = {shape: count for shape, count in planned.items() if count}
+    print(f"\n{size}: {len(created)} planned")
+    for name, best, most in (("any", fewest, MOST_ABOVE), ("trap-free", safe, MOST_ABOVE_SAFE)):
+        above = Counter(count - best[shape] for shape, count in created.items() if shape in best)
+        more = {by: count for by, count in sorted(above.items()) if by > 0}
+        print(f"  {above.total()} compared with the best {name} history: {above[0]} have as few helpers, above that {more}")
+        assert more == most[size]
 
 
 def test_the_fewest_are_few_enough() -> None:
@@ -55,3 +78,10 @@ def test_the_fewest_are_few_enough() -> None:
     assert fewest["1:0/1/1 2:1/1/1 3:2/1/1"] == 3
     assert fewest["!4 1:0/1/1 2:1/4/4 3:1/4/4"] == 4
     assert fewest["!3 1:0/1/1 2:1/3/3"] == 3
+
+
+def test_without_the_trap_an_anchor_is_needed() -> None:
+    """The init could be in the group for a moment while the two leaders swap; it must not."""
+    ring = "1:0/0/1 2:0/0/3 3:0/0/2"
+    assert {text_of(shape): count for shape, count in fewest_births(3, 1, 1).items()}[ring] == 3
+    assert {text_of(shape): count for shape, count in fewest_births(3, 1, 1, traps=False).items()}[ring] == 4
