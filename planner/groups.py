@@ -23,6 +23,9 @@ from planner.standins import Misplaced
 MOST_PRESENT = 8
 """How many of those who are in a group are looked at for one birth beside them."""
 
+MOST_VISITS = 32
+"""How many groups a process joins for a moment; helpers serve the others, so that the cost stays linear."""
+
 MOST_ABOVE = 64
 """How many creators are looked at to see that nobody is born below itself."""
 
@@ -269,8 +272,10 @@ class _Settling:
             return False
         if not cast.may_serve(actor.pid) or not self._may_visit(creator, group):
             return False
-        cast.visits[actor.pid] = Visit(group, session, actor.early)
         groups = cast.moves.setdefault(creator.pid, [])
+        if len(groups) >= MOST_VISITS:
+            return False
+        cast.visits[actor.pid] = Visit(group, session, actor.early)
         if group not in groups:
             groups.append(group)
         actor.early = False
