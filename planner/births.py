@@ -20,6 +20,7 @@ from planner.groups import cast_anchors, settle_groups
 from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
 from planner.sessions import Sessions
 from planner.standins import add_stand_ins
+from planner.takeover import Takeover
 from planner.trapped_inits import refuse_trapped_inits
 
 
@@ -49,6 +50,8 @@ class _Births:
         self.held: set[ProcessId] = set()
         """Those that must be born below their creator, and not beside it."""
         self.helpers: dict[tuple[ProcessId, bool, ProcessId, NamespaceId], Actor] = {}
+        self.jumpers: dict[tuple[ProcessId, bool, ProcessId, NamespaceId], Actor] = {}
+        """Helpers that create inits beside themselves, by creator, window, session and pid namespace."""
 
     def decide(self) -> None:
         """Place stand-ins, then leaders that must be born below others, then everybody whose mode is not the plain one."""
@@ -91,14 +94,17 @@ class _Births:
         for actor in everybody:
             if actor.pid in self.adopted:
                 self._hold_branch(actor)
-        for actor in everybody:
-            if actor.pid in self.adopted:
-                self._adopt(actor)
+        orphans = [actor for actor in everybody if actor.pid in self.adopted and not self._find_creator(actor)]
+        if orphans:
+            takeover = Takeover(cast, self.held, self._may_move, self._alike) if cast.thrifty else None
+            for actor in orphans:
+                self._adopt(actor, takeover)
         jumping = [actor for actor in actors.values() if self._must_jump(actor)]
         if jumping:
-            beside = self._siblings() if cast.manner == "thrifty" else {}
+            beside = self._siblings() if cast.thrifty else {}
+            takeover = Takeover(cast, self.held, self._may_move, self._alike) if cast.thrifty else None
             for actor in jumping:
-                self._jump(actor, beside)
+                self._jump(actor, beside, takeover)
 
     def _place_stand_in(self, actor: Actor) -> None:
         """Give a stand-in a creator: its session's leader for a group, somebody in its namespace for a session."""
@@ -352,25 +358,39 @@ class _Births:
 
     # Helpers.
 
-    def _adopt(self, actor: Actor) -> None:
+    def _find_creator(self, actor: Actor) -> bool:
+        """Tell whether the creator can leave `actor` to its final parent, or is its sibling, so that no helper is needed."""
+        cast = self.cast
+        adopter = cast.actors[actor.parent]
+        creator = cast.actors.get(actor.creator)
+        space = self._orphaned_in(actor)
+        if creator is not None and creator.space == space and not cast.is_init(creator):
+            beside = actor.pid not in self.held and not actor.early and creator.pid not in self.adopted
+            # Whoever has SIGCHLD, and would not have it from its sibling, gets it by adoption.
+            alike = actor.exit_signal != SIGCHLD or self.cast.signal_of(creator) == SIGCHLD
+            if beside and alike and self.cast.birth_parent(creator) == adopter.pid:
+                actor.sibling = True
+                actor.rule = "session-from-sibling"
+                return True
+            if cast.leaves_children(creator) and not actor.early and creator.adopter in (ANY, adopter.pid):
+                creator.adopter = adopter.pid
+                return True
+        return False
+
+    def _orphaned_in(self, actor: Actor) -> NamespaceId:
+        """Return the pid namespace in which the creator of an adopted actor ends."""
+        return actor.space if actor.rule == "born-below" else self.cast.actors[actor.parent].space
+
+    def _adopt(self, actor: Actor, takeover: Takeover | None) -> None:
         """Find or cast the mortal creator whose death gives `actor` to its final parent."""
         cast = self.cast
         adopter = cast.actors[actor.parent]
         creator = cast.actors.get(actor.creator)
-        space = actor.space if actor.rule == "born-below" else adopter.space
-        if creator is not None and creator.space == space and not cast.is_init(creator):
-            beside = actor.pid not in self.held and not actor.early and creator.pid not in self.adopted
-            # Whoever has SIGCHLD, and would not have it from its sibling, gets it by adoption.
-            alike = actor.exit_signal != SIGCHLD or self._signal_of(creator) == SIGCHLD
-            if beside and alike and self.cast.birth_parent(creator) == adopter.pid:
-                actor.sibling = True
-                actor.rule = "session-from-sibling"
-                return
-            if creator.mortal and not actor.early and creator.adopter in (ANY, adopter.pid):
-                creator.adopter = adopter.pid
-                return
+        space = self._orphaned_in(actor)
         key = (actor.creator, actor.early, adopter.pid, space)
         helper = self.helpers.get(key)
+        if helper is None and takeover is not None and takeover.leave(actor, adopter, space):
+            return
         if helper is None:
             session = actor.birth_session
             if session == ANY:
@@ -381,12 +401,6 @@ class _Births:
             self.helpers[key] = helper
         actor.creator = helper.pid
         actor.early = False
-
-    def _signal_of(self, actor: Actor) -> int:
-        """Return the exit signal that an actor is cloned with: a sibling gets its creator's."""
-        while actor.sibling:
-            actor = self.cast.actors[actor.creator]
-        return actor.exit_signal
 
     def _must_jump(self, actor: Actor) -> bool:
         """Tell whether an actor is an init whose creator does not live one level above it."""
@@ -407,23 +421,45 @@ class _Births:
                     first.setdefault((parent, actor.space, session), actor.pid)
         return first
 
-    def _jump(self, actor: Actor, beside: dict[tuple[ProcessId, NamespaceId, ProcessId], ProcessId]) -> None:
+    def _alike(self, one: Actor, other: Actor) -> bool:
+        """Tell whether two actors are cloned with the same exit signal, or one of them may have any."""
+        return one.mortal or self.cast.signal_of(one) == self.cast.signal_of(other)
+
+    def _may_move(self, actor: Actor) -> bool:
+        """Tell whether an actor is a stand-in whose children do not care where it is born."""
+        return self._is_loose(actor) and actor.pid not in self.sessions.below
+
+    def _jump(
+        self, actor: Actor, beside: dict[tuple[ProcessId, NamespaceId, ProcessId], ProcessId], takeover: Takeover | None
+    ) -> None:
         """Find a sibling-to-be, or cast a helper, that creates an init from one level above it."""
         cast = self.cast
         parent_space = cast.spaces[actor.space].parent
         sibling = beside.get((cast.birth_parent(actor), parent_space, actor.birth_session))
-        alike = sibling is not None and self._signal_of(cast.actors[sibling]) == actor.exit_signal
+        alike = sibling is not None and self.cast.signal_of(cast.actors[sibling]) == actor.exit_signal
         if sibling is not None and alike and not actor.early:
             actor.creator = sibling
             actor.sibling = True
             return
+        if takeover is not None and not actor.early and takeover.create_beside(actor, parent_space):
+            return
         creator = cast.actors.get(actor.creator)
-        helper = cast.add_helper(actor.creator, parent_space, actor.birth_session, "jump-helper", actor)
-        if helper.session == ANY:
-            helper.session = OUTSIDE if creator is None else creator.session
+        session = actor.birth_session
+        if session == ANY:
+            session = OUTSIDE if creator is None else creator.session
+        key = (actor.creator, actor.early, session, parent_space)
+        shared = self.jumpers.get(key) if takeover is not None else None
+        if shared is not None and shared.sibling == actor.sibling and actor.exit_signal == SIGCHLD:
+            actor.creator = shared.pid
+            actor.early = False
+            actor.sibling = True
+            return
+        helper = cast.add_helper(actor.creator, parent_space, session, "jump-helper", actor)
         helper.birth_session = helper.session
         helper.early = actor.early
         helper.sibling = actor.sibling
+        if actor.exit_signal == SIGCHLD:
+            self.jumpers[key] = helper
         actor.creator = helper.pid
         actor.early = False
         actor.sibling = True

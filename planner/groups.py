@@ -24,9 +24,18 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from planner.cast import ANY, Actor, Cast
+from planner.cast import ANY, Actor, Cast, Visit
 from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
 from planner.standins import Misplaced
+
+MOST_PRESENT = 8
+"""How many of those who are in a group are looked at for one birth beside them."""
+
+MOST_VISITS = 32
+"""How many groups a process joins for a moment; helpers serve the others, so that the cost stays linear."""
+
+MOST_ABOVE = 64
+"""How many creators are looked at to see that nobody is born below itself."""
 
 _Demand = tuple[Actor, ProcessId, Actor | None]
 
@@ -107,6 +116,10 @@ class _Settling:
         self.claims: dict[ProcessId, ProcessId] = {}
         """The group that each helper's children need."""
         self.served = Counter(actor.creator for actor in cast.actors.values())
+        self.done_in_window: dict[ProcessId, None] = {}
+        """Those of them who come to their final group in this way."""
+        self.present: dict[tuple[ProcessId, NamespaceId, ProcessId, ProcessId], list[Actor]] | None = None
+        """Those who are in a group that they see, by parent at birth, pid namespace, session and group."""
 
     def run(self) -> None:
         """Meet all demands; raises Contradiction."""
@@ -124,10 +137,24 @@ class _Settling:
             else:
                 self._leave_to_another(init, group, child)
         if self.cast.moves:
-            for actor in self.cast.actors.values():
-                creator = self.cast.actors.get(actor.creator)
-                if creator is not None and creator.pid in self.cast.moves and actor.stage == ANY:
-                    actor.early = actor.early or actor.birth_group == creator.birth_group != ANY
+            self._set_stages()
+
+    def _set_stages(self) -> None:
+        """Have the children of those who are moved be born while their creator is in their group."""
+        cast = self.cast
+        for pid in self.done_in_window:
+            if cast.moves[pid][-1] != cast.actors[pid].group:
+                cast.moves[pid].append(cast.actors[pid].group)
+        for actor in cast.actors.values():
+            creator = cast.actors.get(actor.creator)
+            if creator is None or creator.pid not in cast.moves or actor.stage != ANY or actor.birth_group == ANY:
+                continue
+            groups = cast.moves[creator.pid]
+            if actor.birth_group == creator.birth_group:
+                actor.early = True
+            elif actor.birth_group in groups and creator.pid in cast.moved_in_window:
+                actor.early = False
+                actor.stage = actor.birth_group
 
     def _meet(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
         """Have `actor` be born in `group`, or moved to it."""
@@ -196,7 +223,8 @@ class _Settling:
             elif creator.group == ANY:
                 creator.group = group
             elif creator.group != group:
-                self._help(actor, group, creator.space, creator.session)
+                before = creator.leads_session() and actor.early
+                self._help(actor, group, creator.space, actor.birth_session if before else creator.session)
         elif creator.leads_session() and not actor.early:
             if group != creator.pid:
                 self._help(actor, group, creator.space, creator.session)
@@ -229,7 +257,7 @@ class _Settling:
         """Return the helper for children that need `group`: this one for the group that is asked for first, else a twin."""
         leader = self.cast.actors.get(group)
         apart = leader is not None and leader.creator == helper.pid and self.served[helper.pid] > 1
-        if not apart and self.claims.setdefault(helper.pid, group) == group:
+        if not apart and (self.claims.setdefault(helper.pid, group) == group or self._may_visit(helper, group)):
             return helper
         twin = self.twins.get((helper.pid, group))
         if twin is None:
@@ -246,38 +274,129 @@ class _Settling:
         """Have a helper join `group` and create `actor` as its sibling; those with the same creator and needs share it."""
         key = (actor.creator, group, actor.early, actor.sibling, space, session)
         helper = self.helpers.get(key)
-        if helper is None:
-            self.helpers[key] = self._lead_beside(actor, group, space, session) or help_into_group(
-                self.cast, actor, group, space, session
-            )
-        else:
+        if helper is not None:
             actor.creator = helper.pid
             actor.early = False
             actor.sibling = True
+        elif self._move_in_window(actor, group):
+            actor.birth_group = ANY
+        elif not self._visit(actor, group, space, session) and not self._member_beside(actor, group, space, session):
+            self.helpers[key] = self._lead_beside(actor, group, space, session) or help_into_group(
+                self.cast, actor, group, space, session
+            )
+
+    def _visit(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> bool:
+        """Have the creator of `actor` join the group for a moment to create it, where it can move on; tell whether it is so."""
+        cast = self.cast
+        creator = cast.actors.get(actor.creator)
+        if creator is None or creator.space != space or (creator.leads_session() and not actor.early):
+            return False
+        if not cast.may_serve(actor.pid) or not self._may_visit(creator, group):
+            return False
+        groups = cast.moves.setdefault(creator.pid, [])
+        if len(groups) >= MOST_VISITS:
+            return False
+        cast.visits[actor.pid] = Visit(group, session, actor.early)
+        if group not in groups:
+            groups.append(group)
+        actor.early = False
+        actor.stage = group
+        return True
+
+    def _move_in_window(self, actor: Actor, group: ProcessId) -> bool:
+        """Have a creator that leads a session later move `actor` to the group before its own setsid; tell whether it can."""
+        cast = self.cast
+        creator = cast.actors.get(actor.creator)
+        if creator is None or not actor.early or actor.sibling or not creator.leads_session():
+            return False
+        if not cast.may_serve(actor.pid, creator.pid) or not cast.stands_above(creator, actor) or not _sees(cast, creator, group):
+            return False
+        if actor.group == group:
+            if actor.pid in self.makers:
+                return False
+            self.done_in_window[actor.pid] = None
+        groups = cast.moves.setdefault(actor.pid, [])
+        if group not in groups:
+            groups.append(group)
+        cast.moved_in_window.add(actor.pid)
+        return True
+
+    def _may_visit(self, creator: Actor, group: ProcessId) -> bool:
+        """Tell whether a process can join a group and leave it again for its own.
+
+        It must see both, and no init ever is in a group that it sees (rule "init-trap" of the kernel): were the rebuild to
+        fail just then, the init could never be ended.
+        """
+        cast = self.cast
+        if not cast.may_serve(creator.pid) or cast.is_init(creator) or not _sees(cast, creator, group):
+            return False
+        return creator.group in (ANY, creator.pid) or creator.leads_session() or _sees(cast, creator, creator.group)
+
+    def _member_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> bool:
+        """Have somebody with the same parent who leads the group, or ends up in it, create `actor` as its sibling."""
+        cast = self.cast
+        if not cast.may_serve(actor.pid):
+            return False
+        if self.present is None:
+            self.present = {}
+            for one in cast.actors.values():
+                its = one.pid if one.pid in self.makers or one.leads_session() else one.group
+                if its not in (ANY, OUTSIDE) and cast.may_serve(one.pid) and not cast.is_init(one) and _sees(cast, one, its):
+                    self.present.setdefault((cast.birth_parent(one), one.space, one.session, its), []).append(one)
+        parent = cast.birth_parent(actor)
+        for one in self.present.get((parent, space, session, group), [])[:MOST_PRESENT]:
+            if not self._can_create_beside(one, actor, parent):
+                continue
+            if one.pid != group and one.group == group:
+                cast.joining.add(one.pid)
+            actor.creator = one.pid
+            actor.early, actor.stage, actor.sibling = False, ANY, True
+            return True
+        return False
+
+    def _can_create_beside(self, one: Actor, actor: Actor, parent: ProcessId) -> bool:
+        """Tell whether `one`, in the group in the end, can create `actor` as its sibling with the same parent and exit signal."""
+        cast = self.cast
+        if one is actor or cast.birth_parent(one) != parent or cast.signal_of(one) != actor.exit_signal or cast.shares(actor):
+            return False
+        for _ in range(MOST_ABOVE):
+            if one.creator == OUTSIDE:
+                return True
+            one = cast.actors[one.creator]
+            if one is actor:
+                return False
+        return False
 
     def _lead_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> Actor | None:
         """Have the stand-in for the group's dead leader create `actor` as its sibling, where nothing else is asked of it."""
         leader = self.cast.actors.get(group)
-        if leader is None or leader.rule != "dead-group-leader" or self.cast.manner != "thrifty" or self.served[group]:
+        if (
+            leader is None
+            or leader.rule != "dead-group-leader"
+            or not self.cast.may_serve(group, actor.pid)
+            or self.served[group]
+        ):
             return None
         if leader.space != space or leader.session != session or leader.birth_group != ANY or actor.creator == group:
             return None
-        put_beside(leader, actor)
+        put_beside(self.cast, leader, actor)
         self.served[group] += 1
         return leader
 
     def _move(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
         """Serve a second group, which `actor` was not born in: its outer parent moves it."""
         cast = self.cast
-        give_outer_parent(cast, actor, group)
+        if not self._move_in_window(actor, group):
+            give_outer_parent(cast, actor, group)
         if child is not None:
             child.early = False
             moves = cast.moves.setdefault(actor.pid, [])
             if group not in moves:
                 moves.append(group)
             child.stage = group
-            if actor.group not in (ANY, group, actor.pid) and not _sees(cast, actor, actor.group):
-                give_outer_parent(cast, actor, actor.group)
+            final = actor.group
+            if final not in (ANY, group, actor.pid) and not _sees(cast, actor, final) and not self._move_in_window(actor, final):
+                give_outer_parent(cast, actor, final)
 
     def _leave_to_another(self, init: Actor, group: ProcessId, child: Actor) -> None:
         """Have a helper in `group` enter the namespace of `init` and create `child`, which the init adopts."""
@@ -294,17 +413,13 @@ def help_into_group(cast: Cast, actor: Actor, group: ProcessId, space: Namespace
     """Cast a helper that joins `group` and creates `actor` as its sibling, beside the creator that it has now."""
     helper = cast.add_helper(actor.creator, space, session, "group-helper", actor)
     helper.group = group
-    put_beside(helper, actor)
+    put_beside(cast, helper, actor)
     return helper
 
 
-def put_beside(helper: Actor, actor: Actor) -> None:
+def put_beside(cast: Cast, helper: Actor, actor: Actor) -> None:
     """Have `helper` be born as `actor` would have been, and create it as its sibling."""
-    helper.creator = actor.creator
-    helper.early, helper.stage = actor.early, actor.stage
-    helper.sibling = actor.sibling
-    actor.creator = helper.pid
-    actor.early, actor.stage = False, ANY
+    cast.take_place(helper, actor)
     actor.sibling = True
 
 
@@ -354,10 +469,10 @@ def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
         helper.adopter = actor.parent
         helper.birth_group = actor.birth_group
         if way == "helper":
-            helper.early, helper.stage = actor.early, actor.stage
-            actor.early, actor.stage = False, ANY
-        actor.creator = helper.pid
-        actor.sibling = False
+            cast.take_place(helper, actor)
+        else:
+            actor.creator = helper.pid
+            actor.sibling = False
         return
     if actor.birth_group in (ANY, group):
         moves = cast.moves.get(actor.pid, [])

@@ -11,17 +11,20 @@ from collections.abc import Collection
 
 import msgspec
 
-from planner.cast import ANY, Actor, Cast
-from planner.groups import help_into_group, leads_group, leave_to_helper
+from planner.cast import ANY, Actor, Cast, Visit
+from planner.groups import help_into_group, leads_group, leave_to_helper, put_beside
 from planner.identity import OUTSIDE, ProcessId, Sequence
 from planner.standins import Misplaced
+
+MOST_ABOVE = 64
+"""How many creators are looked at to find who brings about a pid namespace."""
 
 Key = tuple[ProcessId, int]
 """A creation (0) or a change (1 and up) of an actor."""
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """What an actor changes: `setsid`, `make` its own group, `join` a group, or be `moved` to one by its outer parent."""
+    """What an actor changes: `setsid`, `make` its own group, `join` or `visit` a group, be `moved` to one by its outer parent."""
 
     kind: str
     group: ProcessId
@@ -67,7 +70,7 @@ class Order:
         makers = leads_group(cast)
         saving = self._parents_in_group()
         changes: dict[ProcessId, list[Change]] = {
-            pid: [Change("moved", group) for group in cast.moves[pid]] for pid in cast.moves
+            pid: [self._stay(cast.actors[pid], group) for group in groups] for pid, groups in cast.moves.items()
         }
         made: dict[ProcessId, int] = {}
         for actor in cast.actors.values():
@@ -90,6 +93,10 @@ class Order:
             if pid in made:
                 made[pid] = groups_now.index(pid) + 1
         self.changes, self.made = changes, made
+
+    def _stay(self, actor: Actor, group: ProcessId) -> Change:
+        """Return how an actor comes into a group for a moment."""
+        return Change("visit" if self.cast.covers(actor.space, self.cast.space_of(group)) else "moved", group)
 
     def _parents_in_group(self) -> set[ProcessId]:
         """Return the tasks that would save a child a setpgid by joining their group before they create it."""
@@ -125,7 +132,19 @@ class Order:
                 if change.group != pid:
                     before = (change.group, self.made.get(change.group, 0), "group-before-member")
                     edges.setdefault((pid, index), []).append(before)
+                if change.kind == "moved":
+                    self._move_before_setsid(edges, cast.actors[pid], index)
         return edges
+
+    def _move_before_setsid(self, edges: dict[Key, list[tuple[ProcessId, int, str]]], actor: Actor, index: int) -> None:
+        """Have a creator that leads a session later move `actor` while it is in the same session."""
+        creator = self.cast.actors.get(actor.creator)
+        if creator is not None and creator.leads_session() and not actor.sibling:
+            stage = self._stage(actor)
+            if stage < len(self.changes[creator.pid]):
+                edges.setdefault((creator.pid, len(self.changes[creator.pid])), []).append(
+                    (actor.pid, index, "child-before-leaving")
+                )
 
     def _stage(self, actor: Actor) -> int:
         """Return the number of changes of its creator that an actor is born after."""
@@ -219,20 +238,23 @@ class Order:
             self._help_children(self.cast.joining.intersection(joins))
             self.cast.joining.difference_update(joins)
             return True
-        if self._change_sooner(stuck) or self._part_helpers(stuck) or self._leave_to_helpers(stuck):
+        if self._give_up_visits(stuck) or self._change_sooner(stuck):
+            return True
+        if self._part_helpers(stuck) or self._leave_to_helpers(stuck):
             return True
         held = [actors[pid] for pid, index in stuck if not index and actors[pid].rule != "window-helper"]
         held = [actor for actor in held if (actor.creator, self._stage(actor) + 1) in left and actor.creator in actors]
+        if self._hurry(held, left):
+            return True
+        self.cast.entangled.update(self.cast.moved_in_window.intersection(actor.pid for actor in held))
+        if self.cast.entangled:
+            return False
         for actor in held:
             creator = actors[actor.creator]
             session = creator.session if actor.birth_session == ANY else actor.birth_session
             helper = self.cast.add_helper(creator.pid, creator.space, session, "window-helper", actor)
-            helper.early, helper.stage = actor.early, actor.stage
-            helper.sibling = actor.sibling
             helper.birth_group = actor.birth_group
-            actor.creator = helper.pid
-            actor.sibling = True
-            actor.early, actor.stage = False, ANY
+            put_beside(self.cast, helper, actor)
         return bool(held)
 
     def _change_sooner(self, stuck: list[Key]) -> bool:
@@ -246,6 +268,8 @@ class Order:
         for pid, index in stuck:
             changes = self.changes.get(pid, ())
             if not index or changes[index - 1].kind != "moved" or (pid, index - 1) in left:
+                continue
+            if len({change.group for change in changes}) < len(changes):
                 continue
             for change in changes[index:]:
                 there = (change.group, self.made.get(change.group, 0)) not in left
@@ -271,6 +295,57 @@ class Order:
             anchor = self.cast.add_helper(pid, leader.space, leader.session, "group-anchor", leader)
             anchor.birth_group = anchor.stage = pid
             anchor.order = leader.order + 1
+
+    def _give_up_visits(self, stuck: list[Key]) -> bool:
+        """Cast helpers for children whose creators would join a group for a moment, and cannot; tell whether there are any."""
+        cast = self.cast
+        vain: dict[ProcessId, set[ProcessId]] = {}
+        for pid, index in stuck:
+            if index and self.changes[pid][index - 1].kind == "visit":
+                vain.setdefault(pid, set()).add(self.changes[pid][index - 1].group)
+        if not vain:
+            return False
+        for actor in list(cast.actors.values()):
+            given_up = vain.get(actor.creator)
+            if given_up and actor.stage in given_up:
+                group = actor.stage
+                visit = cast.visits.pop(actor.pid, Visit(group, actor.birth_session, False))
+                actor.early, actor.stage = visit.early, ANY
+                help_into_group(cast, actor, group, cast.actors[actor.creator].space, visit.session)
+        for pid, given_up in vain.items():
+            cast.moves[pid] = [group for group in cast.moves[pid] if group not in given_up]
+        return True
+
+    def _hurry(self, held: list[Actor], left: set[Key]) -> bool:
+        """Have whoever brings about the pid namespace of an early child be born as early; tell whether there is anybody."""
+        actors = self.cast.actors
+        inherited = {(actor.creator, actor.birth_group) for actor in actors.values()}
+        hurried = False
+        for child in held:
+            here = actors.get(self.cast.spaces[child.space].init)
+            for _ in range(MOST_ABOVE):
+                if here is None or (here.pid, 0) not in left or here.creator == child.creator:
+                    break
+                here = actors.get(here.creator)
+            if here is None or here.creator != child.creator or (here.pid, 0) not in left:
+                continue
+            if self._stage(here) > self._stage(child) and self._may_hurry(here, child, inherited):
+                here.birth_group = ANY
+                here.early, here.stage = child.early, child.stage
+                hurried = True
+        return hurried
+
+    def _may_hurry(self, actor: Actor, child: Actor, inherited: set[tuple[ProcessId, ProcessId]]) -> bool:
+        """Tell whether `actor` can be born before its creator changes session or group, as `child` is."""
+        cast = self.cast
+        if cast.actors[actor.creator].leads_session() and actor.birth_session not in (ANY, child.birth_session):
+            return False
+        if actor.birth_group == ANY:
+            return True
+        group = actor.birth_group
+        if group != actor.group or (actor.pid, group) in inherited:
+            return False
+        return group != OUTSIDE and cast.can_be_moved(actor, cast.space_of(group))
 
     def _part_helpers(self, stuck: list[Key]) -> bool:
         """Give children that need no group a helper of their own, where theirs has to wait for a group; tell whether any were."""
@@ -333,6 +408,7 @@ class Order:
         circle = [edge[0] for edge in nx.find_cycle(graph.subgraph(stuck))]
         words = [f"{pid}: {self.changes[pid][index - 1].kind if index else 'created'}" for pid, index in circle]
         because = dict.fromkeys(seq for pid, _ in circle for seq in self._reasons(self.cast.actors[pid]))
+        self.cast.entangled.update(pid for pid, _ in circle)
         message = f"each waits for the one before: {', '.join(words)}"
         return Misplaced("order-circle", message, because, circle[0][0], dict.fromkeys(pid for pid, _ in circle))
 

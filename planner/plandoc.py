@@ -29,7 +29,7 @@ from planner.findings import Finding
 from planner.forest import Forest, fold
 from planner.hookspecs import BadImage, Problem
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.plans import FORMAT_VERSION, AnyStep, Create, Plan, Process, Verify
+from planner.plans import FORMAT_VERSION, AnyStep, Counts, Create, Plan, Process, Verify
 
 KIND: Final = "crplan-plan"
 """What a plan document says of itself, so that it is recognised by content."""
@@ -42,7 +42,8 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A plan in JSON, or the problem that there is instead of one.
 
     Numbers are level-0 numbers unless they stand in `pids`, which are outermost first. Unknown fields are to be ignored within a
-    `format_version`. `proved` is true when the model kernel ended in the image's forest, false for the beginning of a log.
+    `format_version`. `proved` is true when the model kernel ended in the image's forest, false for the beginning of a log. What
+    `counts` says of the plan's cost follows from the rest.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str = ""
     plan_id: str = ""
     proved: bool = False
+    counts: Counts | msgspec.UnsetType = msgspec.UNSET
     root: ProcessId = ProcessId(0)
     processes: tuple[Process, ...] = ()
     steps: tuple[AnyStep, ...] = ()
@@ -71,6 +73,7 @@ def document(plan: Plan, findings: tuple[Finding, ...], *, proved: bool = True) 
         image_id=plan.image_id,
         plan_id=plan.plan_id,
         proved=proved,
+        counts=plan.counts(),
         root=plan.root,
         processes=plan.processes,
         steps=plan.steps,

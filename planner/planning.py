@@ -17,6 +17,14 @@ every demand but one is forced; the one choice (a window before setsid, or a lea
 off in reverse order of birth. `planner.births` puts leaders where the demands can be met, `planner.groups` does the same for
 groups, and `planner.order` finds an order or shows the circle.
 
+Least change. Few helpers come first: a helper is cast where nobody who is there anyway can do its work (`planner.takeover` for
+those who create others' children, `planner.groups` for those who are in a group for a moment or create beside themselves, and
+`planner.order` for inits that come in time). That is decided birth by birth, with a few candidates looked at for each, so that
+the cost stays linear; it is no search for the fewest, and where a session's demand can be met in two ways, helpers do not weigh.
+An init is never put into a group that is led from its own namespace, though that would spare an anchor now and then. Steps that
+wait are kept few by what needs none: a child inherits its group where its creator can be in it in time, and image order is kept
+where it satisfies every rule; waits that other waits imply are not taken out.
+
 What is left out. When two demands on one leader lie on two branches of the tree, one branch is put below the other, and not
 every other way to weave them is tried: one more is, where the first has led nowhere. Choices are not taken back once the order
 of births is decided. A dead leader whose depth the image does not hold is put where it asks least of its members; where that
@@ -97,6 +105,9 @@ MOST_PLANNED_AGAIN = 400_000
 DOUBTED = frozenset({"session-not-below", "birth-circle", "order-circle", "two-birth-sessions", "plan-undecided"})
 """Refusals that may come of a choice between two ways to be born, or of one branch having been put below another."""
 
+MOST_EXCUSED = 6
+"""How many times births are decided anew to find out who cannot do a helper's work, before everybody is excused."""
+
 
 def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
@@ -116,18 +127,30 @@ def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
 def _places_tried(forest: Forest, *, cautious: bool) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
-    Whoever does a helper's work has something else to wait for, too: where that ends in a circle, the next manner of casting
-    is tried. A session or group that tasks cannot have come by, or only in a circle, may have been led elsewhere if its leader is
-    dead.
+    Whoever does a helper's work has something else to wait for, too: where that ends in a circle, those on it are excused, and
+    in the end everybody is, so that helpers are cast after all, in one manner after the other. A session or group that tasks
+    cannot have come by, or only in a circle, may have been led elsewhere if its leader is dead.
     """
     from planner.standins import Misplaced
 
     passed_over: dict[ProcessId, int] = {}
     refusal: Contradiction | None = None
+    excused: set[ProcessId] = set()
+    tries = MOST_EXCUSED
     for _ in range(max(1, min(MOST_PLACES, MOST_PLANNED_AGAIN // max(1, len(forest.tasks))))):
+        while tries:
+            cast = Cast(forest, passed_over, excused)
+            cast.cautious = cautious
+            try:
+                return cast, _in_order(cast)
+            except Contradiction:
+                tries -= 1
+                if cast.entangled <= excused:
+                    break
+                excused |= cast.entangled
         elsewhere: list[ProcessId] = []
-        for manner in MANNERS:
-            cast = Cast(forest, passed_over, manner)
+        for manner in MANNERS[1:]:
+            cast = Cast(forest, passed_over, manner=manner)
             cast.cautious = cautious
             try:
                 return cast, _in_order(cast)

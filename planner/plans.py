@@ -188,6 +188,14 @@ AnyStep = (
 )
 
 
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan costs: its steps, how many of them wait for another process, and the helpers that it creates and ends again."""
+
+    steps: int
+    waiting: int
+    helpers: int
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A restart plan that the model kernel has proved.
 
@@ -209,6 +217,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         for record in (*self.processes, *self.steps):
             digest.update(encoder.encode(record))
         return digest.hexdigest()[:16]
+
+    def counts(self) -> Counts:
+        """Count what is kept small: helpers first, then steps that wait."""
+        return Counts(
+            steps=len(self.steps),
+            waiting=sum(bool(step.waits) for step in self.steps),
+            helpers=sum(process.role == "helper" for process in self.processes),
+        )
 
     def process_table(self) -> dict[ProcessId, Process]:
         """Return the processes by their level-0 number."""

@@ -65,6 +65,7 @@ _RULES = (
     Rule("session-leader", "A session leader gets its session by setsid.", "setsid(2)"),
     Rule("group-leader", "A group leader makes its group by setpgid.", "setpgid(2)"),
     Rule("group-member", "A member joins its group by setpgid.", "setpgid(2)"),
+    Rule("group-visitor", "A process joins a group for a moment, so that a child inherits it.", "setpgid(2)"),
     Rule("group-by-parent", "A group without a number in the task's namespace is set by its outer parent.", "setpgid(2)"),
     Rule("thread-of-process", "A thread is created by its own thread group when the process is complete.", "clone(2)"),
     Rule("final-subreaper", "A subreaper flag is set when nothing more will be adopted.", "prctl(2)"),
@@ -73,6 +74,11 @@ _RULES = (
     Rule("helper-ends", "A helper ends when it has served.", "exit(2)"),
     Rule("helper-reaped", "Whoever has the helper as a child reaps it, by number.", "wait(2)"),
     Rule("zombie-last", "A zombie ends when nothing more is asked of it, and is not reaped.", "wait(2)"),
+    Rule(
+        "zombie-leaves-children",
+        "A zombie that created others' children ends with the helpers, so that its reaper adopts them, and is not reaped.",
+        "exit(2): find_new_reaper",
+    ),
     Rule("init-killed", "An init cannot send itself a fatal signal, so its parent sends it.", "pid_namespaces(7)"),
     Rule(
         "namespaces-of-root",

@@ -29,6 +29,8 @@ def births(book: Book, order: list[Event]) -> None:
             book.changed[actor.pid] = len(book.planned)
         elif change.kind == "moved":
             set_group_by_parent(book, actor, change.group, group_made(book, change.group))
+        elif change.kind == "visit":
+            set_group(book, actor, change.group, "group-visitor", group_made(book, change.group))
         elif book.groups[actor.pid] != change.group:
             rule = actor.rule if actor.mortal else "group-member"
             set_group(book, actor, change.group, rule, group_made(book, change.group))

@@ -1,4 +1,4 @@
-"""Steps that end processes: helpers whose children are adopted, and zombies, which come last."""
+"""Steps that end processes: helpers and zombies whose children are adopted, and all other zombies, which come last."""
 
 from planner.cast import ANY, Actor
 from planner.plans import Exit, Kill, Reap, SetSubreaper
@@ -6,12 +6,17 @@ from planner.step_book import Book, Needs
 
 
 def end_helpers(book: Book) -> None:
-    """End every helper, the last created first, and have its children adopted."""
+    """End every helper, and every zombie that leaves children, the last created first, and have the children adopted."""
     cast = book.cast
-    mortals = [actor for actor in cast.actors.values() if actor.mortal]
+    mortals = [actor for actor in cast.actors.values() if actor.mortal or _is_left(actor)]
     mortals.sort(key=lambda actor: -book.created[actor.pid])
     for actor in mortals:
         _end_helper(book, actor)
+
+
+def _is_left(actor: Actor) -> bool:
+    """Tell whether a zombie has created children that others adopt."""
+    return actor.zombie and actor.adopter != ANY
 
 
 def _end_helper(book: Book, actor: Actor) -> None:
@@ -31,11 +36,15 @@ def _end_helper(book: Book, actor: Actor) -> None:
         waits = book.waits(actor.adopter, [(book.adoption, "adoptions-in-order")])
         flag = SetSubreaper(number=book.next(), actor=actor.adopter, rule="adopter", waits=waits, on=True)
         needs.append((book.add(flag, actor.because), "flag-before-adoption"))
-    end = Exit(number=book.next(), actor=actor.pid, rule="helper-ends", waits=book.waits(actor.pid, needs))
-    ended = book.add(end, actor.because)
-    waits = book.waits(parent, [(ended, "ended-before-reaped")])
-    last = book.add(Reap(number=book.next(), actor=parent, rule="helper-reaped", waits=waits, child=actor.pid), actor.because)
-    book.reaps.setdefault(init, []).append(last)
+    if actor.mortal:
+        end = Exit(number=book.next(), actor=actor.pid, rule="helper-ends", waits=book.waits(actor.pid, needs))
+        ended = book.add(end, actor.because)
+        waits = book.waits(parent, [(ended, "ended-before-reaped")])
+        last = book.add(Reap(number=book.next(), actor=parent, rule="helper-reaped", waits=waits, child=actor.pid), actor.because)
+        book.reaps.setdefault(init, []).append(last)
+    else:
+        needs.append((book.moved.get(actor.pid, 0), "served-before-ending"))
+        last = _end_zombie(book, actor, "zombie-leaves-children", needs)
     if flagged:
         waits = book.waits(actor.adopter, [(last, "reaped-before-flag-off")])
         step = SetSubreaper(number=book.next(), actor=actor.adopter, rule="adopter-done", waits=waits, on=False)
@@ -48,7 +57,7 @@ def end_zombies(book: Book) -> None:
     """End the zombies: first the inits that their parents must kill, as a parent may be a zombie too."""
     cast = book.cast
     tasks = cast.forest.tasks
-    zombies = [actor for actor in cast.actors.values() if actor.zombie]
+    zombies = [actor for actor in cast.actors.values() if actor.zombie and not _is_left(actor)]
     killed = [actor for actor in zombies if _is_killed(book, actor)]
     for actor in (*killed, *(actor for actor in zombies if not _is_killed(book, actor))):
         task = tasks[actor.pid]
@@ -75,15 +84,22 @@ def end_zombies(book: Book) -> None:
                 actor.because,
             )
             continue
-        step = Exit(
-            number=book.next(),
-            actor=actor.pid,
-            rule="zombie-last",
-            waits=book.waits(actor.pid, needs),
-            status=task.exit_status,
-            thread_only=bool(cast.forest.threads.get(actor.pid)),
-        )
-        book.add(step, (*actor.because, task.state_recorded) if task.state_recorded >= 0 else actor.because)
+        _end_zombie(book, actor, "zombie-last", needs)
+
+
+def _end_zombie(book: Book, actor: Actor, rule: str, needs: Needs) -> int:
+    """Have a zombie end by itself, with the status that the image records; returns the step."""
+    forest = book.cast.forest
+    task = forest.tasks[actor.pid]
+    step = Exit(
+        number=book.next(),
+        actor=actor.pid,
+        rule=rule,
+        waits=book.waits(actor.pid, needs),
+        status=task.exit_status,
+        thread_only=bool(forest.threads.get(actor.pid)),
+    )
+    return book.add(step, (*actor.because, task.state_recorded) if task.state_recorded >= 0 else actor.because)
 
 
 def _is_killed(book: Book, actor: Actor) -> bool:

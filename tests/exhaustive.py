@@ -448,7 +448,8 @@ def fewest_births(
     """Return the shapes that the model kernel reaches, each with the fewest processes that ever have to be created for it.
 
     The bounds are those of `reached`; what is more than the tasks of a shape are helpers. States are visited in order of their
-    births, so that the first way to a state is the best.
+    births, so that the first way to a state is the best. Without `traps` no history is looked at in which an init is ever in a
+    group that is led from its own namespace: were it to end just then, it could not (rule "init-trap" of the kernel).
     """
     kernel = Kernel()
     first = kernel.clone(kernel.outside, (Number(1),), True)

@@ -56,10 +56,31 @@ def test_a_nested_init_is_put_into_a_group_that_its_creator_is_not_in() -> None:
 
 def test_a_creator_that_is_not_in_the_group_has_a_helper_that_joins_and_creates() -> None:
     """Whoever is born in the nested namespace must inherit the group, so that the init has to have it from birth."""
-    made = plan("@1:0 1 3:1//3 2.1:1//3@1 4.2:2//3@1")
+    made = plan("@1:0 1 5:1 3:5//3 2.1:1//3@1 4.2:2//3@1")
     (helper,) = helpers(made)
     assert happens(made, f"{helper} joins 3", f"{helper} creates 2 as an init as a sibling", "2 creates 4", f"{helper} ends")
     assert rule_of(made, f"1 creates {helper}") == "group-helper"
+
+
+def test_a_member_of_the_group_creates_its_sibling() -> None:
+    made = plan("@1:0 1 3:1//3 2.1:1//3@1 4.2:2//3@1")
+    assert helpers(made) == []
+    assert happens(made, "3 joins 3", "3 creates 2 as an init as a sibling", "2 creates 4")
+
+
+def test_a_creator_joins_a_group_for_a_moment() -> None:
+    made = plan("@1:0 1 2:1//2 5:1 3.1:5//3@1 4.2:3//2@1")
+    assert helpers(made) == []
+    assert happens(made, "5 joins 2", "5 creates 3 as an init", "5 joins 1")
+    assert happens(made, "3 creates 4", "3 joins 3")
+    assert rule_of(made, "5 joins 2") == "group-visitor"
+
+
+def test_a_leader_to_be_moves_its_child_before_its_setsid() -> None:
+    made = plan("@1:0 1:0/0/1 2:0/2/2 3.1:2/0/1@1 4.2:3/0/1@1")
+    assert helpers(made) == []
+    assert happens(made, "2 creates 3 as an init", "2 puts 3 into 1", "3 creates 4")
+    assert happens(made, "2 puts 3 into 1", "2 setsid")
 
 
 def test_inits_in_each_others_group_are_moved_there_by_their_parent() -> None:
@@ -108,12 +129,12 @@ def test_an_init_with_children_in_several_invisible_groups_adopts_them() -> None
     assert any(step.rule == "session-enters" for step in plan(text).steps)
 
 
-def test_a_task_whose_child_holds_the_group_of_its_birth_is_moved_by_a_helper() -> None:
+def test_a_task_whose_child_holds_the_group_of_its_birth_is_moved_before_its_parent_leaves_the_session() -> None:
     """51 had 17 while it was in group 61, and its parent, which has left the session since, moved it to 140."""
     made = plan("@1:0 @2:1 1 61:1/61 9.2:1@1 149.1:61/149@1 140.28:61//140@1 42.7.1:9@2 51.18.2:149/61/140@2 17.12.3:51/61/61@2")
-    mover = next(process.pid for process in made.processes if process.role == "helper")
-    assert happens(made, f"149 creates {mover}", "149 setsid", f"{mover} creates 51", "51 creates 17")
-    assert happens(made, "140 joins 140", f"{mover} puts 51 into 140")
+    assert helpers(made) == []
+    assert happens(made, "149 creates 51", "51 creates 17", "149 puts 51 into 140", "149 setsid")
+    assert happens(made, "140 joins 140", "149 puts 51 into 140")
 
 
 def test_an_init_is_not_asked_for_a_group_that_somebody_above_it_cannot_have_been_in() -> None:

@@ -51,7 +51,7 @@ def ages(text: str, pids: Iterable[int]) -> tuple[str, int] | None:
         # Two children in the two oldest sessions: whatever their parent is.
         ("1:0/1/1 2:1/2/2 3:2/0/0z 4:2/1/1z", "two-birth-sessions", [3, 4]),
         # The parent of an init in the init's own namespace: whether the init has ended does not matter.
-        ("@1:0 1:0/0/0 2.42:1/0/0@1 3.1:2/0/0z@1", "birth-circle", [2, 3]),
+        ("@1:0 1:0/0/0 2.42:1/0/0@1 3.1:2/0/0z@1", "namespace-init-below", [2, 3]),
         # An init in a group that it sees, since nobody can have moved it there: whoever leads that group.
         ("@1:0 @2:0 !4 !5.45.. 1:0/0/0 2.1:0/4/5@1 3.1:0/4/2z@2", "init-trap", [2, 3]),
         # All of a process has ended, its other threads too.

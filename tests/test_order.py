@@ -56,10 +56,17 @@ def test_a_window_into_a_namespace_that_comes_later_is_kept_open_by_a_helper() -
 
 
 def test_a_window_helper_is_named_by_its_rule() -> None:
-    made = plan("@1:0 1:0/0/1 103.1:1@1 89.101:1//0@1")
+    """2 was in the session outside when it created what has created 106, and in its own when it created the namespace."""
+    made = plan("@1:0 1:0/0/0 2:0/2/2 41.1:2@1 106.12:2/0@1")
     (helper,) = helpers(made)
-    assert rule_of(made, f"1 creates {helper}") == "window-helper"
-    assert happens(made, f"1 creates {helper}", "1 joins 1", f"{helper} enters 103", f"{helper} creates 89 as a sibling")
+    assert rule_of(made, f"2 creates {helper}") == "window-helper"
+    assert happens(made, f"2 creates {helper}", "2 setsid", f"{helper} enters 41", f"{helper} creates 106 as a sibling")
+
+
+def test_an_init_is_born_in_time_for_an_early_child() -> None:
+    made = plan("@1:0 1:0/0/1 103.1:1@1 89.101:1//0@1")
+    assert helpers(made) == []
+    assert happens(made, "1 creates 103 as an init", "1 creates 89", "1 joins 1", "1 puts 103 into 1")
 
 
 def test_without_the_need_no_window_is_kept_open() -> None:

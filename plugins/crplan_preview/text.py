@@ -80,12 +80,11 @@ def _head(artefact: Artefact) -> Iterator[Line]:
         if forest.images and fact.property == SHARED_PROPERTY:
             for line in wrapped(escaped(f"{fact.property}: {fact.value}"), artefact.width, "  "):
                 yield [(line, "quiet")]
-    helpers = sum(process.role == "helper" for process in plan.processes)
-    waiting = sum(bool(step.waits) for step in plan.steps)
+    counts = plan.counts()
     if artefact.proved:
         yield [(f"plan {plan.plan_id} of image {escaped(plan.image_id)}", "quiet")]
         yield [
-            (f"{_count(len(plan.steps), 'step')}, {_count(helpers, 'helper')}, {waiting} with waits, ", ""),
+            (f"{_count(counts.steps, 'step')}, {_count(counts.helpers, 'helper')}, {counts.waiting} with waits, ", ""),
             ("proved on the model", "done"),
         ]
     else:

@@ -172,6 +172,7 @@ def test_a_line_without_styles_is_its_text() -> None:
 def test_the_json_is_the_plan(make: Callable[[], Plan]) -> None:
     plan = make()
     data = planner.emit(plan, "json")
+    assert json.loads(data)["counts"] == msgspec.to_builtins(plan.counts())
     assert isinstance(data, bytes)
     read = json.loads(data)
     assert read["format_version"] == 1
