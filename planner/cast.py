@@ -6,10 +6,11 @@ group that the creator is in at that moment. The executor is actor 0: it stands 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from planner.forest import Contradiction, Forest, Namespace
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
+from planner.manners import Manner
 from planner.plans import Role
 
 EXECUTOR_SPACE = NamespaceId(-1)
@@ -20,17 +21,6 @@ FIRST_HELPER_NUMBER = 301
 
 ANY = ProcessId(-1)
 """No demand: any session or group will do."""
-
-
-Manner = Literal["thrifty", "plain", "moved", "generous"]
-"""How helpers are cast, each manner less thrifty than the one before, and less easily in a circle.
-
-*Thrifty* lets whoever is there anyway do what a helper would be cast for, *plain* does not. *Moved* has tasks moved by their
-outer parents to groups that they cannot see, as soon as there are such groups, and not born in them. *Generous* asks no init to
-have been in a group for its children's sake, where a helper that enters can create them.
-"""
-
-MANNERS: tuple[Manner, ...] = ("thrifty", "plain", "moved", "generous")
 
 
 SIGCHLD = 17

@@ -16,7 +16,7 @@ Why an order is found. A group that a process was in once serves for ever: a hel
 become possible stays possible, and the least fixed point of "created", "made" and "has been in" is all that any history comes to,
 as far as births are given, but for one choice: the group that a process is born in. It matters where no parent above its
 namespace can move it, and there the children that need the group leave no choice; an init can be spared them, since a helper can
-enter. In the manner "generous" (`planner.cast.Manner`) everybody else is moved as soon as the group is there, and so takes part
+enter. In the manner "generous" (`planner.manners`) everybody else is moved as soon as the group is there, and so takes part
 in no circle that a history could have avoided; the thriftier manners before it guess that no such circle comes about.
 """
 

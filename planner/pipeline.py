@@ -28,6 +28,7 @@ from planner.forest import Contradiction, Forest, fold, image_id
 from planner.hookspecs import Artefact, BackEnd, BadImage, CannotEmit, Reader, Source
 from planner.identity import ProcessId
 from planner.identity import Sequence as Seq
+from planner.manners import MANNERS, Manner
 from planner.options import filled
 from planner.plans import Plan
 from planner.plugins import PluginFailed, Registry, load
@@ -169,15 +170,39 @@ def _plan(history: list[AnyEvent]) -> Outcome:
     except Contradiction as error:
         history.append(FindingRaised(code=error.code, pid=error.pid, detail=error.message, because=error.because))
         raise
-    history += decisions
     identity = image_id(forest)
-    plan = fold_plan(decisions, forest, identity)
-    _prove(plan, forest, decisions, recorded=False)
+    try:
+        plan = _proved_plan(forest, decisions, identity)
+    except NotProved as error:
+        if error.rule != "init-trap":
+            raise
+        forest, decisions, plan = _planned_past_traps(history, identity, error)
+    history += decisions
     history.append(PlanProved(image_id=identity, plan_id=plan.plan_id))
     return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
 
 
-def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
+def _proved_plan(forest: Forest, decisions: list[AnyEvent], identity: str) -> Plan:
+    plan = fold_plan(decisions, forest, identity)
+    _prove(plan, forest, decisions, recorded=False)
+    return plan
+
+
+def _planned_past_traps(history: list[AnyEvent], identity: str, first: NotProved) -> tuple[Forest, list[AnyEvent], Plan]:
+    """Plan with more helpers, where a plan came into a trap on the way: helpers are in groups that inits need not visit then.
+
+    Raises `first` where that leads nowhere.
+    """
+    for manner in reversed(MANNERS):
+        try:
+            forest, decisions = _decide(history, (manner,))
+            return forest, decisions, _proved_plan(forest, decisions, identity)
+        except (Contradiction, NotProved):
+            continue
+    raise first
+
+
+def _decide(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried."""
     forest = fold(history)
     from planner.contradictions import undecided
@@ -194,7 +219,7 @@ def _decide(history: list[AnyEvent]) -> tuple[Forest, list[AnyEvent]]:
         tried += 1
         try:
             whole = fold(chain(history, placed)) if placed else forest
-            return whole, [*placed, *decide(whole, Seq(len(history) + len(placed)))]
+            return whole, [*placed, *decide(whole, Seq(len(history) + len(placed)), manners)]
         except Contradiction as error:
             first = first or error
             try:
@@ -263,7 +288,8 @@ def _prove(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded:
     try:
         prove(plan, forest, lost=lost_properties(history))
     except (ModelRefusal, ProofFailed) as error:
-        raise NotProved(f"the plan does not prove on the model: {error}", recorded=recorded) from None
+        rule = error.rule if isinstance(error, ModelRefusal) else ""
+        raise NotProved(f"the plan does not prove on the model: {error}", recorded=recorded, rule=rule) from None
 
 
 def as_it_stood(history: Sequence[AnyEvent], seq: int) -> Artefact:

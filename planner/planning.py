@@ -36,26 +36,28 @@ tests.
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from planner.cast import MANNERS, Cast
+from planner.cast import Cast
 from planner.contradictions import Contradiction, undecided
 from planner.events import BirthDecided, DecisionEvent, ProcessPlanned
 from planner.forest import Forest
 from planner.identity import ProcessId, Sequence
+from planner.manners import MANNERS, Manner
 from planner.plans import Process
 
 if TYPE_CHECKING:
     from planner.order import Event
 
 
-def decide(forest: Forest, first: Sequence) -> list[DecisionEvent]:
+def decide(forest: Forest, first: Sequence, manners: tuple[Manner, ...] = MANNERS) -> list[DecisionEvent]:
     """Return the decisions that a rebuild of `forest` takes: births, processes and steps, in this order.
 
-    `first` is the sequence number that the first decision will have. Raises Contradiction for a forest that no history of
+    `first` is the sequence number that the first decision will have; helpers are cast in the first of the `manners` that leads to
+    an order. Raises Contradiction for a forest that no history of
     processes leads to, as far as the planner can tell, with the facts that exclude each other.
     """
     from planner.steps import write_steps
 
-    cast, order = _births_in_order(forest)
+    cast, order = _births_in_order(forest, manners)
     decisions: list[DecisionEvent] = [
         BirthDecided(pid=actor.pid, creator=actor.creator, rule=actor.rule, because=actor.because)
         for actor in cast.actors.values()
@@ -109,22 +111,22 @@ MOST_EXCUSED = 6
 """How many times births are decided anew to find out who cannot do a helper's work, before everybody is excused."""
 
 
-def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
+def _births_in_order(forest: Forest, manners: tuple[Manner, ...] = MANNERS) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
     Where a choice may have been wrong all is tried again with more caution: of two branches whoever may join them is put in its
     own place first, and leaders are born after the leaders of all who stand above them.
     """
     try:
-        return _places_tried(forest, cautious=False)
+        return _places_tried(forest, manners, cautious=False)
     except Contradiction as refusal:
         if refusal.code in DOUBTED:
             with suppress(Contradiction):
-                return _places_tried(forest, cautious=True)
+                return _places_tried(forest, manners, cautious=True)
         raise
 
 
-def _places_tried(forest: Forest, *, cautious: bool) -> "tuple[Cast, list[Event]]":
+def _places_tried(forest: Forest, manners: tuple[Manner, ...], *, cautious: bool) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
     Whoever does a helper's work has something else to wait for, too: where that ends in a circle, those on it are excused, and
@@ -136,7 +138,7 @@ def _places_tried(forest: Forest, *, cautious: bool) -> "tuple[Cast, list[Event]
     passed_over: dict[ProcessId, int] = {}
     refusal: Contradiction | None = None
     excused: set[ProcessId] = set()
-    tries = MOST_EXCUSED
+    tries = MOST_EXCUSED if "thrifty" in manners else 0
     for _ in range(max(1, min(MOST_PLACES, MOST_PLANNED_AGAIN // max(1, len(forest.tasks))))):
         while tries:
             cast = Cast(forest, passed_over, excused)
@@ -149,7 +151,9 @@ def _places_tried(forest: Forest, *, cautious: bool) -> "tuple[Cast, list[Event]
                     break
                 excused |= cast.entangled
         elsewhere: list[ProcessId] = []
-        for manner in MANNERS[1:]:
+        for manner in manners:
+            if manner == "thrifty":
+                continue
             cast = Cast(forest, passed_over, manner=manner)
             cast.cautious = cautious
             try:

@@ -14,11 +14,15 @@ CANNOT_RESTART = 3
 
 
 class NotProved(Exception):
-    """A plan does not end in the image's forest on the model kernel; `recorded` says that it came with the log or plan file."""
+    """A plan does not end in the image's forest on the model kernel; `recorded` says that it came with the log or plan file.
 
-    def __init__(self, message: str, *, recorded: bool) -> None:
+    `rule` is the rule of the model by which a step was refused, "" where all were done.
+    """
+
+    def __init__(self, message: str, *, recorded: bool, rule: str = "") -> None:
         super().__init__(message)
         self.recorded = recorded
+        self.rule = rule
 
 
 EXPECTED = (BadImage, Contradiction, CannotEmit, PluginFailed, NotProved)

@@ -18,7 +18,7 @@ from planner.plans import Plan
 from planner.problems import NotProved
 from planner.testing.drafts import Draft
 from planner.testing.forests import events
-from tests.stories import plan
+from tests.stories import plan, told
 
 
 def refused(text: str) -> tuple[str, list[int]]:
@@ -266,3 +266,10 @@ def test_what_to_do_helps(crplan: Crplan, tmp_path: Path) -> None:
     code, out, _ = crplan("check", file)
     assert code == 3
     assert "init-trap" in out
+
+
+@pytest.mark.parametrize("session", ["1", "0"])
+def test_an_init_does_not_visit_a_group_where_that_would_close_a_ring_on_the_way(session: str) -> None:
+    """Task 6 could be in group 102 for the child that it inherits, while 12 is in a group that is led below 6."""
+    made = plan(f"1:0/{session} 6.1:1/6 12.1:1//13 13.5.1:6/{session}/13 113.17:6/{session}/102 102.11:12//102")
+    assert not any(line.endswith("puts 6 into 102") for line in told(made))
