@@ -16,7 +16,8 @@ from itertools import pairwise
 from planner.ancestry import Ancestry
 from planner.cast import ANY, SIGCHLD, Actor, Cast
 from planner.forest import Contradiction
-from planner.groups import cast_anchors, settle_groups
+from planner.group_helpers import cast_anchors
+from planner.groups import settle_groups
 from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
 from planner.sessions import Sessions
 from planner.standins import add_stand_ins

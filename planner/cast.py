@@ -204,6 +204,10 @@ class Cast:
             space = self.spaces[space.parent]
         return space.id == outer
 
+    def sees(self, actor: Actor, group: ProcessId) -> bool:
+        """Tell whether a group has a number in an actor's namespace."""
+        return group != OUTSIDE and self.covers(actor.space, self.space_of(group))
+
     def is_ancestor(self, pid: ProcessId, other: ProcessId) -> bool:
         """Tell whether `pid` is a proper ancestor of `other` in the image's tree, which is walked once."""
         if self._spans is None:

@@ -21,12 +21,11 @@ in no circle that a history could have avoided; the thriftier manners before it 
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from typing import Literal
 
 from planner.cast import ANY, Actor, Cast, Visit
-from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
-from planner.standins import Misplaced
+from planner.group_helpers import help_into_group, leads_group, put_beside
+from planner.identity import OUTSIDE, NamespaceId, ProcessId
+from planner.outer_parents import give_outer_parent, mover
 
 MOST_PRESENT = 8
 """How many of those who are in a group are looked at for one birth beside them."""
@@ -46,7 +45,7 @@ def settle_groups(cast: Cast) -> None:
     late: deque[Actor] = deque()
     for actor in cast.actors.values():
         group = actor.group
-        if group in (ANY, actor.pid) or actor.session == actor.pid or _sees(cast, actor, group):
+        if group in (ANY, actor.pid) or actor.session == actor.pid or cast.sees(actor, group):
             continue
         if group == OUTSIDE:
             demands.appendleft((actor, group, None))
@@ -60,41 +59,8 @@ def settle_groups(cast: Cast) -> None:
         settling.run()
         for pid in settling.makers:
             actor = cast.actors[pid]
-            if actor.group not in (ANY, pid) and not actor.mortal and not _sees(cast, actor, actor.group):
+            if actor.group not in (ANY, pid) and not actor.mortal and not cast.sees(actor, actor.group):
                 give_outer_parent(cast, actor, actor.group)
-
-
-def leads_group(cast: Cast) -> set[ProcessId]:
-    """Return the actors whose number is a group's, session leaders aside: they make their group by setpgid."""
-    groups = {actor.group for actor in cast.actors.values()}
-    groups.update(actor.birth_group for actor in cast.actors.values())
-    return {pid for pid in groups if pid in cast.actors and not cast.actors[pid].leads_session()}
-
-
-def cast_anchors(cast: Cast) -> None:
-    """Cast a helper for every ring of group leaders that each end up in the next one's group: the first group needs an anchor.
-
-    A leader may leave the group that bears its number while others stay in it. In a ring each would have to wait for the one
-    before; a helper that was born in one of the groups keeps that group alive until the ring is closed.
-    """
-    makers = leads_group(cast)
-    target = {pid: cast.actors[pid].group for pid in makers if cast.actors[pid].group not in (pid, ANY)}
-    state: dict[ProcessId, int] = {}
-    for number, start in enumerate(sorted(target, key=lambda pid: cast.actors[pid].order), 1):
-        here = start
-        while here in target and here not in state:
-            state[here] = number
-            here = target[here]
-        if state.get(here) == number:
-            leader = cast.actors[here]
-            anchor = cast.add_helper(here, leader.space, leader.session, "group-anchor", leader)
-            anchor.birth_group = here
-            anchor.order = leader.order + 1
-
-
-def _sees(cast: Cast, actor: Actor, group: ProcessId) -> bool:
-    """Tell whether a group has a number in an actor's namespace."""
-    return group != OUTSIDE and cast.covers(actor.space, cast.space_of(group))
 
 
 class _Settling:
@@ -181,7 +147,7 @@ class _Settling:
 
     def _is_rather_moved(self, actor: Actor, group: ProcessId) -> bool:
         """Tell whether a task is moved to a group that it could be born in, which leaves open when it is born."""
-        return self.moving and not actor.mortal and _mover(self.cast, actor, group) != ""
+        return self.moving and not actor.mortal and mover(self.cast, actor, group) != ""
 
     def _can_have_been_in(self, init: Actor, group: ProcessId) -> bool:
         """Tell whether an init can have been in a group for a child that somebody else could create."""
@@ -196,7 +162,7 @@ class _Settling:
         actors = self.cast.actors
         asked: list[tuple[ProcessId, ProcessId]] = []
         here = actors.get(init.creator)
-        while here is not None and not _sees(self.cast, here, group) and here.birth_group != group:
+        while here is not None and not self.cast.sees(here, group) and here.birth_group != group:
             key = (here.pid, group)
             asked.append(key)
             if key in self.vain or here.birth_group != ANY or self.own.get(here.pid, group) != group:
@@ -217,7 +183,7 @@ class _Settling:
                 return
             if creator.rule == "orphan-helper":
                 creator = self._own_helper(creator, group, actor)
-            if not _sees(cast, creator, group):
+            if not cast.sees(creator, group):
                 actor.early = actor.early or (creator.group == creator.pid and not creator.leads_session())
                 self._demand(creator, group, actor)
             elif creator.group == ANY:
@@ -234,10 +200,10 @@ class _Settling:
             not creator.leads_session()
             and creator.group == group
             and creator.pid not in self.makers
-            and _sees(cast, creator, group)
+            and cast.sees(creator, group)
         ):
             cast.joining.add(creator.pid)
-        elif _sees(cast, creator, group):
+        elif cast.sees(creator, group):
             self._help(actor, group, creator.space, actor.birth_session)
         elif creator.leads_session() or creator.group != group:
             actor.early = True
@@ -309,7 +275,7 @@ class _Settling:
         creator = cast.actors.get(actor.creator)
         if creator is None or not actor.early or actor.sibling or not creator.leads_session():
             return False
-        if not cast.may_serve(actor.pid, creator.pid) or not cast.stands_above(creator, actor) or not _sees(cast, creator, group):
+        if not cast.may_serve(actor.pid, creator.pid) or not cast.stands_above(creator, actor) or not cast.sees(creator, group):
             return False
         if actor.group == group:
             if actor.pid in self.makers:
@@ -328,9 +294,9 @@ class _Settling:
         fail just then, the init could never be ended.
         """
         cast = self.cast
-        if not cast.may_serve(creator.pid) or cast.is_init(creator) or not _sees(cast, creator, group):
+        if not cast.may_serve(creator.pid) or cast.is_init(creator) or not cast.sees(creator, group):
             return False
-        return creator.group in (ANY, creator.pid) or creator.leads_session() or _sees(cast, creator, creator.group)
+        return creator.group in (ANY, creator.pid) or creator.leads_session() or cast.sees(creator, creator.group)
 
     def _member_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> bool:
         """Have somebody with the same parent who leads the group, or ends up in it, create `actor` as its sibling."""
@@ -341,7 +307,7 @@ class _Settling:
             self.present = {}
             for one in cast.actors.values():
                 its = one.pid if one.pid in self.makers or one.leads_session() else one.group
-                if its not in (ANY, OUTSIDE) and cast.may_serve(one.pid) and not cast.is_init(one) and _sees(cast, one, its):
+                if its not in (ANY, OUTSIDE) and cast.may_serve(one.pid) and not cast.is_init(one) and cast.sees(one, its):
                     self.present.setdefault((cast.birth_parent(one), one.space, one.session, its), []).append(one)
         parent = cast.birth_parent(actor)
         for one in self.present.get((parent, space, session, group), [])[:MOST_PRESENT]:
@@ -395,7 +361,7 @@ class _Settling:
                 moves.append(group)
             child.stage = group
             final = actor.group
-            if final not in (ANY, group, actor.pid) and not _sees(cast, actor, final) and not self._move_in_window(actor, final):
+            if final not in (ANY, group, actor.pid) and not cast.sees(actor, final) and not self._move_in_window(actor, final):
                 give_outer_parent(cast, actor, final)
 
     def _leave_to_another(self, init: Actor, group: ProcessId, child: Actor) -> None:
@@ -407,200 +373,3 @@ class _Settling:
         child.early = child.sibling = False
         child.rule = "session-enters"
         self._demand(helper, group, child)
-
-
-def help_into_group(cast: Cast, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> Actor:
-    """Cast a helper that joins `group` and creates `actor` as its sibling, beside the creator that it has now."""
-    helper = cast.add_helper(actor.creator, space, session, "group-helper", actor)
-    helper.group = group
-    put_beside(cast, helper, actor)
-    return helper
-
-
-def put_beside(cast: Cast, helper: Actor, actor: Actor) -> None:
-    """Have `helper` be born as `actor` would have been, and create it as its sibling."""
-    cast.take_place(helper, actor)
-    actor.sibling = True
-
-
-def leave_to_helper(cast: Cast, helper: Actor, children: list[Actor], inherited: set[tuple[ProcessId, ProcessId]]) -> bool:
-    """Have a helper that would join a group to create `children` in it put them into that group in the end instead.
-
-    They are then its own children until it dies, so that neither it nor they have to wait for the group to be made. That takes a
-    helper and a parent above the children's namespace, and children from whom nobody has `inherited` the group (creator, group).
-    Tells whether it is so.
-    """
-    group = helper.group
-    parent = cast.actors.get(children[0].parent)
-    if parent is None or helper.space != parent.space or helper.adopter not in (ANY, parent.pid):
-        return False
-    if any(child.parent != parent.pid or child.group != group or not cast.stands_above(parent, child) for child in children):
-        return False
-    if any(child.sibling and cast.birth_parent(child) != parent.pid for child in children):
-        return False
-    if any((child.pid, group) in inherited for child in children):
-        return False
-    helper.adopter = parent.pid
-    helper.group = ANY
-    for child in children:
-        child.sibling = False
-        child.birth_group = ANY
-    return True
-
-
-def give_outer_parent(cast: Cast, actor: Actor, group: ProcessId) -> None:
-    """See to it that the parent at birth can move `actor` to a group that it cannot see itself; raises Contradiction.
-
-    The parent must stand above the actor's namespace, in the session that the actor is in at that time, and see the group. A
-    helper does that in place of a parent in another session, and the parent adopts the actor afterwards.
-    """
-    way = _mover(cast, actor, group)
-    if way in ("parent", "helper beside"):
-        if way == "helper beside":
-            cast.actors[actor.creator].adopter = actor.parent
-            actor.sibling = False
-        return
-    if way == "helper above":
-        _cast_above(cast, actor)
-        return
-    if way:
-        creator, parent = cast.actors[actor.creator], cast.actors[cast.birth_parent(actor)]
-        helper = cast.add_helper(creator.pid, parent.space, actor.birth_session, "orphan-helper", actor)
-        helper.adopter = actor.parent
-        helper.birth_group = actor.birth_group
-        if way == "helper":
-            cast.take_place(helper, actor)
-        else:
-            actor.creator = helper.pid
-            actor.sibling = False
-        return
-    if actor.birth_group in (ANY, group):
-        moves = cast.moves.get(actor.pid, [])
-        raise Misplaced(
-            "group-out-of-sight",
-            f"task {actor.pid} must have come into group {group} after its birth, and the group has no number in its pid "
-            f"namespace, and no parent above it can have moved it there",
-            dict.fromkeys((*_facts(cast, actor, (group, *moves[:1])), *(() if moves else _following(cast, actor)))),
-            actor.pid,
-            (group, actor.birth_group),
-        )
-    groups = (group, actor.birth_group)
-    raise Misplaced(
-        "two-birth-groups",
-        f"task {actor.pid} would have to be in group {actor.birth_group} and in group {group}, one of which has no number in its "
-        f"pid namespace, and no parent above it can have moved it",
-        _facts(cast, actor, groups),
-        actor.pid,
-        groups,
-    )
-
-
-Mover = Literal["", "parent", "helper", "helper beside", "helper of sibling", "helper above"]
-
-MOST_ABOVE = 64
-"""How many creators are looked at for one that can cast a helper."""
-
-
-def _mover(cast: Cast, actor: Actor, group: ProcessId) -> Mover:
-    """Tell who can move `actor` to a group that it cannot see: its parent at birth, or a helper in that parent's place.
-
-    "" where nobody can. A helper is cast where the parent is in another session: in the place of the actor, or below a sibling
-    that creates it, or, where that one lives deeper than the parent, below whoever stands above it; or the helper that creates it
-    as a sibling becomes its parent.
-    """
-    parent = cast.actors.get(cast.birth_parent(actor))
-    session = actor.birth_session
-    if parent is None:
-        return "parent" if session == OUTSIDE != group else ""
-    if not cast.stands_above(parent, actor) or not _sees(cast, parent, group):
-        return ""
-    if session in (parent.session, ANY):
-        return "parent"
-    if not actor.sibling:
-        return "helper" if actor.creator == actor.parent else ""
-    creator = cast.actors[actor.creator]
-    if creator.rule == "group-helper" and creator.adopter in (ANY, actor.parent):
-        return "helper beside"
-    if creator.space == parent.space and parent.pid == actor.parent and creator.session == session:
-        return "helper of sibling"
-    if parent.pid == actor.parent and (actor.pid, actor.birth_group) not in cast.asked and _forebear(cast, actor) is not None:
-        return "helper above"
-    return ""
-
-
-def _forebear(cast: Cast, actor: Actor) -> tuple[Actor, bool] | None:
-    """Return who above `actor` is in its session and in the pid namespace of its parent, and leaves children to that parent.
-
-    Also tells whether it is in the session only before its own setsid.
-    """
-    parent = cast.actors[actor.parent]
-    below = actor
-    for _ in range(MOST_ABOVE):
-        here = cast.actors.get(below.creator)
-        if here is None:
-            return None
-        session = here.birth_session if below.early else here.session
-        if here.space == parent.space and session == actor.birth_session:
-            leaves = cast.is_init(parent) or here is parent or cast.birth_parent(here) == parent.pid
-            return (here, below.early) if leaves else None
-        below = here
-    return None
-
-
-def _cast_above(cast: Cast, actor: Actor) -> None:
-    """Have `actor` be born as the child of a helper that lives where its parent does, is in its session, and dies in the end."""
-    found = _forebear(cast, actor)
-    assert found is not None
-    forebear, early = found
-    helper = cast.add_helper(forebear.pid, forebear.space, actor.birth_session, "orphan-helper", actor)
-    helper.adopter = actor.parent
-    helper.early = early
-    actor.creator = helper.pid
-    actor.early, actor.stage, actor.sibling, actor.birth_group = False, ANY, False, ANY
-    outer = cast.spaces[actor.space].parent
-    if cast.is_init(actor) and outer != helper.space:
-        jumping = cast.add_helper(helper.pid, outer, actor.birth_session, "jump-helper", actor)
-        actor.creator = jumping.pid
-        actor.sibling = True
-
-
-def _facts(cast: Cast, actor: Actor, groups: Iterable[ProcessId]) -> list[Sequence]:
-    """Return the facts by which `actor` must have been in `groups`, and cannot have come back to one of them.
-
-    Where it was in a group for a child that is so for a fact about the child. Nobody is moved into the group outside, whatever
-    its parent, and no init is in a group that it sees.
-    """
-    found = list(actor.because)
-    parent = cast.actors.get(actor.parent)
-    if parent is not None and OUTSIDE not in groups:
-        found += cast.facts(parent.pid)
-    for group in groups:
-        if not cast.is_init(actor):
-            found += cast.whereabouts(group)
-        if group != actor.group:
-            found += _asking(cast, actor.pid, group)
-    return list(dict.fromkeys(found))
-
-
-def _asking(cast: Cast, pid: ProcessId, group: ProcessId) -> Iterator[Sequence]:
-    """Yield the facts about the child for which `pid` must have been in `group`, or about its child in turn, and so on."""
-    child = cast.asked.get((pid, group))
-    while child is not None:
-        yield from cast.facts(child.pid) or child.because
-        child = cast.asked.get((child.pid, group))
-
-
-def _following(cast: Cast, leader: Actor) -> Iterator[Sequence]:
-    """Yield the facts about a member of the group that `leader` made, somebody else, if it leads no session."""
-    if leader.leads_session():
-        return
-    others = [actor for actor in cast.actors.values() if actor is not leader]
-    for actor in others:
-        if actor.group == leader.pid:
-            yield from cast.facts(actor.pid) or actor.because
-            return
-    for actor in others:
-        if actor.birth_group == leader.pid:
-            yield from cast.facts(actor.pid) or actor.because
-            yield from _asking(cast, actor.pid, leader.pid)
-            return

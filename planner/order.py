@@ -12,7 +12,7 @@ from collections.abc import Collection
 import msgspec
 
 from planner.cast import ANY, Actor, Cast, Visit
-from planner.groups import help_into_group, leads_group, leave_to_helper, put_beside
+from planner.group_helpers import help_into_group, leads_group, leave_to_helper, put_beside
 from planner.identity import OUTSIDE, ProcessId, Sequence
 from planner.standins import Misplaced
 

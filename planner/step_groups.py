@@ -1,7 +1,7 @@
 """Steps that put processes into groups, during the births and after them."""
 
 from planner.cast import Actor
-from planner.groups import leads_group
+from planner.group_helpers import leads_group
 from planner.identity import OUTSIDE, ProcessId
 from planner.plans import Enter, SetGroup
 from planner.step_book import Book, Needs

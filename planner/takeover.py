@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from planner.cast import ANY, SIGCHLD, Actor, Cast
-from planner.groups import put_beside
+from planner.group_helpers import put_beside
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 
 MOST_IDLERS = 8
