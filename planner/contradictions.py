@@ -46,6 +46,7 @@ def undecided(first: Contradiction, what: str) -> Contradiction:
 def check(forest: "Forest") -> None:
     """Raise `Contradiction` for the first set of facts that cannot be true together; the forest must be whole."""
     from planner.namespace_laws import check_namespaces
+    from planner.status_laws import check_statuses
 
     threads = {ProcessId(thread.pids[0]): thread for group in forest.threads.values() for thread in group}
     _check_numbers(forest)
@@ -56,12 +57,17 @@ def check(forest: "Forest") -> None:
     _check_outer_sessions(forest)
     _check_sessions_and_groups(forest, threads)
     _check_zombies(forest)
+    check_statuses(forest)
     check_namespaces(forest)
 
 
 def _check_numbers(forest: "Forest") -> None:
     """No number is above what a kernel can give, at any level."""
     for task in forest.tasks.values():
+        lowest = min(task.parent, task.session, task.group)
+        if lowest < 0:
+            message = f"task {task.pid} names the number {lowest} as its parent, session or group, and none is below 0"
+            raise Contradiction("impossible-number", message, (task.recorded,), task.pid)
         highest = max(*task.pids, task.session, task.group)
         if highest > HIGHEST_NUMBER:
             _refuse_number(task.pid, highest, task.recorded)

@@ -126,6 +126,16 @@ _FACTS: Final[tuple[Row, ...]] = (
         "A vector holds a number for each namespace from the image's root down to the task's own.",
     ),
     (
+        "impossible-status",
+        "A task has a status or an exit signal that no process has.",
+        "A status in the format of wait(2) is 256 times an exit code, or the number of a signal, which is from 1 to 64.",
+    ),
+    (
+        "init-signal",
+        "The init of a pid namespace was ended by a signal that a rebuild cannot end it by.",
+        "An init ignores all signals but SIGKILL from above; a fault of its own ends it too, and restored tasks make none.",
+    ),
+    (
         "namespace-cycle",
         "Pid namespaces lie inside each other.",
         "A namespace is created inside another one, and every line of them ends at the root's.",

@@ -1,5 +1,6 @@
 """Folding events: what adds up to a forest, what is passed over, and what cannot be true together."""
 
+import msgspec
 import pytest
 
 from planner.events import (
@@ -155,6 +156,10 @@ def test_rings_of_namespaces_end() -> None:
     ("tree", "code", "pid"),
     [
         ("5:6 6:5 1", "parent-cycle", 5),
+        ("1 5:1z65", "impossible-status", 5),
+        ("1 5:1z511", "impossible-status", 5),
+        ("1z1", "init-signal", 1),
+        ("1 5.1:1z139", "init-signal", 5),
         ("5:5 1", "parent-cycle", 5),
         ("1:5 5:1", "init-with-parent", 1),
         ("1 5:9", "parent-unknown", 5),
@@ -290,3 +295,16 @@ def test_what_is_no_further_fact_leaves_the_image_id_alone() -> None:
         FactRecorded(property="parents", value="tags", at=0),
     ]
     assert image_id(fold(plain)) == image_id(fold([*plain, *more]))
+
+
+@pytest.mark.parametrize("tree", ["1 5:1z64", "1 5:1z139", "1 5:1z65280", "1 5.1:1z9", "1z256", "1 5:1x64", "1 5:1x0"])
+def test_statuses_and_exit_signals_that_there_are(tree: str) -> None:
+    assert forest(tree).tasks
+
+
+@pytest.mark.parametrize("name", ["parent", "session", "group"])
+def test_no_number_is_below_0(name: str) -> None:
+    row = msgspec.structs.replace(task(5), **{name: ProcessId(-1)})
+    with pytest.raises(Contradiction) as refusal:
+        fold([task(1), state(1), row, state(5), CLOSE])
+    assert (refusal.value.code, refusal.value.because) == ("impossible-number", (2,))
