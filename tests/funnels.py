@@ -14,6 +14,8 @@ missing does nothing, so any part of a story is a story, and a failing one is ma
 (`shrunk`). Forests that differ in numbers only have the same `shape`. The same forest is also told in other words (`TELLINGS`):
 in another order, with namespaces named otherwise or not at all, with dead leaders known in part or not at all.
 
+A `Garden` is made of many funnels: one below the other, it has whatever they have on all levels.
+
 This has nothing in common with `tests.kernel.histories` and `tests.scenes`, and it does not use the planner.
 """
 
@@ -602,6 +604,75 @@ class Funnel:
             dying = [process.namespace for process in self.stage.kernel.processes() if process.state == DYING]
             held = [seat for seat in self._zombies() if any(self.cast[seat].namespace.within(space) for space in dying)]
             moved = any(self._wait_for(seat) for seat in held)
+
+
+class Garden:
+    """Funnels' ends in one container: their stories are played again, each by a process that takes the place of the outside.
+
+    A story's container is a pid namespace below its host, and hosts are found among those who were left of earlier stories, so
+    that whatever a funnel leaves is there many times, at all levels, in sessions and groups from further out.
+    """
+
+    def __init__(self, seed: int | str, tasks: int, levels: int = 12) -> None:
+        self.random = Random(f"garden {seed}")
+        self.stage = Stage()
+        self.levels = levels
+        self.seats = 1
+        self.highest: dict[Namespace, int] = {}
+        self._clone(0, new=True)
+        self.stage.play("setsid", 1)
+        container = self.stage.kernel.container
+        assert container is not None
+        hosts = [1]
+        profiles = tuple(PROFILES)
+        for place in range(tasks):
+            if len(container.numbers) >= tasks:
+                break
+            host = self.random.choice(hosts[-self.random.choice((20, 1000)) :])
+            process = self.stage.cast[host]
+            if process.state == LIVING and process.births is process.namespace and process.namespace.level < levels - 6:
+                stage = Funnel(f"{seed} {place}", self.random.choice(profiles)).stage
+                if stage.image():
+                    hosts += self._plant(stage.story, host)
+
+    def _plant(self, story: Sequence[Step], host: Seat) -> list[Seat]:
+        """Play a story below a host, threads apart, and return the seats of those who live at its end."""
+        seats = {0: host}
+        for word, seat, *rest in story:
+            actor = seats.get(seat)  # type: ignore[call-overload]
+            if actor is None or (actor == host and word in ("setsid", "subreaper", "exec", "exit")):
+                continue
+            match word, rest:
+                case "clone", (int(child), _, bool(new), bool(sibling)):
+                    if found := self._clone(actor, new, sibling):
+                        seats[child] = found
+                case "group", (int(whom), int(leader)):
+                    if whom in seats and leader in seats:
+                        self.stage.play("group", actor, seats[whom], seats[leader])
+                case "enter" | "wait", (int(other),):
+                    if other in seats:
+                        self.stage.play(word, actor, seats[other])
+                case "setsid" | "exec", ():
+                    self.stage.play(word, actor)
+                case "subreaper" | "exit", (what,):
+                    self.stage.play(word, actor, what)
+        self.stage.play("enter", host, host)
+        return [seat for seat in seats.values() if seat != host and self.stage.cast[seat].state == LIVING]
+
+    def _clone(self, seat: Seat, new: bool = False, sibling: bool = False) -> Seat:
+        process = self.stage.cast[seat]
+        if new and process.births is not process.namespace:
+            self.stage.play("enter", seat, seat)
+        pids: list[Number] = [Number(1)] if new else []
+        space: Namespace | None = process.births
+        if space is not None and space.level + new >= self.levels:
+            return 0
+        while space is not None and space.level >= 0:
+            number = self.highest[space] = self.highest.get(space, 1) + 1
+            pids.insert(0, Number(number))
+            space = space.parent
+        child, self.seats = self.seats, self.seats + 1
+        return child if self.stage.play("clone", seat, child, tuple(pids), new, sibling) else 0
 
 
 def shrunk(story: Sequence[Step], fails: Callable[[list[AnyEvent]], bool]) -> list[Step]:

@@ -1,7 +1,8 @@
 """What is left of a crowd is planned, proved, and holds in every order that the plan allows, in whatever words it is told.
 
 `tests.funnels` makes the forests; they come from another hand than those of `tests.test_planning_random`. `CRPLAN_FUNNELS=N`
-plays N fixed funnels and N / 6 fresh ones; half as many are told in other words, and every fortieth has some hundred survivors.
+plays N fixed funnels and N / 6 fresh ones; half as many are told in other words. Of forty, one has some hundred survivors, and
+one is a garden.
 A failure prints the case, the smallest story that fails alike, and the forest that it leads to.
 """
 
@@ -17,12 +18,14 @@ import pytest
 from planner.events import AnyEvent
 from planner.forest import fold
 from planner.testing.forests import notation
-from tests.funnels import PROFILES, TELLINGS, Funnel, Stage, shape, shrunk, strangeness, tasks_in, traps
+from tests.funnels import PROFILES, TELLINGS, Funnel, Garden, Stage, shape, shrunk, strangeness, tasks_in, traps
 from tests.trials import code, planned, trial
 
 NUMBER = int(os.environ.get("CRPLAN_FUNNELS", "2500"))
 LARGE = 120
 """Survivors of a large funnel."""
+GARDEN = "garden"
+"""Stands for a profile where a case is a garden of so many tasks."""
 SHOWN = 3
 """Failures of one kind that are made small and printed."""
 
@@ -37,10 +40,18 @@ def cases(base: str, number: int) -> list[Case]:
     for index in range(number):
         profile = profiles[index % len(profiles)]
         survivors = LARGE if index % 40 == 39 else 0
+        if index % 40 == 19:
+            profile, survivors = GARDEN, (20, 50, 120)[index // 40 % 3]
         found.append((f"{base} {index}", profile, survivors, ""))
         if index % 2:
             found.append((f"{base} {index}", profile, survivors, tellings[index // 2 % len(tellings)]))
     return found
+
+
+def played(case: Case) -> Stage:
+    """Return the end of a case's history."""
+    seed, profile, survivors, _ = case
+    return Garden(seed, survivors).stage if profile == GARDEN else Funnel(seed, profile, survivors).stage
 
 
 def told(image: list[AnyEvent], case: Case) -> list[AnyEvent]:
@@ -51,7 +62,7 @@ def told(image: list[AnyEvent], case: Case) -> list[AnyEvent]:
 
 def attempt(case: Case) -> tuple[str, int]:
     """Return what is wrong with the plan for a funnel's end, and the forest's shape; 0 where there is none to be planned."""
-    stage = Funnel(*case[:3]).stage
+    stage = played(case)
     image = stage.image()
     if not image:
         return "", 0
@@ -82,7 +93,7 @@ def small(case: Case, kind: str, seconds: float = 60) -> str:
     def fails(image: list[AnyEvent]) -> bool:
         return time.monotonic() < until and code(trial(told(image, case), Random(str(case)), 4)) == kind
 
-    story = shrunk(Funnel(*case[:3]).stage.story, fails)
+    story = shrunk(played(case).story, fails)
     return "\n".join([notation(fold(told(Stage(story).image(), case))), *map(repr, story)])
 
 
@@ -95,7 +106,7 @@ def test_every_funnel_is_planned_and_proved_in_any_order(base: str) -> None:
 def test_the_same_words_give_the_same_plan(telling: str) -> None:
     for index in range(20):
         case: Case = (f"again {index}", "mixture", 0, telling)
-        if image := Funnel(*case[:3]).stage.image():
+        if image := played(case).image():
             assert planned(told(image, case)).events == planned(told(image, case)).events
 
 
