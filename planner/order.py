@@ -271,7 +271,8 @@ class Order:
                 continue
             if len({change.group for change in changes}) < len(changes):
                 continue
-            for change in changes[index:]:
+            # Whoever is moved by a leader-to-be has to be in its final group in the end.
+            for change in changes[index : len(changes) - (pid in self.cast.moved_in_window)]:
                 there = (change.group, self.made.get(change.group, 0)) not in left
                 if change.kind == "make" or (change.kind == "moved" and there):
                     before = [earlier.group for earlier in changes[: index - 1]]

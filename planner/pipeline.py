@@ -166,7 +166,7 @@ def _plan(history: list[AnyEvent]) -> Outcome:
 
     try:
         refuse_clashes(history)
-        forest, decisions = _decide(history)
+        forest, decisions = decide_placed(history)
     except Contradiction as error:
         history.append(FindingRaised(code=error.code, pid=error.pid, detail=error.message, because=error.because))
         raise
@@ -174,9 +174,7 @@ def _plan(history: list[AnyEvent]) -> Outcome:
     try:
         plan = _proved_plan(forest, decisions, identity)
     except NotProved as error:
-        if error.rule != "init-trap":
-            raise
-        forest, decisions, plan = _planned_past_traps(history, identity, error)
+        forest, decisions, plan = _planned_otherwise(history, identity, error)
     history += decisions
     history.append(PlanProved(image_id=identity, plan_id=plan.plan_id))
     return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
@@ -188,21 +186,21 @@ def _proved_plan(forest: Forest, decisions: list[AnyEvent], identity: str) -> Pl
     return plan
 
 
-def _planned_past_traps(history: list[AnyEvent], identity: str, first: NotProved) -> tuple[Forest, list[AnyEvent], Plan]:
-    """Plan with more helpers, where a plan came into a trap on the way: helpers are in groups that inits need not visit then.
+def _planned_otherwise(history: list[AnyEvent], identity: str, first: NotProved) -> tuple[Forest, list[AnyEvent], Plan]:
+    """Plan with more helpers, where a plan does not prove: it came into a trap on the way, by a group that an init visited.
 
-    Raises `first` where that leads nowhere.
+    Raises `first`, whatever it was, where that leads nowhere.
     """
-    for manner in reversed(MANNERS):
+    for manner in MANNERS[1:]:
         try:
-            forest, decisions = _decide(history, (manner,))
+            forest, decisions = decide_placed(history, (manner,))
             return forest, decisions, _proved_plan(forest, decisions, identity)
         except (Contradiction, NotProved):
             continue
     raise first
 
 
-def _decide(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS) -> tuple[Forest, list[AnyEvent]]:
+def decide_placed(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried."""
     forest = fold(history)
     from planner.contradictions import undecided
