@@ -55,8 +55,10 @@ def decide(forest: Forest, first: Sequence, manners: tuple[Manner, ...] = MANNER
     an order. Raises Contradiction for a forest that no history of
     processes leads to, as far as the planner can tell, with the facts that exclude each other.
     """
+    from planner.status_laws import refuse_faults_of_inits
     from planner.steps import write_steps
 
+    refuse_faults_of_inits(forest)
     cast, order = _births_in_order(forest, manners)
     decisions: list[DecisionEvent] = [
         BirthDecided(pid=actor.pid, creator=actor.creator, rule=actor.rule, because=actor.because)

@@ -1,4 +1,4 @@
-"""What a kernel can have recorded of how a process ended, and of the signal that its parent gets.
+"""What a kernel can have recorded of how a process ended, and which of it a rebuild can lead to.
 
 Sources: wait(2) for the format of a status, valid_signal for numbers, and for inits sig_task_ignored: they ignore all signals but
 SIGKILL from above, and a fault of their own (force_sig), which no rebuild makes.
@@ -17,7 +17,7 @@ UNKNOWN_SIGNAL: Final = -1
 
 
 def check_statuses(forest: "Forest") -> None:
-    """Raise `Contradiction` for the first status or exit signal that no process has, or that no rebuild can lead to."""
+    """Raise `Contradiction` for the first status or exit signal that no process has."""
     for task in forest.tasks.values():
         if task.exit_signal < UNKNOWN_SIGNAL:
             raise _impossible(task, f"task {task.pid} has the exit signal {task.exit_signal}, and none is below 0")
@@ -32,7 +32,13 @@ def check_statuses(forest: "Forest") -> None:
                 f"task {task.pid} has ended with status {status}, which stands neither for an exit code nor for a signal: it is "
                 f"256 times the code, or the signal's number",
             )
-        if killed and signal != SIGKILL and task.pids[-1] == 1:
+
+
+def refuse_faults_of_inits(forest: "Forest") -> None:
+    """Raise `Contradiction` for an init that was ended by another signal than SIGKILL, which no rebuild can lead to."""
+    for task in forest.tasks.values():
+        signal = task.exit_status & 0x7F
+        if task.state == "zombie" and signal not in (0, SIGKILL) and task.pids[-1] == 1:
             raise Contradiction(
                 "init-signal",
                 f"task {task.pid} is the init of a pid namespace and was ended by signal {signal}; an init ignores all signals "

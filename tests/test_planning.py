@@ -184,3 +184,11 @@ def test_placings_that_were_not_tried_prove_nothing_either(monkeypatch: pytest.M
     with pytest.raises(Contradiction) as refusal:
         resolve(events(text))
     assert refusal.value.code == "plan-undecided"
+
+
+@pytest.mark.parametrize(("text", "pid"), [("1z1", 1), ("1 5.1:1z139", 5)])
+def test_an_init_that_a_fault_has_ended_is_refused_and_not_rebuilt_otherwise(text: str, pid: int) -> None:
+    with pytest.raises(Contradiction) as refusal:
+        resolve(events(text))
+    assert (refusal.value.code, refusal.value.pid) == ("init-signal", pid)
+    assert plan("1 5:1z139"), "a fault of another task can be told by a signal"

@@ -260,11 +260,13 @@ def test_what_colours_rings_and_bold_type_show_is_said_in_words(show: Callable[.
     ]
     assert "12 cc, zombie (exit 2), session 10, group 10" in heard
     assert "13 tee, session 10, leads group 13, found" in heard
-    page.run("crplan.goTo(9)")
+    page.run("crplan.goTo(2)")
     heard = [name for _, name, _ in spoken(page, "treeitem")]
-    assert [name for name in heard if "changed by this step" in name] == ["20/1 inner, session 1, group 1, changed by this step"]
+    assert [name for name in heard if "changed by this step" in name] == [
+        "1 init, leads session 1, leads group 1, changed by this step"
+    ]
     steps = spoken(page, "option")
-    assert any(name == "9: 1 creates 20/1 in a new pid namespace, nested-init-first" for _, name, _ in steps)
+    assert any(name == "2: 1 calls setsid, session-leader" for _, name, _ in steps)
     assert any(name.endswith(", to come") for _, name, _ in steps)
     assert all(not description for _, _, description in steps), "nothing is said twice"
 
