@@ -25,7 +25,7 @@ def _end_helper(book: Book, actor: Actor) -> None:
     needs: Needs = [(number, "served-before-ending") for number in book.siblings.get(actor.pid, ())]
     needs += [(number, "member-before-leaving") for number in book.joins.get(actor.pid, ())]
     if actor.rule == "group-anchor":
-        needs += [(number, "member-before-leaving") for number in book.joins.get(actor.creator, ())]
+        needs += [(number, "member-before-leaving") for number in book.joins.get(actor.birth_group, ())]
     if cast.spaces[actor.space].init == actor.pid:
         needs += [(number, "served-before-ending") for number in book.reaps.get(actor.pid, ())]
     init = cast.spaces[actor.space].init

@@ -82,7 +82,7 @@ def _leavers(book: Book, leaving: list[Actor]) -> list[Actor]:
 
     Rings have an anchor (`cast_anchors`): the group of the anchored one outlives its leaving.
     """
-    anchored = {actor.creator for actor in book.cast.actors.values() if actor.rule == "group-anchor"}
+    anchored = {actor.birth_group for actor in book.cast.actors.values() if actor.rule == "group-anchor"}
     by_pid = {actor.pid: actor for actor in leaving}
     joiners = dict.fromkeys(by_pid, 0)
     for actor in leaving:

@@ -4,6 +4,7 @@ import pytest
 
 from planner.forest import Contradiction
 from planner.pipeline import resolve
+from planner.plans import Create
 from planner.testing.forests import events
 from tests.stories import happens, helpers, plan, rule_of, told, waits_of
 
@@ -194,3 +195,13 @@ def test_such_a_helper_is_born_before_the_parents_setsid_where_the_session_is_th
     mover = next(line.split()[0] for line in told(made) if line.endswith("puts 49 into 32"))
     assert happens(made, f"3 creates {mover}", "3 setsid")
     assert happens(made, f"{mover} puts 49 into 32", f"{mover} ends")
+
+
+def test_an_anchor_that_a_helper_creates_stays_until_all_have_joined() -> None:
+    """The plan must hold in every order: task 272 joins group 175 before its anchor, which has another creator, ends."""
+    made = plan(
+        "!137.14.10 1 39.1:1/39 100.5.1:39 150.16.13.1:100/97/147 232.48.31.10.6:150/39/137 210.34.23.5.1:150/39 "
+        "272.29.52.28:150/39/175"
+    )
+    anchor = next(step.child for step in made.steps if isinstance(step, Create) and step.rule == "group-anchor")
+    assert waits_of(made, f"{anchor} ends") == {"272 joins 175": "member-before-leaving"}
