@@ -317,6 +317,7 @@ class _Settling:
                 cast.joining.add(one.pid)
             actor.creator = one.pid
             actor.early, actor.stage, actor.sibling = False, ANY, True
+            self.served[one.pid] += 1
             return True
         return False
 
