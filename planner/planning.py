@@ -23,7 +23,7 @@ those who create others' children, `planner.groups` for those who are in a group
 the cost stays linear; it is no search for the fewest, and where a session's demand can be met in two ways, helpers do not weigh.
 An init is never put into a group that is led from its own namespace, though that would spare an anchor now and then. Steps that
 wait are kept few by what needs none: a child inherits its group where its creator can be in it in time, and image order is kept
-where it satisfies every rule; waits that other waits imply are not taken out.
+where it satisfies every rule; and waits for what is known to be done are left out (`planner.step_waits`).
 
 What is left out. When two demands on one leader lie on two branches of the tree, one branch is put below the other, and not
 every other way to weave them is tried: one more is, where the first has led nowhere. Choices are not taken back once the order

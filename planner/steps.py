@@ -17,6 +17,7 @@ from planner.step_book import Book, Needs
 from planner.step_ends import end_helpers, end_zombies
 from planner.step_groups import final_groups
 from planner.step_namespaces import other_namespaces
+from planner.step_waits import without_known
 
 
 def write_steps(cast: Cast, order: list[Event]) -> tuple[list[StepPlanned], list[FindingRaised]]:
@@ -30,7 +31,7 @@ def write_steps(cast: Cast, order: list[Event]) -> tuple[list[StepPlanned], list
     _subreapers(book)
     end_zombies(book)
     _verify(book)
-    return book.planned, book.findings
+    return without_known(book.planned), book.findings
 
 
 def _threads(book: Book) -> None:
