@@ -15,14 +15,16 @@ stage=before
 dry_run=${CRPLAN_DRY_RUN:-}
 case $dry_run in 0) dry_run='' ;; esac
 
+# Only complaints go to standard error: what a shell adds by itself about an agent that was killed, at any moment, is noise.
+command exec 8>&2 || exec 8>/dev/null
+exec 2>/dev/null
+
 complain() {
-    printf 'crplan: %s\n' "$1" >&2
+    printf 'crplan: %s\n' "$1" >&8
 }
 
-# Closing the pipe ends the agent, and with it every process that it made. All is said by now; what a shell would add about an
-# agent that was killed is noise.
+# Closing the pipe ends the agent, and with it every process that it made.
 finish() {
-    exec 2>/dev/null
     trap '' TERM INT HUP
     trap - EXIT
     exec 3>&- 4<&-
@@ -112,7 +114,7 @@ begin() {
     exec 7>"$pipes/answers"
     exec 5>&-
     { rm -rf "$pipes"; } 2>/dev/null
-    "$1" 3<&6 4>&7 6<&- 7>&- 2>/dev/null &
+    "$1" 3<&6 4>&7 6<&- 7>&- 8>&- &
     agent=$!
     exec 6<&- 7>&-
     answer=''
