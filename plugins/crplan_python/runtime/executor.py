@@ -63,6 +63,8 @@ class Executor(Rebuild):
         super().__init__(plan)
         self._tell = tell
         self._told = 0
+        self._unheard = False
+        """Whether somebody listened, and is gone: then the rebuild ends, however far it has come."""
         self._timeout = timeout
         self.outer: dict[int, int] = {}
         self.link, self._inner_link = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -270,6 +272,8 @@ class Executor(Rebuild):
                 os.read(descriptor, 64)
             elif descriptor in self._tell:
                 raise self.failed("nobody listens any more", "EPIPE")
+        if self._unheard:
+            raise self.failed("nobody listens any more", "EPIPE")
         failure = self.board.failure()
         if failure:
             raise self.failed(failure[1], failure[0])
@@ -321,6 +325,8 @@ class Executor(Rebuild):
             self.announce(number)
         except OSError as error:
             raise Failed(-1, self.plan.root, "nobody can be told that it is ready", error_name(error)) from None
+        if self._unheard:
+            raise Failed(-1, self.plan.root, "nobody listens any more", "EPIPE")
         poll = select.poll()
         poll.register(reader, select.POLLIN)
         poll.register(self._init_descriptor if root_is_zombie else root, select.POLLIN)
@@ -373,6 +379,7 @@ class Executor(Rebuild):
                 os.write(self._tell[0], line.encode("ascii", "replace") + b"\n")
             except OSError:
                 self._tell.clear()
+                self._unheard = True
 
     def report(self) -> None:
         """Tell of the steps that have been done since the last time."""
