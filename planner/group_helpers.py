@@ -30,10 +30,16 @@ def cast_anchors(cast: Cast) -> None:
             state[here] = number
             here = target[here]
         if state.get(here) == number:
-            leader = cast.actors[here]
-            anchor = cast.add_helper(here, leader.space, leader.session, "group-anchor", leader)
-            anchor.birth_group = here
-            anchor.order = leader.order + 1
+            cast_anchor(cast, here)
+
+
+def cast_anchor(cast: Cast, pid: ProcessId) -> Actor:
+    """Cast the helper that is born in the group that `pid` has made, and keeps it alive when `pid` goes on to another."""
+    leader = cast.actors[pid]
+    anchor = cast.add_helper(pid, leader.space, leader.session, "group-anchor", leader)
+    anchor.birth_group = pid
+    anchor.order = leader.order + 1
+    return anchor
 
 
 def help_into_group(cast: Cast, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> Actor:

@@ -43,7 +43,7 @@ class Names:
         for _, init, cell in order:
             around = self.ids[answer.namespace(cells.over(cell))]
             if cell in said:
-                self.ids[cell] = cells.namespace[said[cell]]  # type: ignore[assignment]
+                self.ids[cell] = NamespaceId(cells.namespace[said[cell]])
                 statement = bearers.recorded[cells.named_by[said[cell]]]
                 self.named[cell] = Named("recorded", (statement,), answer.fitting(said[cell]))
                 continue

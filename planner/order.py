@@ -12,7 +12,7 @@ from collections.abc import Collection
 import msgspec
 
 from planner.cast import ANY, Actor, Cast, Visit
-from planner.group_helpers import help_into_group, leads_group, leave_to_helper, put_beside
+from planner.group_helpers import cast_anchor, help_into_group, leads_group, leave_to_helper, put_beside
 from planner.identity import OUTSIDE, ProcessId, Sequence
 from planner.standins import Misplaced
 
@@ -292,10 +292,7 @@ class Order:
             if actor.creator in leaving and actor.birth_group == actor.creator:
                 actor.stage = actor.creator
         for pid in leaving:
-            leader = self.cast.actors[pid]
-            anchor = self.cast.add_helper(pid, leader.space, leader.session, "group-anchor", leader)
-            anchor.birth_group = anchor.stage = pid
-            anchor.order = leader.order + 1
+            cast_anchor(self.cast, pid).stage = pid
 
     def _give_up_visits(self, stuck: list[Key]) -> bool:
         """Cast helpers for children whose creators would join a group for a moment, and cannot; tell whether there are any."""
