@@ -3,9 +3,10 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from planner.cli.terminal import STANDARD_OUTPUT, open_image, say, shows_unicode, wants_colour, width
+from planner.cli.streams import say, shows_unicode
+from planner.cli.terminal import STANDARD_OUTPUT, open_image, wants_colour, width
 from planner.errors import EXPECTED, BadImage, UsageError
 from planner.events.records import AnyEvent, DefectRecorded, FindingRaised
 from planner.findings.problems import Problem, lines, place_words, problem_of
@@ -15,7 +16,7 @@ from planner.pipeline.reading import pod_events, stream_events
 from planner.pipeline.resolve import BAD_IMAGE, as_it_stood, resolve
 from planner.plans.rebuild import fold_run
 from planner.plugins import Registry
-from planner.text import escaped
+from planner.text import Shown, escaped, shown
 
 
 def sequence(text: str) -> int:
@@ -108,7 +109,7 @@ class Job:
                 # What came before the failure can still be looked at.
                 if self.until >= len(self.history):
                     raise
-                say(f"crplan: {escaped(self.image)}: {escaped(str(error))}; shown as it stood before")
+                say(shown(f"crplan: {escaped(self.image)}: {escaped(str(error))}; shown as it stood before"))
         return self._for_terminal(as_it_stood(self.history, self.until))
 
     def _decided(self) -> bool:
@@ -148,7 +149,13 @@ def errors_of(artefact: Artefact) -> list[Finding]:
     return [found for found in artefact.findings if found.severity == "error"]
 
 
-def finding_line(found: Finding) -> str:
+def refusal_lines(job: Job, errors: Iterable[Finding]) -> list[Shown]:
+    """Return the lines that say that an image cannot be restarted, and why."""
+    head = shown(f"crplan: {escaped(job.image)}: cannot be restarted as it is")
+    return [head, *(shown(f"  {finding_line(found)}") for found in errors)]
+
+
+def finding_line(found: Finding) -> Shown:
     """Return a finding in one line, for people."""
     where = f" ({place_words(found.at)})" if found.at is not None else ""
-    return f"{found.severity}: {escaped(found.message)}{where} [{found.code}]"
+    return shown(f"{found.severity}: {escaped(found.message)}{where} [{escaped(found.code)}]")

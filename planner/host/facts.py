@@ -11,6 +11,7 @@ import msgspec
 
 from planner.errors import UsageError
 from planner.ranges import parse_ranges
+from planner.text import json_line
 
 KIND = "crplan-host"
 FORMAT_VERSION = 1
@@ -119,7 +120,7 @@ def decode(data: bytes) -> Host:
 
 def encode(host: Host) -> bytes:
     """Return a host file."""
-    return msgspec.json.format(msgspec.json.encode(host, order="sorted"), indent=2) + b"\n"
+    return json_line(msgspec.json.format(msgspec.json.encode(host, order="sorted"), indent=2)) + b"\n"
 
 
 def of_mapping(facts: Mapping[str, object]) -> Host | None:

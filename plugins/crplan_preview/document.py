@@ -11,6 +11,7 @@ from planner.hookspecs import Artefact, Source
 from planner.options import Options
 from planner.plans.document import KIND, LONGEST_DOCUMENT, PlanDocument, decode, document, events_of
 from planner.plans.model import FORMAT_VERSION
+from planner.text import json_document
 
 
 def emit(artefact: Artefact, options: Options) -> bytes:
@@ -27,8 +28,7 @@ def _encoded(plan: PlanDocument, options: Options) -> bytes:
     indent = options.get("indent", 2)
     if not isinstance(indent, int) or not 0 <= indent <= 16:
         raise CannotEmit(f"option indent is {indent}, and must be between 0 and 16")
-    encoded = msgspec.json.encode(plan)
-    return (msgspec.json.format(encoded, indent=indent) if indent else encoded) + b"\n"
+    return json_document(plan, indent)
 
 
 def read(source: Source) -> Iterator[AnyEvent]:
@@ -48,4 +48,4 @@ def schema() -> bytes:
         "title": f"crplan plan document, format version {FORMAT_VERSION}",
         **generated,
     }
-    return msgspec.json.format(msgspec.json.encode(generated), indent=2) + b"\n"
+    return json_document(generated)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from crplan_preview.drawing import Line, render, wrapped
+from crplan_preview.drawing import STYLES, wrapped
 from crplan_preview.tree import helper_lines, leader_lines, tree_lines
 from planner.findings.problems import place_words
 from planner.findings.registry import Finding
@@ -12,7 +12,7 @@ from planner.plans.rebuild import Rebuild
 from planner.plans.wording import step_words, wait_words
 from planner.pods.evidence import SHARED_PROPERTY
 from planner.steps import AnyStep
-from planner.text import escaped
+from planner.text import Line, escaped, render
 
 RULE_COLUMNS = 22
 """Columns that a rule's name is given beside its step."""
@@ -21,9 +21,8 @@ RULE_COLUMNS = 22
 def emit(artefact: Artefact, options: Options) -> str:
     """Return the preview; its width is that of the terminal, or 100 columns in a file."""
     unicode = artefact.unicode and not options.get("ascii", False)
-    return render(
-        _lines(artefact, with_steps=bool(options.get("steps", True)), unicode=unicode), colour=artefact.colour, unicode=unicode
-    )
+    lines = _lines(artefact, with_steps=bool(options.get("steps", True)), unicode=unicode)
+    return render(lines, STYLES, colour=artefact.colour, unicode=unicode)
 
 
 def _lines(artefact: Artefact, *, with_steps: bool, unicode: bool) -> Iterator[Line]:
@@ -151,7 +150,7 @@ def _rebuild(rebuild: Rebuild, artefact: Artefact) -> Iterator[Line]:
 
 def _finding(found: Finding, width: int) -> Iterator[Line]:
     where = f" ({place_words(found.at)})" if found.at is not None else ""
-    first, *rest = wrapped(f"{found.severity}: {escaped(found.message)}{where} [{found.code}]", width, "    ", "  ")
+    first, *rest = wrapped(f"{found.severity}: {escaped(found.message)}{where} [{escaped(found.code)}]", width, "    ", "  ")
     yield [(first, found.severity)]
     for line in rest:
         yield [(line, found.severity)]

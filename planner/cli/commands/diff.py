@@ -6,7 +6,8 @@ import sys
 import msgspec
 
 from planner.cli.image_job import Job
-from planner.cli.terminal import STANDARD_OUTPUT, say, shows_unicode, wants_colour, write_artefact
+from planner.cli.streams import say, shows_unicode
+from planner.cli.terminal import STANDARD_OUTPUT, wants_colour, write_artefact
 from planner.comparison.document import DiffDocument, Side, document, encoded, markdown, text
 from planner.comparison.forests import compare, matches
 from planner.comparison.plans import compare_plans

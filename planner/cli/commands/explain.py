@@ -11,6 +11,7 @@ from planner.errors import EXPECTED, UsageError
 from planner.explanation.lookup import FORMAT_VERSION, Explainer, Explanation, lines
 from planner.findings.problems import Problem
 from planner.plugins import Registry
+from planner.text import json_document
 
 
 class ExplanationDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,4 +71,4 @@ def _subject(text: str) -> tuple[str, int]:
 
 
 def _write(document: ExplanationDocument) -> None:
-    write_artefact(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n", None)
+    write_artefact(json_document(document), None)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import partial
 
 from planner.cli.files import open_to_write
-from planner.cli.image_job import Job, add_image_arguments, errors_of, finding_line
-from planner.cli.terminal import say, write_artefact
+from planner.cli.image_job import Job, add_image_arguments, errors_of, refusal_lines
+from planner.cli.streams import say
+from planner.cli.terminal import write_artefact
 from planner.errors import CANNOT_RESTART, EXPECTED, CannotEmit, PluginFailed, UsageError
 from planner.events.log import LogWriter
 from planner.events.records import AnyEvent, RunReady
@@ -19,7 +20,6 @@ from planner.options import chosen, filled, split
 from planner.plans.model import Plan
 from planner.plans.wording import step_lines
 from planner.plugins import Registry
-from planner.text import escaped
 
 CarryOut = Callable[[Callable[[AnyEvent], None], float], int]
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     try:
         artefact = job.artefact()
         if errors := errors_of(artefact):
-            say(f"crplan: {escaped(job.image)}: cannot be restarted as it is", *(f"  {finding_line(found)}" for found in errors))
+            say(*refusal_lines(job, errors))
             return CANNOT_RESTART
         plan = executor.concedes(artefact.plan, options)
         if reason := executor.refuses(plan):
