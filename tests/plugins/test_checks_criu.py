@@ -35,7 +35,7 @@ DATA = Path(__file__).parents[1] / "data" / "criu"
 
 
 def asked_of(history: list[AnyEvent]) -> Asked:
-    asked = ask(reading.default_registry(), pipeline.resolve(history).artefact(), {}, {})
+    asked = ask(reading.default_registry(), pipeline.resolve(history).artefact(), None, {})
     return next(each for each in asked if each.check == "criu")
 
 

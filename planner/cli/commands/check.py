@@ -82,10 +82,9 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     except EXPECTED as failure:
         problem_found = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
-        asked = ask(registry, artefact, msgspec.to_builtins(host) if host else {}, for_checks)
+        asked = ask(registry, artefact, host, for_checks)
     report = _report(job.images, artefact, asked, source, settings, registry, problem_found)
-    terminal = Terminal(width=artefact.width, colour=artefact.colour, unicode=artefact.unicode) if artefact else Terminal()
-    write_artefact(_rendered(form, report, options, terminal, registry), args.output)
+    write_artefact(_rendered(form, report, options, job.terminal(), registry), args.output)
     _append_summary(form, report, options, registry)
     return report.exit_code
 
