@@ -26,9 +26,9 @@ from planner.plans.model import Plan
 from planner.plans.relax import conceded
 from planner.steps import CreateThread
 from planner.testing.plans import PLANS, Draft, with_init
+from tests.helpers.places import GOLDEN
 
 POSSIBLE = {"sharing": "possible"}
-GOLDEN = Path(__file__).parents[1] / "golden"
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
 
 
