@@ -30,9 +30,9 @@ from planner.host.facts import Feature, Host, PidNamespace
 from planner.host.pid_limits import limit_of
 from planner.host.pids_in_use import occupied
 from planner.ranges import parse_ranges
-from planner.testing.executors import Sandbox, expected
 from planner.testing.forests import events
 from planner.testing.plans import PLANS
+from tests.helpers.executors import Sandbox, expected
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
