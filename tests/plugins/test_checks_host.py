@@ -12,8 +12,8 @@ from planner.host.facts import CAPABILITIES, Feature, Host, Limits, PidNamespace
 from planner.identity import ProcessId
 from planner.pipeline import reading
 from planner.pipeline import resolve as pipeline
-from planner.testing.checks import criu_image
 from planner.testing.forests import events
+from tests.helpers.criu_images import criu_image
 
 YES = Feature(state="yes")
 NO = Feature(state="no", detail="EPERM")

@@ -27,9 +27,9 @@ from planner.plans.relax import conceded
 from planner.steps import CreateThread
 from planner.testing.plans import PLANS, Draft, with_init
 from planner.text import FILE
+from tests.helpers.places import GOLDEN
 
 POSSIBLE = {"sharing": "possible"}
-GOLDEN = Path(__file__).parents[1] / "golden"
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
 
 
