@@ -14,11 +14,15 @@ from planner.errors import CANNOT_RESTART, EXPECTED, CannotEmit, PluginFailed, U
 from planner.events.log import LogWriter
 from planner.events.records import AnyEvent, RunReady
 from planner.hookspecs import Executor
+from planner.host.pid_limits import limit_of
+from planner.host.pids_in_use import occupied
 from planner.identity import ProcessId
 from planner.options import chosen, filled, split
 from planner.plans.model import Plan
+from planner.plans.retarget import into
 from planner.plans.wording import step_lines
 from planner.plugins import Registry
+from planner.ranges import parse_ranges
 from planner.text import escaped
 
 CarryOut = Callable[[Callable[[AnyEvent], None], float], int]
@@ -85,11 +89,6 @@ def _timeout(given: float | None) -> float:
 
 def _inside(executor: Executor, plan: Plan, pid: int) -> tuple[Plan, CarryOut]:
     """Turn the plan towards the pid namespace of a process; raises `UsageError` and `CannotEmit`."""
-    from planner.host.pid_limits import limit_of
-    from planner.host.pids_in_use import occupied
-    from planner.plans.retarget import into
-    from planner.ranges import parse_ranges
-
     if executor.run_into is None:
         raise CannotEmit(f"executor {executor.name} always makes a pid namespace of its own")
     spaces = occupied()
