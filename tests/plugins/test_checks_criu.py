@@ -36,7 +36,7 @@ SAMPLES = DATA / "criu"
 
 
 def asked_of(history: list[AnyEvent]) -> Asked:
-    asked = ask(reading.default_registry(), pipeline.resolve(history).artefact(), {}, {})
+    asked = ask(reading.default_registry(), pipeline.resolve(history).artefact(), None, {})
     return next(each for each in asked if each.check == "criu")
 
 

@@ -220,7 +220,7 @@ NOT_FORETOLD = {
 
 def foretold(history: list[AnyEvent]) -> str:
     artefact = pipeline.resolve(history).artefact()
-    forecast = next(each.forecast for each in ask(reading.default_registry(), artefact, {}, {}) if each.check == "criu")
+    forecast = next(each.forecast for each in ask(reading.default_registry(), artefact, None, {}) if each.check == "criu")
     assert forecast is not None
     return f"{forecast.outcome}: {', '.join(forecast.because)}" if forecast.because else forecast.outcome
 
