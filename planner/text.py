@@ -36,6 +36,10 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     unicode: bool = True
 
 
+FILE: Final = Terminal()
+"""What a file can show."""
+
+
 Shown = NewType("Shown", str)
 """Text of one line in which every character is printable: what the writers for people take, and nothing else.
 

@@ -9,6 +9,7 @@ from planner.comparison.forests import Change, TaskChange
 from planner.comparison.plans import CreatorChange, HelperChange, OrderChange, PlanChange
 from planner.explanation.lookup import rule_words
 from planner.findings.problems import Problem
+from planner.schemas import published
 from planner.text import Line, Span, escaped, json_document, render
 
 KIND: Final = "crplan-diff"
@@ -59,12 +60,7 @@ def encoded(compared: DiffDocument) -> bytes:
 
 def schema() -> bytes:
     """Return the published JSON Schema of the document, generated from the records."""
-    generated = msgspec.json.schema(DiffDocument)
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"crplan comparison, format version {FORMAT_VERSION}",
-    }
-    return json_document({**head, **generated})
+    return published(DiffDocument, f"crplan comparison, format version {FORMAT_VERSION}")
 
 
 STYLES: Final = {"heading": "bold", "came": "green", "went": "red", "changed": "yellow", "name": "bold", "quiet": "dim"}

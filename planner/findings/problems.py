@@ -6,6 +6,7 @@ import msgspec
 
 from planner.errors import CANNOT_RESTART, COULD_NOT, BadImage, CannotEmit, Contradiction, NotProved
 from planner.events.records import AnyEvent
+from planner.findings.registry import KINDS
 from planner.text import Shown, escaped, shown
 
 
@@ -63,8 +64,6 @@ def problem_of(error: Exception, events: Sequence[AnyEvent] = ()) -> Problem:
 
 
 def _hint(code: str) -> str:
-    from planner.findings.registry import KINDS
-
     return KINDS[code].hint if code in KINDS else ""
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from planner.errors import BadImage, CannotEmit
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
@@ -11,6 +9,7 @@ from planner.hookspecs import Artefact, Source
 from planner.options import Options
 from planner.plans.document import KIND, LONGEST_DOCUMENT, PlanDocument, decode, document, events_of
 from planner.plans.model import FORMAT_VERSION
+from planner.schemas import published
 from planner.text import json_document
 
 
@@ -42,10 +41,4 @@ def read(source: Source) -> Iterator[AnyEvent]:
 
 def schema() -> bytes:
     """Return the published JSON Schema of plan documents, generated from the records."""
-    generated = msgspec.json.schema(PlanDocument)
-    generated = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"crplan plan document, format version {FORMAT_VERSION}",
-        **generated,
-    }
-    return json_document(generated)
+    return published(PlanDocument, f"crplan plan document, format version {FORMAT_VERSION}")

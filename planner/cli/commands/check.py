@@ -83,10 +83,11 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     except EXPECTED as failure:
         problem_found = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
-        asked = ask(registry, artefact, msgspec.to_builtins(host) if host else {}, for_checks)
+        if args.here and host is not None and host.target >= 0:
+            host = _with_limit(host, args.namespace, artefact)
+        asked = ask(registry, artefact, host, for_checks)
     report = _report(job.images, artefact, asked, source, settings, registry, problem_found)
-    terminal = Terminal(width=artefact.width, colour=artefact.colour, unicode=artefact.unicode) if artefact else Terminal()
-    write_artefact(_rendered(form, report, options, terminal, registry), args.output)
+    write_artefact(_rendered(form, report, options, job.terminal(), registry), args.output)
     _append_summary(form, report, options, registry)
     return report.exit_code
 
@@ -154,6 +155,17 @@ def _namespace_of(pid: int, host: Host) -> int:
         if pid in parse_ranges(namespace.members):
             return namespace.id
     raise UsageError(f"the host's facts have no process {pid}, or do not say in which pid namespace it is")
+
+
+def _with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
+    """Return the facts with the limit of the pid namespace that is judged, the only one in which anything is tried."""
+    from planner.host.pid_limits import limit_of
+
+    limit = limit_of(host.namespaces, host.target, pid, {process.pid for process in artefact.plan.processes})
+    spaces = tuple(
+        msgspec.structs.replace(space, pid_max=limit) if space.id == host.target else space for space in host.namespaces
+    )
+    return msgspec.structs.replace(host, namespaces=spaces)
 
 
 def _image_name(image: str) -> str:

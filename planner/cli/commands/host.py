@@ -5,6 +5,7 @@ import argparse
 from planner.cli.streams import say
 from planner.cli.terminal import write_artefact
 from planner.host.facts import encode
+from planner.host.record import record
 from planner.plugins import Registry
 from planner.text import shown
 
@@ -17,8 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Record and write; what cannot be found out is unknown in the file, and no failure."""
-    from planner.host.record import record
-
     write_artefact(encode(record(_say if args.verbose else lambda words: None)), args.output)
     return 0
 
