@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from planner.errors import Evidence, place_words
 from planner.events.records import (
     AnyEvent,
     BirthDecided,
@@ -20,8 +21,9 @@ from planner.events.records import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.findings.problems import Evidence, evidence, place_words
+from planner.findings.problems import evidence
 from planner.identity import OUTSIDE, ProcessId, StepNumber
+from planner.plans.graph import IMPLIED, predecessors
 from planner.plans.model import Plan
 from planner.plans.wording import actor_words, step_words, vector, wait_words
 from planner.steps import AnyStep, Create, CreateThread, Enter, Kill, Reap, SetGroup, Verify
@@ -49,6 +51,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     headline: str
     reasons: tuple[Reason, ...]
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.headline}: {len(self.reasons)} reasons>"
 
 
 def rule_words(name: str) -> tuple[str, str]:
@@ -88,6 +93,16 @@ class Explainer:
         ]
         if isinstance(step, Verify):
             reasons.append(Reason(text="it comes after every other step, because it looks at what they made"))
+        else:
+            reasons += [
+                Reason(
+                    text=f"it comes after step {before.step}: {step_words(self.steps[before.step], self.table)}",
+                    rule=before.rule,
+                    sentence=IMPLIED[before.rule],
+                )
+                for before in predecessors(self.plan, number)
+                if before.rule in IMPLIED
+            ]
         for pid in _created(step):
             reasons += self._births(pid)
         return Explanation(

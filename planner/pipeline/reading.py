@@ -12,7 +12,7 @@ from planner.hookspecs import Reader, Source
 from planner.pipeline import sources
 from planner.plugins import Registry, load
 
-AnySource = str | os.PathLike[str] | bytes | BinaryIO | Source
+AnySource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Source
 """What the library takes for an image: a path, bytes, an open binary stream, or a source."""
 
 
@@ -26,11 +26,11 @@ def source_of(source: AnySource) -> Source:
     """Return a path, bytes or an open binary stream as a source; raises `BadImage` for a path that cannot be opened."""
     if isinstance(source, Source):
         return source
-    if isinstance(source, bytes):
-        return sources.from_bytes(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return sources.from_bytes(bytes(source))
     if isinstance(source, (str, os.PathLike)):
         return sources.from_path(os.fspath(source))
-    return sources.from_stream(source, getattr(source, "name", "stream"))
+    return sources.from_stream(source, str(getattr(source, "name", "stream")))
 
 
 def stream_events(source: Source, registry: Registry) -> Iterator[AnyEvent]:

@@ -33,7 +33,7 @@ BAD_IMAGE = "bad-image"
 """Code of the defect by which a log says that its image could not be read to the end."""
 
 
-class Outcome(msgspec.Struct, kw_only=True):
+class Resolved(msgspec.Struct, kw_only=True):
     """What a log comes to: its events with the decisions, and their folds."""
 
     events: list[AnyEvent]
@@ -48,7 +48,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         )
 
 
-def resolve(events: Iterable[AnyEvent], *, replan: bool = False) -> Outcome:
+def resolve(events: Iterable[AnyEvent], *, replan: bool = False) -> Resolved:
     """Fold a log, decide what it leaves open, and prove the plan on the model kernel.
 
     Raises `Contradiction` for facts that cannot be or cannot be restarted, `BadImage` for a log that was cut or does not hold
@@ -74,7 +74,7 @@ def _refuse_unreadable(history: Sequence[AnyEvent]) -> None:
             raise BadImage(event.at, event.detail)
 
 
-def _plan(history: list[AnyEvent]) -> Outcome:
+def _plan(history: list[AnyEvent]) -> Resolved:
     """Plan a log of image events; `history` grows by the decisions."""
     from planner.pods.clashes import refuse_clashes
 
@@ -91,12 +91,12 @@ def _plan(history: list[AnyEvent]) -> Outcome:
         forest, decisions, plan = _planned_otherwise(history, identity, error)
     history += decisions
     history.append(PlanProved(image_id=identity, plan_id=plan.plan_id))
-    return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
+    return Resolved(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
 
 
 def _proved_plan(forest: Forest, decisions: list[AnyEvent], identity: str) -> Plan:
     plan = fold_plan(decisions, forest, identity)
-    _prove(plan, forest, decisions, recorded=False)
+    prove_plan(plan, forest, decisions, recorded=False)
     return plan
 
 
@@ -163,7 +163,7 @@ def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
     return list(doubted)
 
 
-def _replay(history: list[AnyEvent]) -> Outcome:
+def _replay(history: list[AnyEvent]) -> Resolved:
     """Fold a log that holds decisions, and prove its plan again."""
     proved = [event for event in history if type(event) is PlanProved]
     if not proved:
@@ -175,12 +175,12 @@ def _replay(history: list[AnyEvent]) -> Outcome:
     forest = fold(history)
     identity = image_id(forest)
     plan = fold_plan(history, forest, recorded_id(forest) or identity)
-    _prove(plan, forest, history, recorded=True)
+    prove_plan(plan, forest, history, recorded=True)
     if proved[-1].plan_id != plan.plan_id:
         raise NotProved(
             f"the steps are not those that were proved: plan {plan.plan_id}, recorded {proved[-1].plan_id}", recorded=True
         )
-    return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
+    return Resolved(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
 
 
 def _refuse_again(history: Sequence[AnyEvent]) -> None:
@@ -194,7 +194,11 @@ def _refuse_again(history: Sequence[AnyEvent]) -> None:
         raise Contradiction(last.code, last.detail, last.because, last.pid)
 
 
-def _prove(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded: bool) -> None:
+def prove_plan(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded: bool) -> None:
+    """Prove on the model kernel that a plan ends in `forest`, but for what the findings in `history` say is lost.
+
+    Raises `NotProved` with the step, the rule and the errno; `recorded` says that the plan came with a log or plan file.
+    """
     from planner.kernel.proof import ModelRefusal, ProofFailed, prove
 
     try:
@@ -215,7 +219,7 @@ def as_it_stood(history: Sequence[AnyEvent], seq: int) -> Artefact:
     proved = any(type(event) is PlanProved for event in cut)
     if proved:
         try:
-            _prove(plan, forest, cut, recorded=True)
+            prove_plan(plan, forest, cut, recorded=True)
         except NotProved:
             proved = False
     return Artefact(
@@ -242,6 +246,3 @@ def emit_with(back_end: BackEnd, artefact: Artefact, given: Mapping[str, str], r
     except Exception as error:  # whatever a plugin raises, the user is told which plugin
         plugin = registry.provider("back end", back_end.name)
         raise PluginFailed(f"back end {back_end.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
-
-
-# The library's functions, which `planner` offers under its own name.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from planner.pipeline.library import read
+from planner import read
 from planner.pipeline.resolve import resolve
 from tests.containers import POD_NAMESPACES, Dump, cri_o
 

@@ -13,6 +13,7 @@ LAYERS = (
     "identity",
     "text",
     "errors",
+    "display",
     "options",
     "ranges",
     "steps",
@@ -31,6 +32,7 @@ LAYERS = (
     "plugins",
     "pipeline",
     "checks",
+    "library",
     "cli",
     "testing",
 )
