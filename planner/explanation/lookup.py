@@ -94,20 +94,20 @@ class Explainer:
         if isinstance(step, Verify):
             reasons.append(Reason(text="it comes after every other step, because it looks at what they made"))
         else:
-            reasons += [
-                Reason(
-                    text=f"it comes after step {before.step}: {step_words(self.steps[before.step], self.table)}",
-                    rule=before.rule,
-                    sentence=IMPLIED[before.rule],
-                )
-                for before in predecessors(self.plan, number)
-                if before.rule in IMPLIED
-            ]
+            reasons += self._implied(step)
         for pid in _created(step):
             reasons += self._births(pid)
         return Explanation(
             subject=f"step {number}", headline=f"step {number}: {step_words(step, self.table)}", reasons=tuple(reasons)
         )
+
+    def _implied(self, step: AnyStep) -> Iterator[Reason]:
+        """Yield what comes before a step without a wait that says so."""
+        for before in predecessors(self.plan, step):
+            if before.rule in IMPLIED:
+                words = step_words(self.steps[before.step], self.table)
+                text = f"it comes after step {before.step}: {words}"
+                yield Reason(text=text, rule=before.rule, sentence=IMPLIED[before.rule])
 
     def process(self, pid: int) -> Explanation | None:
         """Explain a process, thread or dead leader by its number at level 0, None where there is none."""

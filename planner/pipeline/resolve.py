@@ -33,7 +33,7 @@ BAD_IMAGE = "bad-image"
 """Code of the defect by which a log says that its image could not be read to the end."""
 
 
-class Resolved(msgspec.Struct, kw_only=True):
+class Outcome(msgspec.Struct, kw_only=True):
     """What a log comes to: its events with the decisions, and their folds."""
 
     events: list[AnyEvent]
@@ -48,7 +48,7 @@ class Resolved(msgspec.Struct, kw_only=True):
         )
 
 
-def resolve(events: Iterable[AnyEvent], *, replan: bool = False) -> Resolved:
+def resolve(events: Iterable[AnyEvent], *, replan: bool = False) -> Outcome:
     """Fold a log, decide what it leaves open, and prove the plan on the model kernel.
 
     Raises `Contradiction` for facts that cannot be or cannot be restarted, `BadImage` for a log that was cut or does not hold
@@ -74,7 +74,7 @@ def _refuse_unreadable(history: Sequence[AnyEvent]) -> None:
             raise BadImage(event.at, event.detail)
 
 
-def _plan(history: list[AnyEvent]) -> Resolved:
+def _plan(history: list[AnyEvent]) -> Outcome:
     """Plan a log of image events; `history` grows by the decisions."""
     from planner.pods.clashes import refuse_clashes
 
@@ -91,7 +91,7 @@ def _plan(history: list[AnyEvent]) -> Resolved:
         forest, decisions, plan = _planned_otherwise(history, identity, error)
     history += decisions
     history.append(PlanProved(image_id=identity, plan_id=plan.plan_id))
-    return Resolved(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
+    return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
 
 
 def _proved_plan(forest: Forest, decisions: list[AnyEvent], identity: str) -> Plan:
@@ -163,7 +163,7 @@ def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
     return list(doubted)
 
 
-def _replay(history: list[AnyEvent]) -> Resolved:
+def _replay(history: list[AnyEvent]) -> Outcome:
     """Fold a log that holds decisions, and prove its plan again."""
     proved = [event for event in history if type(event) is PlanProved]
     if not proved:
@@ -180,7 +180,7 @@ def _replay(history: list[AnyEvent]) -> Resolved:
         raise NotProved(
             f"the steps are not those that were proved: plan {plan.plan_id}, recorded {proved[-1].plan_id}", recorded=True
         )
-    return Resolved(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
+    return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
 
 
 def _refuse_again(history: Sequence[AnyEvent]) -> None:

@@ -35,13 +35,14 @@ def predecessors(plan: Plan, step: AnyStep | int) -> tuple[Wait, ...]:
     What must come before those is not repeated. Raises `KeyError` for a number that the plan does not have.
     """
     number = step if isinstance(step, int) else step.number
-    if not 1 <= number <= len(plan.steps):
+    place = next((place for place, each in enumerate(plan.steps) if each.number == number), None)
+    if place is None:
         raise KeyError(f"the plan has no step {number}; it has {len(plan.steps)}")
-    found = plan.steps[number - 1]
+    found = plan.steps[place]
     if isinstance(found, Verify):
         return tuple(Wait(other.number, ALL_DONE) for other in plan.steps if not isinstance(other, Verify))
     before = {wait.step: wait for wait in found.waits}
-    for earlier in reversed(plan.steps[: number - 1]):
+    for earlier in reversed(plan.steps[:place]):
         if (rule := _rule_before(earlier, found.actor)) is not None:
             before.setdefault(earlier.number, Wait(earlier.number, rule))
             break

@@ -8,6 +8,7 @@ import msgspec
 
 from planner.checks.ask import Asked, ask, known_kinds, split_options
 from planner.checks.report import Settings, baseline_of, build, not_checked
+from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, image_words
 from planner.cli.terminal import write_artefact
 from planner.errors import EXPECTED, PluginFailed, UsageError
@@ -174,8 +175,8 @@ def _append_summary(form: ReportFormat, report: Report, options: Options, regist
         text = form.summary(report, options)
     except Exception as error:  # as above
         raise _failed(form, error, registry) from error
-    with open(file, "a", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(text)
+    with open_to_write(file, append=True) as stream:
+        stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _failed(form: ReportFormat, error: Exception, registry: Registry) -> PluginFailed:

@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 
+from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, errors_of, finding_line
 from planner.cli.terminal import say, write_artefact
 from planner.errors import CANNOT_RESTART, EXPECTED, UsageError
@@ -69,7 +70,7 @@ def _timeout(given: float | None) -> float:
 
 def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str | None, timeout: float) -> int:
     with contextlib.ExitStack() as stack:
-        writer = LogWriter(stack.enter_context(open(log_file, "wb")), job.history) if log_file else None
+        writer = LogWriter(stack.enter_context(open_to_write(log_file)), job.history) if log_file is not None else None
 
         def record(event: AnyEvent) -> None:
             if writer is not None:
