@@ -65,7 +65,9 @@ def check(
         error = problem_of(failure, events)
         image = image or failure.image
     else:
-        asked = ask(registry, artefact, msgspec.to_builtins(facts) if facts else {}, for_checks)
+        if here and into is not None and facts is not None:
+            facts = with_limit(facts, into, artefact)
+        asked = ask(registry, artefact, facts, for_checks)
     return build(
         image=image,
         artefact=artefact,
@@ -76,6 +78,17 @@ def check(
         settings=settings,
         error=error,
     )
+
+
+def with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
+    """Return the facts with the limit of the pid namespace that is judged, the only one in which anything is tried."""
+    from planner.host.pid_limits import limit_of
+
+    limit = limit_of(host.namespaces, host.target, pid, {process.pid for process in artefact.plan.processes})
+    spaces = tuple(
+        msgspec.structs.replace(space, pid_max=limit) if space.id == host.target else space for space in host.namespaces
+    )
+    return msgspec.structs.replace(host, namespaces=spaces)
 
 
 def _codes(codes: Iterable[str], kinds: Mapping[str, Kind]) -> frozenset[str]:

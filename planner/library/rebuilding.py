@@ -96,17 +96,18 @@ def carry_out(executor: Executor, prepared: Prepared, record: Record, timeout: f
 
 def _inside(executor: Executor, plan: Plan, pid: int) -> Prepared:
     """Turn the plan towards the pid namespace of a process; raises `UsageError` and `CannotEmit`."""
+    from planner.host.pid_limits import limit_of
     from planner.host.pids_in_use import occupied
-    from planner.host.probes import pid_max_of
     from planner.plans.retarget import into
     from planner.ranges import parse_ranges
 
     if executor.run_into is None:
         raise CannotEmit(f"executor {executor.name} always makes a pid namespace of its own")
-    space = next((found for found in occupied()[0] if pid in parse_ranges(found.members)), None)
+    spaces = occupied()
+    space = next((found for found in spaces if pid in parse_ranges(found.members)), None)
     if space is None:
         raise UsageError(f"there is no process {pid}, or nothing says in which pid namespace it is")
-    limit = pid_max_of(pid)
+    limit = limit_of(spaces, space.id, pid, {process.pid for process in plan.processes})
     if limit is None:
         raise CannotEmit(f"the pid namespace of process {pid} cannot be entered: that takes CAP_SYS_ADMIN over it")
     session, group = (os.getsid(0), os.getpgid(0)) if space.id == 0 else (0, 0)

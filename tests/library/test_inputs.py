@@ -62,7 +62,7 @@ def test_every_form_of_an_image_is_accepted_everywhere(name: str, form: str) -> 
         assert not result.tasks and not result.plan.differs  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("wrong", [None, 7, 3.5, {}, object(), [1, 2], io.StringIO("{}")], ids=repr)
+@pytest.mark.parametrize("wrong", [None, 7, 3.5, {}, object(), [1, 2], io.StringIO("{}")], ids=lambda wrong: type(wrong).__name__)
 @pytest.mark.parametrize("name", ON_ONE_INPUT)
 def test_anything_else_is_a_type_error_that_says_what_is_accepted(name: str, wrong: object) -> None:
     with pytest.raises(TypeError, match=rf"planner\.{name} takes a (path, bytes, an open binary stream|log of events|binary)"):

@@ -14,7 +14,7 @@ from planner.plans.graph import ALL_DONE, CREATED, SAME_ACTOR, predecessors, to_
 from planner.plans.model import Plan
 from planner.steps import AnyStep, Create, CreateThread, Verify, Wait
 from planner.testing.forests import events
-from tests.trials import ALL_PROFILES, image_of, planned, random_history
+from tests.helpers.trials import ALL_PROFILES, image_of, planned, random_history
 
 FORESTS = ["1", "1 2 3", "1 2:1/2 3:2 4:3", "1 2:1/2 3:1/3 4:2/3 5:3/2", "1 5.1:1 6.2:5/6 7.3:5/1", "1 31:1/30 32:31/30"]
 

@@ -17,6 +17,7 @@ from planner.findings.registry import SEVERITIES, Kind
 from planner.findings.report import HostSource, Report
 from planner.hookspecs import Artefact, ReportFormat
 from planner.host.facts import Host, decode, namespace_of
+from planner.library.checking import with_limit
 from planner.options import Options, chosen, filled, split
 from planner.plugins import Registry
 from planner.text import Terminal, escaped
@@ -82,10 +83,11 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     except EXPECTED as failure:
         problem_found = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
-        asked = ask(registry, artefact, msgspec.to_builtins(host) if host else {}, for_checks)
+        if args.here and host is not None and host.target >= 0:
+            host = with_limit(host, args.namespace, artefact)
+        asked = ask(registry, artefact, host, for_checks)
     report = _report(job.images, artefact, asked, source, settings, registry, problem_found)
-    terminal = Terminal(width=artefact.width, colour=artefact.colour, unicode=artefact.unicode) if artefact else Terminal()
-    write_artefact(_rendered(form, report, options, terminal, registry), args.output)
+    write_artefact(_rendered(form, report, options, job.terminal(), registry), args.output)
     _append_summary(form, report, options, registry)
     return report.exit_code
 
