@@ -16,6 +16,7 @@ LAYERS = (
     "display",
     "options",
     "ranges",
+    "schemas",
     "steps",
     "events",
     "findings",
