@@ -16,6 +16,7 @@ from planner.findings.problems import Problem
 from planner.findings.registry import Finding, Kind, Severity
 from planner.findings.report import FORMAT_VERSION, KIND, HostSource, Question, Report, Reported, _rank
 from planner.hookspecs import Artefact
+from planner.identity import ProcessId
 from planner.plugins import Registry
 from planner.text import escaped
 
@@ -121,8 +122,6 @@ def _exit_code(report: Report, settings: Settings) -> int:
 
 
 def _of_problem(error: Problem) -> Finding:
-    from planner.identity import ProcessId
-
     at = error.at if error.at is not None else next((fact.at for fact in error.because if fact.at is not None), None)
     return Finding(code=error.code, severity="error", message=error.message, pid=ProcessId(error.pid), at=at, hint=error.hint)
 

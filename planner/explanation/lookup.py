@@ -22,9 +22,12 @@ from planner.events.records import (
     ThreadRecorded,
 )
 from planner.findings.problems import evidence
+from planner.forest.pid_namespaces.rules import RULES as PLACING_RULES
 from planner.identity import OUTSIDE, ProcessId, StepNumber
+from planner.kernel.rules import KERNEL_RULES
 from planner.plans.graph import IMPLIED, predecessors
 from planner.plans.model import Plan
+from planner.plans.rules import RULES
 from planner.plans.wording import actor_words, step_words, vector, wait_words
 from planner.steps import AnyStep, Create, CreateThread, Enter, Kill, Reap, SetGroup, Verify
 from planner.text import escaped
@@ -58,15 +61,11 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 def rule_words(name: str) -> tuple[str, str]:
     """Return a rule's sentence and its source; both are "" for a rule that this version does not know."""
-    from planner.forest.pid_namespaces import infer as namespaces
-    from planner.kernel.rules import KERNEL_RULES
-    from planner.plans.rules import RULES
-
     if name in RULES:
         return RULES[name].sentence, RULES[name].source
     if name in KERNEL_RULES:
         return KERNEL_RULES[name].sentence, ""
-    return namespaces.RULES.get(name, ""), ""
+    return PLACING_RULES.get(name, ""), ""
 
 
 class Explainer:

@@ -6,6 +6,7 @@ import msgspec
 
 from planner.errors import BadImage, CannotEmit, Contradiction, CrplanError, Evidence, NotProved, UsageError, place_words
 from planner.events.records import AnyEvent
+from planner.findings.registry import KINDS
 from planner.text import escaped
 
 
@@ -62,8 +63,6 @@ def _code(error: CrplanError) -> str:
 
 
 def _hint(error: CrplanError) -> str:
-    from planner.findings.registry import KINDS
-
     if isinstance(error, Contradiction):
         return KINDS[error.code].hint if error.code in KINDS else ""
     if isinstance(error, NotProved) and not error.recorded:

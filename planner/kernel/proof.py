@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from planner.errors import CrplanError
 from planner.forest.model import SHARED_KINDS, Forest, Task
 from planner.identity import OUTSIDE, ProcessId, StepNumber
+from planner.kernel.deadlock_orders import first_unordered
 from planner.kernel.deadlocks import Past, ring_of, words
 from planner.kernel.model import LEVELS, PID_LIMIT, Kernel
 from planner.kernel.namespaces import be_born_in_new_user, join, map_ids, unshare
@@ -133,8 +134,6 @@ class _Run:
         return self.world
 
     def _refuse_other_orders(self, steps: list[AnyStep], joined: dict[ProcessId, set[int]]) -> None:
-        from planner.kernel.deadlock_orders import first_unordered
-
         inits = {step.child for step in steps if isinstance(step, Create) and step.new_namespace}
         step = first_unordered(steps, joined, inits)
         if step is not None:

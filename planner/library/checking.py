@@ -14,6 +14,7 @@ from planner.findings.registry import Kind, Severity
 from planner.findings.report import HostSource, Report
 from planner.hookspecs import Artefact
 from planner.host.facts import Host, decode, namespace_of
+from planner.host.pid_limits import limit_of
 from planner.library.inputs import Input, log_of
 from planner.options import as_given
 from planner.pipeline.reading import default_registry
@@ -82,8 +83,6 @@ def check(
 
 def with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
     """Return the facts with the limit of the pid namespace that is judged, the only one in which anything is tried."""
-    from planner.host.pid_limits import limit_of
-
     limit = limit_of(host.namespaces, host.target, pid, {process.pid for process in artefact.plan.processes})
     spaces = tuple(
         msgspec.structs.replace(space, pid_max=limit) if space.id == host.target else space for space in host.namespaces

@@ -9,13 +9,17 @@ import msgspec
 from planner.errors import EXPECTED, CannotEmit, PluginFailed, UsageError
 from planner.events.records import AnyEvent
 from planner.hookspecs import Executor
+from planner.host.pid_limits import limit_of
+from planner.host.pids_in_use import occupied
 from planner.identity import ProcessId
 from planner.library.inputs import Input, naming, resolved
 from planner.options import Options, as_given, chosen, filled
 from planner.pipeline.reading import default_registry
 from planner.plans.model import Plan
 from planner.plans.rebuild import Rebuild, fold_run
+from planner.plans.retarget import into as retargeted
 from planner.plugins import Registry
+from planner.ranges import parse_ranges
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds without progress after which a step has failed."""
@@ -96,11 +100,6 @@ def carry_out(executor: Executor, prepared: Prepared, record: Record, timeout: f
 
 def _inside(executor: Executor, plan: Plan, pid: int) -> Prepared:
     """Turn the plan towards the pid namespace of a process; raises `UsageError` and `CannotEmit`."""
-    from planner.host.pid_limits import limit_of
-    from planner.host.pids_in_use import occupied
-    from planner.plans.retarget import into
-    from planner.ranges import parse_ranges
-
     if executor.run_into is None:
         raise CannotEmit(f"executor {executor.name} always makes a pid namespace of its own")
     spaces = occupied()
@@ -111,5 +110,7 @@ def _inside(executor: Executor, plan: Plan, pid: int) -> Prepared:
     if limit is None:
         raise CannotEmit(f"the pid namespace of process {pid} cannot be entered: that takes CAP_SYS_ADMIN over it")
     session, group = (os.getsid(0), os.getpgid(0)) if space.id == 0 else (0, 0)
-    visit = into(plan, pid=pid, taken=parse_ranges(space.taken), limit=limit, session=ProcessId(session), group=ProcessId(group))
+    visit = retargeted(
+        plan, pid=pid, taken=parse_ranges(space.taken), limit=limit, session=ProcessId(session), group=ProcessId(group)
+    )
     return Prepared(plan=visit.plan, start=partial(executor.run_into, visit))

@@ -11,6 +11,8 @@ from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
 from planner.hookspecs import Reader, ReadRequest, Source
 from planner.pipeline import sources
 from planner.plugins import Registry, load
+from planner.pods.join import join
+from planner.pods.parts import Part, labelled, labels, part_of
 
 AnySource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Source
 """What the library takes for an image: a path, bytes, an open binary stream, or a source."""
@@ -65,9 +67,6 @@ def pod_events(given: Sequence[Source], registry: Registry) -> Iterator[AnyEvent
     What a log of one of them has decided is left out: it was decided for that one alone. Raises as `stream_events` does, with
     the image in the place.
     """
-    from planner.pods.join import join
-    from planner.pods.parts import Part, labelled, labels, part_of
-
     yield LogOpened(format_version=FORMAT_VERSION)
     formats = [reader.name for reader in registry.readers if reader.containers]
     parts: list[Part] = []
