@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from planner import steps
+from planner.errors import Evidence, place_words
 from planner.events.records import (
     AnyEvent,
     BirthDecided,
@@ -21,10 +22,11 @@ from planner.events.records import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.findings.problems import Evidence, evidence, place_words
+from planner.findings.problems import evidence
 from planner.forest.pid_namespaces.rules import RULES as PLACING_RULES
 from planner.identity import OUTSIDE, ProcessId, StepNumber
 from planner.kernel.rules import KERNEL_RULES
+from planner.plans.graph import IMPLIED, predecessors
 from planner.plans.model import Plan
 from planner.plans.rules import RULES
 from planner.plans.wording import actor_words, step_words, vector, wait_words
@@ -52,6 +54,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     headline: str
     reasons: tuple[Reason, ...]
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.headline}: {len(self.reasons)} reasons>"
 
 
 def rule_words(name: str) -> tuple[str, str]:
@@ -87,11 +92,21 @@ class Explainer:
         ]
         if isinstance(step, steps.Verify):
             reasons.append(Reason(text="it comes after every other step, because it looks at what they made"))
+        else:
+            reasons += self._implied(step)
         for pid in _created(step):
             reasons += self._births(pid)
         return Explanation(
             subject=f"step {number}", headline=f"step {number}: {step_words(step, self.table)}", reasons=tuple(reasons)
         )
+
+    def _implied(self, step: steps.AnyStep) -> Iterator[Reason]:
+        """Yield what comes before a step without a wait that says so."""
+        for before in predecessors(self.plan, step):
+            if before.rule in IMPLIED:
+                words = step_words(self.steps[before.step], self.table)
+                text = f"it comes after step {before.step}: {words}"
+                yield Reason(text=text, rule=before.rule, sentence=IMPLIED[before.rule])
 
     def process(self, pid: int) -> Explanation | None:
         """Explain a process, thread or dead leader by its number at level 0, None where there is none."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 from crplan_pictures.scene import namespaces
 from crplan_pictures.states import Growth
 from planner import steps
+from planner.errors import place_words
 from planner.events.records import (
     AnyEvent,
     BirthDecided,
@@ -18,7 +19,7 @@ from planner.events.records import (
     ThreadRecorded,
 )
 from planner.explanation.lookup import MOST_EVIDENCE, rule_words
-from planner.findings.problems import evidence, place_words
+from planner.findings.problems import evidence
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
 from planner.plans.wording import step_words, vector
