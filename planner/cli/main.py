@@ -163,7 +163,7 @@ def _with_plugins(command: str, run: "Runner", args: "argparse.Namespace") -> in
     try:
         return run(args, registry)
     except UsageError as error:
-        _say(str(error))
+        _say(error.message)
         return 2
     except EXPECTED as error:
         problem = problem_of(error)

@@ -101,7 +101,7 @@ def _plan(history: list[AnyEvent]) -> Outcome:
 
 def _proved_plan(forest: Forest, decisions: list[AnyEvent], identity: str) -> Plan:
     plan = fold_plan(decisions, forest, identity)
-    _prove(plan, forest, decisions, recorded=False)
+    prove_plan(plan, forest, decisions, recorded=False)
     return plan
 
 
@@ -175,7 +175,7 @@ def _replay(history: list[AnyEvent]) -> Outcome:
     forest = fold(history)
     identity = image_id(forest)
     plan = fold_plan(history, forest, recorded_id(forest) or identity)
-    _prove(plan, forest, history, recorded=True)
+    prove_plan(plan, forest, history, recorded=True)
     if proved[-1].plan_id != plan.plan_id:
         raise NotProved(
             f"the steps are not those that were proved: plan {plan.plan_id}, recorded {proved[-1].plan_id}", recorded=True
@@ -192,7 +192,11 @@ def _refuse_again(history: Sequence[AnyEvent]) -> None:
         raise Contradiction(last.code, last.detail, last.because, last.pid)
 
 
-def _prove(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded: bool) -> None:
+def prove_plan(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded: bool) -> None:
+    """Prove on the model kernel that a plan ends in `forest`, but for what the findings in `history` say is lost.
+
+    Raises `NotProved` with the step, the rule and the errno; `recorded` says that the plan came with a log or plan file.
+    """
     try:
         prove(plan, forest, lost=lost_properties(history))
     except (ModelRefusal, ProofFailed) as error:
@@ -211,7 +215,7 @@ def as_it_stood(history: Sequence[AnyEvent], seq: int) -> Artefact:
     proved = any(type(event) is PlanProved for event in cut)
     if proved:
         try:
-            _prove(plan, forest, cut, recorded=True)
+            prove_plan(plan, forest, cut, recorded=True)
         except NotProved:
             proved = False
     return Artefact(
@@ -240,6 +244,3 @@ def emit_with(
     except Exception as error:  # whatever a plugin raises, the user is told which plugin
         plugin = registry.provider("back end", back_end.name)
         raise PluginFailed(f"back end {back_end.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
-
-
-# The library's functions, which `planner` offers under its own name.
