@@ -59,7 +59,13 @@ def decide(forest: Forest, first: Sequence, manners: tuple[Manner, ...] = MANNER
     from planner.steps import write_steps
 
     refuse_faults_of_inits(forest)
-    cast, order = _births_in_order(forest, manners)
+    try:
+        cast, order = _births_in_order(forest, manners)
+    except Contradiction:
+        built = _built(forest)
+        if built is None:
+            raise
+        cast, order = built
     decisions: list[DecisionEvent] = [
         BirthDecided(pid=actor.pid, creator=actor.creator, rule=actor.rule, because=actor.because)
         for actor in cast.actors.values()
@@ -97,6 +103,19 @@ def decide(forest: Forest, first: Sequence, manners: tuple[Manner, ...] = MANNER
         )
     steps, findings = write_steps(cast, order)
     return [*decisions, *steps, *findings]
+
+
+def _built(forest: Forest) -> "tuple[Cast, list[Event]] | None":
+    """Return a cast with its births in order, built from what the exact search finds; None where the rules cannot be met.
+
+    A refusal of this module's own path stands only where the rules confirm it.
+    """
+    from planner.builder.build import build
+    from planner.solver.births import solve
+    from planner.solver.solution import Solution
+
+    answer = solve(forest)
+    return build(forest, answer) if isinstance(answer, Solution) else None
 
 
 MOST_PLACES = 32

@@ -1,7 +1,7 @@
 """The changes of session and group that each process makes during the births."""
 
 from planner.builder.clones import AS_BORN, LAST, Clone
-from planner.builder.solution import Solution
+from planner.solver.solution import Solution
 from planner.builder.spaces import Spaces
 from planner.identity import ProcessId
 from planner.order import Change

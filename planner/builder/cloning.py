@@ -10,13 +10,15 @@ them, at most one of each kind, from the creator down:
 The last two join the group themselves where they see it. The first and the last clone with CLONE_PARENT, and so leave no child.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from planner.builder.changes import makers_of, rings_of_leaders
 from planner.builder.clones import AS_BORN, LAST, Clone
-from planner.builder.solution import Birth, Solution
+from planner.solver.solution import Birth, Solution
+from planner.builder.rows import clones_of
 from planner.builder.spaces import Spaces
 from planner.forest import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
@@ -41,9 +43,13 @@ def _cloned(clone: Clone, here: _Here, **changes: Any) -> Clone:
 class Cloning:
     """The processes of a solution, with the helpers that their births take."""
 
-    def __init__(self, forest: Forest, spaces: Spaces, solution: Solution, clones: dict[ProcessId, Clone]) -> None:
-        """Begin with the processes of the solution alone; `run` casts the helpers."""
-        self.clones = clones
+    def __init__(self, forest: Forest, spaces: Spaces, solution: Solution, apart: Collection[ProcessId] = ()) -> None:
+        """Begin with the processes of the solution alone; `run` casts the helpers.
+
+        Those `apart` have a helper for a parent, which stays in their session to move them to a group.
+        """
+        self.clones = clones_of(forest, spaces, solution)
+        self._apart = apart
         self._forest = forest
         self._spaces = spaces
         self._births = {birth.pid: birth for birth in solution.births}
@@ -71,7 +77,7 @@ class Cloning:
         clone = self.clones[birth.pid]
         stage, joined = self._stage(birth)
         here = _Here(birth.creator, stage, birth.how == "sibling")
-        orphaned = birth.how in ("below", "entered") and not self._leaves(birth)
+        orphaned = birth.pid in self._apart or (birth.how in ("below", "entered") and not self._leaves(birth))
         jumps = self._jumps(birth, self._space(birth.parent) if orphaned and birth.parent is not None else self._space(birth.creator))
         seen_by = self._space(birth.parent) if orphaned and birth.parent is not None else self._outer(clone) if jumps else None
         if joined is not None and (seen_by is None or not self._sees(seen_by, joined)):

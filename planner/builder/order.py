@@ -14,7 +14,7 @@ import msgspec
 
 from planner.builder.changes import birth_parent, changes_of
 from planner.builder.clones import AS_BORN, LAST, Clone
-from planner.builder.solution import Solution
+from planner.solver.solution import Solution
 from planner.builder.spaces import Spaces
 from planner.identity import OUTSIDE, ProcessId
 from planner.order import Change, Event
@@ -22,6 +22,14 @@ from planner.order import Change, Event
 
 class Unordered(Exception):
     """The births of a solution could not be brought into an order: a rule of the search or of the builder is wrong."""
+
+
+class CannotBeMoved(Exception):
+    """A process would have to be moved to a group before its parent leaves the session, and the group cannot be there by then."""
+
+    def __init__(self, pid: ProcessId) -> None:
+        super().__init__(pid)
+        self.pid = pid
 
 
 class Sorting:
@@ -57,7 +65,7 @@ class Sorting:
                     self._moving.setdefault(parent, set()).add(clone.pid)
 
     def run(self) -> list[Event]:
-        """Return all births and changes in order; raises Unordered."""
+        """Return all births and changes in order; raises Unordered and CannotBeMoved."""
         self._offer(OUTSIDE)
         while True:
             while self._heap:
@@ -172,14 +180,16 @@ class Sorting:
                 self._give_up(pid, change)
             return
         moving = next((child for child in self._moving.get(pid, ()) if child not in met), None)
-        if moving is None or moving not in self._stages:
+        if moving is None:
             raise Unordered(f"{pid} cannot go on from stage {self._stages[pid]}")
+        if moving not in self._stages:
+            raise CannotBeMoved(moving)
         self._unblock(moving, met)
 
     def _give_up(self, pid: ProcessId, change: Change) -> None:
         """Have a keeper join a group in place of a process that would wait too long for it."""
         if change.kind == "moved":
-            raise Unordered(f"{pid} would have to be moved to group {change.group} before that is there")
+            raise CannotBeMoved(pid)
         self._left[pid].remove(change)
         self._keep(pid, list(self._unborn.get((pid, change.group), ())), change.group)
         self._advance(pid)

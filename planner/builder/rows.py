@@ -1,7 +1,7 @@
 """What each process of a solution must be when all is done: tasks, the reaper of a subtree image, placeholders for dead leaders."""
 
 from planner.builder.clones import Clone
-from planner.builder.solution import Birth, Solution
+from planner.solver.solution import Birth, Solution
 from planner.builder.spaces import Spaces
 from planner.forest import Forest
 from planner.identity import OUTSIDE, NamespaceId, Number, ProcessId

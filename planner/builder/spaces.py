@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from planner.builder.clones import EXECUTOR_SPACE, FIRST_HELPER_NUMBER
 from planner.forest import Forest, Namespace
-from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId
+from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
+from planner.solver.solution import LostNamespace
 
 
 class Spaces:
@@ -63,12 +64,15 @@ class Spaces:
         return tuple(pids)
 
 
-def spaces_of(forest: Forest) -> Spaces:
-    """Return the namespaces of a forest with the pids that the image uses; a reaper is the init of a subtree image."""
+def spaces_of(forest: Forest, lost: Iterable[LostNamespace] = ()) -> Spaces:
+    """Return the namespaces of a forest and lost ones, with the pids that the image uses; a subtree image's init is its reaper."""
     namespaces = dict(forest.namespaces)
     root = namespaces[NamespaceId(0)]
     if forest.root != 1:
         namespaces[root.id] = Namespace(id=root.id, parent=root.parent, level=root.level, init=ProcessId(1), recorded=root.recorded)
+    for space in lost:
+        level = Level(namespaces[space.parent].level + 1)
+        namespaces[space.id] = Namespace(id=space.id, parent=space.parent, level=level, init=space.init, recorded=Sequence(-1))
     spaces = Spaces(namespaces)
     spaces.take(root.id, (1,))
     for task in forest.tasks.values():
