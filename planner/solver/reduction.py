@@ -87,7 +87,7 @@ class Groups:
         return not process.is_init or self.problem.namespaces.is_above(place, process.places[0])
 
     def bound(self, reduced: Reduced) -> set[ProcessId]:
-        """Return who must stay because of a core's hidden groups: their leaders, and members that may turn out not to see them."""
+        """Return who must stay because of a core's hidden groups: their leaders, and members that may not see them after all."""
         bound: set[ProcessId] = set()
         for group in reduced.hidden:
             leader = self.problem.processes.get(group)
