@@ -6,7 +6,7 @@ it does.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from planner.solver.engine import Clause, Engine, Literal
+from planner.planning.solver.engine import Clause, Engine, Literal
 
 
 class TreeOrder:

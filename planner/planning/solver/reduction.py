@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem, Process
+from planner.planning.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem, Process
 
 
 class Demand(msgspec.Struct, frozen=True, gc=False):

@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
-from planner.forest import Forest, Task
+from planner.forest.model import Forest, Task
 from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId, Sequence
-from planner.solver.solution import LostNamespace
+from planner.planning.solver.solution import LostNamespace
 
 EXECUTOR_NAMESPACE: Final = NamespaceId(-1)
 """Where the executor stands: around the container's root namespace."""

@@ -9,8 +9,8 @@ from random import Random
 
 import msgspec
 
-from planner.contradictions import Contradiction
-from planner.forest import Forest
+from planner.errors import Contradiction
+from planner.forest.model import Forest
 from planner.testing.forests import forest
 
 DEAD = 900
@@ -86,7 +86,9 @@ class _Drawing:
         if is_init:
             space = len(self.outer)
             self.outer[space] = parent.space
-        sessions = [session for session in self.sessions() if self.place(session) in self.line(self.outer[space] if is_init else space)]
+        sessions = [
+            session for session in self.sessions() if self.place(session) in self.line(self.outer[space] if is_init else space)
+        ]
         leads = leads or not sessions
         self.add(_Process(pid, parent.pid, pid if leads else random.choice(sessions), space, is_init))
 

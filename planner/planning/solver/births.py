@@ -6,13 +6,13 @@ from typing import Final
 
 import msgspec
 
-from planner.forest import Forest
+from planner.forest.model import Forest
 from planner.identity import OUTSIDE, ProcessId
-from planner.solver.engine import Engine
-from planner.solver.problem import INIT, Problem, Process, read_problem
-from planner.solver.reduction import Groups, Reduced, reduce_problem
-from planner.solver.rules import Rules
-from planner.solver.solution import Answer, Birth, How, Refusal, Solution, Undecided
+from planner.planning.solver.engine import Engine
+from planner.planning.solver.problem import INIT, Problem, Process, read_problem
+from planner.planning.solver.reduction import Groups, Reduced, reduce_problem
+from planner.planning.solver.rules import Rules
+from planner.planning.solver.solution import Answer, Birth, How, Refusal, Solution, Undecided
 
 MOST_CONFLICTS: Final = 20_000
 """How many conflicts a search may meet before its question stays undecided."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import clingo
 
-from planner.forest import Forest
+from planner.forest.model import Forest
 
 RULES = (Path(__file__).parent / "oracle.lp").read_text()
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.solver.engine import FALSE, TRUE, Clause, Engine, Literal
-from planner.solver.orders import Acyclic, TreeOrder
-from planner.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem
-from planner.solver.reduction import Demand
+from planner.planning.solver.engine import FALSE, TRUE, Clause, Engine, Literal
+from planner.planning.solver.orders import Acyclic, TreeOrder
+from planner.planning.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem
+from planner.planning.solver.reduction import Demand
 
 Edge = tuple[Literal, int, int]
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from planner.solver.births import solve
-from planner.solver.solution import Refusal, Solution
+from planner.planning.solver.births import solve
+from planner.planning.solver.solution import Refusal, Solution
 from planner.testing.forests import forest
 
 ENTANGLED = [
     line.split(maxsplit=1)
-    for line in (Path(__file__).parents[1] / "data" / "entangled.txt").read_text().splitlines()
+    for line in (Path(__file__).parents[2] / "data" / "entangled.txt").read_text().splitlines()
     if not line.startswith("#")
 ]
 
