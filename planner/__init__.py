@@ -11,7 +11,7 @@ The four functions are what the command line uses too; `planner.hookspecs` holds
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from planner.pipeline import emit, plan, read, simulate
+    from planner.pipeline.library import emit, plan, read, simulate
 
 __version__ = "0.1.0"
 
@@ -21,7 +21,7 @@ __all__ = ["__version__", "emit", "plan", "read", "simulate"]
 def __getattr__(name: str) -> Any:
     """Import the library's functions on first use, so that `crplan --version` need not."""
     if name in {"emit", "plan", "read", "simulate"}:
-        from planner import pipeline
+        from planner.pipeline import library
 
-        return getattr(pipeline, name)
+        return getattr(library, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

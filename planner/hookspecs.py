@@ -7,20 +7,21 @@ never shows. `api` is the version of this contract; a foreign major version is r
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import BinaryIO
 
 import msgspec
 import pluggy
 
-from planner.events import AnyEvent
-from planner.findings import Answer, Finding, Kind
-from planner.forest import Forest
-from planner.plans import Plan
-from planner.rebuild import Rebuild
-
-if TYPE_CHECKING:
-    from planner.into import Visit
-    from planner.report import Report
+from planner.events.records import AnyEvent
+from planner.findings.problems import Problem
+from planner.findings.registry import Answer, Finding, Kind
+from planner.findings.report import Report
+from planner.forest.model import Forest
+from planner.options import Option, Options
+from planner.plans.model import Plan
+from planner.plans.rebuild import Rebuild
+from planner.plans.retarget import Visit
+from planner.text import Terminal
 
 API = "1.0"
 """Version of this contract; plugins state it in every record."""
@@ -28,46 +29,6 @@ API = "1.0"
 PROJECT = "crplan"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-
-
-class BadImage(Exception):
-    """The bytes cannot be decoded into facts: exit code 1.
-
-    `at` is a byte offset or `"file#entry"`; the message says what was found, what was expected and, where possible, what to do.
-    """
-
-    def __init__(self, at: int | str, message: str) -> None:
-        super().__init__(message)
-        self.at = at
-        self.message = message
-
-
-class CannotEmit(Exception):
-    """A back end or executor cannot do this plan: exit code 3. The message names the task and the reason."""
-
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event that a problem or an explanation rests on: its position in the log, its place in the image, and what it says."""
-
-    seq: int
-    at: int | str | None = None
-    text: str
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why a job could not be done, in a form for every output.
-
-    `exit_code` is what the command ends with; `code` is a finding's code, or "bad-image", "plugin-failed", "cannot-emit",
-    "not-proved". `at` is the place in the image, `because` are the facts that contradict each other.
-    """
-
-    exit_code: int
-    code: str
-    message: str
-    at: int | str | None = None
-    pid: int = 0
-    because: tuple[Evidence, ...] = ()
-    hint: str = ""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,25 +45,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     directory: str = ""
 
 
-class Option(msgspec.Struct, frozen=True, kw_only=True):
-    """An option, given as `--option NAME=VALUE`; `choices` empty means any value of the kind."""
-
-    name: str
-    help: str
-    kind: Literal["text", "number", "switch"] = "text"
-    default: str | int | bool = ""
-    choices: tuple[str, ...] = ()
-
-
-Options = Mapping[str, str | int | bool]
-
-
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
     """Turns images of one kind into image events.
 
     `recognises` must be quick, must not raise, and looks at content, never at a name. `read` yields events without sequence
     numbers and raises `BadImage`. `containers` says that its images may be of containers, several of which `crplan A B` plans
-    together when they share a pid namespace (`planner.pods`); the `format` of its images is then its name.
+    together when they share a pid namespace (`planner.pods.join`); the `format` of its images is then its name.
     """
 
     name: str
@@ -156,12 +104,12 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """Answers questions about a plan on a host; `host` is the decoded host file (`planner.host`), empty where none was given.
+    """Answers questions about a plan on a host; `host` is the decoded host file (`planner.host.facts`), or empty.
 
     It yields a `Finding` for what is amiss, `Passed` for a question that was asked with all its facts, and `Unknown` for one
     whose facts are missing; what it is silent on counts as not asked. `kinds` are the kinds that it adds to those of
-    `planner.findings`. `forecasts` names the program whose outcome the check predicts, "" for none: refused or wrong by the
-    kinds that it finds, unknown where an answer is, else as recorded.
+    `planner.findings.registry`. `forecasts` names the program whose outcome the check predicts, "" for none: refused or wrong
+    by the kinds that it finds, unknown where an answer is, else as recorded.
     """
 
     name: str
@@ -174,14 +122,6 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     api: str = API
 
 
-class Terminal(msgspec.Struct, frozen=True, kw_only=True):
-    """What an output for people can show; the defaults are those of a file."""
-
-    width: int = 100
-    colour: bool = False
-    unicode: bool = True
-
-
 class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
     """Writes the report of `crplan check`: a pure function, the core writes the file.
 
@@ -192,11 +132,11 @@ class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     help: str
-    render: Callable[["Report", Options, Terminal], str | bytes]
+    render: Callable[[Report, Options, Terminal], str | bytes]
     machine: bool = False
     options: tuple[Option, ...] = ()
     summary_variable: str = ""
-    summary: Callable[["Report", Options], str] | None = None
+    summary: Callable[[Report, Options], str] | None = None
     priority: int = 50
     api: str = API
 

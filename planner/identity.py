@@ -22,7 +22,7 @@ Level = NewType("Level", int)
 Pids = tuple[Number, ...]
 """A pid vector: one number for each level, **outermost first**, so `pids[0]` is level 0 and `pids[-1]` is the task's own.
 
-The kernel wants `set_tid` innermost first; `planner.plans.set_tid` is the one place that reverses.
+The kernel wants `set_tid` innermost first; `planner.steps.set_tid` is the one place that reverses.
 """
 
 NamespaceId = NewType("NamespaceId", int)

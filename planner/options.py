@@ -1,13 +1,24 @@
 """Options of back ends and checks, as they are given: `--option NAME=VALUE`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
-from planner.hookspecs import Option, Options
+import msgspec
+
+from planner.errors import UsageError
 
 
-class UsageError(Exception):
-    """The command was not asked rightly: exit code 2."""
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """An option, given as `--option NAME=VALUE`; `choices` empty means any value of the kind."""
+
+    name: str
+    help: str
+    kind: Literal["text", "number", "switch"] = "text"
+    default: str | int | bool = ""
+    choices: tuple[str, ...] = ()
+
+
+Options = Mapping[str, str | int | bool]
 
 
 class _Named(Protocol):

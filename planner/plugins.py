@@ -15,7 +15,7 @@ import msgspec
 import pluggy
 
 from planner import hookspecs
-from planner.entries import Entry, installed
+from planner.entry_points import Entry, installed
 from planner.hookspecs import API, PROJECT, BackEnd, Check, Executor, Reader, ReportFormat
 
 DISABLE_VARIABLE: Final = "CRPLAN_DISABLE_PLUGINS"
@@ -66,10 +66,6 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
             if f"{kind} {name}" in report.provides:
                 return f"{report.name} ({report.distribution} {report.version})"
         return "unknown"
-
-
-class PluginFailed(Exception):
-    """A reader, back end or executor of a plugin raised something that it must not: exit code 1."""
 
 
 def load(

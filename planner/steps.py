@@ -1,73 +1,203 @@
-"""The steps of a plan, phase by phase, each with its rule and what it waits for.
+"""The vocabulary of steps: the processes that a plan creates, and what each of them does.
 
-Births and first changes come as `planner.order` found them. Then every task moves to its final group; those that leave a group
-which bears their own number go last. Then helpers end, in reverse order of their creation, which is a post-order of the tree of
-births: whoever must adopt a helper's children is still its ancestor, and no other process bears a subreaper's flag. Then come
-namespaces of other kinds than pid, threads, the final subreaper flags, and zombies. Nothing is left to chance between processes:
-a step names the steps of others that it needs, and all else is the order of steps within one process.
+A process is named by its number at level 0; actor 0 is the executor, which stands outside the new pid namespace. Steps of one
+actor happen in plan order. A step that needs something done by another process names that step in `waits`. Events, plans, the
+model kernel and executors all speak of these records.
 """
 
-from planner.cast import Cast
-from planner.events import FindingRaised, StepPlanned
-from planner.identity import OUTSIDE, ProcessId
-from planner.order import Event
-from planner.plans import CreateThread, SetSubreaper, Verify
-from planner.step_births import births
-from planner.step_book import Book, Needs
-from planner.step_ends import end_helpers, end_zombies
-from planner.step_groups import final_groups
-from planner.step_namespaces import other_namespaces
-from planner.step_waits import without_known
+from typing import Literal
+
+import msgspec
+
+from planner.identity import Level, Number, Pids, ProcessId, StepNumber, level_of, number_at
+
+Role = Literal["task", "thread", "helper", "reaper"]
+"""`helper`: created and ended again by the plan. `reaper`: the init that stays as parent of a subtree image's root."""
 
 
-def write_steps(cast: Cast, order: list[Event]) -> tuple[list[StepPlanned], list[FindingRaised]]:
-    """Return all steps of a cast whose births are in order, numbered from 1, and what no plan restores."""
-    book = Book(cast, [event.pid for event in order if event.change is None])
-    births(book, order)
-    final_groups(book)
-    end_helpers(book)
-    other_namespaces(book)
-    _threads(book)
-    _subreapers(book)
-    end_zombies(book)
-    _verify(book)
-    return without_known(book.planned), book.findings
+class Process(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """A process or thread that the plan creates.
+
+    `namespace` is the level-0 number of the init of its pid namespace (its own number for an init); 0 stands for the executor's.
+    """
+
+    pid: ProcessId
+    pids: Pids
+    role: Role
+    namespace: ProcessId
+    name: str = ""
+    thread_group: ProcessId = ProcessId(0)
+    """For a thread, the process that it belongs to; 0 for a process."""
 
 
-def _threads(book: Book) -> None:
-    for group, threads in book.cast.forest.threads.items():
-        for thread in threads:
-            step = CreateThread(number=book.next(), actor=group, rule="thread-of-process", child=ProcessId(thread.pids[0]))
-            book.add(step, (thread.recorded,))
+class Wait(msgspec.Struct, frozen=True, gc=False):
+    """A step of another process that must be done first, and the precedence rule that says so."""
+
+    step: StepNumber
+    rule: str
 
 
-def _subreapers(book: Book) -> None:
-    waits_for: Needs = [(book.adoption, "adoptions-in-order")]
-    for task in book.cast.forest.tasks.values():
-        if task.subreaper:
-            waits = book.waits(task.pid, waits_for)
-            step = SetSubreaper(number=book.next(), actor=task.pid, rule="final-subreaper", waits=waits, on=True)
-            book.add(step, (task.recorded,))
+class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="op"):
+    """One step: `actor` does it, `rule` put it there."""
+
+    number: StepNumber
+    actor: ProcessId
+    rule: str
+    waits: tuple[Wait, ...] = ()
 
 
-def _verify(book: Book) -> None:
-    forest = book.cast.forest
-    actors = book.cast.actors
-    threads = forest.threads
-    for pid, task in forest.tasks.items():
-        step = Verify(
-            number=book.next(),
-            actor=OUTSIDE,
-            rule="verify",
-            target=pid,
-            parent=actors[pid].parent,
-            group=task.group,
-            session=task.session,
-            zombie=task.state == "zombie",
-            status=task.exit_status,
-            threads=tuple(ProcessId(thread.pids[0]) for thread in threads.get(pid, ())),
-            subreaper=task.subreaper,
-            exit_signal=book.exit_signals.final.get(pid, -1),
-            namespaces=book.others.held_with(pid),
-        )
-        book.add(step, (task.recorded,))
+class Create(Step, tag="create", frozen=True, kw_only=True):
+    """The actor calls clone3 with the whole vector of `child` in `set_tid`.
+
+    `new_namespace` is CLONE_NEWPID: the child is the init of a new namespace one level below the actor's own.
+    `new_user` is CLONE_NEWUSER: the child is in a new user namespace, which owns its pid namespace; a `MapIds` follows.
+    `sibling` is CLONE_PARENT: the child's parent is the actor's parent, and exit_signal must be 0.
+    `share` names what the child shares with the actor: "files", "fs", "memory", "signal_handlers", "sysv_undo".
+    Where the child is to be born in another namespace than the actor's, an `Enter` of the actor stands before.
+    `exit_signal` is what the parent will get (17 is SIGCHLD, 0 is no signal).
+    """
+
+    child: ProcessId
+    new_namespace: bool = False
+    new_user: bool = False
+    sibling: bool = False
+    share: tuple[str, ...] = ()
+    exit_signal: int = 17
+
+
+class CreateThread(Step, tag="thread", frozen=True, kw_only=True):
+    """The actor, a process, calls clone3 with CLONE_THREAD and the whole vector of `child`."""
+
+    child: ProcessId
+
+
+class SetSession(Step, tag="setsid", frozen=True, kw_only=True):
+    """The actor calls setsid."""
+
+
+class SetGroup(Step, tag="setpgid", frozen=True, kw_only=True):
+    """The actor calls setpgid(target, group); the target is itself or its child, numbers are looked up in its namespace."""
+
+    target: ProcessId
+    group: ProcessId
+
+
+class SetSubreaper(Step, tag="subreaper", frozen=True, kw_only=True):
+    """The actor turns PR_SET_CHILD_SUBREAPER on or off for itself."""
+
+    on: bool
+
+
+class Enter(Step, tag="enter", frozen=True, kw_only=True):
+    """The actor enters a descendant pid namespace for its next children: setns(fd, CLONE_NEWPID).
+
+    `namespace` is the level-0 number of that namespace's init; the actor's own `Process.namespace` means: back to its own.
+    """
+
+    namespace: ProcessId
+
+
+class Exit(Step, tag="exit", frozen=True, kw_only=True):
+    """The actor ends with `status` in wait(2)'s format: helpers with 0, zombies with what the image recorded.
+
+    `thread_only` ends the leading thread alone: it stays as a zombie leader while other threads of its group live.
+    """
+
+    status: int = 0
+    thread_only: bool = False
+
+
+class Kill(Step, tag="kill", frozen=True, kw_only=True):
+    """The actor sends `signal` to `target`, an init that is to be a zombie and cannot kill itself (pid_namespaces(7))."""
+
+    target: ProcessId
+    signal: int
+
+
+class Reap(Step, tag="reap", frozen=True, kw_only=True):
+    """The actor waits for its child `child`, by pid: it must never take another."""
+
+    child: ProcessId
+
+
+class Unshare(Step, tag="unshare", frozen=True, kw_only=True):
+    """The actor makes namespaces of its own, one of each of `kinds`: unshare(2), for "time" followed by entering it.
+
+    Kinds: "user" (always alone), "mnt", "uts", "ipc", "net", "cgroup", "time". All of them begin empty, a user namespace
+    without id maps. Where the user namespace that the actor is in does not map the actor's ids, it takes the first that it maps.
+    """
+
+    kinds: tuple[str, ...]
+
+
+class Extent(msgspec.Struct, frozen=True, gc=False):
+    """A line of an id map: `count` ids from `inside` on are those from `outside` on in the user namespace above."""
+
+    inside: int
+    outside: int
+    count: int
+
+
+class MapIds(Step, tag="map", frozen=True, kw_only=True):
+    """The actor writes the id maps of the user namespace that `target` is in, and reads them back.
+
+    The actor is in the user namespace above (0, the executor, too), and finds the target in the container's own proc instance,
+    by its level-0 number, wherever it lives itself. An empty map is not written. `own` says that the image has
+    no maps: root of the namespace is then who the target is, and it is no failure where that cannot be said.
+    """
+
+    target: ProcessId
+    own: bool = False
+    uid_map: tuple[Extent, ...] = ()
+    gid_map: tuple[Extent, ...] = ()
+
+
+class Join(Step, tag="join", frozen=True, kw_only=True):
+    """The actor enters `target`'s namespace of `kind`: setns(pidfd of the target, CLONE_NEW<kind>)."""
+
+    kind: str
+    target: ProcessId
+
+
+class Verify(Step, tag="verify", frozen=True, kw_only=True):
+    """The executor compares `target` with /proc. Verify steps stand last and wait for every other step.
+
+    `parent`, `group` and `session` are level-0 numbers, 0 for outside. `threads` are the level-0 numbers of the other threads.
+    A `zombie` with threads is a leader that ended alone. `exit_signal` is -1 where the image does not say. `namespaces` says
+    for kinds other than "pid" whose namespace the target is in: that of the named task, which has made it, and 0 for the
+    executor's.
+    """
+
+    target: ProcessId
+    parent: ProcessId
+    group: ProcessId
+    session: ProcessId
+    zombie: bool = False
+    status: int = 0
+    threads: tuple[ProcessId, ...] = ()
+    subreaper: bool = False
+    exit_signal: int = -1
+    namespaces: dict[str, ProcessId] = {}
+
+
+AnyStep = (
+    Create | CreateThread | SetSession | SetGroup | SetSubreaper | Enter | Exit | Kill | Reap | Unshare | MapIds | Join | Verify
+)
+
+
+def set_tid(pids: Pids) -> Pids:
+    """Turn a vector, outermost first, into clone3's `set_tid`, innermost first: the one place where order is reversed.
+
+    Source: clone(2), and KERNEL rule "vector-order": an outermost-first vector with free numbers succeeds with swapped numbers.
+    """
+    return pids[::-1]
+
+
+def seen_by(actor_level: Level, pids: Pids) -> Number:
+    """Return the number by which a process at `actor_level` knows the task `pids`, whose namespace it is in or above."""
+    return number_at(pids, actor_level)
+
+
+def actor_level(process: Process | None) -> Level:
+    """Return the level that an actor stands at; the executor (None) stands at -1, above the new namespace."""
+    return Level(-1) if process is None else level_of(process.pids)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from planner.forest import Forest
+from planner.forest.model import Forest
 from planner.identity import ProcessId
 
 FIRST_FREE = 300

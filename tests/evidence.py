@@ -19,11 +19,11 @@ from itertools import combinations, permutations, product
 from random import Random
 from typing import NamedTuple
 
-from planner.events import PidRecorded, TaskRecorded, TaskStateRecorded
-from planner.forest import Contradiction
-from planner.pipeline import resolve
+from planner.errors import Contradiction
+from planner.events.records import PidRecorded, TaskRecorded, TaskStateRecorded
+from planner.kernel.deadlocks import rings
+from planner.pipeline.resolve import resolve
 from planner.testing.forests import events
-from planner.traps import rings
 from tests.exhaustive import NOBODY, Shape, Task, candidates, text_of
 
 Fact = tuple[str, int]
@@ -86,7 +86,7 @@ def all_verdicts(tasks: int, levels: int, *, groups: bool = True) -> dict[Shape,
 
 
 def is_trap(shape: Shape, *, surely: bool) -> bool:
-    """Tell whether an init waits for itself, or inits for each other (`planner.traps`).
+    """Tell whether an init waits for itself, or inits for each other (`planner.kernel.deadlocks`).
 
     That is `surely` so wherever dead leaders lived, else for some places of theirs. A dead leader of whom two numbers are known
     may have lived in any nested pid namespace; one of whom one is known may have lived at level 0.

@@ -20,10 +20,10 @@ from itertools import permutations, product
 from typing import NamedTuple
 
 from planner.identity import Number
-from planner.kernel import Kernel
-from planner.kernel_objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
-from planner.kernel_rules import KernelError
-from planner.traps import trapped
+from planner.kernel.deadlocks import trapped
+from planner.kernel.model import Kernel
+from planner.kernel.objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
+from planner.kernel.rules import KernelError
 
 NOBODY = -1
 """Parent, session or group outside the container."""
@@ -436,7 +436,7 @@ def reached(
     """Return the shapes of up to `tasks` tasks on `levels` levels that the model kernel reaches.
 
     At no time are there more than `helpers` processes beyond `tasks`. Without `groups` nobody calls setpgid. With `traps` there
-    may be inits that could never finish dying (`planner.traps`), without it there is none at any moment.
+    may be inits that could never finish dying (`planner.kernel.deadlocks`), without it there is none at any moment.
     """
     return set(fewest_births(tasks, levels, helpers, groups=groups, plain=plain, traps=traps))
 

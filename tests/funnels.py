@@ -24,18 +24,11 @@ from random import Random
 
 import msgspec
 
-from planner.events import (
-    AnyEvent,
-    ImageClosed,
-    NamespaceRecorded,
-    PidRecorded,
-    TaskNamespacesRecorded,
-    TaskRecorded,
-)
+from planner.events.records import AnyEvent, ImageClosed, NamespaceRecorded, PidRecorded, TaskNamespacesRecorded, TaskRecorded
 from planner.identity import NamespaceId, Number, Pids
-from planner.kernel import Kernel
-from planner.kernel_objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
-from planner.kernel_rules import KernelError
+from planner.kernel.model import Kernel
+from planner.kernel.objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
+from planner.kernel.rules import KernelError
 from tests.kernel.histories_model import image_events
 
 Seat = int

@@ -1,6 +1,6 @@
 """Images that say which namespaces their tasks are in."""
 
-from planner.events import (
+from planner.events.records import (
     AnyEvent,
     ImageClosed,
     ImageOpened,
@@ -12,8 +12,8 @@ from planner.events import (
     ThreadRecorded,
 )
 from planner.identity import NamespaceId, Number, ProcessId
-from planner.pipeline import resolve
-from planner.plans import Plan
+from planner.pipeline.resolve import resolve
+from planner.plans.model import Plan
 
 KINDS = ("user", "mnt", "uts", "ipc", "net", "cgroup", "time")
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 from random import Random
 from typing import Final
 
-from planner.kernel_objects import LIVING, ZOMBIE, Namespace, Process
-from planner.traps import ring_of
+from planner.kernel.deadlocks import ring_of
+from planner.kernel.objects import LIVING, ZOMBIE, Namespace, Process
 from tests.kernel.histories import Answer, Operation
 from tests.kernel.histories_model import ModelPlayer
 

@@ -7,22 +7,10 @@ are left out.
 
 from random import Random
 
-from planner.kernel_proof import prove
-from planner.pipeline import resolve
-from planner.plans import (
-    AnyStep,
-    Create,
-    CreateThread,
-    Enter,
-    Exit,
-    Kill,
-    Plan,
-    Reap,
-    SetGroup,
-    SetSession,
-    SetSubreaper,
-    Verify,
-)
+from planner.kernel.proof import prove
+from planner.pipeline.resolve import resolve
+from planner.plans.model import Plan
+from planner.steps import AnyStep, Create, CreateThread, Enter, Exit, Kill, Reap, SetGroup, SetSession, SetSubreaper, Verify
 from planner.testing.forests import events
 from tests.trials import reordered
 

@@ -5,9 +5,10 @@ import itertools
 import networkx as nx
 import pytest
 
-from planner.analysis import constraint_graph, longest_path, side_by_side
-from planner.pipeline import resolve
-from planner.plans import AnyStep, Plan, Verify
+from planner.pipeline.resolve import resolve
+from planner.plans.graph import constraint_graph, longest_path, side_by_side
+from planner.plans.model import Plan
+from planner.steps import AnyStep, Verify
 from planner.testing.forests import events
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.ancestry import Ancestry
 from planner.identity import OUTSIDE, ProcessId
+from planner.planning.births.ancestry import Ancestry
 
 
 def walk(above: dict[int, int], pid: int) -> list[int]:

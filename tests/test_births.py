@@ -2,10 +2,10 @@
 
 import pytest
 
-from planner.events import BirthDecided, TaskRecorded
-from planner.forest import Contradiction
-from planner.pipeline import resolve
-from planner.plans import Create
+from planner.errors import Contradiction
+from planner.events.records import BirthDecided, TaskRecorded
+from planner.pipeline.resolve import resolve
+from planner.steps import Create
 from planner.testing.forests import events
 from tests.stories import happens, helpers, plan, rule_of, told, waits_of
 

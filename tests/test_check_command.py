@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from planner import cli
-from planner.events import FORMAT_VERSION, AnyEvent, DefectRecorded, LogOpened
-from planner.host import Feature, Host, Limits, encode
-from planner.log import lines
+from planner.cli import main as cli
+from planner.events.log import lines
+from planner.events.records import FORMAT_VERSION, AnyEvent, DefectRecorded, LogOpened
+from planner.host.facts import Feature, Host, Limits, encode
 from planner.testing.checks import criu_image
 from planner.testing.forests import events
 

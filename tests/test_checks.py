@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from planner import pipeline
-from planner.checks import Forecast, ask, known_kinds, split_options
-from planner.findings import Answer, Kind, Passed, Unknown
-from planner.hookspecs import Artefact, Check, Option, Options
-from planner.options import UsageError
+from planner.checks.ask import ask, known_kinds, split_options
+from planner.errors import UsageError
+from planner.findings.registry import Answer, Kind, Passed, Unknown
+from planner.findings.report import Forecast
+from planner.hookspecs import Artefact, Check
+from planner.options import Option, Options
+from planner.pipeline import resolve as pipeline
 from planner.plugins import Registry
 from planner.testing.forests import events
 

@@ -15,10 +15,13 @@ import msgspec
 import pytest
 
 import planner
-from planner import cli, commands, plugins
-from planner.entries import Entry
-from planner.hookspecs import BackEnd, CannotEmit, Executor, Reader, hookimpl
-from planner.plandoc import document
+from planner import plugins
+from planner.cli import commands
+from planner.cli import main as cli
+from planner.entry_points import Entry
+from planner.errors import CannotEmit
+from planner.hookspecs import BackEnd, Executor, Reader, hookimpl
+from planner.plans.document import document
 from planner.testing.plans import PLANS
 
 IMAGES = Path(__file__).parent / "data" / "linux-cr"
@@ -63,7 +66,7 @@ def test_every_command_has_a_module_and_every_module_a_command() -> None:
     modules = {module.name for module in pkgutil.iter_modules(commands.__path__)}
     assert modules == set(commands.COMMANDS)
     for name in modules:
-        module = import_module(f"planner.commands.{name}")
+        module = import_module(f"planner.cli.commands.{name}")
         assert callable(module.add_arguments)
         assert callable(module.run)
         assert module.__doc__
@@ -365,10 +368,10 @@ def test_run_refuses_before_the_first_step(crplan: Crplan, install: Callable[...
 def test_run_prints_ready_and_logs_what_happened(
     crplan: Crplan, install: Callable[..., None], plan_file: Path, tmp_path: Path
 ) -> None:
-    from planner.events import RunEnded, RunReady, RunStarted, StepDone, StepFailed
+    from planner.events.records import RunEnded, RunReady, RunStarted, StepDone, StepFailed
     from planner.identity import StepNumber
 
-    def fails(plan: planner.plans.Plan, record: Callable[..., None], timeout: float) -> int:  # type: ignore[name-defined]
+    def fails(plan: planner.plans.model.Plan, record: Callable[..., None], timeout: float) -> int:  # type: ignore[name-defined]
         assert timeout == 7.5
         record(RunStarted(plan_id=plan.plan_id, executor="moon"))
         record(StepDone(step=StepNumber(1)))
@@ -409,7 +412,7 @@ def test_a_dry_run_prints_the_steps_and_does_nothing(
 
 
 def test_a_defect_of_our_own_is_one_line(crplan: Crplan, plan_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.commands.plan.run", raises(TypeError("moon")))
+    monkeypatch.setattr("planner.cli.commands.plan.run", raises(TypeError("moon")))
     code, out, err = crplan(plan_file)
     assert (code, out) == (1, b"")
     assert err == "crplan: defect of crplan: TypeError: moon (CRPLAN_DEBUG=1 shows where)\n"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from planner import cli
-from planner.arguments import all_commands
-from planner.commands import COMMANDS
-from planner.completion import SHELLS, script
-from planner.manual import page
+from planner.cli import main as cli
+from planner.cli.arguments import all_commands
+from planner.cli.commands import COMMANDS
+from planner.cli.completion import SHELLS, script
+from planner.cli.manual import page
 from planner.plugins import load
 
 ROOT = Path(__file__).parent.parent
@@ -242,7 +242,7 @@ def test_checkpointctl_finds_its_plugin(capsys: pytest.CaptureFixture[str], monk
     import tomllib
 
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    assert scripts["checkpointctl-plan"] == scripts["crplan"] == "planner.cli:main"
+    assert scripts["checkpointctl-plan"] == scripts["crplan"] == "planner.cli.main:main"
     monkeypatch.setattr("sys.argv", ["/usr/bin/checkpointctl-plan", str(ROOT / "examples" / "images" / "nested.ckpt")])
     assert cli.main() == 0
     assert "proved on the model" in capsys.readouterr().out

@@ -10,16 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner import cli, log, pipeline
-from planner import diff_document as documents
-from planner.diff import Change, compare, matches
-from planner.diff_document import DiffDocument, Side, document, encoded, markdown, text
-from planner.diff_plan import PlanChange, compare_plans
-from planner.events import AnyEvent, LogOpened, TaskStateRecorded
-from planner.forest import Forest, fold, image_id
-from planner.pipeline import Outcome, resolve
-from planner.plandoc import document as plan_document
-from planner.plandoc import events_of
+from planner.cli import main as cli
+from planner.comparison import document as documents
+from planner.comparison.document import DiffDocument, Side, document, encoded, markdown, text
+from planner.comparison.forests import Change, compare, matches
+from planner.comparison.plans import PlanChange, compare_plans
+from planner.events import log
+from planner.events.records import AnyEvent, LogOpened, TaskStateRecorded
+from planner.forest.digest import image_id
+from planner.forest.fold import fold
+from planner.forest.model import Forest
+from planner.pipeline import resolve as pipeline
+from planner.pipeline.resolve import Outcome, resolve
+from planner.plans.document import document as plan_document
+from planner.plans.document import events_of
 from planner.testing.backends import HOSTILE_NAME
 from planner.testing.forests import events, forest
 from planner.testing.plans import PLANS
@@ -289,7 +293,7 @@ def test_hostile_names_break_no_format() -> None:
 
 
 def test_documents_keep_to_the_published_schema() -> None:
-    """A change of the schema needs a new format_version: then write the file anew with `planner.diff_document.schema`."""
+    """A change of the schema needs a new format_version: then write the file anew with `planner.comparison.document.schema`."""
     assert SCHEMA.read_bytes() == documents.schema()
     jsonschema.validate(json.loads(encoded(compared(planned(BEFORE), planned(AFTER)))), json.loads(SCHEMA.read_bytes()))
 

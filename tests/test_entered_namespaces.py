@@ -4,8 +4,9 @@ import random
 
 import pytest
 
-from planner.pipeline import resolve
-from planner.plans import Create, Join, Plan, Unshare
+from planner.pipeline.resolve import resolve
+from planner.plans.model import Plan
+from planner.steps import Create, Join, Unshare
 from tests.images import KINDS, Image
 
 

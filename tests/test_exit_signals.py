@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from planner.events import FindingRaised
-from planner.kernel_proof import ModelRefusal, ProofFailed, prove, simulate
-from planner.pipeline import resolve
-from planner.plans import Create, Plan, Verify
+from planner.events.records import FindingRaised
+from planner.kernel.proof import ModelRefusal, ProofFailed, prove, simulate
+from planner.pipeline.resolve import resolve
+from planner.plans.model import Plan
+from planner.steps import Create, Verify
 from planner.testing.forests import events
 from tests.stories import happens
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from planner import cli, log
-from planner.events import (
+from planner.cli import main as cli
+from planner.events import log
+from planner.events.records import (
     FORMAT_VERSION,
     AnyEvent,
     BirthDecided,
@@ -20,12 +21,14 @@ from planner.events import (
     TaskRecorded,
     TaskStateRecorded,
 )
-from planner.explain import MOST_EVIDENCE, Explainer, lines, rule_words
-from planner.forest import fold, image_id
+from planner.explanation.lookup import MOST_EVIDENCE, Explainer, lines, rule_words
+from planner.forest.digest import image_id
+from planner.forest.fold import fold
 from planner.identity import Number, ProcessId, Sequence, StepNumber
-from planner.kernel_rules import KERNEL_RULES
-from planner.plans import Create, Plan, Process, Verify, Wait
-from planner.rules import RULES
+from planner.kernel.rules import KERNEL_RULES
+from planner.plans.model import Plan
+from planner.plans.rules import RULES
+from planner.steps import Create, Process, Verify, Wait
 
 
 def task(pid: int, parent: int, at: int) -> TaskRecorded:
@@ -93,7 +96,7 @@ def events() -> list[AnyEvent]:
 
 
 def folded(events: list[AnyEvent]) -> Plan:
-    from planner.decisions import fold_plan
+    from planner.plans.fold import fold_plan
 
     forest = fold(events)
     return fold_plan(events, forest, image_id(forest))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from planner import findings
-from planner.checks import known_kinds
+from planner.checks.ask import known_kinds
+from planner.findings import registry as findings
 from planner.plugins import load
 
 ROOT = Path(__file__).parent.parent

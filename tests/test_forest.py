@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from planner.events import (
+from planner.errors import Contradiction
+from planner.events.records import (
     AnyEvent,
     BirthDecided,
     CheckpointFailed,
@@ -25,8 +26,9 @@ from planner.events import (
     ThreadRecorded,
     UnknownEvent,
 )
-from planner.findings import KINDS
-from planner.forest import Contradiction, fold, image_id
+from planner.findings.registry import KINDS
+from planner.forest.digest import image_id
+from planner.forest.fold import fold
 from planner.identity import NamespaceId, Number, ProcessId
 from planner.testing.forests import events, forest
 

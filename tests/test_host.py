@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.host import CAPABILITIES, Feature, Host, PidNamespace, decode, encode, of_mapping, parse_ranges, ranges
-from planner.options import UsageError
+from planner.errors import UsageError
+from planner.host.facts import CAPABILITIES, Feature, Host, PidNamespace, decode, encode, of_mapping
+from planner.ranges import parse_ranges, ranges
 
 HOST = Host(
     kernel="6.1",

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.id_maps import MOST_LINES, below, parse, text_of
-from planner.plans import Extent
+from planner.planning.steps.id_maps import MOST_LINES, below, parse, text_of
+from planner.steps import Extent
 
 
 def lines(extents: tuple[Extent, ...]) -> list[tuple[int, int, int]]:

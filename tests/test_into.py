@@ -2,12 +2,13 @@
 
 import pytest
 
-from planner import pipeline
-from planner.hookspecs import CannotEmit
-from planner.host import Numbers, parse_ranges
+from planner.errors import CannotEmit
 from planner.identity import ProcessId
-from planner.into import Visit, into
-from planner.plans import Create, Plan, Verify
+from planner.pipeline import resolve as pipeline
+from planner.plans.model import Plan
+from planner.plans.retarget import Visit, into
+from planner.ranges import Numbers, parse_ranges
+from planner.steps import Create, Verify
 from planner.testing.forests import events
 
 CROSSED = "100 200:100/200 210:200/210 201:100/200 211:100/210"

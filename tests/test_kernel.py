@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from planner.kernel_rules import KERNEL_RULES
+from planner.kernel.rules import KERNEL_RULES
 from tests.kernel.histories import SPACES, TABLES, Answer, Operation, Player, Standing, bits
 from tests.kernel.histories_model import ModelPlayer
 from tests.kernel.puppets import Arena, available

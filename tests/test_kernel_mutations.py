@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 
 import planner
-from planner import kernel_proof
-from planner.kernel_rules import KERNEL_RULES
+from planner.kernel import proof as kernel_proof
+from planner.kernel.rules import KERNEL_RULES
 from tests import test_kernel_namespaces, test_kernel_proof, test_namespaces_other, test_sharing
 from tests.counts import count
 from tests.kernel.histories_model import ModelPlayer
 from tests.kernel.histories_transcripts import DIRECTORY, read, replay
 
 DIRECTORIES = {"planner": Path(planner.__file__).parent, "tests": Path(__file__).parent}
-MODEL = ("planner.kernel_objects", "planner.kernel_sharing", "planner.kernel_namespaces", "planner.kernel")
+MODEL = ("planner.kernel.objects", "planner.kernel.sharing", "planner.kernel.namespaces", "planner.kernel.model")
 """The modules of the model, each after those that it needs."""
 
 PLAYER = "tests.kernel.histories_model"

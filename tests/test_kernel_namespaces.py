@@ -2,8 +2,8 @@
 
 import pytest
 
-from planner.kernel_proof import ModelRefusal, simulate
-from planner.kernel_rules import KERNEL_RULES
+from planner.kernel.proof import ModelRefusal, simulate
+from planner.kernel.rules import KERNEL_RULES
 from planner.testing.drafts import Draft, with_init
 from planner.testing.plans import PLANS
 
@@ -137,7 +137,7 @@ def test_every_place_that_a_plan_by_hand_states_matters(name: str) -> None:
     """Whatever holder is named instead, the model refuses the plan."""
     import msgspec
 
-    from planner.plans import Verify
+    from planner.steps import Verify
 
     plan = PLANS[name]()
     for index, step in enumerate(plan.steps):

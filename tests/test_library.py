@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 import planner
-from planner import cli
-from planner.hookspecs import BadImage
-from planner.options import UsageError
+from planner.cli import main as cli
+from planner.errors import BadImage, UsageError
 from planner.testing.plans import PLANS
 
 ROOT = Path(planner.__file__).parent.parent
@@ -64,14 +63,14 @@ def test_what_cannot_be_done_is_raised() -> None:
 
 
 def test_importing_the_package_imports_nothing_else() -> None:
-    code = "import sys; before = set(sys.modules); import planner, planner.cli; print(*set(sys.modules) - before)"
+    code = "import sys; before = set(sys.modules); import planner, planner.cli.main; print(*set(sys.modules) - before)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     assert {name for name in run.stdout.split() if name.partition(".")[0] in {"msgspec", "pluggy", "networkx", "rich"}} == set()
 
 
 def test_a_run_imports_only_what_it_uses() -> None:
     """Neither colours nor graphs nor other plugins' implementations for a script, nor importlib.metadata for plugins."""
-    code = "import sys; from planner.cli import main; print(main(sys.argv[1:]), *sys.modules, sep='\\n', file=sys.stderr)"
+    code = "import sys; from planner.cli.main import main; print(main(sys.argv[1:]), *sys.modules, sep='\\n', file=sys.stderr)"
     argv = [sys.executable, "-c", code, str(EXAMPLES / "nested.ckpt"), "--emit", "shell"]
     run = subprocess.run(argv, capture_output=True, text=True, check=True, cwd="/")
     code_line, *modules = run.stderr.splitlines()

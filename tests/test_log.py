@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner import log
-from planner.events import (
+from planner.errors import BadImage
+from planner.events import log
+from planner.events.records import (
     FORMAT_VERSION,
     AnyEvent,
     BirthDecided,
@@ -21,9 +22,8 @@ from planner.events import (
     TaskStateRecorded,
     UnknownEvent,
 )
-from planner.hookspecs import BadImage
 from planner.identity import Number, ProcessId, StepNumber
-from planner.plans import Create, Wait
+from planner.steps import Create, Wait
 
 OPENED = b'{"seq":0,"type":"LogOpened","format_version":1}\n'
 

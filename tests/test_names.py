@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.names import ascii_only, escaped
+from planner.text import ascii_only, escaped
 
 
 @given(st.text())

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from planner.contradictions import Contradiction
-from planner.events import NamespaceInferred, TaskPlaced
-from planner.findings import KINDS
-from planner.forest import Forest, Task, fold
+from planner.errors import Contradiction
+from planner.events.records import NamespaceInferred, TaskPlaced
+from planner.findings.registry import KINDS
+from planner.forest.fold import fold
+from planner.forest.model import Forest, Task
+from planner.forest.pid_namespaces.infer import RULES, Decision, infer, solutions
 from planner.identity import NamespaceId, Number, ProcessId
 from planner.identity import Sequence as EventNumber
-from planner.namespaces import RULES, Decision, infer, solutions
 from planner.testing.forests import events, forest
 from planner.testing.histories import History
 
@@ -504,7 +505,7 @@ def test_a_crowd_below_one_namespace_is_refused_without_trying_every_order() -> 
 def test_what_bounded_work_does_not_decide_is_refused_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "1 2.1:1 3.1:1 " + " ".join(f"{pid}.{pid}:1" for pid in range(10, 30))
     assert infer(forest(text))
-    monkeypatch.setattr("planner.namespaces.EFFORT", 5)
+    monkeypatch.setattr("planner.forest.pid_namespaces.infer.EFFORT", 5)
     assert refused(text).code == "namespace-undecided"
 
 

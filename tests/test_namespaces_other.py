@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 import planner
-from planner.kernel_proof import ProofFailed, prove
-from planner.pipeline import resolve
-from planner.plandoc import forest_of
-from planner.plans import Create, CreateThread, Extent, Join, MapIds, Plan, Unshare, Verify
+from planner.kernel.proof import ProofFailed, prove
+from planner.pipeline.resolve import resolve
+from planner.plans.document import forest_of
+from planner.plans.model import Plan
+from planner.steps import Create, CreateThread, Extent, Join, MapIds, Unshare, Verify
 from tests.images import KINDS, Image
 
 

@@ -14,7 +14,8 @@ from random import Random
 import msgspec
 import pytest
 
-from planner.events import (
+from planner.errors import Contradiction, NotProved
+from planner.events.records import (
     AnyEvent,
     ImageClosed,
     ImageOpened,
@@ -25,11 +26,10 @@ from planner.events import (
     TaskPlaced,
     TaskRecorded,
 )
-from planner.findings import KINDS
-from planner.forest import Contradiction, fold
+from planner.findings.registry import KINDS
+from planner.forest.fold import fold
 from planner.identity import NamespaceId, Number, ProcessId
-from planner.pipeline import Outcome, resolve
-from planner.problems import NotProved
+from planner.pipeline.resolve import Outcome, resolve
 from planner.testing.forests import events, notation
 from tests.trials import ALL_PROFILES, image_of, random_history
 

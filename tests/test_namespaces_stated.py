@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from itertools import product
 from random import Random
 
-from planner.contradictions import Contradiction
-from planner.events import AnyEvent, NamespaceRecorded, TaskNamespacesRecorded
-from planner.forest import Forest, fold
+from planner.errors import Contradiction
+from planner.events.records import AnyEvent, NamespaceRecorded, TaskNamespacesRecorded
+from planner.forest.fold import fold
+from planner.forest.model import Forest
+from planner.forest.pid_namespaces.infer import infer
 from planner.identity import NamespaceId, ProcessId
-from planner.namespaces import infer
 from planner.testing.forests import events
 
 NUMBER = 8_000

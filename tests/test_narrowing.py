@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 import pytest
 
-from planner.ages import Ages
-from planner.contradictions import Contradiction
-from planner.events import TaskRecorded, TaskStateRecorded
+from planner.errors import Contradiction
+from planner.events.records import TaskRecorded, TaskStateRecorded
+from planner.forest.birth_order import Ages
+from planner.forest.minimise import MOST_ROWS, narrowed
 from planner.identity import ProcessId
-from planner.narrowing import MOST_ROWS, narrowed
-from planner.pipeline import resolve
+from planner.pipeline.resolve import resolve
 from planner.testing.forests import events, forest
 
 

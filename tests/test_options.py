@@ -2,8 +2,8 @@
 
 import pytest
 
-from planner.hookspecs import Option
-from planner.options import UsageError, filled, split
+from planner.errors import UsageError
+from planner.options import Option, filled, split
 
 OPTIONS = (
     Option(name="abi", help="which calls", choices=("clone3", "eclone"), default="clone3"),

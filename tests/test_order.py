@@ -2,10 +2,10 @@
 
 import pytest
 
-from planner.births import decide_births
-from planner.cast import Cast
-from planner.contradictions import Contradiction
-from planner.order import Order
+from planner.errors import Contradiction
+from planner.planning.births.births import decide_births
+from planner.planning.births.cast import Cast
+from planner.planning.births.order import Order
 from planner.testing.forests import forest
 from tests.stories import happens, helpers, plan, rule_of, told
 

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 import planner
-from planner.forest import image_id
-from planner.hookspecs import BadImage, Problem
-from planner.pipeline import resolve
-from planner.plandoc import decode, document, events_of, forest_of, recognises
-from planner.plans import Plan
-from planner.problems import NotProved
+from planner.errors import BadImage, NotProved
+from planner.findings.problems import Problem
+from planner.forest.digest import image_id
+from planner.pipeline.resolve import resolve
+from planner.plans.document import decode, document, events_of, forest_of, recognises
+from planner.plans.model import Plan
 from planner.testing.plans import PLANS
 
 plans = pytest.mark.parametrize("make", PLANS.values(), ids=PLANS.keys())

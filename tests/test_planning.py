@@ -2,12 +2,13 @@
 
 import pytest
 
-from planner.events import BirthDecided, ProcessPlanned, StepPlanned
-from planner.forest import Contradiction, fold
+from planner.errors import Contradiction
+from planner.events.records import BirthDecided, ProcessPlanned, StepPlanned
+from planner.forest.fold import fold
 from planner.identity import Sequence
-from planner.pipeline import resolve
-from planner.planning import decide
-from planner.rules import RULES
+from planner.pipeline.resolve import resolve
+from planner.planning.decide import decide
+from planner.plans.rules import RULES
 from planner.testing.forests import events, forest
 from tests.images import Image
 from tests.stories import happens, helpers, plan, rules, told
@@ -164,7 +165,7 @@ def test_a_search_that_meets_its_bound_proves_nothing(monkeypatch: pytest.Monkey
     """Led one level deeper, session 65 can be rebuilt; whoever looks at one place only cannot tell."""
     text = "1 2.1:1 3.5:2/3 4.6:3/1 6.7:3/65"
     assert plan(text)
-    monkeypatch.setattr("planner.planning.MOST_PLACES", 1)
+    monkeypatch.setattr("planner.planning.decide.MOST_PLACES", 1)
     with pytest.raises(Contradiction) as refusal:
         resolve(events(text))
     assert refusal.value.code == "plan-undecided"
@@ -180,7 +181,7 @@ def test_placings_that_were_not_tried_prove_nothing_either(monkeypatch: pytest.M
     with pytest.raises(Contradiction) as proof:
         resolve(events(text))
     assert proof.value.code not in ("plan-undecided", "namespace-undecided")
-    monkeypatch.setattr("planner.namespaces.MOST_SOLUTIONS", 2)
+    monkeypatch.setattr("planner.forest.pid_namespaces.infer.MOST_SOLUTIONS", 2)
     with pytest.raises(Contradiction) as refusal:
         resolve(events(text))
     assert refusal.value.code == "plan-undecided"

@@ -3,7 +3,7 @@
 The search knows nothing of the planner (`tests.exhaustive`). A forest that is planned although the search did not reach it was
 proved on the model, so the search's bound on helpers was too small for it; these are counted.
 A forest that is refused although it was reached is a defect, without exception: at no moment of the search is there an init that
-could never finish dying (`planner.traps`).
+could never finish dying (`planner.kernel.deadlocks`).
 """
 
 import multiprocessing

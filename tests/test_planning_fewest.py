@@ -10,9 +10,9 @@ from collections import Counter
 
 import pytest
 
-from planner.forest import Contradiction
-from planner.pipeline import resolve
-from planner.plans import Create
+from planner.errors import Contradiction
+from planner.pipeline.resolve import resolve
+from planner.steps import Create
 from planner.testing.forests import events
 from tests.counts import count
 from tests.exhaustive import Shape, fewest_births, text_of

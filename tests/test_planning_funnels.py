@@ -15,8 +15,8 @@ from random import Random
 
 import pytest
 
-from planner.events import AnyEvent
-from planner.forest import fold
+from planner.events.records import AnyEvent
+from planner.forest.fold import fold
 from planner.testing.forests import notation
 from tests.funnels import PROFILES, TELLINGS, Funnel, Garden, Stage, shape, shrunk, strangeness, tasks_in, traps
 from tests.trials import code, planned, trial

@@ -9,8 +9,8 @@ from random import Random
 
 import pytest
 
-from planner.forest import Contradiction
-from planner.pipeline import resolve
+from planner.errors import Contradiction
+from planner.pipeline.resolve import resolve
 from planner.testing.forests import events
 
 FORESTS = 4000

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from planner.forest import Contradiction, Forest, fold
+from planner.errors import Contradiction, NotProved
+from planner.forest.fold import fold
+from planner.forest.model import Forest
 from planner.identity import ProcessId
-from planner.pipeline import default_registry, resolve, source_of, stream_events
-from planner.problems import NotProved
+from planner.pipeline.reading import default_registry, source_of, stream_events
+from planner.pipeline.resolve import resolve
 from planner.testing.forests import events, notation
 from planner.testing.linuxcr import Entry, build
 from tests.counts import count

@@ -16,11 +16,11 @@ from random import Random
 
 import pytest
 
-from planner.decisions import fold_plan, lost_properties
-from planner.forest import Contradiction
-from planner.kernel_proof import ModelRefusal, ProofFailed, prove
-from planner.manners import MANNERS
-from planner.pipeline import decide_placed
+from planner.errors import Contradiction
+from planner.kernel.proof import ModelRefusal, ProofFailed, prove
+from planner.pipeline.resolve import decide_placed
+from planner.planning.births.manners import MANNERS
+from planner.plans.fold import fold_plan, lost_properties
 from planner.testing.forests import events
 from tests.counts import count
 from tests.trials import ALL_PROFILES, code, image_of, planned, random_history, reordered, shrunk, story, trial

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from planner import entries, hookspecs, plugins
-from planner.entries import Entry
+from planner import entry_points as entries
+from planner import hookspecs, plugins
+from planner.entry_points import Entry
 from planner.hookspecs import API, BackEnd, Check, Executor, Reader, ReportFormat, hookimpl
 
 

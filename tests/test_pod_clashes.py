@@ -3,11 +3,11 @@
 import pytest
 
 import planner
-from planner import log
-from planner.forest import Contradiction
-from planner.pipeline import resolve
-from planner.pod_clashes import CODE, MOST_SHOWN, clashes
-from planner.problems import problem_of
+from planner.errors import Contradiction
+from planner.events import log
+from planner.findings.problems import problem_of
+from planner.pipeline.resolve import resolve
+from planner.pods.clashes import CODE, MOST_SHOWN, clashes
 from tests.containers import POD_NAMESPACES, Dump, cri_o, web
 
 

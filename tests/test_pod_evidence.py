@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 import planner
-from planner.events import DefectRecorded, FactRecorded
-from planner.forest import Contradiction
-from planner.pipeline import resolve
-from planner.pod_evidence import APART, ASSUMED, LONGEST, SHARED_PROPERTY, TWICE
+from planner.errors import Contradiction
+from planner.events.records import DefectRecorded, FactRecorded
+from planner.pipeline.resolve import resolve
+from planner.pods.evidence import APART, ASSUMED, LONGEST, SHARED_PROPERTY, TWICE
 from tests.containers import HOST, POD, POD_NAMESPACES, Dump, cri_o
 
 Document = dict[str, Any]

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 import planner
-from planner.events import FactRecorded, NamespaceRecorded
-from planner.forest import Forest, fold
-from planner.pipeline import resolve
-from planner.plans import Join, Unshare, Verify
+from planner.events.records import FactRecorded, NamespaceRecorded
+from planner.forest.fold import fold
+from planner.forest.model import Forest
+from planner.pipeline.resolve import resolve
+from planner.steps import Join, Unshare, Verify
 from tests.containers import HOST, POD, Dump, cri_o, shipper, web
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.events import AnyEvent, FactRecorded, FindingRaised, ImageOpened, LogOpened
-from planner.hookspecs import BadImage
-from planner.pod_parts import labelled, labels, part_of
+from planner.errors import BadImage
+from planner.events.records import AnyEvent, FactRecorded, FindingRaised, ImageOpened, LogOpened
+from planner.pods.parts import labelled, labels, part_of
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import planner
-from planner import cli, log
-from planner.events import AnyEvent, ImageClosed, ImageOpened, PidRecorded, TaskRecorded, TaskStateRecorded
-from planner.forest import Contradiction, Forest, fold
-from planner.hookspecs import BadImage
+from planner.cli import main as cli
+from planner.errors import BadImage, Contradiction
+from planner.events import log
+from planner.events.records import AnyEvent, ImageClosed, ImageOpened, PidRecorded, TaskRecorded, TaskStateRecorded
+from planner.forest.fold import fold
+from planner.forest.model import Forest
 from planner.identity import Number, Pids, ProcessId
-from planner.pipeline import resolve
-from planner.pod_parts import Part
-from planner.pods import join
+from planner.pipeline.resolve import resolve
+from planner.pods.join import join
+from planner.pods.parts import Part
 from planner.testing.histories import History
 from tests.containers import POD_NAMESPACES, Dump, cri_o, packed, shipper, web
 

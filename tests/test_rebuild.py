@@ -1,8 +1,8 @@
 """The state of a rebuild is the fold of its run events."""
 
-from planner.events import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
+from planner.events.records import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
 from planner.identity import StepNumber
-from planner.rebuild import fold_run
+from planner.plans.rebuild import fold_run
 
 RUN: list[AnyEvent] = [
     RunStarted(plan_id="p", executor="c"),

@@ -15,7 +15,8 @@ from random import Random
 
 import msgspec
 
-from planner.events import (
+from planner.errors import Contradiction
+from planner.events.records import (
     AnyEvent,
     PidRecorded,
     SharingRecorded,
@@ -24,9 +25,10 @@ from planner.events import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.forest import Contradiction, Forest, fold
+from planner.forest.fold import fold
+from planner.forest.model import Forest
 from planner.identity import Number, ProcessId
-from planner.pipeline import resolve
+from planner.pipeline.resolve import resolve
 from planner.testing.forests import notation
 from tests.evidence import verdicts
 from tests.exhaustive import NOBODY, Shape, Task, canonical, text_of

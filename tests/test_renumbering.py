@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import planner
-from planner.events import (
+from planner.events.records import (
     AnyEvent,
     NamespaceRecorded,
     OuterNumberRecorded,
@@ -21,7 +21,7 @@ from planner.events import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.plans import Plan
+from planner.plans.model import Plan
 from tests.trials import image_of, planned, random_history
 
 ROOT = Path(__file__).parents[1]

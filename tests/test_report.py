@@ -3,14 +3,16 @@
 import msgspec
 import pytest
 
-from planner import pipeline
-from planner.checks import Asked, known_kinds
-from planner.findings import Finding, Passed, Unknown
-from planner.hookspecs import Artefact, Problem
+from planner.checks.ask import Asked, known_kinds
+from planner.checks.report import Settings, baseline_of, build
+from planner.errors import UsageError
+from planner.findings.problems import Problem
+from planner.findings.registry import Finding, Passed, Unknown
+from planner.findings.report import Report
+from planner.hookspecs import Artefact
 from planner.identity import ProcessId
-from planner.options import UsageError
+from planner.pipeline import resolve as pipeline
 from planner.plugins import Registry
-from planner.report import Report, Settings, baseline_of, build
 from planner.testing.forests import events
 
 

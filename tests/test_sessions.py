@@ -2,11 +2,11 @@
 
 import pytest
 
-from planner.cast import ANY, Cast
-from planner.forest import Contradiction
-from planner.pipeline import resolve
-from planner.sessions import Sessions
-from planner.standins import add_stand_ins
+from planner.errors import Contradiction
+from planner.pipeline.resolve import resolve
+from planner.planning.births.cast import ANY, Cast
+from planner.planning.births.sessions import Sessions
+from planner.planning.births.standins import add_stand_ins
 from planner.testing.forests import events, forest
 from tests.stories import happens, helpers, plan, rule_of, told
 

@@ -3,11 +3,12 @@
 import msgspec
 import pytest
 
-from planner.concessions import conceded
-from planner.events import FindingRaised
-from planner.kernel_proof import ModelRefusal, ProofFailed, prove, simulate
-from planner.pipeline import resolve
-from planner.plans import AnyStep, Create, MapIds, Plan
+from planner.events.records import FindingRaised
+from planner.kernel.proof import ModelRefusal, ProofFailed, prove, simulate
+from planner.pipeline.resolve import resolve
+from planner.plans.model import Plan
+from planner.plans.relax import conceded
+from planner.steps import AnyStep, Create, MapIds
 from planner.testing.plans import PLANS, with_init
 from tests.images import Image
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner import sources
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
+from planner.pipeline import sources
 
 DATA = bytes(range(256)) * 100
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from planner.cast import Cast
-from planner.forest import Contradiction
-from planner.pipeline import resolve
-from planner.plans import Plan
-from planner.standins import add_stand_ins
+from planner.errors import Contradiction
+from planner.pipeline.resolve import resolve
+from planner.planning.births.cast import Cast
+from planner.planning.births.standins import add_stand_ins
+from planner.plans.model import Plan
 from planner.testing.forests import events, forest
 from tests.stories import happens, helpers, plan, rule_of, told, waits_of
 

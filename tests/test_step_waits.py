@@ -5,10 +5,11 @@ from random import Random
 import msgspec
 import pytest
 
-from planner.events import StepPlanned
+from planner.events.records import StepPlanned
 from planner.identity import StepNumber
-from planner.plans import AnyStep, Create, Plan, Wait
-from planner.step_waits import without_known
+from planner.planning.steps.waits import without_known
+from planner.plans.model import Plan
+from planner.steps import AnyStep, Create, Wait
 from tests.stories import plan, told, waits_of
 from tests.trials import ALL_PROFILES, image_of, planned, random_history
 

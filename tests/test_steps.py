@@ -1,6 +1,6 @@
 """The steps of a plan in their phases: births, final groups, ends of helpers, threads, subreapers, zombies, verification."""
 
-from planner.plans import Exit, Verify
+from planner.steps import Exit, Verify
 from tests.stories import happens, plan, rule_of, told, waits_of
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner import terminal
+from planner.cli import terminal
 
 
 class Stream(io.StringIO):

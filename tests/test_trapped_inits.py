@@ -8,14 +8,15 @@ import msgspec
 import pytest
 
 import planner
-from planner import cli, log
-from planner.events import FORMAT_VERSION, LogOpened, PidRecorded, TaskRecorded
-from planner.forest import Contradiction
-from planner.kernel_proof import ModelRefusal, simulate
-from planner.pipeline import default_registry, resolve
-from planner.plandoc import document
-from planner.plans import Plan
-from planner.problems import NotProved
+from planner.cli import main as cli
+from planner.errors import Contradiction, NotProved
+from planner.events import log
+from planner.events.records import FORMAT_VERSION, LogOpened, PidRecorded, TaskRecorded
+from planner.kernel.proof import ModelRefusal, simulate
+from planner.pipeline.reading import default_registry
+from planner.pipeline.resolve import resolve
+from planner.plans.document import document
+from planner.plans.model import Plan
 from planner.testing.drafts import Draft
 from planner.testing.forests import events
 from tests.stories import plan, told

@@ -9,8 +9,8 @@ from random import Random
 
 import pytest
 
-from planner.kernel_objects import DYING
-from planner.traps import ring_of, rings, shortest_ring, trapped
+from planner.kernel.deadlocks import ring_of, rings, shortest_ring, trapped
+from planner.kernel.objects import DYING
 from tests.kernel.histories import PROFILES, Historian, Operation
 from tests.kernel.histories_model import ModelPlayer
 from tests.scenes import Stage

@@ -10,15 +10,17 @@ from random import Random
 
 import msgspec
 
-from planner.decisions import lost_properties
-from planner.events import AnyEvent
-from planner.forest import Contradiction, Forest, fold
+from planner.errors import Contradiction, NotProved
+from planner.events.records import AnyEvent
+from planner.forest.fold import fold
+from planner.forest.model import Forest
 from planner.identity import ProcessId, StepNumber
-from planner.kernel_objects import DYING, LIVING
-from planner.kernel_proof import ModelRefusal, ProofFailed, prove
-from planner.pipeline import Outcome, resolve
-from planner.plans import AnyStep, Create, Plan, Verify, Wait
-from planner.problems import NotProved
+from planner.kernel.objects import DYING, LIVING
+from planner.kernel.proof import ModelRefusal, ProofFailed, prove
+from planner.pipeline.resolve import Outcome, resolve
+from planner.plans.fold import lost_properties
+from planner.plans.model import Plan
+from planner.steps import AnyStep, Create, Verify, Wait
 from planner.testing.forests import notation
 from tests.kernel.histories import PROFILES, Historian, Operation
 from tests.kernel.histories_model import ModelPlayer, image_events

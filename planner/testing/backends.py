@@ -17,11 +17,13 @@ from typing import Final
 
 import msgspec
 
-from planner.findings import Finding
-from planner.hookspecs import API, Artefact, BackEnd, CannotEmit, Problem
+from planner.errors import CannotEmit
+from planner.findings.problems import Problem
+from planner.findings.registry import Finding
+from planner.hookspecs import API, Artefact, BackEnd
 from planner.options import filled
-from planner.plandoc import forest_of
-from planner.plans import Plan
+from planner.plans.document import forest_of
+from planner.plans.model import Plan
 from planner.testing.plans import PLANS
 
 HOSTILE_NAME: Final = "\x1b[2J'\"`$(id)\n</script>]]>%::error::\\\u202e"

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from planner.events import AnyEvent, FactRecorded, ImageOpened, NamespaceRecorded
+from planner.events.records import AnyEvent, FactRecorded, ImageOpened, NamespaceRecorded
 from planner.identity import NamespaceId
 from planner.testing.forests import events
 

@@ -3,7 +3,8 @@
 from typing import Final
 
 from planner.identity import Number, ProcessId, StepNumber
-from planner.plans import (
+from planner.plans.model import Plan
+from planner.steps import (
     AnyStep,
     Create,
     CreateThread,
@@ -13,7 +14,6 @@ from planner.plans import (
     Join,
     Kill,
     MapIds,
-    Plan,
     Process,
     Reap,
     Role,

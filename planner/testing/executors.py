@@ -18,7 +18,8 @@ from typing import Final
 
 import msgspec
 
-from planner.plans import Create, Plan, Verify
+from planner.plans.model import Plan
+from planner.steps import Create, Verify
 
 SANDBOX_LEVELS: Final = 2
 """Entries of `NSpid` in front of level 0: the number on the host and the number in the sandbox."""

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from planner.events import (
+from planner.events.records import (
     AnyEvent,
     ImageClosed,
     ImageOpened,
@@ -34,7 +34,8 @@ from planner.events import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.forest import Forest, Task, fold
+from planner.forest.fold import fold
+from planner.forest.model import Forest, Task
 from planner.identity import OUTSIDE, NamespaceId, Number, Pids, ProcessId
 
 _TASK = re.compile(r"(\d+(?:\.\d+)*)(?::(\d*)(?:/(\d*)(?:/(\d*))?)?)?(?![\d./:])(.*)")

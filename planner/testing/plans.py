@@ -7,9 +7,8 @@ kind of step in small trees. Each says in its first line what is in it.
 from collections.abc import Callable
 from typing import Final
 
-from planner.plans import Plan
-from planner.testing.drafts import Draft as Draft
-from planner.testing.drafts import with_init as with_init
+from planner.plans.model import Plan
+from planner.testing.drafts import Draft, with_init
 
 
 def single() -> Plan:

@@ -8,9 +8,9 @@ import copy
 from random import Random
 from typing import Final
 
-from planner.kernel_objects import LIVING, ZOMBIE, Namespace
-from planner.kernel_proof import ModelRefusal, World, simulate
-from planner.plans import Plan
+from planner.kernel.objects import LIVING, ZOMBIE, Namespace
+from planner.kernel.proof import ModelRefusal, World, simulate
+from planner.plans.model import Plan
 from planner.testing.drafts import Draft, with_init
 
 HIGHEST: Final = 400

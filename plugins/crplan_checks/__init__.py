@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from planner.findings import Answer
-from planner.hookspecs import Artefact, Check, Options, hookimpl
+from planner.findings.registry import Answer
+from planner.hookspecs import Artefact, Check, hookimpl
+from planner.options import Options
 
 
 @hookimpl

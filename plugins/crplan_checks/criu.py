@@ -9,8 +9,8 @@ Source: CRIU 4.2, `prepare_pstree_ids`, `prepare_pstree_kobj_ids` and `restore_p
 from collections.abc import Iterator
 
 from crplan_checks import criu_image, kinds
-from planner.findings import Answer, Finding, Kind, Passed, Unknown
-from planner.forest import Forest, Task
+from planner.findings.registry import Answer, Finding, Kind, Passed, Unknown
+from planner.forest.model import Forest, Task
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from crplan_checks import kinds
 from crplan_checks.criu import FORMAT, created
-from planner.findings import Answer, Passed, Unknown
-from planner.forest import Forest
+from planner.findings.registry import Answer, Passed, Unknown
+from planner.forest.model import Forest
 from planner.hookspecs import Artefact
-from planner.host import CAPABILITIES, Host, of_mapping
+from planner.host.facts import CAPABILITIES, Host, of_mapping
 
 NAMESPACE_KINDS = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
 SAME_MACHINE = {"arm": ("armv6l", "armv7l", "armv8l", "arm"), "ppc64": ("ppc64", "ppc64le"), "s390": ("s390x", "s390")}

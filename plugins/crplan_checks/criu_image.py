@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from crplan_checks import kinds
-from planner.events import SharingRecorded
-from planner.findings import Answer, Unknown
-from planner.forest import Forest
+from planner.events.records import SharingRecorded
+from planner.findings.registry import Answer, Unknown
+from planner.forest.model import Forest
 from planner.identity import ProcessId
 
 REFUSED: Final = {

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from crplan_checks import kinds
-from planner.findings import Answer, Kind, Passed, Unknown
+from planner.findings.registry import Answer, Kind, Passed, Unknown
 from planner.hookspecs import Artefact
-from planner.host import Feature, Host, of_mapping, parse_ranges
-from planner.plans import Create, CreateThread, Enter, Plan, SetSubreaper
+from planner.host.facts import Feature, Host, of_mapping
+from planner.plans.model import Plan
+from planner.ranges import parse_ranges
+from planner.steps import Create, CreateThread, Enter, SetSubreaper
 
 
 def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:

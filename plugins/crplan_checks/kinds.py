@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from planner.findings import Kind, Severity
+from planner.findings.registry import Kind, Severity
 
 Outcome = Literal["", "refused", "wrong"]
 

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 
 from crplan_checks import kinds
 from crplan_checks.criu import FORMAT, created
-from planner.findings import Answer, Passed, Unknown
-from planner.forest import Forest
+from planner.findings.registry import Answer, Passed, Unknown
+from planner.forest.model import Forest
 from planner.hookspecs import Artefact
-from planner.host import Host, PidNamespace, of_mapping, parse_ranges
+from planner.host.facts import Host, PidNamespace, of_mapping
 from planner.identity import ProcessId
-from planner.into import refuses
-from planner.plans import Create, CreateThread
+from planner.plans.retarget import refuses
+from planner.ranges import parse_ranges
+from planner.steps import Create, CreateThread
 
 
 def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from planner.hookspecs import Option, Options, ReportFormat, Terminal, hookimpl
+from planner.hookspecs import ReportFormat, hookimpl
+from planner.options import Option, Options
+from planner.text import Terminal
 
 if TYPE_CHECKING:
-    from planner.report import Report
+    from planner.findings.report import Report
 
 _FORMATS = (
     ("text", "a report for people", False),

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from crplan_ci.wording import counts, unanswered, verdict, whole
-from planner.hookspecs import Options, Terminal
-from planner.report import Report
+from planner.findings.report import Report
+from planner.options import Options
+from planner.text import Terminal
 
 _COMMANDS: Final = {"error": "error", "warning": "warning", "note": "notice"}
 

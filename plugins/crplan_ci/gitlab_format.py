@@ -10,8 +10,9 @@ from typing import Final
 import msgspec
 
 from crplan_ci.wording import unanswered, whole
-from planner.hookspecs import Options, Terminal
-from planner.report import Report
+from planner.findings.report import Report
+from planner.options import Options
+from planner.text import Terminal
 
 _SEVERITIES: Final = {"error": "critical", "warning": "major", "note": "minor"}
 

@@ -2,8 +2,10 @@
 
 import msgspec
 
-from planner.hookspecs import CannotEmit, Options, Terminal
-from planner.report import FORMAT_VERSION, Report
+from planner.errors import CannotEmit
+from planner.findings.report import FORMAT_VERSION, Report
+from planner.options import Options
+from planner.text import Terminal
 
 
 def render(report: Report, options: Options, terminal: Terminal) -> bytes:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
 from crplan_ci.wording import subject, unanswered, whole
-from planner.hookspecs import Options, Terminal
-from planner.report import Report, Reported
+from planner.findings.report import Report, Reported
+from planner.options import Options
+from planner.text import Terminal
 
 
 def render(report: Report, options: Options, terminal: Terminal) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from crplan_ci.wording import comparison, counts, place, subject, unanswered, verdict
-from planner.hookspecs import Options, Terminal
-from planner.report import Report, Reported
+from planner.findings.report import Report, Reported
+from planner.options import Options
+from planner.text import Terminal
 
 MOST_ROWS: Final = 200
 LONGEST_TEXT: Final = 600

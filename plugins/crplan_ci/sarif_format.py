@@ -12,8 +12,9 @@ import msgspec
 
 from crplan_ci.wording import comparison, place, subject, unanswered, verdict
 from planner import __version__
-from planner.hookspecs import Options, Terminal
-from planner.report import Question, Report, Reported
+from planner.findings.report import Question, Report, Reported
+from planner.options import Options
+from planner.text import Terminal
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from textwrap import wrap
 
 from crplan_ci.wording import comparison, counts, place, subject, unanswered, verdict
-from planner.hookspecs import Options, Terminal
-from planner.names import ascii_only
-from planner.report import Report, Reported
+from planner.findings.report import Report, Reported
+from planner.options import Options
+from planner.text import Terminal, ascii_only
 
 _COLOURS = {"error": "1;31", "warning": "33", "note": "36", "unknown": "35", "heading": "1", "quiet": "2"}
 _LABEL = 9

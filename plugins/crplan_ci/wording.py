@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from planner.report import Question, Report, Reported
-from planner.wording import vector
+from planner.findings.report import Question, Report, Reported
+from planner.plans.wording import vector
 
 
 def subject(found: Reported) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from planner.events import AnyEvent
+from planner.events.records import AnyEvent
 from planner.hookspecs import Reader, Source, hookimpl
 
 

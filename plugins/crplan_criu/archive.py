@@ -17,7 +17,7 @@ from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, Blobs
 from crplan_criu.recognise import DIRECTORIES, HEADER, compression, is_tar
 from crplan_criu.streams import Stream, unpacked
 from crplan_criu.tar import members
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 MOST_IMAGES: Final = 1_000_000
 """Wanted images in one archive: two a task and one a thread."""

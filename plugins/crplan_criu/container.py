@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from crplan_criu.images import place
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 FILES: Final = ("config.dump", "spec.dump")
 

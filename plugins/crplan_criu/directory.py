@@ -13,7 +13,7 @@ from crplan_criu.dump import Dump
 from crplan_criu.images import largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX
 from crplan_criu.streams import opened
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 MOST_FILES: Final = 4_000_000
 """Entries that a directory may have: six files a task, far beyond what a machine can run."""

@@ -12,7 +12,7 @@ from crplan_criu import messages
 from crplan_criu.container import Container
 from crplan_criu.images import OTHERS, PRESENCE, WANTED, entries, place, shown, split_name
 from crplan_criu.wire import Fields, Message, WireError, decode, number, numbers, octets, parts
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 KINDS: Final = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
 """Kinds of namespace, in the order of their fields in the ids image."""

@@ -12,7 +12,8 @@ from crplan_criu.dump import Core, Dump, Entry, text
 from crplan_criu.images import place
 from crplan_criu.namespaces import Namespaces
 from crplan_criu.wire import Fields, number, octets
-from planner.events import (
+from planner.errors import BadImage
+from planner.events.records import (
     AnyEvent,
     FactRecorded,
     ImageClosed,
@@ -25,7 +26,6 @@ from planner.events import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.hookspecs import BadImage
 from planner.identity import Number, Pids, ProcessId
 
 STATES: Final[dict[int, TaskState]] = {1: "running", 2: "zombie", 3: "stopped", 6: "zombie"}

@@ -11,7 +11,7 @@ from typing import Final
 from crplan_criu.dump import Core, Dump, text
 from crplan_criu.images import place
 from crplan_criu.wire import Fields, number, numbers, octets
-from planner.events import FactRecorded
+from planner.events.records import FactRecorded
 from planner.identity import ProcessId
 
 MACHINES: Final = ("", "x86_64", "arm", "aarch64", "ppc64", "s390", "mips", "loongarch64", "riscv64")

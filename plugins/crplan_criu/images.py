@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from planner.hookspecs import BadImage
-from planner.names import escaped
+from planner.errors import BadImage
+from planner.text import escaped
 
 IMG_COMMON: Final = 0x54564319
 COMMON_TYPES: Final = {

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from crplan_criu.images import place, shown
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 INDEX: Final = "index.json"
 BLOB: Final = re.compile(r"(?:.*/)?blobs/([a-z0-9+._-]+)/([0-9a-f]{32,128})")

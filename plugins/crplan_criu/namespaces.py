@@ -12,7 +12,7 @@ from typing import Final
 from crplan_criu.dump import KINDS, Dump
 from crplan_criu.images import place
 from crplan_criu.wire import Fields, number
-from planner.events import NamespaceRecorded
+from planner.events.records import NamespaceRecorded
 from planner.identity import NamespaceId
 
 KIND_OF_FLAG: Final = {

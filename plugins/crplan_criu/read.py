@@ -8,10 +8,11 @@ from crplan_criu.archive import Checkpoint
 from crplan_criu.images import shown
 from crplan_criu.recognise import directory_kind
 from crplan_criu.streams import opened
-from planner.events import AnyEvent
-from planner.hookspecs import BadImage, Source
-from planner.pod_parts import Part, labelled
-from planner.pods import join
+from planner.errors import BadImage
+from planner.events.records import AnyEvent
+from planner.hookspecs import Source
+from planner.pods.join import join
+from planner.pods.parts import Part, labelled
 
 
 def read(source: Source) -> Iterator[AnyEvent]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 from crplan_criu.recognise import compression
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 BLOCK: Final = 1 << 17
 """Bytes read from the file at a time."""

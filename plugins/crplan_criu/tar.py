@@ -12,7 +12,7 @@ import msgspec
 from crplan_criu.images import shown
 from crplan_criu.recognise import HEADER
 from crplan_criu.streams import Stream
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 MOST_MEMBERS: Final = 4_000_000
 LONGEST_NAME: Final = 4096

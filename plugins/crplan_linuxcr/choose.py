@@ -9,8 +9,8 @@ from crplan_linuxcr.framing import Records
 from crplan_linuxcr.generations import GENERATIONS, Generation
 from crplan_linuxcr.header import Header
 from crplan_linuxcr.sections import Sections
-from planner.events import DefectRecorded
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
+from planner.events.records import DefectRecorded
 
 FIRST_KNOWN: Final = 3
 REVISION_AT: Final = 24

@@ -11,8 +11,8 @@ from itertools import repeat
 
 from crplan_linuxcr.members import Roll, Row, enrol
 from crplan_linuxcr.sections import WIDE, WORD, Sections
-from planner.events import AnyEvent, OuterNumberRecorded, PidRecorded
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
+from planner.events.records import AnyEvent, OuterNumberRecorded, PidRecorded
 from planner.identity import Number, ProcessId
 
 NULL = -1

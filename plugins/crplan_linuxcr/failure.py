@@ -9,7 +9,7 @@ from typing import Final
 from crplan_linuxcr.framing import HEADER_SIZE, Records
 from crplan_linuxcr.generations import STRING
 from crplan_linuxcr.text import text
-from planner.events import CheckpointFailed
+from planner.events.records import CheckpointFailed
 
 LONGEST_ERROR: Final = 4096
 

@@ -8,7 +8,7 @@ import struct
 from typing import BinaryIO, Final
 
 from crplan_linuxcr.generations import ERROR
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 CHUNK: Final = 1 << 18
 HEADER_SIZE: Final = 8

@@ -9,7 +9,7 @@ from crplan_linuxcr.framing import HEADER_SIZE, Records
 from crplan_linuxcr.generations import BUFFER, CONTAINER, HEADER, HEADER_ARCH, LSM_INFO, Generation
 from crplan_linuxcr.recognise import HEAD_MAGIC, HEADER_LENGTH, ORDERS, byte_order, has_magic
 from crplan_linuxcr.text import text
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 LONGEST_TEXT: Final = 4096
 UTS: Final = ("release", "version", "machine")

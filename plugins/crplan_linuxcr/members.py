@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from planner.events import AnyEvent, DefectRecorded, TaskRecorded, ThreadRecorded
+from planner.events.records import AnyEvent, DefectRecorded, TaskRecorded, ThreadRecorded
 from planner.identity import OUTSIDE, Pids, ProcessId
 
 Row = tuple[tuple[int, ...], int, int, int, int, int, int | None]

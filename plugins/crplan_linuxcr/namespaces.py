@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 
 from crplan_linuxcr.generations import Generation
-from planner.events import AnyEvent, NamespaceRecorded, TaskNamespacesRecorded
+from planner.events.records import AnyEvent, NamespaceRecorded, TaskNamespacesRecorded
 from planner.identity import NamespaceId, ProcessId
 
 

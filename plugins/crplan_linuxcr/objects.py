@@ -17,8 +17,8 @@ import msgspec
 from crplan_linuxcr.generations import Generation
 from crplan_linuxcr.members import Roll, Row, as_pids, enrol
 from crplan_linuxcr.sections import WORD, Sections
-from planner.events import AnyEvent, DefectRecorded, FactRecorded, PidRecorded
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
+from planner.events.records import AnyEvent, DefectRecorded, FactRecorded, PidRecorded
 from planner.identity import ProcessId
 
 NULL: Final = -4096

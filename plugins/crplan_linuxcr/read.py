@@ -13,7 +13,7 @@ from crplan_linuxcr.members import Roll
 from crplan_linuxcr.objects import read_objects
 from crplan_linuxcr.sections import read_sections
 from crplan_linuxcr.tasks import read_tasks
-from planner.events import AnyEvent, ImageClosed, ImageOpened
+from planner.events.records import AnyEvent, ImageClosed, ImageOpened
 
 FORMAT: Final = "linux-cr"
 

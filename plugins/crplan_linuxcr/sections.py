@@ -12,7 +12,7 @@ import msgspec
 
 from crplan_linuxcr.framing import HEADER_SIZE, Records
 from crplan_linuxcr.generations import BUFFER, PIDS, VPIDS
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 MOST_TASKS: Final = 1 << 22
 """No kernel has more numbers than this in a namespace (PID_MAX_LIMIT), so no image has more tasks."""

@@ -16,8 +16,8 @@ from crplan_linuxcr.members import Roll
 from crplan_linuxcr.namespaces import Namespaces
 from crplan_linuxcr.recognise import TAIL_MAGIC
 from crplan_linuxcr.text import text
-from planner.events import AnyEvent, DefectRecorded, ImageClosed, SharingRecorded, TaskState, TaskStateRecorded
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
+from planner.events.records import AnyEvent, DefectRecorded, ImageClosed, SharingRecorded, TaskState, TaskStateRecorded
 from planner.identity import ProcessId
 
 NAME_LENGTH: Final = 16

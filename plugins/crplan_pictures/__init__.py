@@ -1,6 +1,7 @@
 """Pictures of a plan: `html`, a page that plays it on the model; `svg`, `dot` and `mermaid`, the forest that it ends in."""
 
-from planner.hookspecs import Artefact, BackEnd, Option, Options, hookimpl
+from planner.hookspecs import Artefact, BackEnd, hookimpl
+from planner.options import Option, Options
 
 
 @hookimpl

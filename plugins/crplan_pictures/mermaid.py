@@ -7,8 +7,10 @@ from typing import Final
 import msgspec
 
 from crplan_pictures.scene import Node, Scene, scene
-from planner.hookspecs import Artefact, CannotEmit, Options
+from planner.errors import CannotEmit
+from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
+from planner.options import Options
 
 MOST_ALLOWED: Final = 240
 """Nodes, of which each has two edges at most: Mermaid's own limits are 500 edges and 50,000 characters."""

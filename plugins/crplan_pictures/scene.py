@@ -5,12 +5,13 @@ from typing import Final
 
 import msgspec
 
-from planner.forest import Task
+from planner.forest.model import Task
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
-from planner.names import escaped
-from planner.plans import Create, Plan
-from planner.wording import status_words, vector
+from planner.plans.model import Plan
+from planner.plans.wording import status_words, vector
+from planner.steps import Create
+from planner.text import escaped
 
 COLOURS: Final = ("#cfe2ff", "#ffe0bd", "#cdeedd", "#f9d3e8", "#e1d8fa", "#f3ebb5", "#c9eeee", "#fbd2cf")
 """Fillings of sessions, light enough for dark letters; a session's number always stands beside its colour."""

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from planner.identity import ProcessId
-from planner.kernel import Kernel
-from planner.kernel_objects import DYING, LIVING, ZOMBIE, Process
-from planner.kernel_proof import ModelRefusal, walk
-from planner.plans import AnyStep, Create, CreateThread, Exit, Kill, Plan, Reap, SetGroup
+from planner.kernel.model import Kernel
+from planner.kernel.objects import DYING, LIVING, ZOMBIE, Process
+from planner.kernel.proof import ModelRefusal, walk
+from planner.plans.model import Plan
+from planner.steps import AnyStep, Create, CreateThread, Exit, Kill, Reap, SetGroup
 
 FIELDS: Final = ("state", "parent", "session", "group", "subreaper", "births", "status")
 """What a state holds. Numbers are level-0 numbers; `births` is the init of the namespace entered for children, 0 for its own."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from crplan_pictures.scene import namespaces
 from crplan_pictures.states import Growth
-from planner.events import (
+from planner.events.records import (
     AnyEvent,
     BirthDecided,
     NamespaceInferred,
@@ -16,13 +16,13 @@ from planner.events import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.explain import MOST_EVIDENCE, rule_words
+from planner.explanation.lookup import MOST_EVIDENCE, rule_words
+from planner.findings.problems import evidence, place_words
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
-from planner.names import escaped
-from planner.plans import AnyStep, Create, CreateThread, Kill, Reap, SetGroup, Verify
-from planner.problems import evidence, place_words
-from planner.wording import step_words, vector
+from planner.plans.wording import step_words, vector
+from planner.steps import AnyStep, Create, CreateThread, Kill, Reap, SetGroup, Verify
+from planner.text import escaped
 
 Record = dict[str, Any]
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from planner.events import AnyEvent
-from planner.hookspecs import Artefact, BackEnd, Option, Options, Problem, Reader, Source, hookimpl
+from planner.events.records import AnyEvent
+from planner.findings.problems import Problem
+from planner.hookspecs import Artefact, BackEnd, Reader, Source, hookimpl
+from planner.options import Option, Options
 
 
 @hookimpl
@@ -58,7 +60,7 @@ def _recognises(source: Source) -> bool:
     head = source.head.lstrip()
     if not head.startswith(b"{"):
         return False
-    from planner.plandoc import recognises
+    from planner.plans.document import recognises
 
     return recognises(head)
 

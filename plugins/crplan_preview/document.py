@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from planner.events import AnyEvent
-from planner.hookspecs import Artefact, BadImage, CannotEmit, Options, Problem, Source
-from planner.plandoc import KIND, LONGEST_DOCUMENT, PlanDocument, decode, document, events_of
-from planner.plans import FORMAT_VERSION
+from planner.errors import BadImage, CannotEmit
+from planner.events.records import AnyEvent
+from planner.findings.problems import Problem
+from planner.hookspecs import Artefact, Source
+from planner.options import Options
+from planner.plans.document import KIND, LONGEST_DOCUMENT, PlanDocument, decode, document, events_of
+from planner.plans.model import FORMAT_VERSION
 
 
 def emit(artefact: Artefact, options: Options) -> bytes:

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from planner.names import ascii_only
+from planner.text import ascii_only
 
 Span = tuple[str, str]
 """Text and the name of its style, "" for none."""

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 from crplan_preview.drawing import Line, render, wrapped
 from crplan_preview.tree import helper_lines, leader_lines, tree_lines
-from planner.findings import Finding
-from planner.hookspecs import Artefact, Options
-from planner.names import escaped
-from planner.plans import AnyStep
-from planner.pod_evidence import SHARED_PROPERTY
-from planner.problems import place_words
-from planner.rebuild import Rebuild
-from planner.wording import step_words, wait_words
+from planner.findings.problems import place_words
+from planner.findings.registry import Finding
+from planner.hookspecs import Artefact
+from planner.options import Options
+from planner.plans.rebuild import Rebuild
+from planner.plans.wording import step_words, wait_words
+from planner.pods.evidence import SHARED_PROPERTY
+from planner.steps import AnyStep
+from planner.text import escaped
 
 RULE_COLUMNS = 22
 """Columns that a rule's name is given beside its step."""

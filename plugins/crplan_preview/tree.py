@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from crplan_preview.drawing import Line
-from planner.forest import Forest, Task
+from planner.forest.model import Forest, Task
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
-from planner.names import escaped
-from planner.wording import status_words, vector
+from planner.plans.wording import status_words, vector
+from planner.text import escaped
 
 DEEPEST_DRAWN: Final = 14
 """Generations that are drawn with branches; below, the generation is written out."""

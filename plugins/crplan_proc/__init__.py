@@ -5,7 +5,7 @@ A tree is an image like any other: the directory `/proc/PID` is what the reader 
 
 from collections.abc import Iterator
 
-from planner.events import AnyEvent
+from planner.events.records import AnyEvent
 from planner.hookspecs import Reader, Source, hookimpl
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from crplan_proc.snapshot import KINDS, Process, Snapshot, steady
-from planner.events import (
+from planner.errors import BadImage
+from planner.events.records import (
     AnyEvent,
     FactRecorded,
     ImageClosed,
@@ -22,7 +23,6 @@ from planner.events import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.hookspecs import BadImage
 from planner.identity import NamespaceId, Number, Pids, ProcessId
 
 UNKNOWN: Final = NamespaceId(-1)

@@ -12,7 +12,7 @@ import msgspec
 
 from crplan_proc.kernel import NS_GET_PARENT, NS_GET_USERNS, related_namespaces, shared_objects
 from crplan_proc.status import Gone, Status, read_status
-from planner.hookspecs import BadImage
+from planner.errors import BadImage
 
 TRIES: Final = 12
 """Readings before a tree is refused."""

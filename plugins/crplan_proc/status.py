@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from planner.events import TaskState
+from planner.events.records import TaskState
 
 PF_EXITING: Final = 0x4
 """Flag of a task that is on its way out (`include/linux/sched.h`)."""

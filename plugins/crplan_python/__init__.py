@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from planner.concessions import MAPS, SHARING, conceded
-from planner.events import AnyEvent
-from planner.hookspecs import Artefact, BackEnd, Executor, Options, hookimpl
-from planner.plans import Plan
+from planner.events.records import AnyEvent
+from planner.hookspecs import Artefact, BackEnd, Executor, hookimpl
+from planner.options import Options
+from planner.plans.model import Plan
+from planner.plans.relax import MAPS, SHARING, conceded
 
 if TYPE_CHECKING:
-    from planner.into import Visit
+    from planner.plans.retarget import Visit
 
 
 @hookimpl

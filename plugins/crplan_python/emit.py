@@ -5,8 +5,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from crplan_python.limits import refuses
-from planner.hookspecs import CannotEmit
-from planner.plans import (
+from planner.errors import CannotEmit
+from planner.plans.model import Plan
+from planner.steps import (
     AnyStep,
     Create,
     CreateThread,
@@ -16,7 +17,6 @@ from planner.plans import (
     Join,
     Kill,
     MapIds,
-    Plan,
     Process,
     Reap,
     SetGroup,
@@ -27,7 +27,7 @@ from planner.plans import (
 )
 
 if TYPE_CHECKING:
-    from planner.into import Visit
+    from planner.plans.retarget import Visit
 
 PARTS: Final = ("tables", "kernel", "board", "proc", "namespaces", "actor", "privileges", "executor", "program")
 """The parts of the runtime, each after those that it imports."""

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from planner.concessions import HINT
-from planner.plans import Create, Exit, Join, Plan, Unshare, Verify
+from planner.plans.model import Plan
+from planner.plans.relax import HINT
+from planner.steps import Create, Exit, Join, Unshare, Verify
 
 SHARED: frozenset[str] = frozenset({"files", "fs", "sysv_undo"})
 """What two interpreters can share; memory and what needs it they cannot."""

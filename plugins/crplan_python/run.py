@@ -9,12 +9,12 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from crplan_python.emit import emit, emit_visit
-from planner.events import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
+from planner.events.records import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
 from planner.identity import StepNumber
-from planner.plans import Plan
+from planner.plans.model import Plan
 
 if TYPE_CHECKING:
-    from planner.into import Visit
+    from planner.plans.retarget import Visit
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

@@ -1,7 +1,8 @@
 """Back end `shell`: a plan as a shell script that a person can read, step through and run."""
 
-from planner.concessions import MAPS, SHARING, conceded
-from planner.hookspecs import Artefact, BackEnd, Options, hookimpl
+from planner.hookspecs import Artefact, BackEnd, hookimpl
+from planner.options import Options
+from planner.plans.relax import MAPS, SHARING, conceded
 
 
 def _emit(artefact: Artefact, options: Options) -> str:

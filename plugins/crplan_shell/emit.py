@@ -10,8 +10,8 @@ from typing import Final
 from crplan_shell.limits import needs, refuses
 from crplan_shell.lines import escaped, quoted, step_comment, step_words
 from crplan_shell.text import prelude
-from planner.hookspecs import CannotEmit
-from planner.plans import Plan
+from planner.errors import CannotEmit
+from planner.plans.model import Plan
 
 COMMENT_COLUMN: Final = 72
 """Comments begin here at the latest, so that one long step does not push all of them away."""
@@ -49,7 +49,7 @@ def _steps(plan: Plan) -> str:
 
 
 def _step_lines(plan: Plan) -> Iterator[tuple[str, str]]:
-    from planner.rules import RULES
+    from planner.plans.rules import RULES
 
     processes = plan.process_table()
     sentences = {name: rule.sentence for name, rule in RULES.items()}

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from planner.concessions import HINT
 from planner.identity import ProcessId
-from planner.plans import Create, CreateThread, Exit, Join, Plan, Unshare, Verify
+from planner.plans.model import Plan
+from planner.plans.relax import HINT
+from planner.steps import Create, CreateThread, Exit, Join, Unshare, Verify
 
 SHARED: Final = frozenset({"files", "fs", "sysv_undo"})
 """What two interpreters can share; memory, and what needs it, they cannot."""

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from planner.identity import Pids, ProcessId
-from planner.plans import (
+from planner.steps import (
     AnyStep,
     Create,
     CreateThread,

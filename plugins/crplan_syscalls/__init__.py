@@ -1,7 +1,8 @@
 """Writes a plan as raw system calls: the back ends `c`, a standalone program, and `syscalls`, a listing as strace writes it."""
 
-from planner.concessions import MAPS, conceded
-from planner.hookspecs import Artefact, BackEnd, Option, Options, hookimpl
+from planner.hookspecs import Artefact, BackEnd, hookimpl
+from planner.options import Option, Options
+from planner.plans.relax import MAPS, conceded
 
 
 @hookimpl

@@ -1,7 +1,7 @@
 """What each step means to the kernel: one `Call` a step, with numbers as the actor sees them.
 
 Both back ends write the same calls, so the listing cannot promise what the program does not do. Vectors are turned into
-`set_tid`, innermost first, by `planner.plans.set_tid` alone.
+`set_tid`, innermost first, by `planner.steps.set_tid` alone.
 """
 
 from typing import Final
@@ -9,9 +9,10 @@ from typing import Final
 import msgspec
 
 from crplan_syscalls.names import NAMESPACES, SHARED, THREAD_FLAGS
-from planner.hookspecs import CannotEmit
+from planner.errors import CannotEmit
 from planner.identity import OUTSIDE, Number, ProcessId
-from planner.plans import (
+from planner.plans.model import Plan
+from planner.steps import (
     AnyStep,
     Create,
     CreateThread,
@@ -20,7 +21,6 @@ from planner.plans import (
     Join,
     Kill,
     MapIds,
-    Plan,
     Process,
     Reap,
     SetGroup,

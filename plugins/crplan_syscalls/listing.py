@@ -23,7 +23,8 @@ from typing import Final
 from crplan_syscalls.calls import Call, calls
 from crplan_syscalls.names import flags_text, plain_text, signal_text
 from planner.identity import OUTSIDE, ProcessId
-from planner.plans import AnyStep, Enter, Plan, Verify
+from planner.plans.model import Plan
+from planner.steps import AnyStep, Enter, Verify
 
 CLONE_ARGS_SIZE: Final = 88
 """sizeof(struct clone_args) with `cgroup`, its last member."""

@@ -6,10 +6,11 @@ from typing import Final
 
 from crplan_syscalls.calls import Call, calls, namespace_flag
 from crplan_syscalls.names import NAMESPACES, flags_text, plain_text, signal_text
-from planner.hookspecs import CannotEmit
-from planner.id_maps import text_of
+from planner.errors import CannotEmit
 from planner.identity import OUTSIDE, ProcessId
-from planner.plans import AnyStep, Create, Enter, Extent, MapIds, Plan, Process, SetGroup, Verify, set_tid
+from planner.planning.steps.id_maps import text_of
+from planner.plans.model import Plan
+from planner.steps import AnyStep, Create, Enter, Extent, MapIds, Process, SetGroup, Verify, set_tid
 
 BEFORE: Final = ("plan.h",)
 AFTER: Final = ("kernel.c", "board.c", "namespaces.c", "actor.c", "proc.c", "verify.c", "memory.c", "watch.c", "program.c")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from planner.events import (
+from planner.events.records import (
     AnyEvent,
     ImageClosed,
     ImageOpened,
@@ -256,8 +256,10 @@ def startup() -> None:
 
 STREAM = """
 import gc, resource, sys, time
-from planner.pipeline import default_registry, resolve, source_of, stream_events
-import crplan_linuxcr.read, planner.planning, planner.namespaces, planner.kernel_proof, planner.births, planner.steps
+from planner.pipeline.reading import default_registry, source_of, stream_events
+from planner.pipeline.resolve import resolve
+import crplan_linuxcr.read, planner.planning.decide, planner.forest.pid_namespaces.infer, planner.kernel.proof
+import planner.planning.births.births, planner.planning.steps.phases
 registry = default_registry()
 gc.disable()
 empty = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -343,7 +345,7 @@ def profile(kind: str, size: int = 20_000) -> None:
     import cProfile
     import pstats
 
-    from planner.pipeline import resolve
+    from planner.pipeline.resolve import resolve
 
     log = image(KINDS[kind](size))
     profiler = cProfile.Profile()

@@ -58,7 +58,7 @@ gc.disable()
 import planner
 from planner import pipeline
 from planner.pipeline import default_registry, resolve, source_of, stream_events
-import crplan_linuxcr.read, planner.planning, planner.namespaces, planner.kernel_proof
+import crplan_linuxcr.read, planner.planning.decide, planner.forest.pid_namespaces.infer, planner.kernel.proof
 
 def peak():
     # VmHWM begins anew with a program; ru_maxrss would start at that of whoever started it.

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from planner.pipeline import read, resolve
+from planner.pipeline.library import read
+from planner.pipeline.resolve import resolve
 from tests.containers import POD_NAMESPACES, Dump, cri_o
 
 SAMPLE = Path(__file__).parents[1] / "data" / "criu" / "wide1000" / "wide1000.tar.zst"

@@ -3,8 +3,8 @@
 from collections import Counter
 
 from planner.identity import Pids
-from planner.kernel import SIGCHLD, Kernel
-from planner.kernel_objects import DYING, LIVING, Namespace, Pid, Process
+from planner.kernel.model import SIGCHLD, Kernel
+from planner.kernel.objects import DYING, LIVING, Namespace, Pid, Process
 
 
 class CountingKernel(Kernel):

@@ -25,9 +25,10 @@ from typing import ClassVar
 
 import pytest
 
-from planner.concessions import conceded
-from planner.hookspecs import CannotEmit
-from planner.plans import Create, Plan, Verify
+from planner.errors import CannotEmit
+from planner.plans.model import Plan
+from planner.plans.relax import conceded
+from planner.steps import Create, Verify
 from planner.testing.executors import Sandbox, expected, expected_exit_signals, shares
 from planner.testing.plans import FAILURES, PLANS, chain, nested_namespaces, wide, zombies
 from planner.testing.random_plans import random_plan

@@ -397,8 +397,8 @@ class Historian:
     def _holds_up_itself(self, init: Seat, led: Seat) -> bool:
         """Tell whether an init could never finish dying were it in the group of `led`, because it would wait for itself.
 
-        An init waits for every other one whose group has a number in its namespace, its own number apart. `planner.traps` says
-        why; this is written without it, so that it does not err in the same way.
+        An init waits for every other one whose group has a number in its namespace, its own number apart.
+        `planner.kernel.deadlocks` says why; this is written without it, so that it does not err in the same way.
         """
         if init.space.within(_counted_in(led)):
             return False  # It keeps only those waiting who live above it.

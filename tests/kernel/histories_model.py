@@ -2,7 +2,7 @@
 
 from random import Random
 
-from planner.events import (
+from planner.events.records import (
     AnyEvent,
     ImageClosed,
     ImageOpened,
@@ -14,13 +14,14 @@ from planner.events import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.forest import Forest, fold
+from planner.forest.fold import fold
+from planner.forest.model import Forest
 from planner.identity import NamespaceId, Number, Pids
-from planner.kernel import Kernel
-from planner.kernel_namespaces import USER, join, unshare
-from planner.kernel_objects import Namespace, OtherNamespace, Pid, Process, SharedObject
-from planner.kernel_rules import KernelError
-from planner.kernel_sharing import leave
+from planner.kernel.model import Kernel
+from planner.kernel.namespaces import USER, join, unshare
+from planner.kernel.objects import Namespace, OtherNamespace, Pid, Process, SharedObject
+from planner.kernel.rules import KernelError
+from planner.kernel.sharing import leave
 from tests.kernel.histories import SPACES, TABLES, Answer, Historian, Operation, Standing, World, named
 
 

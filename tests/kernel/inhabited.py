@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 
-from planner import probes
+from planner.host import probes
 
 
 class Container:

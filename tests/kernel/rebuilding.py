@@ -13,14 +13,14 @@ from crplan_python.emit import emit as emit_python
 from crplan_shell.emit import emit as emit_shell
 from crplan_syscalls.program import emit_program
 
-from planner import log
-from planner.concessions import conceded
-from planner.events import FORMAT_VERSION, AnyEvent, LogOpened
-from planner.kernel_namespaces import OWNED, USER
-from planner.kernel_objects import LIVING, Process
-from planner.kernel_proof import simulate
-from planner.plans import Plan
-from planner.sharing import PLANNED
+from planner.events import log
+from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
+from planner.kernel.namespaces import OWNED, USER
+from planner.kernel.objects import LIVING, Process
+from planner.kernel.proof import simulate
+from planner.planning.steps.sharing import PLANNED
+from planner.plans.model import Plan
+from planner.plans.relax import conceded
 from planner.testing.executors import Sandbox, Standing, expected, shares
 
 WAYS = ("run", "python", "c", "shell")

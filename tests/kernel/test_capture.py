@@ -18,8 +18,9 @@ from crplan_proc import snapshot
 from crplan_proc.capture import capture
 from crplan_proc.recognise import number_of
 
-from planner import log, sources
-from planner.events import (
+from planner.errors import BadImage
+from planner.events import log
+from planner.events.records import (
     AnyEvent,
     FactRecorded,
     NamespaceRecorded,
@@ -29,10 +30,12 @@ from planner.events import (
     TaskRecorded,
     TaskStateRecorded,
 )
-from planner.forest import Forest, fold, image_id
-from planner.hookspecs import BadImage
+from planner.forest.digest import image_id
+from planner.forest.fold import fold
+from planner.forest.model import Forest
 from planner.identity import ProcessId
-from planner.pipeline import read
+from planner.pipeline import sources
+from planner.pipeline.library import read
 from tests.kernel.histories import PROFILES, SPACES, TABLES, Historian, Standing, World
 from tests.kernel.puppets import Arena, available
 

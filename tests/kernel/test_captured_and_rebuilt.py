@@ -11,11 +11,13 @@ from crplan_shell.emit import emit as shell_script
 from crplan_syscalls.program import emit_program as c_program
 
 import planner
-from planner.concessions import conceded
-from planner.events import AnyEvent, FindingRaised
-from planner.forest import Forest, fold, image_id
-from planner.pipeline import resolve
-from planner.plans import Plan
+from planner.events.records import AnyEvent, FindingRaised
+from planner.forest.digest import image_id
+from planner.forest.fold import fold
+from planner.forest.model import Forest
+from planner.pipeline.resolve import resolve
+from planner.plans.model import Plan
+from planner.plans.relax import conceded
 from planner.testing.executors import Sandbox
 from planner.testing.plans import PLANS
 

@@ -16,7 +16,8 @@ import pytest
 from crplan_syscalls.program import emit_program
 
 import planner
-from planner.plans import Plan, Verify
+from planner.plans.model import Plan
+from planner.steps import Verify
 from planner.testing.executors import expected, shares
 from planner.testing.plans import PLANS, chain, with_init
 from tests.kernel.executor_suite import ExecutorSuite

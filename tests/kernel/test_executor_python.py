@@ -15,12 +15,10 @@ from crplan_python.emit import emit
 from crplan_python.run import run
 
 import planner
-from planner import plandoc
-from planner.events import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
-from planner.forest import Contradiction
-from planner.hookspecs import BadImage
-from planner.plans import Plan
-from planner.problems import NotProved
+from planner.errors import BadImage, Contradiction, NotProved
+from planner.events.records import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
+from planner.plans import document as plandoc
+from planner.plans.model import Plan
 from planner.testing.executors import Sandbox, expected
 from planner.testing.plans import PLANS, parent_and_child, taken_number, with_init, zombies
 from tests.kernel.executor_suite import FAILURE_LINE, ExecutorSuite

@@ -21,11 +21,10 @@ from crplan_shell.emit import emit
 from crplan_shell.text import prelude
 
 import planner
-from planner.forest import Contradiction
-from planner.hookspecs import BadImage
+from planner.errors import BadImage, Contradiction, NotProved
 from planner.identity import StepNumber
-from planner.plans import AnyStep, CreateThread, Plan, Verify, Wait
-from planner.problems import NotProved
+from planner.plans.model import Plan
+from planner.steps import AnyStep, CreateThread, Verify, Wait
 from planner.testing.executors import Ended, Sandbox, expected
 from planner.testing.plans import PLANS, nested_namespaces, wide, with_init
 from tests.kernel.executor_suite import FAILURE_LINE, ExecutorSuite

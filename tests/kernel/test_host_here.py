@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from planner import cli, host_here, log, probes
-from planner.events import FORMAT_VERSION, LogOpened
-from planner.host import Feature, Host, parse_ranges
-from planner.occupancy import occupied
+from planner.cli import main as cli
+from planner.events import log
+from planner.events.records import FORMAT_VERSION, LogOpened
+from planner.host import probes
+from planner.host import record as host_here
+from planner.host.facts import Feature, Host
+from planner.host.pids_in_use import occupied
+from planner.ranges import parse_ranges
 from planner.testing.forests import events
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.kernel_rules import KERNEL_RULES
+from planner.kernel.rules import KERNEL_RULES
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="whole maps are written as root")
 

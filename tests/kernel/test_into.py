@@ -15,12 +15,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from planner import cli, log, pipeline, probes
-from planner.events import FORMAT_VERSION, AnyEvent, ImageClosed, LogOpened, TaskRecorded, TaskStateRecorded, ThreadRecorded
-from planner.forest import Contradiction
+from planner.cli import main as cli
+from planner.errors import Contradiction, NotProved
+from planner.events import log
+from planner.events.records import (
+    FORMAT_VERSION,
+    AnyEvent,
+    ImageClosed,
+    LogOpened,
+    TaskRecorded,
+    TaskStateRecorded,
+    ThreadRecorded,
+)
+from planner.host import probes
 from planner.identity import ProcessId
-from planner.plans import Plan, Verify
-from planner.problems import NotProved
+from planner.pipeline import resolve as pipeline
+from planner.plans.model import Plan
+from planner.steps import Verify
 from planner.testing.forests import events
 from tests.kernel.histories import PROFILES
 from tests.kernel.inhabited import Container, container

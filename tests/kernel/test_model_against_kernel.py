@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.kernel_rules import KERNEL_RULES
-from planner.traps import trapped
+from planner.kernel.deadlocks import trapped
+from planner.kernel.rules import KERNEL_RULES
 from tests.counts import columns, count
 from tests.kernel.counting import CountingKernel
 from tests.kernel.histories import OPERATIONS, Operation

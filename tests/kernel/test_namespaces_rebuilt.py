@@ -12,7 +12,8 @@ from crplan_shell.emit import emit as shell_script
 from crplan_syscalls.program import emit_program as c_program
 
 import planner
-from planner.plans import Plan, Verify
+from planner.plans.model import Plan
+from planner.steps import Verify
 from planner.testing.executors import Sandbox, expected
 
 DATA = Path(__file__).parents[1] / "data" / "criu"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import planner
-from planner.plans import Plan
+from planner.plans.model import Plan
 from planner.testing.executors import Sandbox, expected
 from tests.containers import POD_NAMESPACES, Dump, cri_o, shipper, web
 from tests.kernel.rebuilding import WAYS, rebuild, tasks_standing

@@ -9,8 +9,8 @@ import os
 
 import pytest
 
-from planner.forest import Contradiction, fold
-from planner.problems import NotProved
+from planner.errors import Contradiction, NotProved
+from planner.forest.fold import fold
 from planner.testing.forests import notation
 from tests.counts import count
 from tests.kernel.rebuilding import WAYS, rebuild

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 import planner
-from planner.forest import Contradiction
-from planner.hookspecs import BadImage
-from planner.plans import Plan
+from planner.errors import BadImage, Contradiction
+from planner.plans.model import Plan
 from planner.testing.executors import expected
 from tests.kernel.rebuilding import WAYS, rebuild
 

@@ -13,7 +13,7 @@ import pytest
 from crplan_syscalls.listing import emit_listing
 from crplan_syscalls.program import emit_program
 
-from planner.plans import Plan
+from planner.plans.model import Plan
 from planner.testing.plans import PLANS
 from planner.testing.random_plans import random_plan
 

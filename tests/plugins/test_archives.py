@@ -20,10 +20,10 @@ from crplan_criu.recognise import recognises
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner import sources
-from planner.events import AnyEvent, ImageOpened, NamespaceRecorded, TaskRecorded
-from planner.forest import Contradiction, fold
-from planner.hookspecs import BadImage
+from planner.errors import BadImage, Contradiction
+from planner.events.records import AnyEvent, ImageOpened, NamespaceRecorded, TaskRecorded
+from planner.forest.fold import fold
+from planner.pipeline import sources
 from tests import archives
 from tests.containers import Dump, packed
 

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from crplan_syscalls.program import emit_program
 
-from planner.hookspecs import CannotEmit
-from planner.plans import Plan
+from planner.errors import CannotEmit
+from planner.plans.model import Plan
 from planner.testing.plans import PLANS, wide, with_init
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from planner import pipeline, read
-from planner.checks import Asked, ask
-from planner.events import (
+from planner import read
+from planner.checks.ask import Asked, ask
+from planner.events.records import (
     AnyEvent,
     FactRecorded,
     NamespaceRecorded,
@@ -20,9 +20,12 @@ from planner.events import (
     TaskNamespacesRecorded,
     TaskStateRecorded,
 )
-from planner.findings import Finding
-from planner.forest import Forest, fold
+from planner.findings.registry import Finding
+from planner.forest.fold import fold
+from planner.forest.model import Forest
 from planner.identity import NamespaceId, ProcessId
+from planner.pipeline import reading
+from planner.pipeline import resolve as pipeline
 from planner.testing.checks import criu_image
 from planner.testing.forests import events, notation
 from tests.criu_restore import fits, outcome
@@ -32,7 +35,7 @@ DATA = Path(__file__).parents[1] / "data" / "criu"
 
 
 def asked_of(history: list[AnyEvent]) -> Asked:
-    asked = ask(pipeline.default_registry(), pipeline.resolve(history).artefact(), {}, {})
+    asked = ask(reading.default_registry(), pipeline.resolve(history).artefact(), {}, {})
     return next(each for each in asked if each.check == "criu")
 
 

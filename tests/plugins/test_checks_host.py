@@ -5,12 +5,13 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 
-from planner import pipeline
-from planner.checks import Asked, ask
-from planner.events import AnyEvent, FactRecorded, ImageOpened
-from planner.findings import Finding
-from planner.host import CAPABILITIES, Feature, Host, Limits, PidNamespace
+from planner.checks.ask import Asked, ask
+from planner.events.records import AnyEvent, FactRecorded, ImageOpened
+from planner.findings.registry import Finding
+from planner.host.facts import CAPABILITIES, Feature, Host, Limits, PidNamespace
 from planner.identity import ProcessId
+from planner.pipeline import reading
+from planner.pipeline import resolve as pipeline
 from planner.testing.checks import criu_image
 from planner.testing.forests import events
 
@@ -45,7 +46,7 @@ ABLE = Host(
 
 
 def asked_of(history: list[AnyEvent], host: Host) -> dict[str, Asked]:
-    answers = ask(pipeline.default_registry(), pipeline.resolve(history).artefact(), msgspec.to_builtins(host), {})
+    answers = ask(reading.default_registry(), pipeline.resolve(history).artefact(), msgspec.to_builtins(host), {})
     return {asked.check: asked for asked in answers}
 
 
@@ -73,7 +74,7 @@ def test_a_host_that_can_do_it_passes_every_question() -> None:
 
 
 def test_without_a_host_nothing_is_asked_of_one() -> None:
-    answers = ask(pipeline.default_registry(), pipeline.resolve(criu_image("1 2:1")).artefact(), {}, {})
+    answers = ask(reading.default_registry(), pipeline.resolve(criu_image("1 2:1")).artefact(), {}, {})
     assert [asked.check for asked in answers if asked.passed or asked.unknown or asked.findings] == ["criu"]
 
 
@@ -192,7 +193,7 @@ def test_every_capability_of_a_task_must_be_there() -> None:
     own_user = asked_of(with_facts(fact, architecture="x86_64"), host)["criu-host"]
     assert own_user.findings == ()
     history = with_facts(fact, architecture="x86_64")
-    from planner.events import NamespaceRecorded
+    from planner.events.records import NamespaceRecorded
     from planner.identity import NamespaceId
 
     shared = NamespaceRecorded(kind="user", id=NamespaceId(0), facts={"created": "no"}, at="ids-1.img#0")

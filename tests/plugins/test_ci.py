@@ -14,17 +14,20 @@ from crplan_ci.json_format import schema
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from planner import pipeline
-from planner.checks import Asked, Forecast
-from planner.findings import Finding, Kind, Passed, Unknown
-from planner.hookspecs import Evidence, Problem, ReportFormat, Terminal
+from planner.checks.ask import Asked
+from planner.checks.report import Settings, build
+from planner.findings.problems import Evidence, Problem
+from planner.findings.registry import Finding, Kind, Passed, Unknown
+from planner.findings.report import Forecast, Report
+from planner.hookspecs import ReportFormat
 from planner.identity import ProcessId
 from planner.options import filled
-from planner.report import Report, Settings, build
+from planner.pipeline import reading
+from planner.text import Terminal
 
 SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
 PUBLISHED = Path(__file__).parents[2] / "plugins" / "crplan_ci" / "report.schema.json"
-FORMATS = {form.name: form for form in pipeline.default_registry().reports}
+FORMATS = {form.name: form for form in reading.default_registry().reports}
 
 HOSTILE = (
     "::error title=pwned::owned",

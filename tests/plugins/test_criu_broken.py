@@ -12,10 +12,10 @@ from crplan_criu.recognise import recognises
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from planner import sources
-from planner.events import AnyEvent, FactRecorded, ImageClosed
-from planner.forest import Contradiction, fold
-from planner.hookspecs import BadImage
+from planner.errors import BadImage, Contradiction
+from planner.events.records import AnyEvent, FactRecorded, ImageClosed
+from planner.forest.fold import fold
+from planner.pipeline import sources
 
 DATA = Path(__file__).parents[1] / "data" / "criu"
 COMMON = bytes.fromhex("19435654")

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from crplan_checks import kinds
 
-from planner import pipeline, read
-from planner.checks import ask
-from planner.events import AnyEvent
-from planner.forest import Contradiction
-from planner.hookspecs import BadImage
+from planner import read
+from planner.checks.ask import ask
+from planner.errors import BadImage, Contradiction
+from planner.events.records import AnyEvent
+from planner.pipeline import reading
+from planner.pipeline import resolve as pipeline
 from planner.testing.checks import criu_image
 
 DATA = Path(__file__).parents[1] / "data" / "criu"
@@ -218,7 +219,7 @@ NOT_FORETOLD = {
 
 def foretold(history: list[AnyEvent]) -> str:
     artefact = pipeline.resolve(history).artefact()
-    forecast = next(each.forecast for each in ask(pipeline.default_registry(), artefact, {}, {}) if each.check == "criu")
+    forecast = next(each.forecast for each in ask(reading.default_registry(), artefact, {}, {}) if each.check == "criu")
     assert forecast is not None
     return f"{forecast.outcome}: {', '.join(forecast.because)}" if forecast.because else forecast.outcome
 

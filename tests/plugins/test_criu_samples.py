@@ -8,8 +8,7 @@ import pytest
 from crplan_criu.read import read
 from crplan_criu.recognise import recognises
 
-from planner import sources
-from planner.events import (
+from planner.events.records import (
     AnyEvent,
     FactRecorded,
     ImageClosed,
@@ -20,7 +19,8 @@ from planner.events import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.forest import fold
+from planner.forest.fold import fold
+from planner.pipeline import sources
 
 DATA = Path(__file__).parents[1] / "data" / "criu"
 STATES = {"S": "running", "R": "running", "D": "running", "T": "stopped", "Z": "zombie"}

@@ -18,9 +18,10 @@ from crplan_criu.read import read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner import sources
-from planner.events import TaskRecorded
-from planner.hookspecs import BadImage, Source
+from planner.errors import BadImage
+from planner.events.records import TaskRecorded
+from planner.hookspecs import Source
+from planner.pipeline import sources
 from tests.containers import Dump
 
 Files = dict[str, bytes]

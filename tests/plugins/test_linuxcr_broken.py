@@ -11,9 +11,9 @@ from typing import BinaryIO
 import pytest
 from crplan_linuxcr.read import read
 
-from planner.events import AnyEvent, DefectRecorded, ImageClosed, TaskStateRecorded
-from planner.forest import Contradiction, fold
-from planner.hookspecs import BadImage
+from planner.errors import BadImage, Contradiction
+from planner.events.records import AnyEvent, DefectRecorded, ImageClosed, TaskStateRecorded
+from planner.forest.fold import fold
 from planner.testing.linuxcr import GENERATIONS, Entry, build
 
 TREE = [

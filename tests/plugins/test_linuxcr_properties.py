@@ -7,8 +7,10 @@ from crplan_linuxcr.read import read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.events import ImageOpened
-from planner.forest import Forest, fold, image_id
+from planner.events.records import ImageOpened
+from planner.forest.digest import image_id
+from planner.forest.fold import fold
+from planner.forest.model import Forest
 from planner.testing.linuxcr import GENERATIONS, NESTING_GENERATIONS, Entry, build
 
 Order = Literal["little", "big"]

@@ -9,8 +9,19 @@ import pytest
 from crplan_linuxcr.read import read
 from crplan_linuxcr.recognise import recognises
 
-from planner.events import AnyEvent, CheckpointFailed, DefectRecorded, FactRecorded, ImageClosed, ImageOpened, TaskStateRecorded
-from planner.forest import Contradiction, Forest, fold, image_id
+from planner.errors import Contradiction
+from planner.events.records import (
+    AnyEvent,
+    CheckpointFailed,
+    DefectRecorded,
+    FactRecorded,
+    ImageClosed,
+    ImageOpened,
+    TaskStateRecorded,
+)
+from planner.forest.digest import image_id
+from planner.forest.fold import fold
+from planner.forest.model import Forest
 from planner.hookspecs import Source
 from planner.testing.linuxcr import GENERATIONS, build, entries
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from crplan_linuxcr.read import read
 
-from planner.events import (
+from planner.errors import BadImage, Contradiction
+from planner.events.records import (
     AnyEvent,
     CheckpointFailed,
     DefectRecorded,
@@ -22,8 +23,8 @@ from planner.events import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.forest import Contradiction, fold, image_id
-from planner.hookspecs import BadImage
+from planner.forest.digest import image_id
+from planner.forest.fold import fold
 from planner.testing.linuxcr import GENERATIONS, NESTING_GENERATIONS, Entry, build
 
 INIT = Entry(pids=(1,))

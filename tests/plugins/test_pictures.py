@@ -16,14 +16,15 @@ from crplan_pictures import dot, html, mermaid, svg
 from crplan_pictures.states import ABSENT, DIES, FIELDS, GONE, IS_ZOMBIE, LEADER_ENDED, NOTHING, RUNS, Growth
 from crplan_pictures.story import story
 
-from planner.events import LogOpened, TaskStateRecorded
-from planner.findings import finding
-from planner.hookspecs import Artefact, CannotEmit
+from planner.errors import CannotEmit
+from planner.events.records import LogOpened, TaskStateRecorded
+from planner.findings.registry import finding
+from planner.hookspecs import Artefact
 from planner.identity import ProcessId
-from planner.kernel_objects import LIVING, ZOMBIE
-from planner.kernel_proof import simulate
-from planner.pipeline import resolve
-from planner.plans import Plan
+from planner.kernel.objects import LIVING, ZOMBIE
+from planner.kernel.proof import simulate
+from planner.pipeline.resolve import resolve
+from planner.plans.model import Plan
 from planner.testing.backends import HOSTILE_NAME, artefact, conforms, hostile
 from planner.testing.drafts import with_init
 from planner.testing.forests import events

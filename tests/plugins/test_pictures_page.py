@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from crplan_pictures.html import emit
 
-from planner.findings import finding
+from planner.findings.registry import finding
 from planner.hookspecs import Artefact
-from planner.plans import Plan
+from planner.plans.model import Plan
 from planner.testing.backends import HOSTILE_NAME, artefact, hostile
 from planner.testing.plans import PLANS, wide
 from planner.testing.random_plans import random_plan

@@ -12,14 +12,15 @@ from crplan_preview.drawing import plain, render, wrapped
 from crplan_preview.text import emit
 
 import planner
-from planner.events import StepFailed, TaskRecorded, TaskStateRecorded
-from planner.findings import finding
-from planner.forest import fold
-from planner.hookspecs import Artefact, Problem
+from planner.events.records import StepFailed, TaskRecorded, TaskStateRecorded
+from planner.findings.problems import Problem
+from planner.findings.registry import finding
+from planner.forest.fold import fold
+from planner.hookspecs import Artefact
 from planner.identity import Number, ProcessId, StepNumber
-from planner.plandoc import document, forest_of
-from planner.plans import Plan
-from planner.rebuild import Rebuild
+from planner.plans.document import document, forest_of
+from planner.plans.model import Plan
+from planner.plans.rebuild import Rebuild
 from planner.testing.backends import conforms
 from planner.testing.plans import PLANS
 

@@ -16,10 +16,11 @@ from crplan_python.runtime.proc import Proc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.concessions import conceded
-from planner.hookspecs import CannotEmit
+from planner.errors import CannotEmit
 from planner.identity import Number, ProcessId
-from planner.plans import Plan, Process
+from planner.plans.model import Plan
+from planner.plans.relax import conceded
+from planner.steps import Process
 from planner.testing.plans import PLANS, Draft, nested_namespaces, threads, with_init
 
 OLDEST = (3, 8)

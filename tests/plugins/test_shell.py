@@ -19,10 +19,12 @@ from crplan_shell.text import PARTS, agent, prelude
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.concessions import conceded
-from planner.forest import Forest
-from planner.hookspecs import Artefact, CannotEmit
-from planner.plans import CreateThread, Plan
+from planner.errors import CannotEmit
+from planner.forest.model import Forest
+from planner.hookspecs import Artefact
+from planner.plans.model import Plan
+from planner.plans.relax import conceded
+from planner.steps import CreateThread
 from planner.testing.plans import PLANS, Draft, with_init
 
 POSSIBLE = {"sharing": "possible"}

@@ -9,9 +9,10 @@ from crplan_syscalls.names import flags_text, plain_text, signal_text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.hookspecs import CannotEmit
+from planner.errors import CannotEmit
 from planner.identity import ProcessId
-from planner.plans import Create, Enter, Exit, Join, MapIds, Plan, Unshare, Verify
+from planner.plans.model import Plan
+from planner.steps import Create, Enter, Exit, Join, MapIds, Unshare, Verify
 from planner.testing.plans import PLANS, Draft, with_init
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.events import TaskRecorded
-from planner.forest import Contradiction, Forest, image_id
+from planner.errors import Contradiction
+from planner.events.records import TaskRecorded
+from planner.forest.digest import image_id
+from planner.forest.model import Forest
 from planner.testing.forests import events, forest, notation
 
 

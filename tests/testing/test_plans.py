@@ -2,8 +2,8 @@
 
 import pytest
 
-from planner.kernel_proof import ModelRefusal, simulate
-from planner.plans import Verify
+from planner.kernel.proof import ModelRefusal, simulate
+from planner.steps import Verify
 from planner.testing.plans import FAILURES, PLANS, Draft
 from planner.testing.random_plans import random_plan
 

@@ -1,6 +1,7 @@
 """The hook of the back end `outline`."""
 
-from planner.hookspecs import Artefact, BackEnd, Option, Options, hookimpl
+from planner.hookspecs import Artefact, BackEnd, hookimpl
+from planner.options import Option, Options
 
 
 @hookimpl

@@ -1,8 +1,9 @@
 """A plan as an outline of creations."""
 
 from planner.identity import OUTSIDE, ProcessId
-from planner.plans import Create, CreateThread, Plan
-from planner.wording import vector
+from planner.plans.model import Plan
+from planner.plans.wording import vector
+from planner.steps import Create, CreateThread
 
 DEEPEST = 20
 """Levels of indentation; a plan may hold chains of any depth."""

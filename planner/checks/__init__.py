@@ -1,0 +1,1 @@
+"""Checks: ask the installed checks, and build the report."""

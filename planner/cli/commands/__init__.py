@@ -1,0 +1,21 @@
+"""The commands, each a module of the same name with `add_arguments(parser)` and `run(args, registry)`.
+
+A module is imported when its command is used. `run` returns the exit code; what it may raise is in `planner.cli.main`.
+"""
+
+from typing import Final
+
+COMMANDS: Final = {
+    "plan": "plan an image: a preview for people, or what --emit names",
+    "log": "write the event log of an image: what it says and what was decided",
+    "check": "say what is amiss with an image, on this host or another, for people and for pipelines",
+    "host": "record what this machine can do, for `crplan check --host` elsewhere",
+    "explain": "say why a step is there or who creates a process, and from which facts",
+    "run": "rebuild the tree for real, and hold it",
+    "diff": "compare two images, logs or plans, and say what changes in the plan",
+    "capture": "read a running tree of processes from /proc as an event log",
+    "plugins": "list what is installed",
+    "completion": "write the completion of a shell: bash, zsh or fish",
+    "man": "write the manual page, of the same source as every --help",
+}
+"""What `crplan --help` says of each command; the first is what `crplan IMAGE` means."""

@@ -1,0 +1,203 @@
+"""`crplan check IMAGE`: what is amiss with an image, on this host or another, for people and for pipelines."""
+
+import argparse
+import os
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from planner.checks.ask import Asked, ask, known_kinds, split_options
+from planner.checks.report import Settings, baseline_of, build
+from planner.cli.image_job import Job, add_image_arguments, image_words
+from planner.cli.terminal import write_artefact
+from planner.errors import EXPECTED, USAGE, PluginFailed, UsageError
+from planner.findings.problems import Problem, problem_of
+from planner.findings.registry import SEVERITIES, Kind
+from planner.findings.report import HostSource, Report
+from planner.hookspecs import Artefact, ReportFormat
+from planner.host.facts import Host, decode
+from planner.options import Options, chosen, filled, split
+from planner.plugins import Registry
+from planner.ranges import parse_ranges
+from planner.text import Terminal, escaped
+
+PEOPLE = "text"
+"""The format that is used where none is named."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_image_arguments(parser)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--host", metavar="FILE", help="check against a machine whose facts `crplan host` wrote to FILE")
+    where.add_argument("--here", action="store_true", help="check against this machine")
+    parser.add_argument(
+        "--into",
+        "--namespace",
+        dest="namespace",
+        metavar="PID",
+        type=int,
+        help="with --host or --here: into the pid namespace that process PID is in",
+    )
+    parser.add_argument("--format", metavar="NAME", default=PEOPLE, help="format of the report (see `crplan plugins`)")
+    parser.add_argument("--fail-on", choices=SEVERITIES, default="error", help="the lightest finding that fails (default error)")
+    parser.add_argument("--fail-on-unknown", action="store_true", help="fail when a question cannot be answered, too")
+    parser.add_argument(
+        "--ignore", metavar="CODE", action="append", default=[], help="a code that does not count; may be repeated"
+    )
+    parser.add_argument("--baseline", metavar="FILE", help="findings of FILE, an earlier report as json, do not count")
+    parser.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an option of a check or of the format; may be repeated",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
+
+
+def run(args: argparse.Namespace, registry: Registry) -> int:
+    """Check and report; returns 0, 3 for what counts, or 1 when the image could not be read."""
+    form = chosen(registry.reports, args.format, "report format")
+    kinds = known_kinds(registry)
+    try:
+        settings = _settings(args, kinds)
+        for_checks, given = split_options(registry.checks, form.options, split(args.option))
+        options = filled(form.options, given, f"report format {form.name}")
+        if args.until is not None:
+            raise UsageError("--until is for looking; a check needs the whole plan")
+        source, host = _host(args)
+        job = Job(args, registry)
+    except UsageError as error:
+        if form.machine:
+            problem = Problem(exit_code=USAGE, code="usage", message=str(error))
+            report = _report(args.images, None, (), "none", Settings(), registry, problem)
+            write_artefact(_rendered(form, report, filled(form.options, {}, ""), Terminal(), registry), args.output)
+        raise
+    artefact: Artefact | None = None
+    problem_found: Problem | None = None
+    asked: tuple[Asked, ...] = ()
+    try:
+        artefact = job.artefact()
+    except EXPECTED as failure:
+        problem_found = job.refuse(failure) if form.machine else problem_of(failure, job.history)
+    else:
+        asked = ask(registry, artefact, msgspec.to_builtins(host) if host else {}, for_checks)
+    report = _report(job.images, artefact, asked, source, settings, registry, problem_found)
+    terminal = Terminal(width=artefact.width, colour=artefact.colour, unicode=artefact.unicode) if artefact else Terminal()
+    write_artefact(_rendered(form, report, options, terminal, registry), args.output)
+    _append_summary(form, report, options, registry)
+    return report.exit_code
+
+
+def _report(
+    images: list[str],
+    artefact: Artefact | None,
+    asked: tuple[Asked, ...],
+    source: HostSource,
+    settings: Settings,
+    registry: Registry,
+    error: Problem | None,
+) -> Report:
+    return build(
+        image=image_words([_image_name(image) for image in images]),
+        artefact=artefact,
+        asked=asked,
+        not_checked=_not_checked(artefact, source, registry),
+        kinds=known_kinds(registry),
+        host=source,
+        settings=settings,
+        error=error,
+    )
+
+
+def _settings(args: argparse.Namespace, kinds: Mapping[str, Kind]) -> Settings:
+    for code in args.ignore:
+        if code not in kinds:
+            raise UsageError(f"there is no finding {code!r}; there is: {', '.join(sorted(kinds))}")
+    return Settings(
+        fail_on=args.fail_on,
+        fail_on_unknown=args.fail_on_unknown,
+        ignored=frozenset(args.ignore),
+        baseline=baseline_of(_bytes(args.baseline, "baseline")) if args.baseline else frozenset(),
+    )
+
+
+def _bytes(file: str, word: str) -> bytes:
+    try:
+        with open(file, "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        raise UsageError(f"the {word} {escaped(file)} cannot be read: {error.strerror}") from None
+
+
+def _host(args: argparse.Namespace) -> tuple[HostSource, Host | None]:
+    """Return where the facts of a host come from, and the facts."""
+    if args.host:
+        host = decode(_bytes(args.host, "host file"))
+    elif args.here:
+        from planner.host.record import record
+
+        host = record()
+    else:
+        if args.namespace is not None:
+            raise UsageError("--into names a process of a host; give --here or --host FILE, too")
+        return "none", None
+    if args.namespace is not None:
+        host = msgspec.structs.replace(host, target=_namespace_of(args.namespace, host))
+    return "here" if args.here else "file", host
+
+
+def _namespace_of(pid: int, host: Host) -> int:
+    for namespace in host.namespaces:
+        if pid in parse_ranges(namespace.members):
+            return namespace.id
+    raise UsageError(f"the host's facts have no process {pid}, or do not say in which pid namespace it is")
+
+
+def _image_name(image: str) -> str:
+    """Return the image's name for a report: relative where it can be, so that a report says nothing of the machine.
+
+    CI systems compare it with the paths of a repository, which have no `./` in front.
+    """
+    if not os.path.isabs(image):
+        return os.path.normpath(image) if image else image
+    below = os.path.relpath(image)
+    return os.path.basename(os.path.normpath(image)) if below.startswith(os.pardir) else below
+
+
+def _not_checked(artefact: Artefact | None, source: HostSource, registry: Registry) -> Iterable[str]:
+    """Yield what nobody looked at."""
+    if artefact is None:
+        yield "anything beyond what is reported above: without a plan no check can be asked"
+        return
+    if source == "none":
+        yield "whether a machine has what this needs: no host was given (--here, --host FILE)"
+    if not registry.checks:
+        yield "everything that checks look at: none is installed"
+    yield from artefact.plan.uncovered
+
+
+def _rendered(form: ReportFormat, report: Report, options: Options, terminal: Terminal, registry: Registry) -> str | bytes:
+    try:
+        return form.render(report, options, terminal)
+    except Exception as error:  # whatever a plugin raises, the user is told which plugin
+        raise _failed(form, error, registry) from error
+
+
+def _append_summary(form: ReportFormat, report: Report, options: Options, registry: Registry) -> None:
+    """Append the summary to the file that the format's environment variable names."""
+    file = os.environ.get(form.summary_variable, "") if form.summary_variable else ""
+    if not file or form.summary is None:
+        return
+    try:
+        text = form.summary(report, options)
+    except Exception as error:  # as above
+        raise _failed(form, error, registry) from error
+    with open(file, "a", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(text)
+
+
+def _failed(form: ReportFormat, error: Exception, registry: Registry) -> PluginFailed:
+    plugin = registry.provider("report format", form.name)
+    return PluginFailed(f"report format {form.name} of plugin {plugin} failed: {type(error).__name__}: {error}")

@@ -1,0 +1,21 @@
+"""`crplan host`: what this machine can do, as JSON, for `crplan check --host` anywhere."""
+
+import argparse
+
+from planner.cli.terminal import say, write_artefact
+from planner.host.facts import encode
+from planner.plugins import Registry
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what is being tried")
+
+
+def run(args: argparse.Namespace, registry: Registry) -> int:
+    """Record and write; what cannot be found out is unknown in the file, and no failure."""
+    from planner.host.record import record
+
+    write_artefact(encode(record(say if args.verbose else lambda words: None)), args.output)
+    return 0

@@ -1,0 +1,67 @@
+"""`crplan log IMAGE`: the event log of an image, with the decisions and the proof of the plan."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+
+from planner.cli.image_job import Job, add_image_arguments
+from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
+from planner.errors import EXPECTED
+from planner.events import log
+from planner.events.records import AnyEvent
+from planner.pipeline.resolve import resolve
+from planner.plugins import Registry
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_image_arguments(parser)
+    parser.add_argument("--facts", action="store_true", help="only what the image says; reads and writes in a stream")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
+
+
+def run(args: argparse.Namespace, registry: Registry) -> int:
+    """Write the log; what could not be done is in it, too. Returns the exit code."""
+    job = Job(args, registry)
+    code = 0
+    to_file = args.output is not None and args.output != STANDARD_OUTPUT
+    events: Iterable[AnyEvent] = job.history
+    try:
+        if args.facts and not to_file:
+            return _stream(job)
+        job.read()
+        if not args.facts:
+            resolve(job.history, replan=args.replan)
+    except EXPECTED as error:
+        code = job.refuse(error).exit_code
+    if args.until is not None:
+        events = log.until(events, args.until)
+    if to_file:
+        write_artefact(b"".join(log.lines(events)), args.output)
+    else:
+        log.write(events, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    return code
+
+
+def _stream(job: Job) -> int:
+    """Write what the image says as it is read; the last line holds what went wrong."""
+    read = job.events()
+    if job.until is not None:
+        read = log.until(read, job.until)
+    code = 0
+    written = 0
+
+    def counted() -> Iterator[AnyEvent]:
+        nonlocal written
+        for event in read:
+            written += 1
+            yield event
+
+    try:
+        log.write(counted(), sys.stdout.buffer)
+    except EXPECTED as error:
+        code = job.refuse(error).exit_code
+        log.write(job.history, sys.stdout.buffer, written)
+    sys.stdout.buffer.flush()
+    return code

@@ -1,0 +1,75 @@
+"""`crplan plan IMAGE`: plan an image, prove the plan, and write what a back end makes of it."""
+
+import argparse
+
+from planner.cli.image_job import Job, add_image_arguments, errors_of, finding_line
+from planner.cli.terminal import say, write_artefact
+from planner.errors import CANNOT_RESTART, EXPECTED, USAGE, UsageError
+from planner.findings.problems import Problem
+from planner.hookspecs import BackEnd
+from planner.options import Options, chosen, filled, split
+from planner.pipeline.resolve import emit_with
+from planner.plugins import Registry
+from planner.text import escaped
+
+PREVIEW = "text"
+"""The back end that is used where none is named."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_image_arguments(parser)
+    parser.add_argument(
+        "--emit", metavar="NAME", default=PREVIEW, help="back end to use (see `crplan plugins`); a preview without it"
+    )
+    parser.add_argument(
+        "--option", metavar="NAME=VALUE", action="append", default=[], help="an option of the back end; may be repeated"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
+
+
+def run(args: argparse.Namespace, registry: Registry) -> int:
+    """Plan and write the artefact; returns the exit code."""
+    back_end = chosen(registry.backends, args.emit, "back end")
+    given = split(args.option)
+    try:
+        options = filled(back_end.options, given, f"back end {back_end.name}")
+        job = Job(args, registry)
+    except UsageError as error:
+        problem = Problem(exit_code=USAGE, code="usage", message=str(error))
+        if (document := _document(back_end, problem, {}, registry)) is not None:
+            write_artefact(document, args.output)
+        raise
+    try:
+        artefact = job.artefact()
+        if back_end.executable and not artefact.proved:
+            raise UsageError(
+                f"the plan is not proved at event {artefact.cut_at}, and {back_end.name} is a program; use --emit text"
+            )
+        errors = errors_of(artefact)
+        if errors and back_end.executable:
+            say(f"crplan: {escaped(job.image)}: cannot be restarted as it is", *(f"  {finding_line(found)}" for found in errors))
+            return CANNOT_RESTART
+        data = emit_with(back_end, artefact, given, registry)
+        code = CANNOT_RESTART if errors else 0
+    except EXPECTED as error:
+        problem = job.refuse(error)
+        code = problem.exit_code
+        document = _document(back_end, problem, options, registry)
+        if document is None:
+            return code
+        data = document
+    write_artefact(data, args.output, executable=back_end.executable)
+    return code
+
+
+def _document(back_end: BackEnd, problem: Problem, options: Options, registry: Registry) -> str | bytes | None:
+    """Return the document that holds the error, for a machine format."""
+    if back_end.problem is None:
+        return None
+    try:
+        return back_end.problem(problem, options)
+    except Exception as error:  # the first error counts; this one is only named
+        plugin = registry.provider("back end", back_end.name)
+        say(f"crplan: back end {back_end.name} of plugin {plugin} failed on an error, too: {type(error).__name__}: {error}")
+        return None

@@ -1,0 +1,52 @@
+"""`crplan plugins`: what is installed, what it provides, and what could not be loaded and why."""
+
+import argparse
+
+import msgspec
+
+from planner.cli.terminal import write_artefact
+from planner.plugins import PluginReport, Registry
+from planner.text import escaped
+
+FORMAT_VERSION = 1
+
+
+class PluginList(msgspec.Struct, frozen=True, kw_only=True):
+    """The list as a document; unknown fields are to be ignored within a `format_version`."""
+
+    kind: str
+    format_version: int
+    plugins: tuple[PluginReport, ...]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--json", action="store_true", help="write JSON")
+
+
+def run(args: argparse.Namespace, registry: Registry) -> int:
+    """List the plugins; the exit code is 0 whatever became of them."""
+    if args.json:
+        document = PluginList(kind="crplan-plugins", format_version=FORMAT_VERSION, plugins=registry.plugins)
+        write_artefact(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n", None)
+        return 0
+    write_artefact("".join(f"{line}\n" for report in registry.plugins for line in _lines(report, registry)), None)
+    return 0
+
+
+def _lines(report: PluginReport, registry: Registry) -> list[str]:
+    origin = "built in" if report.built_in else f"{report.distribution} {report.version}"
+    result = [f"{report.name} ({escaped(origin)}): {report.status}{': ' + escaped(report.reason) if report.reason else ''}"]
+    helps = {
+        f"{word} {record.name}": record.help
+        for word, records in (
+            ("reader", registry.readers),
+            ("back end", registry.backends),
+            ("check", registry.checks),
+            ("report format", registry.reports),
+            ("executor", registry.executors),
+        )
+        for record in records
+    }
+    result += [f"    {provided}: {escaped(helps[provided])}" for provided in report.provides]
+    return result

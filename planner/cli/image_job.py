@@ -1,0 +1,154 @@
+"""What the commands on an image share: reading it, deciding, and reporting why that could not be done."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+
+from planner.cli.terminal import STANDARD_OUTPUT, open_image, say, shows_unicode, wants_colour, width
+from planner.errors import EXPECTED, BadImage, UsageError
+from planner.events.records import AnyEvent, DefectRecorded, FindingRaised
+from planner.findings.problems import Problem, lines, place_words, problem_of
+from planner.findings.registry import Finding
+from planner.hookspecs import Artefact
+from planner.pipeline.reading import pod_events, stream_events
+from planner.pipeline.resolve import BAD_IMAGE, as_it_stood, resolve
+from planner.plans.rebuild import fold_run
+from planner.plugins import Registry
+from planner.text import escaped
+
+
+def sequence(text: str) -> int:
+    """Read a position in a log, for argparse."""
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
+def add_image_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add IMAGE and the options that say how much of its log counts."""
+    parser.add_argument(
+        "images",
+        metavar="IMAGE",
+        nargs="+",
+        help="a checkpoint image of any kind, an event log or a plan; - reads standard input. Several are the containers of one"
+        " pod, planned together when they share a pid namespace",
+    )
+    parser.add_argument("--replan", action="store_true", help="plan anew what a log or a plan has decided")
+    parser.add_argument(
+        "--until", metavar="SEQ", type=sequence, help="show forest, plan or rebuild as it stood at event SEQ of the log"
+    )
+
+
+def image_words(images: list[str]) -> str:
+    """Return what messages and reports call the images of a command."""
+    return " + ".join(images)
+
+
+def check_images(images: list[str]) -> None:
+    """Raise `UsageError` where several images cannot be meant: one is not there, or two are to come from standard input."""
+    if len(images) < 2:
+        return
+    if images.count(STANDARD_OUTPUT) > 1:
+        raise UsageError("only one image can be read from standard input")
+    for image in images:
+        if image != STANDARD_OUTPUT and not os.path.lexists(image):
+            given = f"{len(images)} images were given, to be planned together as the containers of one pod"
+            raise UsageError(f"{given}, and there is no file {escaped(image)}")
+
+
+class Job:
+    """An image on its way from bytes to an artefact, or several that are the containers of one pod.
+
+    `history` is its log as far as it came, whatever happened. Raises `UsageError` where the images cannot be meant.
+    """
+
+    def __init__(self, args: argparse.Namespace, registry: Registry) -> None:
+        check_images(args.images)
+        self.images: list[str] = args.images
+        self.image = image_words(self.images)
+        self.replan: bool = args.replan
+        self.until: int | None = args.until
+        self.color: str = args.color
+        self.to_file: bool = getattr(args, "output", None) not in {None, STANDARD_OUTPUT}
+        self.registry = registry
+        self.history: list[AnyEvent] = []
+
+    def events(self) -> Iterator[AnyEvent]:
+        """Yield the log of the image, or the one log of several, as it is read; raises what the reader raises."""
+        if len(self.images) == 1:
+            return stream_events(open_image(self.images[0]), self.registry)
+        return pod_events([open_image(image) for image in self.images], self.registry)
+
+    def read(self) -> None:
+        """Read the log; raises what the reader raises, with all that was read before in `history`."""
+        extend = self.history.append
+        for event in self.events():
+            extend(event)
+
+    def artefact(self) -> Artefact:
+        """Read, decide, and return what a back end works from, as it stood at `--until`; raises `problems.EXPECTED`."""
+        self.read()
+        if self.until is None:
+            outcome = resolve(self.history, replan=self.replan)
+            return self._for_terminal(
+                Artefact(
+                    plan=outcome.plan,
+                    forest=outcome.forest,
+                    findings=outcome.findings,
+                    rebuild=fold_run(self.history),
+                    events=self.history,
+                )
+            )
+        if self.replan or not self._decided():
+            try:
+                resolve(self.history, replan=self.replan)
+            except EXPECTED as error:
+                # What came before the failure can still be looked at.
+                if self.until >= len(self.history):
+                    raise
+                say(f"crplan: {escaped(self.image)}: {escaped(str(error))}; shown as it stood before")
+        return self._for_terminal(as_it_stood(self.history, self.until))
+
+    def _decided(self) -> bool:
+        """Whether the log reaches as far as `--until` by itself."""
+        assert self.until is not None
+        return self.until < len(self.history)
+
+    def _for_terminal(self, artefact: Artefact) -> Artefact:
+        """Say what the terminal can show; what goes to a file is for no terminal."""
+        stdout = None if self.to_file else sys.stdout
+        return Artefact(
+            plan=artefact.plan,
+            forest=artefact.forest,
+            findings=artefact.findings,
+            proved=artefact.proved,
+            cut_at=artefact.cut_at,
+            rebuild=artefact.rebuild,
+            events=artefact.events,
+            width=width(stdout),
+            colour=wants_colour(self.color, stdout),
+            unicode=shows_unicode(stdout),
+        )
+
+    def refuse(self, error: Exception) -> Problem:
+        """Report an expected exception on standard error, and return it as a record; the log holds it, too."""
+        problem = problem_of(error, self.history)
+        say(*lines(problem, self.image))
+        if isinstance(error, BadImage):
+            self.history.append(DefectRecorded(code=BAD_IMAGE, detail=problem.message, at=error.at))
+        elif not (self.history and isinstance(self.history[-1], FindingRaised)):
+            self.history.append(FindingRaised(code=problem.code, detail=problem.message, because=getattr(error, "because", ())))
+        return problem
+
+
+def errors_of(artefact: Artefact) -> list[Finding]:
+    """Return the findings that say that the image cannot be restarted as it is."""
+    return [found for found in artefact.findings if found.severity == "error"]
+
+
+def finding_line(found: Finding) -> str:
+    """Return a finding in one line, for people."""
+    where = f" ({place_words(found.at)})" if found.at is not None else ""
+    return f"{found.severity}: {escaped(found.message)}{where} [{found.code}]"

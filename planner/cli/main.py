@@ -1,0 +1,178 @@
+"""The command line: which command, which plugins, and what the exit code says.
+
+Nothing that only some commands need is imported here: `crplan --version` is to be as quick as Python itself.
+"""
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from planner.cli.commands import COMMANDS
+
+if TYPE_CHECKING:
+    import argparse
+
+    from planner.plugins import Registry
+
+EXIT_CODES: Final = """\
+exit codes:
+  0  done
+  1  the job could not be done: bytes that cannot be decoded into facts, a plugin that fails, a rebuild that fails
+  2  the command was not asked rightly
+  3  the facts are there, and they cannot be restarted
+  4  differs
+"""
+
+_SWITCHES: Final = frozenset({"--no-plugins", "--exit-zero"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never raises for bad input."""
+    # A run makes many records that live to its end and hardly any cycle: collecting would only cost time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _guarded(list(sys.argv[1:] if argv is None else argv))
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _guarded(argv: list[str]) -> int:
+    """Turn what may happen to any command into an exit code."""
+    try:
+        return _dispatch(argv)
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        print("crplan: interrupted", file=sys.stderr)
+        return 130
+    except MemoryError:
+        print("crplan: not enough memory", file=sys.stderr)
+        return 1
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"crplan: {name}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except Exception as error:  # a defect of our own is one line, too
+        if os.environ.get("CRPLAN_DEBUG"):
+            raise
+        print(f"crplan: defect of crplan: {type(error).__name__}: {error} (CRPLAN_DEBUG=1 shows where)", file=sys.stderr)
+        return 1
+
+
+def _dispatch(argv: list[str]) -> int:
+    leading, rest = _leading(argv)
+    if not rest:
+        print(_usage(), end="", file=sys.stderr)
+        return 2
+    if rest[0] in {"-h", "--help"}:
+        print(_usage(), end="")
+        return 0
+    if rest[0] in {"-V", "--version"}:
+        from planner import __version__
+
+        print(f"crplan {__version__}")
+        return 0
+    explicit = rest[0] in COMMANDS
+    command = rest[0] if explicit else next(iter(COMMANDS))
+    return _run(command, explicit, leading + (rest[1:] if explicit else rest))
+
+
+def _leading(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Split off the options that may stand before the command."""
+    end = 0
+    while end < len(argv):
+        if argv[end] in _SWITCHES or argv[end].startswith("--color="):
+            end += 1
+        elif argv[end] == "--color" and end + 1 < len(argv):
+            end += 2
+        else:
+            break
+    return argv[:end], argv[end:]
+
+
+def parser_of(command: str, explicit: bool = True) -> "argparse.ArgumentParser":
+    """Return the parser of a command; without `explicit` that of `crplan IMAGE`. Help, manual and completion come from it."""
+    import argparse
+    from importlib import import_module
+
+    parser = argparse.ArgumentParser(
+        prog=f"crplan {command}" if explicit else "crplan",
+        description=(COMMANDS[command][0].upper() + COMMANDS[command][1:] + ".") if explicit else _usage(),
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    import_module(f"planner.cli.commands.{command}").add_arguments(parser)
+    common = parser.add_argument_group("for every command")
+    common.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours for people")
+    common.add_argument("--no-plugins", action="store_true", help="load only what comes with crplan itself")
+    common.add_argument("--exit-zero", action="store_true", help="exit with 0 instead of 3 or 4")
+    return parser
+
+
+def _run(command: str, explicit: bool, arguments: list[str]) -> int:
+    from importlib import import_module
+
+    parser = parser_of(command, explicit)
+    # Images may stand between options; where `--` ends the options, not every Python can tell them from each other like that.
+    parse = parser.parse_args if "--" in arguments else parser.parse_intermixed_args
+    try:
+        args = parse(arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 2
+    code = _with_plugins(command, import_module(f"planner.cli.commands.{command}").run, args)
+    return 0 if args.exit_zero and code in {3, 4} else code
+
+
+def _with_plugins(command: str, run: "Runner", args: "argparse.Namespace") -> int:
+    from planner.cli.terminal import say
+    from planner.errors import EXPECTED, UsageError
+    from planner.findings.problems import lines, problem_of
+    from planner.plugins import load
+
+    registry = load(third_party=not args.no_plugins)
+    if command != "plugins":
+        for report in registry.broken():
+            say(f"crplan: plugin {report.name} ({report.distribution} {report.version}) is not fully loaded: {report.reason}")
+    try:
+        return run(args, registry)
+    except UsageError as error:
+        say(f"crplan: {error}")
+        return 2
+    except EXPECTED as error:
+        problem = problem_of(error)
+        from planner.cli.image_job import image_words
+
+        say(*lines(problem, image_words(getattr(args, "images", [command]))))
+        return problem.exit_code
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    listed = "".join(f"  {name:{width}}  {words}\n" for name, words in COMMANDS.items())
+    return (
+        "usage: crplan IMAGE [IMAGE ...] [--emit NAME] [--option NAME=VALUE] [-o FILE]\n"
+        "       crplan COMMAND [ARGUMENTS]\n\n"
+        "Plans the restart of a checkpointed tree of processes: in which order the tasks must be created again,\n"
+        "by whom and with which numbers; proves the plan on a model kernel; and writes it in any form.\n"
+        "IMAGE is recognised by its content; - reads standard input. Several are the containers of one pod.\n\n"
+        f"commands:\n{listed}\n"
+        "`crplan COMMAND --help` lists the arguments of one; `crplan plan --help` those of `crplan IMAGE`.\n\n"
+        f"{EXIT_CODES}"
+    )
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Runner = Callable[["argparse.Namespace", "Registry"], int]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""A comparison as a document, and in words: for people, for a terminal with colours, and as Markdown."""
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from planner.comparison.forests import Change, TaskChange
+from planner.comparison.plans import CreatorChange, HelperChange, OrderChange, PlanChange
+from planner.explanation.lookup import rule_words
+from planner.findings.problems import Problem
+from planner.text import ascii_only, escaped
+
+KIND: Final = "crplan-diff"
+FORMAT_VERSION: Final = 1
+"""Version of the JSON document; within it fields are only added."""
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the two that were compared; `problem` says why there is no plan for it."""
+
+    image_id: str
+    tasks: int
+    plan_id: str = ""
+    problem: Problem | msgspec.UnsetType = msgspec.UNSET
+
+
+class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison, or the problem that there is instead of one.
+
+    `plan` is missing where one of the sides cannot be planned. Numbers are level-0 numbers, vectors are outermost first. Unknown
+    fields are to be ignored within a `format_version`.
+    """
+
+    kind: str = KIND
+    format_version: int = FORMAT_VERSION
+    differs: bool = False
+    before: Side | msgspec.UnsetType = msgspec.UNSET
+    after: Side | msgspec.UnsetType = msgspec.UNSET
+    tasks: tuple[TaskChange, ...] = ()
+    plan: PlanChange | msgspec.UnsetType = msgspec.UNSET
+    error: Problem | msgspec.UnsetType = msgspec.UNSET
+
+
+def document(before: Side, after: Side, tasks: tuple[TaskChange, ...], plan: PlanChange | None) -> DiffDocument:
+    """Return the document of a comparison; `plan` is None where a side has none."""
+    differs = bool(tasks) or (plan.differs if plan is not None else _reason(before) != _reason(after))
+    return DiffDocument(differs=differs, before=before, after=after, tasks=tasks, plan=msgspec.UNSET if plan is None else plan)
+
+
+def _reason(side: Side) -> str:
+    return side.problem.code if isinstance(side.problem, Problem) else ""
+
+
+def encoded(compared: DiffDocument) -> bytes:
+    """Return the document as JSON."""
+    return msgspec.json.format(msgspec.json.encode(compared), indent=2) + b"\n"
+
+
+def schema() -> bytes:
+    """Return the published JSON Schema of the document, generated from the records."""
+    generated = msgspec.json.schema(DiffDocument)
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"crplan comparison, format version {FORMAT_VERSION}",
+    }
+    return msgspec.json.format(msgspec.json.encode({**head, **generated}), indent=2) + b"\n"
+
+
+Span = tuple[str, str]
+"""Text and what it is: a key of `STYLES`, "" for plain words."""
+
+STYLES: Final = {"heading": "bold", "came": "green", "went": "red", "changed": "yellow", "name": "bold", "quiet": "dim"}
+"""Colours repeat what the signs +, - and ~ say."""
+
+SIGNS: Final = {"came": "+", "went": "-", "changed": "~"}
+
+
+def text(compared: DiffDocument, *, colour: bool = False, unicode: bool = True) -> str:
+    """Return the comparison for people; colours are ANSI sequences."""
+    lines = list(_lines(compared))
+    if not colour:
+        plain = "".join("".join(part for part, _ in line).rstrip() + "\n" for line in lines)
+        return plain if unicode else ascii_only(plain)
+    from rich.console import Console
+    from rich.text import Text
+
+    out = io.StringIO()
+    console = Console(
+        file=out, force_terminal=True, color_system="standard", width=1 << 16, highlight=False, legacy_windows=False
+    )
+    for line in lines:
+        spans = [(part if unicode else ascii_only(part), STYLES.get(style, "")) for part, style in line]
+        console.print(Text.assemble(*spans), soft_wrap=True)
+    return out.getvalue()
+
+
+def _lines(compared: DiffDocument) -> Iterator[list[Span]]:
+    yield [(headline(compared), "heading")]
+    if compared.tasks:
+        yield []
+        yield [("Tasks", "heading"), ("   numbers outermost first", "quiet")]
+        for change in compared.tasks:
+            yield from _task_lines(change)
+    plan_lines = list(_plan_lines(compared))
+    if plan_lines:
+        yield []
+        yield [("Plan", "heading")]
+        yield from plan_lines
+
+
+def headline(compared: DiffDocument) -> str:
+    """Return how much differs, in one line."""
+    if not compared.differs:
+        return "no difference"
+    counts = {kind: sum(change.kind == kind for change in compared.tasks) for kind in SIGNS}
+    parts = [f"{count} {kind}" for kind, count in counts.items() if count]
+    tasks = f"tasks: {', '.join(parts)}" if parts else "the same tasks"
+    plan = compared.plan
+    if not isinstance(plan, PlanChange):
+        return f"{tasks}; only {'one' if _planned(compared) else 'none'} of the two can be planned"
+    return f"{tasks}; {'another plan' if plan.differs else 'the same plan'}"
+
+
+def _planned(compared: DiffDocument) -> bool:
+    return any(isinstance(side, Side) and side.plan_id for side in (compared.before, compared.after))
+
+
+def _task_lines(change: TaskChange) -> Iterator[list[Span]]:
+    """Yield a line for a task that came or went, and one for each change of another."""
+    sign: Span = (f"  {SIGNS[change.kind]} ", change.kind)
+    facts = {fact.property: fact for fact in change.changes}
+    if change.kind == "changed":
+        label = str(change.after)
+    else:
+        number = facts["number"]
+        label = number.after or number.before
+    name = f" {escaped(change.name)}" if change.name else ""
+    head: list[Span] = [sign, (label, change.kind), (name, "name"), (" " * max(2, 26 - len(label + name)), "")]
+    if change.kind != "changed":
+        said = [_fact_words(fact) for fact in change.changes if fact.property != "number"]
+        yield [*head, (", ".join(said), "")]
+        return
+    for place, fact in enumerate(change.changes):
+        lead: list[Span] = head if place == 0 else [(" " * max(30, 6 + len(label + name)), "")]
+        yield [*lead, (change_words(fact), "")]
+
+
+def _fact_words(fact: Change) -> str:
+    value = fact.after or fact.before
+    return value if fact.property in {"state"} else f"{fact.property} {escaped(value)}"
+
+
+def change_words(fact: Change) -> str:
+    """Return one change in words: `moved: parent 3 -> 7`."""
+    moved = "moved: " if fact.property == "parent" else ""
+    return f"{moved}{fact.property} {escaped(fact.before) or 'none'} -> {escaped(fact.after) or 'none'}"
+
+
+def _plan_lines(compared: DiffDocument) -> Iterator[list[Span]]:
+    for side, word in ((compared.before, "before"), (compared.after, "after")):
+        if isinstance(side, Side) and isinstance(side.problem, Problem):
+            yield [("  ! ", "went"), (f"{word}: cannot be planned: {escaped(side.problem.message)} [{side.problem.code}]", "")]
+    plan = compared.plan
+    if not isinstance(plan, PlanChange) or not plan.differs:
+        return
+    for helper in plan.helpers:
+        yield [(f"  {SIGNS[helper.kind]} ", helper.kind), (helper_words(helper), ""), (_because(helper.rule), "quiet")]
+    for creator in plan.creators:
+        yield [("  ~ ", "changed"), (creator_words(creator), "")]
+        if creator.was_rule != creator.now_rule:
+            yield [("      ", ""), (_because(creator.now_rule).lstrip(" :"), "quiet")]
+    for order in plan.orders:
+        yield [("  ~ ", "changed"), (order_words(order), ""), (_because(order.rule), "quiet")]
+    yield [(f"    {steps_words(plan)}", "")]
+
+
+def helper_words(helper: HelperChange) -> str:
+    """Return what became of a helper."""
+    if helper.kind == "came":
+        return f"{helper.role} {helper.after} appeared"
+    if helper.kind == "went":
+        return f"{helper.role} {helper.before} is no longer needed"
+    return f"{helper.role} {helper.before} is now {helper.after}, or has another vector"
+
+
+def creator_words(creator: CreatorChange) -> str:
+    """Return who creates a process now, and who did before."""
+    now, was = (
+        f"{words} ({escaped(rule)})" for words, rule in ((creator.now, creator.now_rule), (creator.was, creator.was_rule))
+    )
+    return f"{creator.after} is created by {now}, before by {was}"
+
+
+def order_words(order: OrderChange) -> str:
+    """Return which steps turned."""
+    return f'"{order.second_words}" (step {order.second}) now comes before "{order.first_words}" (step {order.first})'
+
+
+def steps_words(plan: PlanChange) -> str:
+    """Return how the number of steps changed."""
+    if not (plan.helpers or plan.creators or plan.orders or plan.steps_came or plan.steps_went):
+        return f"the same {plan.steps_after} steps, with other facts to verify or in an order that no step depends on"
+    came, went = len(plan.steps_came), len(plan.steps_went)
+    return f"{plan.steps_before} -> {plan.steps_after} steps; {came} came, {went} went, verify steps not counted"
+
+
+def _because(rule: str) -> str:
+    sentence = rule_words(rule)[0] if rule else ""
+    return f": {sentence}" if sentence else f" ({escaped(rule)})" if rule else ""
+
+
+def markdown(compared: DiffDocument) -> str:
+    """Return the comparison as Markdown: two tables that no name of a task can break."""
+    lines = [f"### crplan: {_plain(headline(compared))}", ""]
+    if compared.tasks:
+        lines += ["| | task | name | what changed |", "| --- | --- | --- | --- |"]
+        lines += [_task_row(change) for change in compared.tasks]
+        lines.append("")
+    entries = list(_plan_entries(compared))
+    if entries:
+        lines += ["**Plan**", "", *(f"- {entry}" for entry in entries), ""]
+    return "\n".join(lines)
+
+
+def _task_row(change: TaskChange) -> str:
+    label = str(change.after or change.before)
+    if change.kind == "changed":
+        said = "; ".join(change_words(fact) for fact in change.changes)
+    else:
+        said = ", ".join(_fact_words(fact) for fact in change.changes)
+    return f"| {change.kind} | {label} | {_code(escaped(change.name))} | {_plain(said)} |"
+
+
+def _plan_entries(compared: DiffDocument) -> Iterator[str]:
+    for line in _plan_lines(compared):
+        if words := "".join(part for part, _ in line).strip():
+            yield _plain(words)
+
+
+def _code(words: str) -> str:
+    """Return words that mention nobody and format nothing."""
+    return f"<code>{_plain(words)}</code>" if words else ""
+
+
+_HARMLESS: Final = frozenset(" .,;:()/'?")
+
+
+def _plain(words: str) -> str:
+    """Return words with entities for whatever could mean something to Markdown or HTML."""
+    return "".join(_entities(words))
+
+
+def _entities(words: Iterable[str]) -> Iterator[str]:
+    for character in words:
+        harmless = character in _HARMLESS or (character.isalnum() and character.isascii())
+        yield character if harmless else f"&#{ord(character)};"

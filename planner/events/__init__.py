@@ -1,0 +1,1 @@
+"""Events: what an image says, what the planner decided and what a run did, and the log that holds them."""

@@ -1,0 +1,182 @@
+"""The event log as a file: JSON Lines, one event a line, written and read in a stream.
+
+    {"seq":0,"type":"LogOpened","format_version":1}
+    {"seq":1,"type":"ImageOpened","format":"linux-cr","generation":"P3","at":0}
+
+The first line is always `LogOpened`. `seq` is the position of the line, dense from 0; it is written here and nowhere else, so an
+event does not know its number and a log can be cut or continued without touching what it holds. Within one format version
+unknown fields are passed over and lines of an unknown type are kept as they are. Lines of an older version are brought up to
+date one version at a time; a newer version is refused, because its known types may mean something else.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from planner.errors import BadImage
+from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened, UnknownEvent, WrittenEvent
+
+LONGEST_LINE: Final = 1 << 20
+"""Bytes that a line may have, its end included: a line of a hostile log must not fill the memory."""
+
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+"""Turns the decoded fields of a line of one format version into those of the next version."""
+
+UPCASTS: Final[Mapping[int, Upcast]] = {}
+"""How to leave each older format version; version 1 is the first, so there is none yet."""
+
+_BATCH: Final = 512
+
+
+class _Line(msgspec.Struct):
+    """What every line must have, whatever its type."""
+
+    seq: int
+    type: str
+
+
+_encode = msgspec.json.Encoder().encode
+_decode: Callable[[bytes], WrittenEvent] = msgspec.json.Decoder(WrittenEvent).decode
+_decode_line = msgspec.json.Decoder(_Line).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def recognises(head: bytes) -> bool:
+    """Say whether a file that begins with `head` is an event log."""
+    line = head.lstrip()[:200].split(b"\n", 1)[0]
+    return line.startswith(b"{") and b'"LogOpened"' in line
+
+
+def encode_line(seq: int, event: AnyEvent) -> bytes:
+    """Return the line, with its end, that holds `event` at position `seq`."""
+    if type(event) is UnknownEvent:
+        return _unknown_line(seq, event.raw)
+    return b'{"seq":%d,%b\n' % (seq, _encode(event)[1:])
+
+
+def _unknown_line(seq: int, raw: bytes) -> bytes:
+    """Return a kept line: byte for byte at its own place, renumbered elsewhere."""
+    if _decode_line(raw).seq == seq:
+        return raw + b"\n"
+    fields = _decode_fields(raw) | {"seq": msgspec.Raw(b"%d" % seq)}
+    return _encode(fields) + b"\n"
+
+
+def lines(events: Iterable[AnyEvent], first: int = 0) -> Iterator[bytes]:
+    """Yield the lines of `events`, numbered from `first`."""
+    for seq, event in enumerate(events, first):
+        yield encode_line(seq, event)
+
+
+def write(events: Iterable[AnyEvent], stream: BinaryIO, first: int = 0) -> int:
+    """Write `events`, numbered from `first`, and return the number that the next event would get."""
+    ready = lines(events, first)
+    while batch := list(islice(ready, _BATCH)):
+        stream.write(b"".join(batch))
+        first += len(batch)
+    return first
+
+
+class LogWriter:
+    """Writes events as they happen, each flushed at once, so that the log of a run shows where it stopped."""
+
+    def __init__(self, stream: BinaryIO, events: Iterable[AnyEvent] = ()) -> None:
+        self._stream = stream
+        self._next = write(events, stream)
+        stream.flush()
+
+    def add(self, event: AnyEvent) -> None:
+        """Append one event; raises OSError when the file cannot be written."""
+        self._stream.write(encode_line(self._next, event))
+        self._stream.flush()
+        self._next += 1
+
+
+def read(stream: BinaryIO, upcasts: Mapping[int, Upcast] = UPCASTS, version: int = FORMAT_VERSION) -> Iterator[AnyEvent]:
+    """Yield the events of a log, `LogOpened` first and in the present format version.
+
+    `upcasts` and `version` are there for tests. Raises `BadImage` with the byte offset of the line that cannot be understood.
+    """
+    offset = seq = 0
+    older: int | None = None
+    readline = stream.readline
+    while line := readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise BadImage(offset, f"line {seq + 1} of the event log is longer than {LONGEST_LINE} bytes")
+        try:
+            if seq == 0:
+                opened = _opened(line, upcasts, version)
+                older = opened.format_version if opened.format_version < version else None
+                event: AnyEvent = LogOpened(format_version=version)
+            else:
+                event = _event(_upcast(line, older, upcasts, version) if older is not None else line, seq)
+        except (msgspec.MsgspecError, RecursionError, ValueError, _Refused) as error:
+            raise BadImage(offset, f"line {seq + 1} of the event log: {_reason(error)}") from None
+        yield event
+        offset += len(line)
+        seq += 1
+    if seq == 0:
+        raise BadImage(0, "the event log is empty; its first line must be LogOpened")
+
+
+class _Refused(Exception):
+    """A line is well formed and still cannot stand where it does."""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    text = str(error) or type(error).__name__
+    return text[0].lower() + text[1:]
+
+
+def _opened(line: bytes, upcasts: Mapping[int, Upcast], version: int) -> LogOpened:
+    """Decode the first line and settle which version the rest is in."""
+    head = _decode_line(line)
+    if head.type != "LogOpened" or head.seq != 0:
+        raise _Refused(f"expected LogOpened with seq 0, found {head.type[:40]} with seq {head.seq}")
+    event = _decode(line)
+    assert isinstance(event, LogOpened)
+    if event.format_version > version:
+        raise _Refused(
+            f"format version {event.format_version} is newer than {version}, the last that this crplan reads; upgrade crplan"
+        )
+    for step in range(event.format_version, version):
+        if step not in upcasts:
+            raise _Refused(f"format version {event.format_version} is not known; this crplan reads up to {version}")
+    return event
+
+
+def _upcast(line: bytes, older: int, upcasts: Mapping[int, Upcast], version: int) -> bytes:
+    fields = msgspec.json.decode(line, type=dict[str, Any])
+    for step in range(older, version):
+        fields = upcasts[step](fields)
+    return _encode(fields) + b"\n"
+
+
+def _event(line: bytes, seq: int) -> AnyEvent:
+    """Decode the line at position `seq`."""
+    if not line.startswith(b'{"seq":%d,' % seq):
+        found = _decode_line(line).seq
+        if found != seq:
+            raise _Refused(f"expected seq {seq}, found {found}")
+    try:
+        event = _decode(line)
+    except msgspec.ValidationError:
+        name = _decode_line(line).type
+        if name in _KNOWN:
+            raise
+        return UnknownEvent(name=name, raw=line.rstrip(b"\n"))
+    if type(event) is LogOpened:
+        raise _Refused("LogOpened stands for the second time; two logs cannot be joined like this")
+    return event
+
+
+_KNOWN: Final = frozenset(kind.__name__ for kind in WrittenEvent.__args__)
+
+
+def until(events: Iterable[AnyEvent], seq: int) -> Iterator[AnyEvent]:
+    """Yield the events up to and with position `seq`: the log as it stood then."""
+    return islice(iter(events), seq + 1)

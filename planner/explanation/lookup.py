@@ -1,0 +1,193 @@
+"""Why a step is there and who creates whom: a look-up of decisions, their rules and their evidence.
+
+Nothing is decided here. What an explanation says stands in the log, and each piece of evidence comes with its place in the image.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from planner.events.records import (
+    AnyEvent,
+    BirthDecided,
+    FindingRaised,
+    NamespaceInferred,
+    PidRecorded,
+    StepPlanned,
+    TaskPlaced,
+    TaskRecorded,
+    TaskStateRecorded,
+    ThreadRecorded,
+)
+from planner.findings.problems import Evidence, evidence, place_words
+from planner.identity import OUTSIDE, ProcessId, StepNumber
+from planner.plans.model import Plan
+from planner.plans.wording import actor_words, step_words, vector, wait_words
+from planner.steps import AnyStep, Create, CreateThread, Enter, Kill, Reap, SetGroup, Verify
+from planner.text import escaped
+
+FORMAT_VERSION: Final = 1
+
+MOST_EVIDENCE: Final = 12
+"""Pieces of evidence that are printed for one reason; the JSON form has all."""
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One decision: what was decided, by which rule, and because of which facts."""
+
+    text: str
+    rule: str = ""
+    sentence: str = ""
+    source: str = ""
+    because: tuple[Evidence, ...] = ()
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a process or a step is what it is; `subject` is `process N` or `step N`."""
+
+    subject: str
+    headline: str
+    reasons: tuple[Reason, ...]
+
+
+def rule_words(name: str) -> tuple[str, str]:
+    """Return a rule's sentence and its source; both are "" for a rule that this version does not know."""
+    from planner.forest.pid_namespaces import infer as namespaces
+    from planner.kernel.rules import KERNEL_RULES
+    from planner.plans.rules import RULES
+
+    if name in RULES:
+        return RULES[name].sentence, RULES[name].source
+    if name in KERNEL_RULES:
+        return KERNEL_RULES[name].sentence, ""
+    return namespaces.RULES.get(name, ""), ""
+
+
+class Explainer:
+    """Answers questions on one log; the log is indexed once."""
+
+    def __init__(self, events: Sequence[AnyEvent], plan: Plan) -> None:
+        self.events = events
+        self.plan = plan
+        self.table = plan.process_table()
+        self.steps: dict[StepNumber, AnyStep] = {step.number: step for step in plan.steps}
+
+    def step(self, number: int) -> Explanation | None:
+        """Explain a step of the plan, None where there is no such step."""
+        step = self.steps.get(StepNumber(number))
+        if step is None:
+            return None
+        planned = next((event for event in self.events if isinstance(event, StepPlanned) and event.step.number == number), None)
+        because = planned.because if planned else ()
+        reasons = [self._reason("it is there", step.rule, because)]
+        reasons += [
+            self._reason(f"it comes after step {wait.step}: {step_words(self.steps[wait.step], self.table)}", wait.rule, ())
+            for wait in step.waits
+            if wait.step in self.steps
+        ]
+        if isinstance(step, Verify):
+            reasons.append(Reason(text="it comes after every other step, because it looks at what they made"))
+        for pid in _created(step):
+            reasons += self._births(pid)
+        return Explanation(
+            subject=f"step {number}", headline=f"step {number}: {step_words(step, self.table)}", reasons=tuple(reasons)
+        )
+
+    def process(self, pid: int) -> Explanation | None:
+        """Explain a process, thread or dead leader by its number at level 0, None where there is none."""
+        subject = ProcessId(pid)
+        facts = [seq for seq, event in enumerate(self.events) if _is_fact_on(event, subject)]
+        process = self.table.get(subject)
+        if process is None and not facts:
+            return None
+        reasons = []
+        if facts:
+            reasons.append(Reason(text="the image says", because=tuple(evidence(self.events, seq) for seq in facts)))
+        for event in self.events:
+            if isinstance(event, TaskPlaced) and event.pid == subject:
+                choices = f", one of {event.choices} that fit" if event.choices > 1 else ""
+                text = f"it is in pid namespace {event.namespace}{choices}"
+                reasons.append(self._reason(text, event.rule, event.because))
+            elif isinstance(event, NamespaceInferred) and event.init == subject:
+                text = f"it is the init of pid namespace {event.id}, inside namespace {event.parent}"
+                reasons.append(self._reason(text, event.rule, event.because))
+            elif isinstance(event, FindingRaised) and event.pid == subject:
+                reasons.append(
+                    Reason(
+                        text=f"finding {event.code}: {event.detail}",
+                        because=tuple(evidence(self.events, seq) for seq in event.because),
+                    )
+                )
+        reasons += self._births(subject)
+        for step in self.plan.steps:
+            if step.actor == subject or subject in _touched(step):
+                waits = f" ({words})" if (words := wait_words(step)) else ""
+                reasons.append(Reason(text=f"step {step.number}: {step_words(step, self.table)}{waits}", rule=step.rule))
+        return Explanation(subject=f"process {pid}", headline=self._headline(subject), reasons=tuple(reasons))
+
+    def _headline(self, pid: ProcessId) -> str:
+        process = self.table.get(pid)
+        if process is None:
+            return f"process {pid}: only named by the image"
+        name = f" {escaped(process.name)}" if process.name else ""
+        return f"process {pid}: {process.role}{name}, numbers {vector(process.pids)} (outermost first)"
+
+    def _births(self, pid: ProcessId) -> Iterator[Reason]:
+        for event in self.events:
+            if isinstance(event, BirthDecided) and event.pid == pid:
+                creator = "the executor" if event.creator == OUTSIDE else actor_words(event.creator)
+                yield self._reason(f"{pid} is created by {creator}", event.rule, event.because)
+
+    def _reason(self, text: str, rule: str, because: Iterable[int]) -> Reason:
+        sentence, source = rule_words(rule)
+        return Reason(
+            text=text, rule=rule, sentence=sentence, source=source, because=tuple(evidence(self.events, seq) for seq in because)
+        )
+
+
+def _created(step: AnyStep) -> tuple[ProcessId, ...]:
+    return (step.child,) if isinstance(step, (Create, CreateThread)) else ()
+
+
+def _touched(step: AnyStep) -> tuple[ProcessId, ...]:
+    """Return the processes that a step is about, besides its actor."""
+    match step:
+        case Create() | CreateThread() | Reap():
+            return (step.child,)
+        case SetGroup():
+            return (step.target, step.group)
+        case Kill() | Verify():
+            return (step.target,)
+        case Enter():
+            return (step.namespace,)
+        case _:
+            return ()
+
+
+def _is_fact_on(event: AnyEvent, pid: ProcessId) -> bool:
+    match event:
+        case TaskRecorded() | ThreadRecorded():
+            return bool(event.pids) and event.pids[0] == int(pid)
+        case PidRecorded():
+            return bool(event.numbers) and event.numbers[0] == int(pid)
+        case TaskStateRecorded():
+            return event.pid == pid
+        case _:
+            return False
+
+
+def lines(explanation: Explanation) -> Iterator[str]:
+    """Yield an explanation as lines for people."""
+    yield explanation.headline
+    for reason in explanation.reasons:
+        rule = f" [{escaped(reason.rule)}]" if reason.rule else ""
+        yield f"  {escaped(reason.text)}{rule}"
+        if reason.sentence:
+            source = f" ({reason.source})" if reason.source else ""
+            yield f"      {reason.sentence}{source}"
+        for fact in reason.because[:MOST_EVIDENCE]:
+            place = f", {words}" if (words := place_words(fact.at)) else ""
+            yield f"      event {fact.seq}{place}: {fact.text}"
+        if len(reason.because) > MOST_EVIDENCE:
+            yield f"      and {len(reason.because) - MOST_EVIDENCE} more"

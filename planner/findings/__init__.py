@@ -1,0 +1,1 @@
+"""Findings: the registry of codes, problems as records, and the records of a report."""

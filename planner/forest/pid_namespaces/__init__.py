@@ -1,0 +1,1 @@
+"""Pid namespaces: what an image says of them, and the inference of what it does not say."""

@@ -1,0 +1,196 @@
+"""Record this machine's facts, as this process sees them; what cannot be found out stays unknown."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+
+from planner.host.facts import CAPABILITIES, Feature, Host, Limits, PidNamespace
+from planner.host.probes import TRIALS, attempt, pid_max_of
+
+TOOLS: Final = (
+    "criu", "podman", "docker", "runc", "crun", "crictl", "checkpointctl", "sh", "dash", "bash", "perl", "python3", "cc",
+    "nsenter",
+)  # fmt: skip
+"""Programs that executors or a restore may need."""
+
+MOST_LIMITS: Final = 64
+"""Pid namespaces whose limit is asked, one child each; the limits of the others stay unknown."""
+
+Found = TypeVar("Found")
+
+
+def record(say: Callable[[str], None] = lambda words: None) -> Host:
+    """Return the facts of this machine; `say` is told what is being tried."""
+    if not sys.platform.startswith("linux"):
+        return Host(kernel=None, machine=None)
+    from planner.host.pids_in_use import occupied
+
+    features: dict[str, Feature] = {}
+    for name, trial in TRIALS.items():
+        say(f"trying {name}")
+        features[name] = attempt(trial)
+    say("counting numbers")
+    namespaces, inits = occupied()
+    namespaces = (
+        tuple(msgspec.structs.replace(namespace, pid_max=_pid_max(namespace, inits)) for namespace in namespaces[:MOST_LIMITS])
+        + namespaces[MOST_LIMITS:]
+    )
+    system = os.uname()
+    levels, new_max = _number(features.pop("levels_below")), _number(features.pop("new_namespace_pid_max"))
+    return Host(
+        kernel=system.release,
+        machine=system.machine,
+        root=os.geteuid() == 0,
+        capabilities=_capabilities(),
+        features=features,
+        limits=_limits(levels),
+        new_namespace_pid_max=new_max,
+        namespaces=namespaces,
+        cgroup=_cgroup_version(),
+        security_modules=_security_modules(),
+        tools=_tools(say),
+    )
+
+
+def _number(found: Feature) -> int | None:
+    return int(found.detail) if found.state == "yes" and found.detail.isdigit() else None
+
+
+def _pid_max(namespace: PidNamespace, inits: dict[int, int]) -> int | None:
+    if namespace.id == 0:
+        return _file_number("/proc/sys/kernel/pid_max")
+    init = inits.get(namespace.id, 0)
+    return pid_max_of(init) if init else None
+
+
+def _text(file: str) -> str | None:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            return stream.read(1 << 20)
+    except OSError:
+        return None
+
+
+def _file_number(file: str) -> int | None:
+    text = (_text(file) or "").strip()
+    return int(text) if text.isdigit() else -1 if text == "max" else None
+
+
+def _status(name: str) -> str | None:
+    for line in (_text("/proc/self/status") or "").splitlines():
+        if line.startswith(f"{name}:"):
+            return line.partition(":")[2].strip()
+    return None
+
+
+def _capabilities() -> tuple[str, ...] | None:
+    word = _status("CapEff")
+    if word is None:
+        return None
+    value = int(word, 16)
+    return tuple(name for number, name in enumerate(CAPABILITIES) if value >> number & 1)
+
+
+def _limits(levels: int | None) -> Limits:
+    import resource
+
+    soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    cgroup, in_use = _cgroup_tasks()
+    return Limits(
+        processes=-1 if soft == resource.RLIM_INFINITY else soft,
+        processes_in_use=_tasks_of(os.getuid()),
+        threads_max=_file_number("/proc/sys/kernel/threads-max"),
+        tasks_in_use=_tasks_in_use(),
+        cgroup_tasks=cgroup,
+        cgroup_tasks_in_use=in_use,
+        pid_namespaces=_file_number("/proc/sys/user/max_pid_namespaces"),
+        levels_below=levels,
+    )
+
+
+def _tasks_in_use() -> int | None:
+    """Return how many tasks the whole machine has (proc(5), loadavg, the fourth field: runnable/all)."""
+    fields = (_text("/proc/loadavg") or "").split()
+    count = fields[3].partition("/")[2] if len(fields) > 3 else ""
+    return int(count) if count.isdigit() else None
+
+
+def _tasks_of(user: int) -> int | None:
+    """Return how many threads a real user id has, as far as /proc shows its processes."""
+    count = 0
+    try:
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return None
+    for name in names:
+        with contextlib.suppress(OSError):
+            if os.stat(f"/proc/{name}").st_uid == user:
+                count += len(os.listdir(f"/proc/{name}/task"))
+    return count
+
+
+def _cgroup_tasks() -> tuple[int | None, int | None]:
+    """Return the lowest limit of tasks of this cgroup and those above, -1 for none, and how many tasks count against it."""
+    lowest: tuple[int, int | None] | None = None
+    for line in (_text("/proc/self/cgroup") or "").splitlines():
+        controllers, _, path = line.partition(":")[2].partition(":")
+        bases: tuple[str, ...]
+        if controllers == "":
+            bases = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+        elif "pids" in controllers.split(","):
+            bases = ("/sys/fs/cgroup/pids",)
+        else:
+            continue
+        parts = [part for part in path.split("/") if part]
+        for depth in range(len(parts), -1, -1):
+            for base in bases:
+                directory = "/".join((base, *parts[:depth]))
+                limit = _file_number(f"{directory}/pids.max")
+                if limit is None:
+                    continue
+                if lowest is None or (limit >= 0 and (lowest[0] < 0 or limit < lowest[0])):
+                    lowest = (limit, _file_number(f"{directory}/pids.current"))
+    return lowest or (None, None)
+
+
+def _cgroup_version() -> str | None:
+    lines = (_text("/proc/self/cgroup") or "").splitlines()
+    if not lines:
+        return None
+    unified = any(line.startswith("0::") for line in lines)
+    return ("v2" if len(lines) == 1 else "hybrid") if unified else "v1"
+
+
+def _security_modules() -> tuple[str, ...] | None:
+    text = _text("/sys/kernel/security/lsm")
+    return None if text is None else tuple(filter(None, text.strip().split(",")))
+
+
+def _tools(say: Callable[[str], None]) -> dict[str, str | None]:
+    """Return which programs are on PATH: "yes", "no", and for criu its version where it tells."""
+    from shutil import which
+
+    found: dict[str, str | None] = {name: "yes" if which(name) else "no" for name in TOOLS}
+    criu = which("criu")
+    if criu:
+        say("asking criu for its version")
+        found["criu"] = _criu_version(criu)
+    return found
+
+
+def _criu_version(program: str) -> str:
+    import subprocess
+
+    try:
+        run = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "yes"
+    for line in run.stdout.splitlines():
+        word, _, version = line.partition(":")
+        if word.strip() == "Version" and version.strip():
+            return version.strip()[:40]
+    return "yes"

@@ -1,0 +1,401 @@
+"""The model kernel: processes, threads, sessions, groups and pid namespaces by the rules of `planner.kernel.rules`.
+
+Each operation is one system call by a living process, with numbers as that process's pid namespace knows them, and raises
+`KernelError` exactly when Linux fails, with the same errno. What the model leaves out: capabilities and limits of the machine,
+memory, tracing, stopped tasks, and signals beyond those that end a process. Where Linux leaves something to chance (which
+thread of a dying init stays until its namespace is empty), it is the leading thread here.
+
+`Kernel.outside` stands for whoever builds the container. It lives at level -1, which has no numbers of its own here: it knows
+processes by their numbers at level 0.
+"""
+
+from collections.abc import Iterator
+
+from planner.identity import OUTSIDE, Number, Pids
+from planner.kernel.namespaces import USER, outermost
+from planner.kernel.objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
+from planner.kernel.rules import KernelError
+from planner.kernel.sharing import LEFT_BY_EXEC, check_share, ignore_children, ignores_children, leave, share
+
+LEVELS = 32
+"""Levels that a container can have on a machine whose outermost namespace is its parent (MAX_PID_NS_LEVEL)."""
+
+PID_LIMIT = 4194304
+"""No number reaches this (PID_MAX_LIMIT); a namespace may have a lower limit, which is the machine's matter."""
+
+SIGCHLD = 17
+SIGKILL = 9
+LAST_SIGNAL = 64
+
+
+class Kernel:
+    """One container's processes; `levels` bounds how deep its pid namespaces nest."""
+
+    def __init__(self, levels: int = LEVELS) -> None:
+        self.levels = levels
+        others = outermost()
+        self.host = Namespace(None, others[USER])
+        self.container: Namespace | None = None
+        self.outside = Process(self.host, 0)
+        self.outside.others = others
+        self.outside.parent = self.outside
+        self.outside.pid = Pid((Number(OUTSIDE),), self.host, self.outside, False)
+        self.outside.session = self.outside.group = self.outside.pid.session = self.outside.pid
+        self.outside.leads_session = True
+        self.host.init = self.outside
+        self._emptied: list[Namespace] = []
+
+    def processes(self) -> Iterator[Process]:
+        """Yield every process of the container that is not gone, in the order in which level 0 got their numbers."""
+        if self.container is not None:
+            for pid in self.container.numbers.values():
+                if pid.owner is not None and not pid.thread:
+                    yield pid.owner
+
+    def find(self, number: int) -> Pid | None:
+        """Return the pid object that has this number at level 0, None where it is free."""
+        return self.host.numbers.get(number)
+
+    def is_init(self, process: Process) -> bool:
+        """Whether the process is the init of a pid namespace."""
+        return process.namespace.init is process
+
+    # Births.
+
+    def clone(
+        self,
+        caller: Process,
+        pids: Pids,
+        new_namespace: bool = False,
+        sibling: bool = False,
+        exit_signal: int = SIGCHLD,
+        shared: tuple[str, ...] = (),
+    ) -> Process:
+        """Create a process with the vector `pids` (outermost first); `new_namespace` is CLONE_NEWPID, `sibling` CLONE_PARENT.
+
+        `shared` names the tables that it has in common with the caller.
+        """
+        parent = caller
+        if shared:
+            check_share(shared)
+        if sibling:
+            if exit_signal:
+                raise KernelError("sibling-signal")
+            if caller.namespace.init is caller:
+                raise KernelError("sibling-of-init")
+            parent = caller.parent
+            exit_signal = caller.exit_signal
+        elif not 0 <= exit_signal <= LAST_SIGNAL:
+            raise KernelError("exit-signal-range")
+        space = caller.births
+        if new_namespace:
+            if space is not caller.namespace:
+                raise KernelError("own-namespace-nests")
+            if space.level + 1 >= self.levels:
+                raise KernelError("level-limit")
+            space = Namespace(space, caller.others[USER])
+        child = Process(space, exit_signal)
+        child.parent = parent
+        child.others = caller.others
+        child.pid = self._allocate(space, pids, child, False)
+        if shared or caller.objects:
+            share(caller, child, shared)
+        if space.init is None:
+            space.init = child
+            if self.container is None:
+                self.container = space
+                self.host.numbers = space.numbers
+        session = child.session = caller.session
+        session.sessions += 1
+        group = child.group = caller.group
+        group.members += 1
+        if parent.children is None:
+            parent.children = {child: None}
+        else:
+            parent.children[child] = None
+        return child
+
+    def clone_thread(self, caller: Process, pids: Pids) -> Pid:
+        """Create a thread of the caller with the vector `pids`, CLONE_THREAD."""
+        if caller.births is not caller.namespace:
+            raise KernelError("thread-own-namespace")
+        pid = self._allocate(caller.namespace, pids, caller, True)
+        if caller.threads is None:
+            caller.threads = {}
+        caller.threads[pid.first] = pid
+        return pid
+
+    def _allocate(self, space: Namespace, pids: Pids, owner: Process, thread: bool) -> Pid:
+        if len(pids) != space.level + 1 or not pids:
+            raise KernelError("vector-length")
+        level: Namespace | None = space
+        for number in reversed(pids):
+            assert level is not None
+            if not 0 < number < PID_LIMIT:
+                raise KernelError("number-range")
+            if number != 1 and level.init is None:
+                raise KernelError("init-first")
+            if not level.user.within(owner.others[USER]):
+                raise KernelError("numbers-need-rights")
+            if number in level.numbers:
+                raise KernelError("number-taken")
+            level = level.parent
+        if space.closed:
+            raise KernelError("namespace-closed")
+        pid = Pid(pids, space, owner, thread)
+        level = space
+        for number in reversed(pids):
+            assert level is not None
+            level.numbers[number] = pid
+            level = level.parent
+        return pid
+
+    # Sessions, groups, flags, entry.
+
+    def setsid(self, caller: Process) -> None:
+        """Make the caller the leader of a new session and of a new group."""
+        pid = caller.pid
+        if caller.leads_session:
+            raise KernelError("setsid-leader")
+        if pid.members:
+            raise KernelError("setsid-group")
+        caller.leads_session = True
+        old = caller.session
+        caller.session = pid
+        pid.sessions += 1
+        self._join(caller, pid)
+        old.sessions -= 1
+        self._unpin(old)
+        self._settle()
+
+    def setpgid(self, caller: Process, number: int, group: int) -> None:
+        """Put the caller or its child `number` into a group; 0 stands for the caller, and for the target's own number."""
+        numbers = caller.namespace.numbers
+        own = caller.pid.number_in(caller.namespace)
+        number = number or own
+        group = group or number
+        if group < 0:
+            raise KernelError("setpgid-negative")
+        # Whoever stands outside has no number here, but knows itself.
+        pid = caller.pid if number == own else numbers.get(number)
+        if pid is None or pid.owner is None:
+            raise KernelError("setpgid-gone")
+        if pid.thread:
+            raise KernelError("setpgid-thread")
+        target = pid.owner
+        if target.parent is caller:
+            if target.session is not caller.session:
+                raise KernelError("setpgid-child-session")
+            if target.ran:
+                raise KernelError("setpgid-child-ran")
+        elif target is not caller:
+            raise KernelError("setpgid-stranger")
+        if target.leads_session:
+            raise KernelError("setpgid-leader")
+        if group != number:
+            joined = numbers.get(group)
+            if joined is None or not joined.members or joined.session is not caller.session:
+                raise KernelError("setpgid-group")
+            pid = joined
+        self._join(target, pid)
+        self._settle()
+
+    def _join(self, process: Process, group: Pid) -> None:
+        old = process.group
+        process.group = group
+        group.members += 1
+        group.session = process.session
+        old.members -= 1
+        self._unpin(old)
+
+    def set_subreaper(self, caller: Process, on: bool) -> None:
+        """Turn the caller's subreaper flag on or off, PR_SET_CHILD_SUBREAPER."""
+        if caller.subreaper is not on:
+            caller.subreaper = on
+            caller.namespace.subreapers += 1 if on else -1
+
+    def enter(self, caller: Process, number: int) -> None:
+        """Let the caller's children be born in the namespace of the task `number`; 0 is the caller's own namespace."""
+        if not number:
+            self.enter_namespace(caller, caller.namespace)
+            return
+        pid = caller.namespace.numbers.get(number)
+        if pid is None or pid.owner is None:
+            raise KernelError("enter-gone")
+        if pid.thread:
+            raise KernelError("enter-thread")
+        if not pid.owner.others[USER].within(caller.others[USER]):
+            raise KernelError("enter-rights")
+        if pid.owner.state != LIVING or pid.owner.main_ended:
+            raise KernelError("enter-gone")
+        self.enter_namespace(caller, pid.namespace)
+
+    def enter_namespace(self, caller: Process, namespace: Namespace) -> None:
+        """Let the caller's children be born in `namespace`, held by a descriptor; it may be closed by now."""
+        if not namespace.user.within(caller.others[USER]):
+            raise KernelError("enter-rights")
+        if not namespace.within(caller.namespace):
+            raise KernelError("enter-upwards")
+        caller.births = namespace
+
+    def run(self, caller: Process) -> None:
+        """Note that the caller has called execve: its exit signal is SIGCHLD, and its memory, files and handlers are its own."""
+        caller.ran = True
+        caller.exit_signal = SIGCHLD
+        leave(caller, LEFT_BY_EXEC)
+
+    # Deaths.
+
+    def exit(self, caller: Process, status: int = 0) -> None:
+        """End the caller with all its threads; `status` is in wait(2)'s format."""
+        self._end(caller, status)
+        self._settle()
+
+    def exit_leading_thread(self, caller: Process, status: int = 0) -> None:
+        """End the caller's leading thread; the process ends too where it has no other."""
+        caller.main_ended = True
+        caller.status = status
+        if not caller.threads:
+            self.exit(caller, status)
+
+    def exit_thread(self, caller: Process, thread: Pid, status: int = 0) -> None:
+        """End a thread that leads no thread group; a process ends with its last thread, and with that thread's status."""
+        assert caller.threads is not None
+        del caller.threads[thread.first]
+        thread.owner = None
+        self._unpin(thread)
+        if caller.main_ended and not caller.threads:
+            self._end(caller, status)
+        self._settle()
+
+    def kill(self, caller: Process, number: int, signal: int) -> bool:
+        """Send a signal whose default action is to end the process; False where it has no effect."""
+        pid = caller.namespace.numbers.get(number)
+        if pid is None or pid.owner is None:
+            raise KernelError("kill-gone")
+        if not 0 <= signal <= LAST_SIGNAL:
+            raise KernelError("kill-signal")
+        target = pid.owner
+        if target.state != LIVING or not signal:
+            return False
+        if target.namespace.init is target and (signal != SIGKILL or caller.namespace is target.namespace):
+            return False
+        self._end(target, signal)
+        self._settle()
+        return True
+
+    def wait(self, caller: Process, number: int) -> int:
+        """Reap the child `number` of the caller and return its status."""
+        pid = caller.namespace.numbers.get(number)
+        if pid is None or pid.owner is None or pid.thread or pid.owner.parent is not caller:
+            raise KernelError("reap-stranger")
+        child = pid.owner
+        if child.state != ZOMBIE:
+            raise KernelError("reap-living")
+        self._release(child)
+        self._settle()
+        return child.status
+
+    def _end(self, process: Process, status: int) -> None:
+        if process.threads:
+            for thread in process.threads.values():
+                thread.owner = None
+                self._unpin(thread)
+            process.threads = None
+        process.status = status
+        if process.subreaper:
+            process.namespace.subreapers -= 1
+        namespace = process.namespace
+        if namespace.init is process:
+            ignore_children(process)
+            leave(process)
+            self._close(namespace, process)
+        else:
+            leave(process)
+            process.state = ZOMBIE
+            self._orphan(process)
+            self._notify(process)
+
+    def _close(self, namespace: Namespace, init: Process) -> None:
+        # The recursion of namespaces within namespaces is bounded by the number of levels.
+        namespace.closed = True
+        init.state = DYING
+        for pid in list(namespace.numbers.values()):
+            owner = pid.owner
+            if owner is not None and owner.state == LIVING:
+                self._end(owner, SIGKILL)
+        for child in list(init.children or ()):
+            if child.state == ZOMBIE:
+                self._release(child)
+        if len(namespace.numbers) == 1:
+            self._emptied.append(namespace)
+
+    def _orphan(self, process: Process) -> None:
+        orphans, process.children = process.children, None
+        if not orphans:
+            return
+        reaper = self._reaper_for(process)
+        if reaper.children is None:
+            reaper.children = {}
+        for child in orphans:
+            child.parent = reaper
+            child.exit_signal = SIGCHLD
+            reaper.children[child] = None
+            if child.state == ZOMBIE:
+                self._notify(child)
+
+    def _notify(self, zombie: Process) -> None:
+        """Release a zombie whose parent ignores SIGCHLD."""
+        if zombie.exit_signal == SIGCHLD and ignores_children(zombie.parent):
+            self._release(zombie)
+
+    def _reaper_for(self, process: Process) -> Process:
+        # Linux goes up only where has_child_subreaper is set. Whoever lacks it has no subreaper above at its own level, so the
+        # flag saves a search and never changes its end; a count of the namespace's subreapers saves as much.
+        namespace = process.namespace
+        if namespace.subreapers:
+            ancestor = process.parent
+            while ancestor.namespace is namespace:
+                if ancestor.subreaper:
+                    return ancestor
+                ancestor = ancestor.parent
+        assert namespace.init is not None
+        return namespace.init
+
+    def _settle(self) -> None:
+        """End the inits whose namespaces have become empty; one may empty the next."""
+        while self._emptied:
+            init = self._emptied.pop().init
+            assert init is not None
+            if init.state == DYING:
+                init.state = ZOMBIE
+                # A dying init keeps no zombie among its children.
+                if init.parent.state == DYING:
+                    self._release(init)
+                else:
+                    self._notify(init)
+
+    def _release(self, process: Process) -> None:
+        assert process.parent.children is not None
+        del process.parent.children[process]
+        group, session, pid = process.group, process.session, process.pid
+        group.members -= 1
+        session.sessions -= 1
+        pid.owner = None
+        self._unpin(pid)
+        if group is not pid:
+            self._unpin(group)
+        if session is not group:
+            self._unpin(session)
+
+    def _unpin(self, pid: Pid) -> None:
+        """Free the numbers of a pid object that no task, group or session bears any more."""
+        if pid.owner is not None or pid.members or pid.sessions:
+            return
+        space: Namespace | None = pid.namespace
+        for number in reversed(pid.numbers):
+            assert space is not None
+            del space.numbers[number]
+            if len(space.numbers) == 1:
+                self._emptied.append(space)
+            space = space.parent

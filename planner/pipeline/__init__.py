@@ -1,0 +1,1 @@
+"""The pipeline: from a source to a proved plan and an artefact."""

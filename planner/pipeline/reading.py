@@ -1,0 +1,90 @@
+"""From a source to the events of its image, by the reader that recognises it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import BinaryIO
+
+from planner.errors import BadImage, Contradiction, PluginFailed
+from planner.events import log
+from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
+from planner.hookspecs import Reader, Source
+from planner.pipeline import sources
+from planner.plugins import Registry, load
+
+AnySource = str | os.PathLike[str] | bytes | BinaryIO | Source
+"""What the library takes for an image: a path, bytes, an open binary stream, or a source."""
+
+
+@cache
+def default_registry() -> Registry:
+    """Return the installed plugins, loaded once for the library's functions."""
+    return load()
+
+
+def source_of(source: AnySource) -> Source:
+    """Return a path, bytes or an open binary stream as a source; raises `BadImage` for a path that cannot be opened."""
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, bytes):
+        return sources.from_bytes(source)
+    if isinstance(source, (str, os.PathLike)):
+        return sources.from_path(os.fspath(source))
+    return sources.from_stream(source, getattr(source, "name", "stream"))
+
+
+def stream_events(source: Source, registry: Registry) -> Iterator[AnyEvent]:
+    """Yield the log of a source as it is read, `LogOpened` first: what the image says, and in a log or plan what was decided.
+
+    Raises `BadImage` where the bytes cannot be decoded, and `PluginFailed` where a reader raises anything else.
+    """
+    if log.recognises(source.head):
+        with source.open() as stream:
+            yield from log.read(stream)
+        return
+    reader = recognise(source, registry)
+    yield LogOpened(format_version=FORMAT_VERSION)
+    try:
+        yield from reader.read(source)
+    except (BadImage, Contradiction, GeneratorExit):
+        raise
+    except RecursionError:
+        raise BadImage(0, "the image is nested too deeply") from None
+    except Exception as error:  # whatever a plugin raises, the user is told which plugin
+        plugin = registry.provider("reader", reader.name)
+        raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+
+
+def pod_events(given: Sequence[Source], registry: Registry) -> Iterator[AnyEvent]:
+    """Yield the log of several images, which are containers of one pod, `LogOpened` first; see `planner.pods.join`.
+
+    What a log of one of them has decided is left out: it was decided for that one alone. Raises as `stream_events` does, with
+    the image in the place.
+    """
+    from planner.pods.join import join
+    from planner.pods.parts import Part, labelled, labels, part_of
+
+    yield LogOpened(format_version=FORMAT_VERSION)
+    formats = [reader.name for reader in registry.readers if reader.containers]
+    parts: list[Part] = []
+    for source, label in zip(given, labels([source.name for source in given]), strict=True):
+        try:
+            events = list(stream_events(source, registry))
+        except BadImage as error:
+            raise BadImage(labelled(label, error.at), error.message) from None
+        parts.append(part_of(label, events, formats, os.path.realpath(source.name) if os.path.exists(source.name) else ""))
+    yield from join(parts)
+
+
+def recognise(source: Source, registry: Registry) -> Reader:
+    """Return the first reader, by priority and name, that recognises the source; raises `BadImage` when none does."""
+    for reader in registry.readers:
+        try:
+            if reader.recognises(source):
+                return reader
+        except Exception as error:  # whatever a plugin raises, the user is told which plugin
+            plugin = registry.provider("reader", reader.name)
+            raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+    found = "a directory" if source.directory else f"it begins with {source.head[:8].hex(' ')}" if source.head else "it is empty"
+    known = ", ".join(["event log", *(reader.name for reader in registry.readers)])
+    raise BadImage(0, f"is no image that an installed reader recognises ({found}); readers: {known}")

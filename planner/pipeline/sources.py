@@ -1,0 +1,71 @@
+"""Where images come from: a file, a directory, standard input, or bytes that are at hand."""
+
+import io
+import os
+import stat
+from typing import BinaryIO, cast
+
+from planner.errors import BadImage
+from planner.hookspecs import Source
+
+HEAD = 4096
+"""Bytes of a stream that readers see before one of them is chosen."""
+
+STANDARD_INPUT = "-"
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream whose first bytes were taken off, with these bytes in front again."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = memoryview(head)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # any buffer is a memoryview here
+        if self._head:
+            count = min(len(buffer), len(self._head))
+            buffer[:count] = self._head[:count]
+            self._head = self._head[count:]
+            return count
+        data = self._rest.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._rest.close()
+        super().close()
+
+
+def from_stream(stream: BinaryIO, name: str) -> Source:
+    """Return the source that reads `stream`, which need not be seekable, from where it stands."""
+    head = b""
+    while len(head) < HEAD and (more := stream.read(HEAD - len(head))):
+        head += more
+    return Source(name=name, head=head, open=lambda: cast("BinaryIO", io.BufferedReader(_Rejoined(head, stream), 1 << 16)))
+
+
+def from_bytes(data: bytes, name: str = "bytes") -> Source:
+    """Return a source of bytes in memory."""
+    return Source(name=name, head=data[:HEAD], open=lambda: io.BytesIO(data))
+
+
+def from_path(path: str) -> Source:
+    """Return the source of a file, a pipe or an image directory.
+
+    Raises `BadImage` for what cannot be opened and OSError for what cannot be read.
+    """
+    try:
+        if os.path.isdir(path):
+            return Source(name=path, head=b"", open=lambda: io.BytesIO(), directory=path)
+        stream = open(path, "rb")  # noqa: SIM115 - closed below, or by the reader
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            return from_stream(stream, path)
+        with stream:
+            head = stream.read(HEAD)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadImage(0, f"cannot be opened: {reason}") from None
+    return Source(name=path, head=head, open=lambda: open(path, "rb"))

@@ -1,0 +1,1 @@
+"""Planning: from a forest to the decisions that a plan consists of."""

@@ -1,0 +1,1 @@
+"""Steps: what is written down of the births, phase by phase."""

@@ -1,0 +1,58 @@
+"""The plan: processes to create and small steps in order, each with its actor, its rule and what it waits for.
+
+A process is named by its number at level 0; actor 0 is the executor, which stands outside the new pid namespace. Steps of one
+actor happen in plan order. A step that needs something done by another process names that step in `waits`. Carrying the steps
+out one after the other, in plan order, satisfies everything.
+"""
+
+import hashlib
+
+import msgspec
+
+from planner.identity import ProcessId
+from planner.steps import AnyStep, Process
+
+FORMAT_VERSION = 1
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan costs: its steps, how many of them wait for another process, and the helpers that it creates and ends again."""
+
+    steps: int
+    waiting: int
+    helpers: int
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A restart plan that the model kernel has proved.
+
+    `root` is the image's root task. `uncovered` are sentences on what no executor restores.
+    """
+
+    format_version: int = FORMAT_VERSION
+    image_id: str
+    root: ProcessId
+    processes: tuple[Process, ...]
+    steps: tuple[AnyStep, ...]
+    uncovered: tuple[str, ...] = ()
+
+    @property
+    def plan_id(self) -> str:
+        """Digest of the processes and steps: equal plans have equal ids, whatever image they came from."""
+        digest = hashlib.sha256()
+        encoder = msgspec.json.Encoder()
+        for record in (*self.processes, *self.steps):
+            digest.update(encoder.encode(record))
+        return digest.hexdigest()[:16]
+
+    def counts(self) -> Counts:
+        """Count what is kept small: helpers first, then steps that wait."""
+        return Counts(
+            steps=len(self.steps),
+            waiting=sum(bool(step.waits) for step in self.steps),
+            helpers=sum(process.role == "helper" for process in self.processes),
+        )
+
+    def process_table(self) -> dict[ProcessId, Process]:
+        """Return the processes by their level-0 number."""
+        return {process.pid: process for process in self.processes}

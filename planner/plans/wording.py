@@ -1,0 +1,160 @@
+"""Steps and processes in words, the same in every preview, explanation and dry run."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from planner.identity import OUTSIDE, Pids, ProcessId
+from planner.plans.model import Plan
+from planner.steps import (
+    AnyStep,
+    Create,
+    CreateThread,
+    Enter,
+    Exit,
+    Extent,
+    Join,
+    Kill,
+    MapIds,
+    Process,
+    Reap,
+    SetGroup,
+    SetSession,
+    SetSubreaper,
+    Unshare,
+    Verify,
+)
+from planner.text import escaped
+
+EXECUTOR: Final = "executor"
+
+Table = dict[ProcessId, Process]
+
+
+def vector(pids: Pids) -> str:
+    """Return a pid vector, outermost first: `7/3/1`."""
+    return "/".join(map(str, pids))
+
+
+def actor_words(pid: ProcessId) -> str:
+    """Return who does something."""
+    return EXECUTOR if pid == OUTSIDE else str(pid)
+
+
+def status_words(status: int) -> str:
+    """Return a wait status: `exit 3`, `signal 9`, `signal 11 with core`."""
+    signal = status & 0x7F
+    if signal:
+        return f"signal {signal}" + (" with core" if status & 0x80 else "")
+    return f"exit {status >> 8 & 0xFF}"
+
+
+def step_words(step: AnyStep, table: Table) -> str:
+    """Return what a step does, in one line without its number and rule."""
+    actor = actor_words(step.actor)
+    match step:
+        case Create():
+            return f"{actor} creates {_child(step.child, table)}{_create_words(step)}"
+        case CreateThread():
+            return f"{actor} creates thread {_child(step.child, table)}"
+        case SetSession():
+            return f"{actor} calls setsid"
+        case SetGroup():
+            whom = "itself" if step.target == step.actor else str(step.target)
+            group = "a group of its own" if step.group == step.target else f"group {step.group}"
+            return f"{actor} puts {whom} into {group}"
+        case SetSubreaper():
+            return f"{actor} {'becomes' if step.on else 'stops being'} a subreaper"
+        case Enter():
+            own = table[step.actor].namespace if step.actor in table else OUTSIDE
+            return (
+                f"{actor} goes back to its own pid namespace"
+                if step.namespace == own
+                else (f"{actor} enters the pid namespace of {step.namespace} for its next children")
+            )
+        case Exit():
+            return f"{actor} ends {'its leading thread' if step.thread_only else ''}".rstrip() + f" ({status_words(step.status)})"
+        case Kill():
+            return f"{actor} kills {step.target} with signal {step.signal}"
+        case Reap():
+            return f"{actor} reaps {step.child}"
+        case Unshare():
+            kinds = [escaped(kind) for kind in step.kinds]
+            return f"{actor} makes {_listed(kinds)} namespace{'s' if len(kinds) > 1 else ''} of its own"
+        case MapIds():
+            return f"{actor} maps the ids of {step.target}'s user namespace{_map_words(step)}"
+        case Join():
+            return f"{actor} enters the {escaped(step.kind)} namespace of {step.target}"
+        case Verify():
+            return f"verify {step.target}: {_verify_words(step)}"
+
+
+def _child(pid: ProcessId, table: Table) -> str:
+    process = table.get(pid)
+    if process is None:
+        return str(pid)
+    role = "" if process.role in {"task", "thread"} else f"{process.role} "
+    numbers = vector(process.pids) if len(process.pids) > 1 else str(pid)
+    return f"{role}{numbers}"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "no"
+
+
+def _map_words(step: MapIds) -> str:
+    if step.own:
+        return ": root is its own user and group"
+    maps = (("users", step.uid_map), ("groups", step.gid_map))
+    words = [f"{name} {', '.join(_extent_words(extent) for extent in extents[:3])}" for name, extents in maps if extents]
+    return ": " + "; ".join(words)
+
+
+def _extent_words(extent: Extent) -> str:
+    return f"{extent.inside}+{extent.count} from {extent.outside}"
+
+
+def _create_words(step: Create) -> str:
+    words = []
+    if step.new_namespace:
+        words.append("in a new pid namespace")
+    if step.new_user:
+        words.append("in a new user namespace")
+    if step.sibling:
+        words.append("as its sibling")
+    if step.share:
+        words.append(f"sharing {', '.join(step.share)}")
+    if not step.sibling and step.exit_signal != 17:
+        words.append(f"with exit signal {step.exit_signal}")
+    return f" {' '.join(words)}" if words else ""
+
+
+def _verify_words(step: Verify) -> str:
+    words = [f"parent {step.parent or 'outside'}", f"session {step.session or 'outside'}", f"group {step.group or 'outside'}"]
+    if step.zombie:
+        words.append(f"zombie ({status_words(step.status)})")
+    if step.threads:
+        words.append(f"threads {' '.join(map(str, step.threads))}")
+    if step.subreaper:
+        words.append("subreaper")
+    if step.exit_signal not in (-1, 17):
+        words.append(f"exit signal {step.exit_signal}" if step.exit_signal else "no exit signal")
+    holders: dict[ProcessId, list[str]] = {}
+    for kind, holder in step.namespaces.items():
+        holders.setdefault(holder, []).append(escaped(kind))
+    for holder, kinds in holders.items():
+        words.append(f"{_listed(kinds)} of {'its own' if holder == step.target else actor_words(holder)}")
+    return ", ".join(words)
+
+
+def wait_words(step: AnyStep) -> str:
+    """Return which steps of other processes come first: `after 3, 7`, "" where none must."""
+    return "after " + ", ".join(str(wait.step) for wait in step.waits) if step.waits else ""
+
+
+def step_lines(plan: Plan) -> Iterator[str]:
+    """Yield the steps of a plan, numbered, with their rules: what a dry run prints."""
+    table = plan.process_table()
+    digits = len(str(len(plan.steps)))
+    for step in plan.steps:
+        waits = f", {words}" if (words := wait_words(step)) else ""
+        yield f"{step.number:>{digits}}  {step_words(step, table)}  [{escaped(step.rule)}{waits}]"

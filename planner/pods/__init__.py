@@ -1,0 +1,1 @@
+"""Pods: several images whose tasks live in one pid namespace become one log."""

@@ -1,0 +1,105 @@
+"""The packages of `planner/`: who may import from whom, and which imports stand inside functions."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+LAYERS = (
+    "identity",
+    "text",
+    "errors",
+    "options",
+    "ranges",
+    "steps",
+    "events",
+    "findings",
+    "forest",
+    "plans",
+    "kernel",
+    "planning",
+    "pods",
+    "host",
+    "explanation",
+    "comparison",
+    "hookspecs",
+    "entry_points",
+    "plugins",
+    "pipeline",
+    "checks",
+    "cli",
+    "testing",
+)
+"""Top modules and packages from the ground up: each imports only from those above it in this list."""
+
+ENTRANCES = ("__init__", "__main__")
+"""Modules that only lead into the packages: the library's lazy front and `python -m planner`."""
+
+
+class Import:
+    """An import of one module of `planner` by another; `function` is where it stands, "" at the top of the module."""
+
+    def __init__(self, importer: str, imported: str, function: str) -> None:
+        self.importer, self.imported, self.function = importer, imported, function
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted((ROOT / "planner").rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        found[name.removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(name: str) -> Iterator[Import]:
+    """Yield what a module imports from `planner`, TYPE_CHECKING included."""
+    pending: list[tuple[ast.AST, str]] = [(ast.parse(MODULES[name].read_text()), "")]
+    while pending:
+        node, function = pending.pop()
+        for child in ast.iter_child_nodes(node):
+            inside = function or (child.name if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) else "")
+            pending.append((child, inside))
+            if isinstance(child, ast.Import):
+                yield from (Import(name, each.name, inside) for each in child.names if each.name in MODULES)
+            elif isinstance(child, ast.ImportFrom) and (child.module or "").split(".")[0] == "planner":
+                for each in child.names:
+                    whole = f"{child.module}.{each.name}"
+                    yield Import(name, whole if whole in MODULES else str(child.module), inside)
+
+
+IMPORTS = [found for name in MODULES for found in imports(name)]
+
+
+def layer(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def test_every_module_belongs_to_a_layer() -> None:
+    assert {layer(name) for name in MODULES} == {*LAYERS, *ENTRANCES}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_run_downwards(name: str) -> None:
+    for found in IMPORTS:
+        if found.importer != name or layer(name) in ENTRANCES or found.imported == "planner":
+            continue
+        assert LAYERS.index(layer(found.imported)) <= LAYERS.index(layer(name)), f"{name} imports {found.imported}"
+
+
+def test_no_import_circle() -> None:
+    graph = nx.DiGraph((found.importer, found.imported) for found in IMPORTS)
+    graph.remove_nodes_from(["planner", "planner.__main__"])
+    assert [sorted(circle) for circle in nx.strongly_connected_components(graph) if len(circle) > 1] == []
+
+
+if __name__ == "__main__":
+    for found in IMPORTS:
+        if found.function:
+            print(found.importer, found.function, found.imported)
