@@ -135,7 +135,7 @@ def _way(problem: Problem, births: Births, parent: ProcessId, session: ProcessId
         leader = births[session]
         if _is_below(births, session, parent):
             return "below", session
-        if leader.parent == parent and not problem.is_init(session) and not problem.is_init(parent):
+        if leader.parent == parent and not problem.is_init(session):
             return "sibling", session
     return "entered", session
 

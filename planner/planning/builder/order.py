@@ -12,12 +12,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from planner.builder.changes import birth_parent, changes_of
-from planner.builder.clones import AS_BORN, LAST, Clone
-from planner.solver.solution import Solution
-from planner.builder.spaces import Spaces
 from planner.identity import OUTSIDE, ProcessId
-from planner.order import Change, Event
+from planner.planning.births.order import Change, Event
+from planner.planning.builder.changes import birth_parent, changes_of
+from planner.planning.builder.clones import AS_BORN, LAST, Clone
+from planner.planning.builder.spaces import Spaces
+from planner.planning.solver.solution import Solution
 
 
 class Unordered(Exception):

@@ -1,14 +1,14 @@
 """From a solution to a cast and its order."""
 
-from planner.builder.casting import cast_of
-from planner.builder.cloning import Cloning
-from planner.builder.order import CannotBeMoved, Sorting, Unordered
-from planner.builder.spaces import spaces_of
-from planner.cast import Cast
-from planner.forest import Forest
+from planner.forest.model import Forest
 from planner.identity import ProcessId
-from planner.order import Event
-from planner.solver.solution import Solution
+from planner.planning.births.cast import Cast
+from planner.planning.births.order import Event
+from planner.planning.builder.casting import cast_of
+from planner.planning.builder.cloning import Cloning
+from planner.planning.builder.order import CannotBeMoved, Sorting, Unordered
+from planner.planning.builder.spaces import spaces_of
+from planner.planning.solver.solution import Solution
 
 
 def build(forest: Forest, solution: Solution) -> tuple[Cast, list[Event]]:

@@ -1,10 +1,10 @@
-"""The processes of a rebuild as the phases of `planner.steps` take them."""
+"""The processes of a rebuild as the phases of `planner.planning.steps` take them."""
 
-from planner.builder.clones import AS_BORN, LAST, Clone
-from planner.builder.spaces import Spaces
-from planner.cast import ANY, Actor, Cast
-from planner.forest import Forest
+from planner.forest.model import Forest
 from planner.identity import ProcessId
+from planner.planning.births.cast import ANY, Actor, Cast
+from planner.planning.builder.clones import AS_BORN, LAST, Clone
+from planner.planning.builder.spaces import Spaces
 
 
 def cast_of(forest: Forest, spaces: Spaces, clones: dict[ProcessId, Clone]) -> Cast:

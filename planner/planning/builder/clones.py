@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from planner.identity import NamespaceId, Pids, ProcessId, Sequence
-from planner.plans import Role
+from planner.steps import Role
 
 EXECUTOR_SPACE: Final = NamespaceId(-1)
 """The executor's own pid namespace, which encloses the container's root namespace."""

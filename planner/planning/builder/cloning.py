@@ -15,13 +15,13 @@ from typing import Any
 
 import msgspec
 
-from planner.builder.changes import makers_of, rings_of_leaders
-from planner.builder.clones import AS_BORN, LAST, Clone
-from planner.solver.solution import Birth, Solution
-from planner.builder.rows import clones_of
-from planner.builder.spaces import Spaces
-from planner.forest import Forest
+from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
+from planner.planning.builder.changes import makers_of, rings_of_leaders
+from planner.planning.builder.clones import AS_BORN, EXECUTOR_SPACE, LAST, Clone
+from planner.planning.builder.rows import clones_of
+from planner.planning.builder.spaces import Spaces
+from planner.planning.solver.solution import Birth, Solution
 
 RULES = {"below": "session-below-parent", "entered": "session-enters", "sibling": "session-from-sibling"}
 """The rule of a birth by how its parent comes about, where the creator is not the parent."""
@@ -33,6 +33,14 @@ class _Here(msgspec.Struct, frozen=True):
     creator: ProcessId
     stage: ProcessId
     sibling: bool
+
+
+class _Layer(msgspec.Struct, frozen=True):
+    """A helper between a creator and what it creates: why it is cast, where it lives, and which process adopts what it leaves."""
+
+    rule: str
+    namespace: NamespaceId
+    adopter: ProcessId | None = None
 
 
 def _cloned(clone: Clone, here: _Here, **changes: Any) -> Clone:
@@ -50,23 +58,25 @@ class Cloning:
         """
         self.clones = clones_of(forest, spaces, solution)
         self._apart = apart
+        self._makers = makers_of(self.clones, solution)
         self._forest = forest
         self._spaces = spaces
         self._births = {birth.pid: birth for birth in solution.births}
         self._solution = solution
-        self._helpers: dict[tuple[object, ...], ProcessId] = {}
+        self._helpers: dict[tuple[_Here, _Layer, ProcessId | None], ProcessId] = {}
+        """Helpers by how they are cloned, what they are, and the group that they join."""
 
     def run(self) -> dict[ProcessId, Clone]:
         """Return all processes, helpers included."""
         for birth in self._solution.births:
             self._place(birth)
-        for leader in rings_of_leaders(self.clones, makers_of(self.clones, self._solution)):
+        for leader in rings_of_leaders(self.clones, self._makers):
             self._anchor(self.clones[leader])
         return self.clones
 
     def _anchor(self, leader: Clone) -> None:
         """Cast a helper that keeps the group of a leader alive when that goes on to another."""
-        helper = self._helper(leader, _Here(leader.pid, leader.pid, False), leader.namespace, "group-anchor")
+        helper = self._helper(leader, _Here(leader.pid, leader.pid, False), _Layer("group-anchor", leader.namespace), None)
         anchor = self.clones[helper.creator]
         self.clones[anchor.pid] = msgspec.structs.replace(
             anchor, keeps=leader.pid, session=leader.session, birth_session=leader.session, order=leader.order + 1
@@ -77,20 +87,37 @@ class Cloning:
         clone = self.clones[birth.pid]
         stage, joined = self._stage(birth)
         here = _Here(birth.creator, stage, birth.how == "sibling")
-        orphaned = birth.pid in self._apart or (birth.how in ("below", "entered") and not self._leaves(birth))
-        jumps = self._jumps(birth, self._space(birth.parent) if orphaned and birth.parent is not None else self._space(birth.creator))
-        seen_by = self._space(birth.parent) if orphaned and birth.parent is not None else self._outer(clone) if jumps else None
-        if joined is not None and (seen_by is None or not self._sees(seen_by, joined)):
-            space = self._space(birth.creator) if birth.creator else NamespaceId(0)
-            here = self._helper(clone, here, space, "group-helper", joined=joined)
+        layers = self._layers(birth)
+        if joined is not None and not (layers and self._sees(layers[0].namespace, joined)):
+            layers.insert(0, _Layer("group-helper", max(self._space(birth.creator), NamespaceId(0))))
+        for layer in layers:
+            here = self._helper(clone, here, layer, joined)
             joined = None
-        if orphaned:
-            assert birth.parent is not None
-            here = self._helper(clone, here, self._space(birth.parent), "orphan-helper", birth.parent, joined)
-            joined = None
-        if jumps:
-            here = self._helper(clone, here, self._outer(clone), "jump-helper", joined=joined)
         self.clones[birth.pid] = _cloned(clone, here, rule=self._rule(birth, clone))
+
+    def _layers(self, birth: Birth) -> "list[_Layer]":
+        """Return the helpers that a birth takes besides one that joins a group."""
+        layers: list[_Layer] = []
+        clone = self.clones[birth.pid]
+        space = self._space(birth.creator)
+        if self._must_be_moved_late(birth) or (birth.how in ("below", "entered") and not self._leaves(birth)):
+            space = self._space(birth.parent)
+            layers.append(_Layer("orphan-helper", space, birth.parent))
+        if self._is_init(clone) and self._outer(clone) != space:
+            layers.append(_Layer("jump-helper", self._outer(clone)))
+        return layers
+
+    def _must_be_moved_late(self, birth: Birth) -> bool:
+        """Tell whether a process is moved to its group when its parent has its own session, so that a helper must do it.
+
+        One that makes a group of its own is moved last, when all members have joined that.
+        """
+        if birth.pid in self._apart:
+            return True
+        creator = self.clones.get(birth.creator)
+        if birth.moved_to is None or birth.how != "created" or creator is None or birth.pid not in self._makers:
+            return False
+        return creator.leads_session and birth.session != creator.pid
 
     def _rule(self, birth: Birth, clone: Clone) -> str:
         """Return the rule by which a process is cloned as it is."""
@@ -136,36 +163,23 @@ class Cloning:
         return True
 
     def _may_end(self, clone: Clone) -> bool:
-        """Tell whether a process can end as soon as it has no more to do: not with threads, or a subreaper's flag to be set last."""
+        """Tell whether a process can end before all adoptions are done: not with threads, or a flag that is set last."""
         if not clone.zombie:
             return clone.ends
         return clone.pid not in self._forest.threads and not self._forest.tasks[clone.pid].subreaper
 
-    def _jumps(self, birth: Birth, space: NamespaceId) -> bool:
-        """Tell whether a process is an init that a process in `space` cannot clone, as it does not live directly above."""
-        clone = self.clones[birth.pid]
-        return self._is_init(clone) and self._outer(clone) != space
-
-    def _helper(
-        self,
-        served: Clone,
-        here: "_Here",
-        space: NamespaceId,
-        rule: str,
-        adopter: ProcessId | None = None,
-        joined: ProcessId | None = None,
-    ) -> "_Here":
-        """Return how a helper in `space` clones what it is cast for: its child where it has an adopter, else its sibling."""
-        key = (here, space, adopter, joined)
+    def _helper(self, served: Clone, here: "_Here", layer: "_Layer", joined: ProcessId | None) -> "_Here":
+        """Return how a helper clones what it is cast for: its child where it has an adopter, else its sibling."""
+        key = (here, layer, joined)
         pid = self._helpers.get(key)
         if pid is None:
-            pids = self._spaces.free_pids(space)
+            pids = self._spaces.free_pids(layer.namespace)
             pid = self._helpers[key] = ProcessId(pids[0])
             session = self._births[served.pid].session
             helper = Clone(
                 pid=pid,
                 pids=pids,
-                namespace=space,
+                namespace=layer.namespace,
                 parent=None,
                 session=session,
                 group=joined,
@@ -173,15 +187,15 @@ class Cloning:
                 order=served.order - 1,
                 creator=here.creator,
                 birth_session=session,
-                adopter=adopter,
-                rule=rule,
+                adopter=layer.adopter,
+                rule=layer.rule,
                 because=served.because,
             )
             self.clones[pid] = _cloned(helper, here)
-        return _Here(pid, LAST, adopter is None)
+        return _Here(pid, LAST, layer.adopter is None)
 
     def _space(self, pid: ProcessId | None) -> NamespaceId:
-        return NamespaceId(-1) if not pid else self.clones[pid].namespace
+        return EXECUTOR_SPACE if not pid else self.clones[pid].namespace
 
     def _outer(self, clone: Clone) -> NamespaceId:
         return self._spaces.outside(clone.namespace)

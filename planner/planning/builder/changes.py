@@ -1,10 +1,10 @@
 """The changes of session and group that each process makes during the births."""
 
-from planner.builder.clones import AS_BORN, LAST, Clone
-from planner.solver.solution import Solution
-from planner.builder.spaces import Spaces
 from planner.identity import ProcessId
-from planner.order import Change
+from planner.planning.births.order import Change
+from planner.planning.builder.clones import AS_BORN, LAST, Clone
+from planner.planning.builder.spaces import Spaces
+from planner.planning.solver.solution import Solution
 
 
 def birth_parent(clones: dict[ProcessId, Clone], clone: Clone) -> ProcessId:

@@ -1,10 +1,10 @@
-"""What each process of a solution must be when all is done: tasks, the reaper of a subtree image, placeholders for dead leaders."""
+"""What each process of a solution must be when all is done: a task, the reaper of a subtree image, or a placeholder."""
 
-from planner.builder.clones import Clone
-from planner.solver.solution import Birth, Solution
-from planner.builder.spaces import Spaces
-from planner.forest import Forest
+from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, Number, ProcessId
+from planner.planning.builder.clones import Clone
+from planner.planning.builder.spaces import Spaces
+from planner.planning.solver.solution import Birth, Solution
 
 GAP = 64
 """Distance in order between two tasks of the image."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from planner.builder.clones import EXECUTOR_SPACE, FIRST_HELPER_NUMBER
-from planner.forest import Forest, Namespace
+from planner.forest.model import Forest, Namespace
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
-from planner.solver.solution import LostNamespace
+from planner.planning.builder.clones import EXECUTOR_SPACE, FIRST_HELPER_NUMBER
+from planner.planning.solver.solution import LostNamespace
 
 
 class Spaces:
@@ -65,11 +65,13 @@ class Spaces:
 
 
 def spaces_of(forest: Forest, lost: Iterable[LostNamespace] = ()) -> Spaces:
-    """Return the namespaces of a forest and lost ones, with the pids that the image uses; a subtree image's init is its reaper."""
+    """Return the namespaces of a forest and the lost ones, with the pids that the image uses."""
     namespaces = dict(forest.namespaces)
     root = namespaces[NamespaceId(0)]
     if forest.root != 1:
-        namespaces[root.id] = Namespace(id=root.id, parent=root.parent, level=root.level, init=ProcessId(1), recorded=root.recorded)
+        namespaces[root.id] = Namespace(
+            id=root.id, parent=root.parent, level=root.level, init=ProcessId(1), recorded=root.recorded
+        )
     for space in lost:
         level = Level(namespaces[space.parent].level + 1)
         namespaces[space.id] = Namespace(id=space.id, parent=space.parent, level=level, init=space.init, recorded=Sequence(-1))
