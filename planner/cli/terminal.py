@@ -2,10 +2,10 @@
 
 import contextlib
 import os
-import stat
 import sys
 from typing import Final, TextIO, TypeGuard
 
+from planner.cli.files import replace
 from planner.hookspecs import Source
 from planner.pipeline.sources import STANDARD_INPUT, from_path, from_stream
 from planner.text import ascii_only
@@ -66,9 +66,9 @@ def say(*lines: str) -> None:
 
 
 def write_artefact(data: str | bytes, file: str | None, *, executable: bool = False) -> None:
-    """Write an artefact to standard output, or to `file` by way of a temporary file that then takes its name.
+    """Write an artefact to standard output, or to `file`, which is then whole or not there.
 
-    So a file is either whole or not there. Raises OSError when that cannot be done.
+    Raises `UsageError` for a file without a name, and OSError where it cannot be written.
     """
     encoded = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
     if file is None or file == STANDARD_OUTPUT:
@@ -76,30 +76,4 @@ def write_artefact(data: str | bytes, file: str | None, *, executable: bool = Fa
         sys.stdout.buffer.write(encoded)
         sys.stdout.buffer.flush()
         return
-    if os.path.exists(file) and not os.path.isfile(file):
-        with open(file, "wb") as special:
-            special.write(encoded)
-        return
-    from tempfile import mkstemp
-
-    target = os.path.realpath(file)
-    descriptor, temporary = mkstemp(prefix=".crplan-", dir=os.path.dirname(target))
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(encoded)
-            os.chmod(temporary, _mode(target, executable))
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _mode(file: str, executable: bool) -> int:
-    """Return the mode that a new file gets under the process's mask, or that of the file which is replaced."""
-    with contextlib.suppress(OSError):
-        mode = stat.S_IMODE(os.stat(file).st_mode)
-        return mode | (mode & 0o444) >> 2 if executable else mode
-    mask = os.umask(0)
-    os.umask(mask)
-    return (0o777 if executable else 0o666) & ~mask
+    replace(file, encoded, executable=executable)

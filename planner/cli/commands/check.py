@@ -8,6 +8,7 @@ import msgspec
 
 from planner.checks.ask import Asked, ask, known_kinds, split_options
 from planner.checks.report import Settings, baseline_of, build
+from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, image_words
 from planner.cli.terminal import write_artefact
 from planner.errors import EXPECTED, USAGE, PluginFailed, UsageError
@@ -82,10 +83,11 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     except EXPECTED as failure:
         problem_found = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
-        asked = ask(registry, artefact, msgspec.to_builtins(host) if host else {}, for_checks)
+        if args.here and host is not None and host.target >= 0:
+            host = _with_limit(host, args.namespace, artefact)
+        asked = ask(registry, artefact, host, for_checks)
     report = _report(job.images, artefact, asked, source, settings, registry, problem_found)
-    terminal = Terminal(width=artefact.width, colour=artefact.colour, unicode=artefact.unicode) if artefact else Terminal()
-    write_artefact(_rendered(form, report, options, terminal, registry), args.output)
+    write_artefact(_rendered(form, report, options, job.terminal(), registry), args.output)
     _append_summary(form, report, options, registry)
     return report.exit_code
 
@@ -155,6 +157,17 @@ def _namespace_of(pid: int, host: Host) -> int:
     raise UsageError(f"the host's facts have no process {pid}, or do not say in which pid namespace it is")
 
 
+def _with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
+    """Return the facts with the limit of the pid namespace that is judged, the only one in which anything is tried."""
+    from planner.host.pid_limits import limit_of
+
+    limit = limit_of(host.namespaces, host.target, pid, {process.pid for process in artefact.plan.processes})
+    spaces = tuple(
+        msgspec.structs.replace(space, pid_max=limit) if space.id == host.target else space for space in host.namespaces
+    )
+    return msgspec.structs.replace(host, namespaces=spaces)
+
+
 def _image_name(image: str) -> str:
     """Return the image's name for a report: relative where it can be, so that a report says nothing of the machine.
 
@@ -194,8 +207,8 @@ def _append_summary(form: ReportFormat, report: Report, options: Options, regist
         text = form.summary(report, options)
     except Exception as error:  # as above
         raise _failed(form, error, registry) from error
-    with open(file, "a", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(text)
+    with open_to_write(file, append=True) as stream:
+        stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _failed(form: ReportFormat, error: Exception, registry: Registry) -> PluginFailed:

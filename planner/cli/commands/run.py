@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, errors_of, finding_line
 from planner.cli.terminal import say, write_artefact
 from planner.errors import CANNOT_RESTART, EXPECTED, CannotEmit, PluginFailed, UsageError
@@ -84,17 +85,18 @@ def _timeout(given: float | None) -> float:
 
 def _inside(executor: Executor, plan: Plan, pid: int) -> tuple[Plan, CarryOut]:
     """Turn the plan towards the pid namespace of a process; raises `UsageError` and `CannotEmit`."""
+    from planner.host.pid_limits import limit_of
     from planner.host.pids_in_use import occupied
-    from planner.host.probes import pid_max_of
     from planner.plans.retarget import into
     from planner.ranges import parse_ranges
 
     if executor.run_into is None:
         raise CannotEmit(f"executor {executor.name} always makes a pid namespace of its own")
-    space = next((found for found in occupied()[0] if pid in parse_ranges(found.members)), None)
+    spaces = occupied()
+    space = next((found for found in spaces if pid in parse_ranges(found.members)), None)
     if space is None:
         raise UsageError(f"there is no process {pid}, or nothing says in which pid namespace it is")
-    limit = pid_max_of(pid)
+    limit = limit_of(spaces, space.id, pid, {process.pid for process in plan.processes})
     if limit is None:
         raise CannotEmit(f"the pid namespace of process {pid} cannot be entered: that takes CAP_SYS_ADMIN over it")
     session, group = (os.getsid(0), os.getpgid(0)) if space.id == 0 else (0, 0)
@@ -104,7 +106,7 @@ def _inside(executor: Executor, plan: Plan, pid: int) -> tuple[Plan, CarryOut]:
 
 def _carry_out(executor: Executor, carry_out: CarryOut, job: Job, log_file: str | None, timeout: float) -> int:
     with contextlib.ExitStack() as stack:
-        writer = LogWriter(stack.enter_context(open(log_file, "wb")), job.history) if log_file else None
+        writer = LogWriter(stack.enter_context(open_to_write(log_file)), job.history) if log_file is not None else None
 
         def record(event: AnyEvent) -> None:
             if writer is not None:
