@@ -13,7 +13,7 @@ from planner.planning.solver.solution import Solution
 from planner.plans.fold import fold_plan, lost_properties
 from planner.plans.model import Plan
 from planner.testing.forests import events, forest
-from tests.counts import count
+from tests.helpers.counts import count
 from tests.planning.solver.entangled import SHAPES, draw
 from tests.planning.solver.test_births import ENTANGLED
 
