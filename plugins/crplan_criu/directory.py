@@ -53,7 +53,9 @@ def collect_layout(path: str) -> list[Checkpoint]:
                     blob = f"blobs/{algorithm}/{name}"
                     if BLOB.fullmatch(blob):
                         with os.fdopen(_regular(folder, name), "rb") as file:
-                            collector.blob(blob, os.fstat(file.fileno()).st_size, opened(file, b"", shown(name)))
+                            size = os.fstat(file.fileno()).st_size
+                            collector.given += size
+                            collector.blob(blob, size, opened(file, b"", shown(name)))
     return collector.checkpoints()
 
 

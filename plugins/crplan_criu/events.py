@@ -40,8 +40,8 @@ def events(dump: Dump) -> Iterator[AnyEvent]:
         raise BadImage(place("pstree.img"), "is missing; without it nothing is known of the tasks (is this a pre-dump?)")
     if not dump.tree:
         raise BadImage(place("pstree.img"), "is cut short: it holds no entry")
-    root = dump.tree[0]
-    root_core, root_ids = _core(dump, root.pids[0], 0), _ids(dump, root.pids[0])
+    root_at, root = _root(dump.tree)
+    root_core, root_ids = _core(dump, root.pids[0], root_at), _ids(dump, root.pids[0])
     if root_ids is None:
         raise BadImage(place(f"ids-{root.pids[0]}.img"), "is missing: the root task's namespaces are unknown")
     yield ImageOpened(
@@ -57,6 +57,12 @@ def events(dump: Dump) -> Iterator[AnyEvent]:
     yield from facts.of_image(dump)
     yield from _left_over(dump)
     yield ImageClosed(tasks=len(dump.tree), complete=True, at=place("pstree.img", len(dump.tree)))
+
+
+def _root(tree: list[Entry]) -> tuple[int, Entry]:
+    """Return the root's entry with its position: the first whose parent has no entry, wherever it stands."""
+    pids = {entry.pids[0] for entry in tree}
+    return next(((at, entry) for at, entry in enumerate(tree) if entry.parent not in pids), (0, tree[0]))
 
 
 def _core(dump: Dump, number_in_name: int, position: int) -> Core:

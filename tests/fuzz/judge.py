@@ -21,7 +21,10 @@ from planner.cli.main import main
 from planner.plugins import load
 
 WATCHDOG = 20
-"""Seconds after which a command hangs: ten times what an input under 1 MiB may take."""
+"""Seconds of processor time after which a command hangs: ten times what an input under 1 MiB may take."""
+
+LONGEST = 10 * WATCHDOG
+"""Seconds that it may wait."""
 
 MOST_MEMORY = 200 << 20
 """Bytes by which one command may grow the process."""
@@ -82,13 +85,16 @@ def _watched() -> Iterator[None]:
     def bark(signum: int, frame: FrameType | None) -> None:
         raise Hangs
 
-    before = signal.signal(signal.SIGALRM, bark)
-    signal.alarm(WATCHDOG)
+    before = [signal.signal(number, bark) for number in (signal.SIGALRM, signal.SIGPROF)]
+    signal.alarm(LONGEST)
+    signal.setitimer(signal.ITIMER_PROF, WATCHDOG)
     try:
         yield
     finally:
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGALRM, before[0])
+        signal.signal(signal.SIGPROF, before[1])
 
 
 def _peak() -> int:
