@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from planner.pipeline.library import read
+from planner import read
 from planner.pipeline.resolve import resolve
 from tests.helpers.containers import POD_NAMESPACES, Dump, cri_o
 from tests.helpers.places import DATA

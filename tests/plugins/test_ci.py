@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from planner.checks.ask import Asked
 from planner.checks.report import Settings, build
-from planner.findings.problems import Evidence, Problem
+from planner.errors import Evidence
+from planner.findings.problems import Problem
 from planner.findings.registry import Finding, Kind, Passed, Unknown
 from planner.findings.report import Forecast, Report
 from planner.hookspecs import ReportFormat
