@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the choice of the part."""
     group = parser.getgroup("crplan")
     group.addoption("--part", choices=PARTS, default="fast", help="run the fast tests (default), those marked slow, or all")
-    group.addoption("--budget", type=float, default=0, metavar="SECONDS", help="skip tests that would begin later than this")
+    group.addoption("--budget", type=float, default=0, metavar="SECONDS", help="skip slow tests that would begin later than this")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,6 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out["part"] = len(others)
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in set(others)]
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
     for item in items:
         if item.get_closest_marker("slow") is not None and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
@@ -59,11 +60,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what would begin after the time for this run."""
+    """Skip a slow test that would begin after the time for this run."""
     budget = item.config.getoption("budget")
-    if budget and time.monotonic() - item.config.stash[BEGAN] > budget:
+    if budget and item.get_closest_marker("slow") is not None and time.monotonic() - item.config.stash[BEGAN] > budget:
         left_out["time"] = left_out.get("time", 0) + 1
-        pytest.skip(f"the {budget:g} seconds for this run are over")
+        pytest.skip(f"the {budget:g} seconds for slow tests are over")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -91,16 +92,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("counted")
         for line in counted:
             terminalreporter.write_line(line)
-    words = [
-        {
-            "fast": f"{left_out.get('part', 0)} slow tests: `pytest --part slow` runs them, `.ci/run` runs both parts",
-            "slow": f"{left_out.get('part', 0)} fast tests: `pytest` runs them",
-        }.get(config.getoption("part"), "")
-        if left_out.get("part")
-        else "",
-        f"{left_out['time']} tests for lack of time: `--budget` sets it" if left_out.get("time") else "",
-        "" if FULL else "most seeds of the random tests: CRPLAN_FULL=1 tries all of them, and `.ci/run --full` all tests",
-    ]
+    part = config.getoption("part")
+    words = []
+    if left_out.get("part"):
+        others = {"fast": "slow tests: `pytest --part slow` runs them, `.ci/run` all", "slow": "fast tests: `pytest` runs them"}
+        words.append(f"{left_out['part']} {others[part]}")
+    if left_out.get("time"):
+        words.append(f"{left_out['time']} slow tests for lack of time: `--budget` sets it")
+    if not FULL and (words or part == "all"):
+        words.append("most seeds of the random tests: CRPLAN_FULL=1 tries all of them, `.ci/run --full` together with all tests")
+    if not words:
+        return
     terminalreporter.section("left out")
-    for line in filter(None, words):
+    for line in words:
         terminalreporter.write_line(line)
