@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.amounts import FULL
 from tests.helpers.counts import LINES, SUMS, lines, tally
@@ -21,6 +22,10 @@ SLOW_TIMEOUT = 1800
 
 left_out: dict[str, int] = {}
 """How many tests the part, and the time for it, have left out of this run."""
+
+# Tests count work and assert no time, so neither does the library that draws their input.
+settings.register_profile("crplan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("crplan")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
