@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from planner import steps
 from planner.errors import Evidence, place_words
 from planner.events.records import (
     AnyEvent,
@@ -29,7 +30,6 @@ from planner.plans.graph import IMPLIED, predecessors
 from planner.plans.model import Plan
 from planner.plans.rules import RETIRED, RULES
 from planner.plans.wording import actor_words, step_words, vector, wait_words
-from planner.steps import AnyStep, Create, CreateThread, Enter, Kill, Reap, SetGroup, Verify
 from planner.text import escaped
 
 FORMAT_VERSION: Final = 1
@@ -76,7 +76,7 @@ class Explainer:
         self.events = events
         self.plan = plan
         self.table = plan.process_table()
-        self.steps: dict[StepNumber, AnyStep] = {step.number: step for step in plan.steps}
+        self.steps: dict[StepNumber, steps.AnyStep] = {step.number: step for step in plan.steps}
 
     def step(self, number: int) -> Explanation | None:
         """Explain a step of the plan, None where there is no such step."""
@@ -91,7 +91,7 @@ class Explainer:
             for wait in step.waits
             if wait.step in self.steps
         ]
-        if isinstance(step, Verify):
+        if isinstance(step, steps.Verify):
             reasons.append(Reason(text="it comes after every other step, because it looks at what they made"))
         else:
             reasons += self._implied(step)
@@ -101,7 +101,7 @@ class Explainer:
             subject=f"step {number}", headline=f"step {number}: {step_words(step, self.table)}", reasons=tuple(reasons)
         )
 
-    def _implied(self, step: AnyStep) -> Iterator[Reason]:
+    def _implied(self, step: steps.AnyStep) -> Iterator[Reason]:
         """Yield what comes before a step without a wait that says so."""
         for before in predecessors(self.plan, step):
             if before.rule in IMPLIED:
@@ -168,20 +168,20 @@ class Explainer:
         )
 
 
-def _created(step: AnyStep) -> tuple[ProcessId, ...]:
-    return (step.child,) if isinstance(step, (Create, CreateThread)) else ()
+def _created(step: steps.AnyStep) -> tuple[ProcessId, ...]:
+    return (step.child,) if isinstance(step, (steps.Create, steps.CreateThread)) else ()
 
 
-def _touched(step: AnyStep) -> tuple[ProcessId, ...]:
+def _touched(step: steps.AnyStep) -> tuple[ProcessId, ...]:
     """Return the processes that a step is about, besides its actor."""
     match step:
-        case Create() | CreateThread() | Reap():
+        case steps.Create() | steps.CreateThread() | steps.Reap():
             return (step.child,)
-        case SetGroup():
+        case steps.SetGroup():
             return (step.target, step.group)
-        case Kill() | Verify():
+        case steps.Kill() | steps.Verify():
             return (step.target,)
-        case Enter():
+        case steps.Enter():
             return (step.namespace,)
         case _:
             return ()
