@@ -15,6 +15,7 @@ LAYERS = (
     "errors",
     "options",
     "ranges",
+    "schemas",
     "steps",
     "events",
     "findings",
