@@ -92,7 +92,7 @@ def image_report(
             findings,
             unknown,
             any(each.invocation == invocation and (each.findings or each.passed or each.unknown) for each in asked),
-            settings.ignored,
+            escaped(image),
         )
         for invocation in invocations
         for host, facts in judged.items()
@@ -140,14 +140,11 @@ def _exit_code(report: ImageReport, settings: Settings) -> int:
         return report.error.exit_code
     first = report.verdicts[0].consumer if report.verdicts else None
     outcomes = {each.verdict for each in report.verdicts if each.consumer == first}
-    if outcomes & BAD or any(found.fails for found in report.findings):
+    if outcomes & set(BAD) or any(found.fails for found in report.findings):
         return CANNOT_RESTART
     if not settings.fail_on_unknown:
         return 0
-    left_open = any(
-        question.code not in settings.ignored and (not question.consumers or first in question.consumers)
-        for question in report.unknown
-    )
+    left_open = any(not question.consumers or first in question.consumers for question in report.unknown)
     return CANNOT_RESTART if left_open or "unknown" in outcomes else 0
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from planner.checks.commands import command
 from planner.findings.problems import Problem
 from planner.findings.report import Question, Reported
-from planner.findings.verdicts import ORDER, ConsumerName, Invocation, Outcome, Verdict
+from planner.findings.verdicts import BAD, ORDER, ConsumerName, Invocation, Outcome, Verdict
 from planner.hookspecs import Artefact
 from planner.host.facts import Host
 from planner.text import escaped
@@ -21,7 +22,7 @@ def verdict(
     findings: Iterable[Reported],
     questions: Iterable[Question],
     answered: bool,
-    ignored_codes: frozenset[str] = frozenset(),
+    image: str,
 ) -> Verdict:
     """Return what all answers come to; `answered` says that a check has spoken for the consumer at all."""
     mine = [found for found in findings if _concerns(found, invocation.consumer, host)]
@@ -34,16 +35,18 @@ def verdict(
             by_outcome.setdefault("unknown", []).append(found)
     by_outcome["unknown"] = [
         *by_outcome.get("unknown", ()),
-        *(question for question in open_questions if question.code not in ignored_codes),
+        *open_questions,
     ]
-    outcome = next((each for each in ORDER if by_outcome.get(each)), "ok")
+    outcome: Outcome = next((each for each in ORDER if by_outcome.get(each)), "ok")
     deciding = by_outcome.get(outcome, [])
     reason = _reason(deciding)
     if outcome == "ok" and not answered and invocation.consumer not in OWN:
         outcome, reason = "unknown", "no check that is installed speaks for it"
     ignored = {found.code for found in mine if found.outcome and found.suppressed}
-    ignored |= {question.code for question in open_questions if question.code in ignored_codes}
     needs = tuple(dict.fromkeys(option for each in deciding for option in each.needs))
+    stay = [each for name in (*BAD, "unknown") for each in by_outcome.get(name, ()) if not each.needs]
+    every_need = tuple(dict.fromkeys(option for name in BAD for each in by_outcome.get(name, ()) for option in each.needs))
+    works = "" if stay or (outcome == "unknown" and not needs) else command(invocation, image, (*every_need, *needs))
     return Verdict(
         consumer=invocation.consumer,
         verdict=outcome,
@@ -53,6 +56,7 @@ def verdict(
         options=invocation.options,
         reason=reason,
         needs=needs,
+        command=works,
         ignored=tuple(sorted(ignored)),
     )
 
@@ -66,7 +70,7 @@ def without_plan(invocation: Invocation, host: str, error: Problem | None) -> Ve
         codes=(escaped(error.code),) if error is not None else (),
         host=host,
         options=invocation.options,
-        reason=escaped(error.message) if refuses and error is not None else "no plan could be made, and checks are asked of plans",
+        reason=escaped(error.message) if refuses and error is not None else "no plan could be made",
     )
 
 

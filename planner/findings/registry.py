@@ -21,8 +21,8 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 class Kind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A kind of finding: what it means, in one sentence, what to do, and what is behind it.
 
-    `outcome` is what follows for the consumer that was asked about: "refused", "hangs" (it may not end), "wrong" (it says success,
-    and the tree differs), or "" where nothing follows.
+    `outcome` is what follows for the consumer that was asked about: "refused", "hangs" (it may not end), "wrong" (it says
+    success, and the tree differs), or "" where nothing follows.
     """
 
     code: str

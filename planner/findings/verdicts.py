@@ -34,7 +34,7 @@ Consequence = Literal["", "refused", "hangs", "wrong"]
 ORDER: Final[tuple[Outcome, ...]] = ("refused", "hangs", "wrong", "unknown", "ok")
 """Outcomes by weight: a verdict is the first of them that an answer leads to."""
 
-BAD: Final[frozenset[Outcome]] = frozenset({"refused", "hangs", "wrong"})
+BAD: Final[tuple[Outcome, ...]] = ("refused", "hangs", "wrong")
 """Outcomes by which a check fails."""
 
 

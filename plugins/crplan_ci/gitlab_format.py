@@ -5,6 +5,7 @@ information, and last what was not checked: it is the same before and after a ch
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -24,19 +25,23 @@ def render(report: Report, options: Options, terminal: Terminal) -> bytes:
         _entry(name or "-", problem.code, problem.message, "blocker", f"problem {problem.message}")
         for name, problem in problems(report)
     ]
+    names: Counter[str] = Counter()
     for image in report.images:
-        entries += _entries(image)
+        names[image.image] += 1
+        entries += _entries(image, names[image.image])
     return msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
 
 
-def _entries(image: ImageReport) -> Iterator[dict[str, object]]:
+def _entries(image: ImageReport, time: int) -> Iterator[dict[str, object]]:
+    """Yield the entries of an image; `time` counts the images of one name, which are to have fingerprints of their own."""
+    again = f"{time} " if time > 1 else ""
     for found in image.counting():
-        yield _entry(image.image, found.code, whole(found), _SEVERITIES[found.severity], f"finding {found.fingerprint}")
+        yield _entry(image.image, found.code, whole(found), _SEVERITIES[found.severity], f"{again}finding {found.fingerprint}")
     for number, question in enumerate(image.unknown):
-        key = f"unknown {question.check} {question.code} {question.pid} {number}"
+        key = f"{again}unknown {question.check} {question.code} {question.pid} {number}"
         yield _entry(image.image, question.code, unanswered(question), "info", key)
     not_checked = "not checked: " + "; ".join(image.not_checked)
-    yield _entry(image.image, "not-checked", not_checked, "info", "not checked")
+    yield _entry(image.image, "not-checked", not_checked, "info", f"{again}not checked")
 
 
 def _entry(image: str, code: str, description: str, severity: str, key: str) -> dict[str, object]:

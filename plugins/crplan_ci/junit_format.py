@@ -24,10 +24,11 @@ def render(report: Report, options: Options, terminal: Terminal) -> str:
     suites = [_suite(image) for image in report.images]
     if report.error is not None:
         suites.append(_Suite("crplan check", (_error("command", report.error),), errors=1))
-    total = (sum(len(suite.cases) for suite in suites), sum(suite.failures for suite in suites), sum(suite.errors for suite in suites))
+    tests, failures = sum(len(suite.cases) for suite in suites), sum(suite.failures for suite in suites)
+    errors = sum(suite.errors for suite in suites)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<testsuites {_head(*total)}>\n" + "".join(map(_written, suites)) + "</testsuites>\n"
+        f"<testsuites {_head(tests, failures, errors)}>\n" + "".join(map(_written, suites)) + "</testsuites>\n"
     )
 
 
