@@ -1,6 +1,7 @@
 """From an image, hosts and a request to its entry in the report: choose the consumers, ask the checks, sum the verdicts."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -13,6 +14,9 @@ from planner.findings.verdicts import ConsumerName, Invocation
 from planner.hookspecs import Artefact
 from planner.host.facts import Host
 from planner.plugins import Registry
+
+THIS_HOST: Final = "this host"
+"""What a report calls the machine that it was made on."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

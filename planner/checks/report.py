@@ -12,13 +12,14 @@ import msgspec
 
 from planner.checks.ask import Asked
 from planner.checks.verdicts import verdict, without_plan
-from planner.errors import CANNOT_RESTART, UsageError
-from planner.findings.problems import Evidence, Problem
+from planner.errors import CANNOT_RESTART, Evidence, UsageError
+from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind, Passed, Severity, Unknown
 from planner.findings.report import FORMAT_VERSION, KIND, ImageReport, Question, Report, Reported, rank
 from planner.findings.verdicts import BAD, ConsumerName, Invocation, Verdict
 from planner.hookspecs import Artefact
 from planner.host.facts import Host
+from planner.identity import ProcessId
 from planner.text import escaped
 
 
@@ -209,8 +210,6 @@ def _question(raised: _Raised) -> Question:
 
 
 def _of_problem(error: Problem) -> Finding:
-    from planner.identity import ProcessId
-
     at = error.at if error.at is not None else next((fact.at for fact in error.because if fact.at is not None), None)
     return Finding(code=error.code, severity="error", message=error.message, pid=ProcessId(error.pid), at=at, hint=error.hint)
 

@@ -43,6 +43,9 @@ class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):
     plan: PlanChange | msgspec.UnsetType = msgspec.UNSET
     error: Problem | msgspec.UnsetType = msgspec.UNSET
 
+    def __repr__(self) -> str:
+        return f"<DiffDocument: {headline(self)}>"
+
 
 def document(before: Side, after: Side, tasks: tuple[TaskChange, ...], plan: PlanChange | None) -> DiffDocument:
     """Return the document of a comparison; `plan` is None where a side has none."""

@@ -84,6 +84,12 @@ class ImageReport(msgspec.Struct, frozen=True, kw_only=True):
     not_checked: tuple[str, ...] = ()
     error: Problem | None = None
 
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{sum(found.severity == severity for found in self.counting())} {severity}s" for severity in SEVERITIES
+        )
+        return f"<Report on {self.image or 'an image'}: exit code {self.exit_code}, {counts}, {len(self.unknown)} unknown>"
+
     def counting(self) -> tuple[Reported, ...]:
         """Return the findings that are not suppressed."""
         return tuple(found for found in self.findings if not found.suppressed)
@@ -108,6 +114,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     images: tuple[ImageReport, ...] = ()
     kinds: tuple[Kind, ...] = ()
     error: Problem | None = None
+
+    def __repr__(self) -> str:
+        return f"<Report on {len(self.images)} image{'' if len(self.images) == 1 else 's'}: exit code {self.exit_code}>"
+
+    @property
+    def findings(self) -> tuple[Reported, ...]:
+        """The findings of all images."""
+        return tuple(found for image in self.images for found in image.findings)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts on all images."""
+        return tuple(verdict for image in self.images for verdict in image.verdicts)
+
+    def counting(self) -> tuple[Reported, ...]:
+        """Return the findings of all images that are not suppressed."""
+        return tuple(found for image in self.images for found in image.counting())
 
 
 def rank(severity: Severity) -> int:

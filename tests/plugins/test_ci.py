@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from planner.checks.ask import Asked
 from planner.checks.report import Settings, gather, image_report
-from planner.findings.problems import Evidence, Problem
+from planner.errors import Evidence
+from planner.findings.problems import Problem
 from planner.findings.registry import Finding, Kind, Passed, Unknown
 from planner.findings.report import ImageReport, Report
 from planner.findings.verdicts import Invocation

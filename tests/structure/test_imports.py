@@ -13,6 +13,7 @@ LAYERS = (
     "identity",
     "text",
     "errors",
+    "display",
     "options",
     "ranges",
     "schemas",
@@ -32,6 +33,7 @@ LAYERS = (
     "plugins",
     "pipeline",
     "checks",
+    "library",
     "cli",
     "testing",
 )

@@ -8,21 +8,21 @@ import msgspec
 
 from planner.checks.ask import known_kinds, split_options
 from planner.checks.criu_options import parse
-from planner.checks.judging import Request, judge
+from planner.checks.judging import THIS_HOST, Request, judge
 from planner.checks.report import Settings, baseline_of, gather
 from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, image_words
 from planner.cli.terminal import write_artefact
-from planner.errors import EXPECTED, USAGE, PluginFailed, UsageError
+from planner.errors import EXPECTED, PluginFailed, UsageError
 from planner.findings.problems import Problem, problem_of
 from planner.findings.registry import SEVERITIES, Kind
 from planner.findings.report import Report
 from planner.findings.verdicts import ENGINES, WORDS, ConsumerName
 from planner.hookspecs import Artefact, ReportFormat
-from planner.host.facts import Host, decode
+from planner.host.facts import Host, decode, namespace_of
+from planner.library.checking import with_limit
 from planner.options import Options, chosen, filled, split
 from planner.plugins import Registry
-from planner.ranges import parse_ranges
 from planner.text import Terminal, escaped
 
 PEOPLE = "text"
@@ -95,8 +95,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         job = Job(args, registry)
     except UsageError as error:
         if form.machine:
-            problem = Problem(exit_code=USAGE, code="usage", message=str(error))
-            report = gather((), kinds=kinds, error=problem)
+            report = gather((), kinds=kinds, error=problem_of(error))
             write_artefact(_rendered(form, report, filled(form.options, {}, ""), Terminal(), registry), args.output)
         raise
     artefact: Artefact | None = None
@@ -106,8 +105,8 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     except EXPECTED as failure:
         problem_found = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
-        if HERE in hosts and hosts[HERE].target >= 0:
-            hosts[HERE] = _with_limit(hosts[HERE], args.namespace, artefact)
+        if THIS_HOST in hosts and hosts[THIS_HOST].target >= 0:
+            hosts[THIS_HOST] = with_limit(hosts[THIS_HOST], args.namespace, artefact)
     image = judge(
         registry, image_words([_image_name(each) for each in job.images]), artefact, request, settings, hosts, problem_found
     )
@@ -151,16 +150,13 @@ def _bytes(file: str, word: str) -> bytes:
         raise UsageError(f"the {word} {escaped(file)} cannot be read: {error.strerror}") from None
 
 
-HERE = "this host"
-
-
 def _hosts(args: argparse.Namespace) -> dict[str, Host]:
     """Return the facts of each host that the command names, by the host's name in the report."""
     hosts: dict[str, Host] = {}
     if args.here:
         from planner.host.record import record
 
-        hosts[HERE] = record()
+        hosts[THIS_HOST] = record()
     for file in args.host:
         name = escaped(_image_name(file))
         if name in hosts:
@@ -169,26 +165,8 @@ def _hosts(args: argparse.Namespace) -> dict[str, Host]:
     if args.namespace is not None:
         if not hosts:
             raise UsageError("--into names a process of a host; give --here or --host FILE, too")
-        hosts = {name: msgspec.structs.replace(host, target=_namespace_of(args.namespace, host)) for name, host in hosts.items()}
+        hosts = {name: msgspec.structs.replace(host, target=namespace_of(args.namespace, host)) for name, host in hosts.items()}
     return hosts
-
-
-def _namespace_of(pid: int, host: Host) -> int:
-    for namespace in host.namespaces:
-        if pid in parse_ranges(namespace.members):
-            return namespace.id
-    raise UsageError(f"the host's facts have no process {pid}, or do not say in which pid namespace it is")
-
-
-def _with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
-    """Return the facts with the limit of the pid namespace that is judged, the only one in which anything is tried."""
-    from planner.host.pid_limits import limit_of
-
-    limit = limit_of(host.namespaces, host.target, pid, {process.pid for process in artefact.plan.processes})
-    spaces = tuple(
-        msgspec.structs.replace(space, pid_max=limit) if space.id == host.target else space for space in host.namespaces
-    )
-    return msgspec.structs.replace(host, namespaces=spaces)
 
 
 def _image_name(image: str) -> str:
