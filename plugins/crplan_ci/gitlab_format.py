@@ -9,12 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
 from crplan_ci.wording import problems, unanswered, whole
 from planner.findings.report import ImageReport, Report
 from planner.options import Options
-from planner.text import Terminal
+from planner.text import Terminal, json_document
 
 _SEVERITIES: Final = {"error": "critical", "warning": "major", "note": "minor"}
 
@@ -29,7 +27,7 @@ def render(report: Report, options: Options, terminal: Terminal) -> bytes:
     for image in report.images:
         names[image.image] += 1
         entries += _entries(image, names[image.image])
-    return msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
+    return json_document(entries)
 
 
 def _entries(image: ImageReport, time: int) -> Iterator[dict[str, object]]:

@@ -14,7 +14,7 @@ from crplan_ci.wording import comparison, ended, place, subject, unanswered
 from planner import __version__
 from planner.findings.report import ImageReport, Question, Report, Reported
 from planner.options import Options
-from planner.text import Terminal
+from planner.text import Terminal, json_document
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -22,7 +22,7 @@ SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 def render(report: Report, options: Options, terminal: Terminal) -> bytes:
     """Return a log with one run, whatever the number of images."""
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(report)]}
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    return json_document(document)
 
 
 def _run(report: Report) -> dict[str, object]:
