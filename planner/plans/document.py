@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from planner.errors import BadImage
+from planner.events.digests import plan_digest, plan_digest_1
 from planner.events.records import (
     AnyEvent,
     FactRecorded,
@@ -120,7 +121,14 @@ def events_of(read: PlanDocument) -> Iterator[AnyEvent]:
             detail=found.message,
         )
     if read.proved:
-        yield PlanProved(image_id=read.image_id, plan_id=read.plan_id)
+        yield PlanProved(image_id=read.image_id, plan_id=_present_id(read))
+
+
+def _present_id(read: PlanDocument) -> str:
+    """Return the id of the document's plan as this version has it: a document of format 1 states the digest of format 1."""
+    if read.format_version == 1 and read.plan_id == plan_digest_1(read.processes, read.steps):
+        return plan_digest(read.processes, read.steps)
+    return read.plan_id
 
 
 def forest_of(plan: Plan) -> Forest:
@@ -177,10 +185,12 @@ def _namespace(process: Process) -> NamespaceId:
 def _made_by_root(table: dict[ProcessId, Process], steps: tuple[AnyStep, ...]) -> dict[str, ProcessId]:
     """Return the kinds other than pid of which the root task has a namespace of its own making, with the root's number.
 
-    The root is the first task that a verify step tells of which is no reaper.
+    The root is the first task that a verify step tells of which has no other one as its parent; a reaper is none.
     """
-    for step in steps:
-        if isinstance(step, Verify) and step.target in table and table[step.target].role != "reaper":
+    told = [step for step in steps if isinstance(step, Verify) and step.target in table and table[step.target].role != "reaper"]
+    targets = {step.target for step in told}
+    for step in told:
+        if step.parent not in targets:
             return {kind: holder for kind, holder in step.namespaces.items() if holder == step.target}
     return {}
 

@@ -31,7 +31,7 @@ def test_a_cycle_of_ten_thousand_parents(tmp_path: Path, capsys: pytest.CaptureF
     assert len(lines) <= MOST_FACTS + 2
     assert any(f"and {most - MOST_FACTS} more events" in line for line in lines)
     assert max(map(len, lines)) < 2 * MOST_SHOWN
-    cli.main(["check", image, "--format", "json"])
+    cli.main(["plan", image, "--emit", "json"])
     assert len(json.loads(capsys.readouterr().out)["error"]["because"]) == MOST_FACTS
 
 
