@@ -1,6 +1,8 @@
 """Every exception that the library raises on purpose, and the exit codes of the command line."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Sequence as Sequence_
+from typing import Any
 
 from planner.identity import ProcessId, Sequence
 
@@ -28,13 +30,27 @@ class NotProved(Exception):
 class BadImage(Exception):
     """The bytes cannot be decoded into facts: exit code 1.
 
-    `at` is a byte offset or `"file#entry"`; the message says what was found, what was expected and, where possible, what to do.
+    `at` is a byte offset or `"file#entry"`, None for the whole input; the message says what was found, what was expected and, where possible, what to do.
     """
 
-    def __init__(self, at: int | str, message: str) -> None:
+    def __init__(self, at: int | str | None, message: str) -> None:
         super().__init__(message)
         self.at = at
         self.message = message
+
+
+class SeveralImages(BadImage):
+    """An input holds several checkpoints, and one was asked for: exit code 1 where nothing can take several.
+
+    `names` select one each. `events(name)` yields the image events of one that was read already, so that an input which can be
+    read only once is not read again; it raises `BadImage` for one that is not as it should be.
+    """
+
+    def __init__(self, names: Sequence_[str], events: Callable[[str], Iterator[Any]]) -> None:
+        listed = ", ".join(name or "the top" for name in names[:10]) + (", ..." if len(names) > 10 else "")
+        super().__init__(None, f"holds {len(names)} checkpoints: {listed}; name one of them as IMAGE::NAME")
+        self.names = tuple(names)
+        self.events = events
 
 
 class CannotEmit(Exception):

@@ -89,6 +89,23 @@ def recognise(source: Source, registry: Registry) -> Reader:
         except Exception as error:  # whatever a plugin raises, the user is told which plugin
             plugin = registry.provider("reader", reader.name)
             raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
-    found = "a directory" if source.directory else f"it begins with {source.head[:8].hex(' ')}" if source.head else "it is empty"
-    known = ", ".join(["event log", *(reader.name for reader in registry.readers)])
-    raise BadImage(0, f"is no image that an installed reader recognises ({found}); readers: {known}")
+    if advice := _advice(source, registry):
+        raise BadImage(None, advice)
+    known = "; ".join(["event logs and plans of crplan", *(reader.help for reader in registry.readers if reader.members or not reader.containers)])
+    empty = "it is empty, and so " if not (source.head or source.directory) else ""
+    raise BadImage(None, f"{empty}is not a checkpoint image; supported are: {known}")
+
+
+def _advice(source: Source, registry: Registry) -> str:
+    """Return what the first reader that knows the input says of it, "" where none does."""
+    for reader in registry.readers:
+        if reader.advise is None:
+            continue
+        try:
+            advice = reader.advise(source)
+        except Exception as error:  # whatever a plugin raises, the user is told which plugin
+            plugin = registry.provider("reader", reader.name)
+            raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+        if advice:
+            return advice
+    return ""
