@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator
 
 from planner.cli.terminal import STANDARD_OUTPUT, open_image, say, shows_unicode, wants_colour, width
-from planner.errors import EXPECTED, BadImage, UsageError
+from planner.errors import EXPECTED, BadImage, CrplanError, UsageError, place_words
 from planner.events.records import AnyEvent, DefectRecorded, FindingRaised
-from planner.findings.problems import Problem, lines, place_words, problem_of
+from planner.findings.problems import Problem, lines, problem_of
 from planner.findings.registry import Finding
 from planner.hookspecs import Artefact
 from planner.pipeline.reading import pod_events, stream_events
@@ -98,7 +98,7 @@ class Job:
                 # What came before the failure can still be looked at.
                 if self.until >= len(self.history):
                     raise
-                say(f"crplan: {escaped(self.image)}: {escaped(str(error))}; shown as it stood before")
+                say(f"crplan: {escaped(self.image)}: {escaped(error.message)}; shown as it stood before")
         return as_it_stood(self.history, self.until)
 
     def _decided(self) -> bool:
@@ -111,7 +111,7 @@ class Job:
         stdout = None if self.to_file else sys.stdout
         return Terminal(width=width(stdout), colour=wants_colour(self.color, stdout), unicode=shows_unicode(stdout))
 
-    def refuse(self, error: Exception) -> Problem:
+    def refuse(self, error: CrplanError) -> Problem:
         """Report an expected exception on standard error, and return it as a record; the log holds it, too."""
         problem = problem_of(error, self.history)
         say(*lines(problem, self.image))

@@ -143,7 +143,7 @@ def _with_plugins(command: str, run: "Runner", args: "argparse.Namespace") -> in
     try:
         return run(args, registry)
     except UsageError as error:
-        say(f"crplan: {error}")
+        say(f"crplan: {error.message}")
         return 2
     except EXPECTED as error:
         problem = problem_of(error)

@@ -10,6 +10,7 @@ from planner.comparison.forests import Change, TaskChange
 from planner.comparison.plans import CreatorChange, HelperChange, OrderChange, PlanChange
 from planner.explanation.lookup import rule_words
 from planner.findings.problems import Problem
+from planner.schemas import published
 from planner.text import ascii_only, escaped
 
 KIND: Final = "crplan-diff"
@@ -42,6 +43,9 @@ class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):
     plan: PlanChange | msgspec.UnsetType = msgspec.UNSET
     error: Problem | msgspec.UnsetType = msgspec.UNSET
 
+    def __repr__(self) -> str:
+        return f"<DiffDocument: {headline(self)}>"
+
 
 def document(before: Side, after: Side, tasks: tuple[TaskChange, ...], plan: PlanChange | None) -> DiffDocument:
     """Return the document of a comparison; `plan` is None where a side has none."""
@@ -60,12 +64,7 @@ def encoded(compared: DiffDocument) -> bytes:
 
 def schema() -> bytes:
     """Return the published JSON Schema of the document, generated from the records."""
-    generated = msgspec.json.schema(DiffDocument)
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"crplan comparison, format version {FORMAT_VERSION}",
-    }
-    return msgspec.json.format(msgspec.json.encode({**head, **generated}), indent=2) + b"\n"
+    return published(DiffDocument, f"crplan comparison, format version {FORMAT_VERSION}")
 
 
 Span = tuple[str, str]

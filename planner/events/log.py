@@ -17,6 +17,7 @@ import msgspec
 
 from planner.errors import BadImage
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened, UnknownEvent, WrittenEvent
+from planner.text import escaped
 
 LONGEST_LINE: Final = 1 << 20
 """Bytes that a line may have, its end included: a line of a hostile log must not fill the memory."""
@@ -77,6 +78,35 @@ def write(events: Iterable[AnyEvent], stream: BinaryIO, first: int = 0) -> int:
         stream.write(b"".join(batch))
         first += len(batch)
     return first
+
+
+class Log(list[AnyEvent]):
+    """The events of an image, a log or a plan, in order; `image` is the name of what they were read from.
+
+    It is a list of events with a short repr; `encoded` returns it as a file.
+    """
+
+    def __init__(self, events: Iterable[AnyEvent] = (), image: str = "") -> None:
+        super().__init__(events)
+        self.image = image
+
+    def __repr__(self) -> str:
+        name = f" of {escaped(self.image)}" if self.image else ""
+        return f"<Log{name}: {len(self)} events>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        counts: dict[str, int] = {}
+        for event in self:
+            name = type(event).__name__
+            counts[name] = counts.get(name, 0) + 1
+        rows = "".join(f"<tr><td>{name}</td><td>{count}</td></tr>" for name, count in counts.items())
+        return f"<table><caption>{escape(repr(self))}</caption><tr><th>event</th><th>count</th></tr>{rows}</table>"
+
+    def encoded(self) -> bytes:
+        """Return the log as JSON Lines."""
+        return b"".join(lines(self))
 
 
 class LogWriter:

@@ -5,6 +5,7 @@ import msgspec
 from planner.errors import CannotEmit
 from planner.findings.report import FORMAT_VERSION, Report
 from planner.options import Options
+from planner.schemas import published
 from planner.text import Terminal
 
 
@@ -19,9 +20,4 @@ def render(report: Report, options: Options, terminal: Terminal) -> bytes:
 
 def schema() -> bytes:
     """Return the published JSON Schema of reports, generated from the records."""
-    generated = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"crplan check report, format version {FORMAT_VERSION}",
-        **msgspec.json.schema(Report),
-    }
-    return msgspec.json.format(msgspec.json.encode(generated), indent=2) + b"\n"
+    return published(Report, f"crplan check report, format version {FORMAT_VERSION}")

@@ -11,6 +11,7 @@ from planner.hookspecs import Artefact, Source
 from planner.options import Options
 from planner.plans.document import KIND, LONGEST_DOCUMENT, PlanDocument, decode, document, events_of
 from planner.plans.model import FORMAT_VERSION
+from planner.schemas import published
 
 
 def emit(artefact: Artefact, options: Options) -> bytes:
@@ -42,10 +43,4 @@ def read(source: Source) -> Iterator[AnyEvent]:
 
 def schema() -> bytes:
     """Return the published JSON Schema of plan documents, generated from the records."""
-    generated = msgspec.json.schema(PlanDocument)
-    generated = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"crplan plan document, format version {FORMAT_VERSION}",
-        **generated,
-    }
-    return msgspec.json.format(msgspec.json.encode(generated), indent=2) + b"\n"
+    return published(PlanDocument, f"crplan plan document, format version {FORMAT_VERSION}")

@@ -6,7 +6,7 @@ import msgspec
 
 from crplan_preview.drawing import Line, render, wrapped
 from crplan_preview.tree import helper_lines, leader_lines, tree_lines
-from planner.findings.problems import place_words
+from planner.errors import place_words
 from planner.findings.registry import Finding
 from planner.hookspecs import Artefact
 from planner.options import Options

@@ -24,6 +24,7 @@ from planner.plans.rebuild import Rebuild
 from planner.testing.backends import conforms
 from planner.testing.plans import PLANS
 from planner.text import FILE, Terminal
+from tests.helpers.schemas import meaning
 
 SCHEMA = Path(crplan_preview.__file__).with_name("plan.schema.json")
 
@@ -194,7 +195,7 @@ def test_an_error_is_a_document_of_the_same_schema() -> None:
 
 def test_the_published_schema_is_that_of_the_records() -> None:
     """A change of the schema needs a new format_version: then write the file anew with `crplan_preview.document.schema`."""
-    assert SCHEMA.read_bytes() == preview_document.schema()
+    assert meaning(SCHEMA.read_bytes()) == meaning(preview_document.schema())
 
 
 @plans

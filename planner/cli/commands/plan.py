@@ -4,8 +4,8 @@ import argparse
 
 from planner.cli.image_job import Job, add_image_arguments, errors_of, finding_line
 from planner.cli.terminal import say, write_artefact
-from planner.errors import CANNOT_RESTART, EXPECTED, USAGE, UsageError
-from planner.findings.problems import Problem
+from planner.errors import CANNOT_RESTART, EXPECTED, UsageError
+from planner.findings.problems import Problem, problem_of
 from planner.hookspecs import BackEnd
 from planner.options import Options, chosen, filled, split
 from planner.pipeline.resolve import emit_with
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         options = filled(back_end.options, given, f"back end {back_end.name}")
         job = Job(args, registry)
     except UsageError as error:
-        problem = Problem(exit_code=USAGE, code="usage", message=str(error))
+        problem = problem_of(error)
         if (document := _document(back_end, problem, {}, registry)) is not None:
             write_artefact(document, args.output)
         raise
