@@ -61,7 +61,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class Collector:
     """What comes together while archives are passed over; `checkpoints` is the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: frozenset[str] = WANTED) -> None:
+        self.wanted = wanted
         self.dumps: dict[str, Dump] = {}
         self.containers: dict[str, Container] = {}
         self.layouts: dict[str, Blobs] = {}
@@ -200,7 +201,7 @@ class Collector:
         if directory not in self.dumps:
             if len(self.dumps) == MOST_DIRECTORIES:
                 raise BadImage(place("inventory.img"), f"images stand in more than {MOST_DIRECTORIES} directories")
-            self.dumps[directory] = Dump()
+            self.dumps[directory] = Dump(self.wanted)
         return self.dumps[directory]
 
     def _content(self, name: str, size: int, stream: Stream) -> bytes:
@@ -287,9 +288,9 @@ def normalised(path: str) -> str:
     return "/".join(parts)
 
 
-def from_stream(stream: Stream) -> list[Checkpoint]:
+def from_stream(stream: Stream, wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
     """Return the checkpoints of one archive; raises BadImage."""
-    collector = Collector()
+    collector = Collector(wanted)
     collector.archive(stream)
     # What follows the end mark is padding, but the checksum of compressed data stands behind it.
     for _ in stream.chunks(TRAILING):
@@ -297,9 +298,10 @@ def from_stream(stream: Stream) -> list[Checkpoint]:
     return collector.checkpoints()
 
 
-def of_streamer(files: Iterator[tuple[str, bytes]]) -> list[Checkpoint]:
-    """Return the one checkpoint whose wanted files come one after the other; raises BadImage."""
-    dump = Dump()
+def of_streamer(files: Iterator[tuple[str, bytes]], wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
+    """Return the one checkpoint whose files come one after the other; raises BadImage."""
+    dump = Dump(wanted)
     for name, data in files:
-        dump.add(name, data)
+        if dump.wants(name):
+            dump.add(name, data)
     return [Checkpoint("", "", dump)]

@@ -11,7 +11,7 @@ from typing import Final
 from crplan_criu.archive import PARENT, Checkpoint, Collector
 from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
-from crplan_criu.images import largest, place, shown, split_name, too_large
+from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, MANIFEST
 from crplan_criu.search import HERE
 from crplan_criu.streams import opened
@@ -24,9 +24,9 @@ HEX: Final = re.compile(r"[0-9a-f]{64}")
 """Name of a blob of skopeo's `dir:`, its sha256."""
 
 
-def collect(path: str) -> Dump:
+def collect(path: str, wanted: frozenset[str] = WANTED) -> Dump:
     """Read the images of a directory, or of `checkpoint` in an unpacked archive with what stands beside it; raises BadImage."""
-    dump = Dump()
+    dump = Dump(wanted)
     below = os.path.join(path, "checkpoint")
     unpacked = not any(os.path.lexists(os.path.join(path, name)) for name in HERE) and os.path.isdir(below)
     with _opened(path) as top:
@@ -50,9 +50,9 @@ def collect(path: str) -> Dump:
     return dump
 
 
-def collect_layout(path: str) -> list[Checkpoint]:
+def collect_layout(path: str, wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
     """Read the index and the blobs of an OCI image layout; raises BadImage."""
-    collector = Collector()
+    collector = Collector(wanted)
     with _opened(path) as top:
         if os.path.lexists(os.path.join(path, INDEX)):
             collector.document("", INDEX, read_file(top, INDEX))
@@ -64,9 +64,9 @@ def collect_layout(path: str) -> list[Checkpoint]:
     return collector.checkpoints()
 
 
-def collect_transport(path: str) -> list[Checkpoint]:
+def collect_transport(path: str, wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
     """Read the manifest and the blobs of skopeo's `dir:`; raises BadImage."""
-    collector = Collector()
+    collector = Collector(wanted)
     with _opened(path) as top:
         collector.document("", INDEX, read_file(top, MANIFEST))
         for name in _names(top):

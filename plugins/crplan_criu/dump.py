@@ -51,7 +51,8 @@ class Core(msgspec.Struct, gc=False):
 class Dump:
     """All that was found of one dump; `add` takes the image files."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: frozenset[str] = WANTED) -> None:
+        self.wanted = wanted
         self.inventory: Fields | None = None
         self.root_ids: Fields = {}
         self.tree: list[Entry] | None = None
@@ -80,13 +81,15 @@ class Dump:
     def wants(self, name: str) -> bool:
         """Whether the content of this file is needed; what is not is noted by name alone."""
         kind, _ = split_name(name)
-        return kind in WANTED
+        return kind in self.wanted
 
     def note(self, name: str) -> None:
         """Note a file whose content is not needed; raises BadImage for the one that says that the others are encrypted."""
         if name == CIPHER:
             raise BadImage(place(name), "says that the images are encrypted; decrypt them with criu's key, and give those")
         kind, identifier = split_name(name)
+        if kind in WANTED:
+            return
         if kind in PRESENCE and identifier >= 0:
             self._facts(kind, identifier).setdefault("image", name)
         elif kind and kind not in OTHERS:

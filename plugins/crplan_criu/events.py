@@ -67,6 +67,29 @@ def events(dump: Dump, where: str = "") -> Iterator[AnyEvent]:
     yield ImageClosed(tasks=len(dump.tree), complete=True, at=place("pstree.img", len(dump.tree)))
 
 
+def evidence(dump: Dump) -> Iterator[AnyEvent]:
+    """Yield what says with which other containers this one shares a pid namespace: its header, that namespace, its root.
+
+    Raises BadImage where the process tree is not there.
+    """
+    if dump.inventory is None or not dump.tree:
+        raise BadImage(place("pstree.img"), "is missing")
+    root = dump.tree[0]
+    header = dump.container.facts | ({"run_id": run} if (run := text(octets(dump.inventory, "dump_criu_run_id"))) else {})
+    yield ImageOpened(format="criu", generation="", facts=header, at=place("inventory.img"))
+    at = place(f"ids-{root.pids[0]}.img")
+    for event in Namespaces(dump, dump.ids.get(root.pids[0], {}), at).events():
+        if event.kind == "pid" and event.id == 0:
+            yield event
+    yield TaskRecorded(
+        pids=_pids(root.pids),
+        parent=ProcessId(root.parent),
+        group=ProcessId(root.groups[0]),
+        session=ProcessId(root.sessions[0]),
+        at=place("pstree.img", 0),
+    )
+
+
 def _core(dump: Dump, number_in_name: int, position: int) -> Core:
     core = dump.cores.get(number_in_name)
     if core is None:

@@ -29,6 +29,9 @@ COMMON_TYPES: Final = {
 INVENTORY_MAGIC: Final = 0x58313116
 WANTED: Final = frozenset(COMMON_TYPES) | {"inventory"}
 
+WANTED_OF_POD: Final = frozenset(("inventory", "pstree", "ids", "pidns"))
+"""Images that tell with which others a container shares a pid namespace."""
+
 OTHERS: Final = frozenset(
     " ".join(
         (

@@ -130,7 +130,7 @@ class Blobs:
                     for inner in below:
                         if inner in self._documents:
                             found |= self._documents[inner].annotations or {}
-        if not self._index:
+        if not any(digest in self._below(one.digest) for document in self._index for one in document.manifests or ()):
             for document in self._documents.values():
                 found |= document.annotations or {}
         return found

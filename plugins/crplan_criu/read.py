@@ -10,13 +10,16 @@ import msgspec
 
 from crplan_criu import archive, directory, events, search, streamer
 from crplan_criu.archive import Checkpoint
-from crplan_criu.images import shown
+from crplan_criu.images import WANTED, WANTED_OF_POD, shown
 from crplan_criu.streams import opened
 from planner.errors import BadImage, SeveralImages
 from planner.events.records import AnyEvent
 from planner.hookspecs import Member, ReadRequest, Source
 from planner.pods.parts import labelled
 from planner.text import escaped
+
+THE_TOP = "."
+"""Name of the checkpoint at the top of an input that holds others below."""
 
 Load = Callable[[], tuple[Checkpoint, str]]
 """Reads one checkpoint; returns it with the directory in which it was found where that is not the expected one."""
@@ -32,23 +35,23 @@ class Found(msgspec.Struct, frozen=True):
 
 def read(source: Source, request: ReadRequest = ReadRequest()) -> Iterator[AnyEvent]:
     """Yield the image events of the checkpoint that a request names; raises BadImage, and SeveralImages where it names none."""
-    found = list(_found(source))
-    if request.member:
-        chosen = [one for one in found if one.name == request.member]
-        if not chosen:
-            known = ", ".join(one.name for one in found[:20] if one.name) or "one checkpoint without a name"
-            raise BadImage(None, f"holds no checkpoint {escaped(request.member)}; there is: {known}")
-        return _events(chosen[0])
-    if len(found) == 1:
-        return _events(found[0])
-    by_name = {one.name: one for one in found}
-    raise SeveralImages([one.name for one in found], lambda name: _labelled(by_name[name]))
+    pod = request.detail == "pod"
+    found = {one.name or THE_TOP: one for one in _found(source, WANTED_OF_POD if pod else WANTED)}
+    said = _evidence if pod else _events
+    if len(found) == 1 and not request.member:
+        return said(*found.values())
+    if not request.member:
+        raise SeveralImages(found, lambda name: _labelled(found[name]))
+    if request.member not in found:
+        known = ", ".join(list(found)[:20])
+        raise BadImage(None, f"holds no checkpoint {escaped(request.member)}; there is: {known}")
+    return said(found[request.member])
 
 
 def members(source: Source) -> Iterator[Member]:
     """Yield what an input holds; raises BadImage."""
-    for one in _found(source):
-        yield Member(name=one.name, help=one.help or _help(one))
+    for one in _found(source, WANTED):
+        yield Member(name=one.name or THE_TOP, help=one.help or _help(one))
 
 
 def _help(one: Found) -> str:
@@ -67,6 +70,10 @@ def _help(one: Found) -> str:
 WORDS = (("container", "container"), ("of pod", "pod"), ("by", "engine"))
 
 
+def _evidence(one: Found) -> Iterator[AnyEvent]:
+    yield from events.evidence(one.load()[0].dump)
+
+
 def _events(one: Found) -> Iterator[AnyEvent]:
     checkpoint, where = one.load()
     if checkpoint.problem is not None:
@@ -79,21 +86,21 @@ def _labelled(one: Found) -> Iterator[AnyEvent]:
     try:
         yield from _events(one)
     except BadImage as error:
-        raise BadImage(labelled(one.name or "the top", error.at), error.message) from None
+        raise BadImage(labelled(one.name or THE_TOP, error.at), error.message) from None
 
 
-def _found(source: Source) -> Iterator[Found]:
+def _found(source: Source, wanted: frozenset[str]) -> Iterator[Found]:
     """Yield the checkpoints of a source by name; raises BadImage where there is none."""
     if source.directory:
-        yield from _of_directory(source.directory)
+        yield from _of_directory(source.directory, wanted)
         return
     where = shown(os.path.basename(source.name) or source.name)
     with source.open() as file:
         stream = opened(file, source.head, where)
         if streamer.recognises(source.head):
-            found = archive.of_streamer(streamer.files(stream))
+            found = archive.of_streamer(streamer.files(stream), wanted)
         else:
-            found = archive.from_stream(stream)
+            found = archive.from_stream(stream, wanted)
     if not found:
         raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
     yield from _of_archive(found)
@@ -107,17 +114,17 @@ def _of_archive(found: Sequence[Checkpoint], below: str = "") -> Iterator[Found]
         yield Found(name, lambda one=one, where=where: (one, shown(where)))  # type: ignore[misc]  # mypy infers no default
 
 
-def _of_directory(path: str) -> Iterator[Found]:
+def _of_directory(path: str, wanted: frozenset[str]) -> Iterator[Found]:
     places = search.places(path)
     for place in places:
         below = os.path.join(path, place.name)
         if place.kind == "images":
-            yield Found(_name(place.name, places), lambda below=below, place=place: (_images(below), shown(place.name)))  # type: ignore[misc]
+            yield Found(_name(place.name, places), lambda below=below, place=place: (_images(below, wanted), shown(place.name)))  # type: ignore[misc]
         elif place.kind == "archive":
-            yield Found(place.name, lambda below=below, place=place: (_only(below), place.name), "an archive")  # type: ignore[misc]
+            yield Found(place.name, lambda below=below, place=place: (_only(below, wanted), place.name), "an archive")  # type: ignore[misc]
         else:
             layout = directory.collect_layout if place.kind == "layout" else directory.collect_transport
-            found = layout(below)
+            found = layout(below, wanted)
             if not found and len(places) == 1:
                 where = shown(os.path.basename(below) or below)
                 raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
@@ -133,17 +140,17 @@ def _name(name: str, places: Sequence[search.Place]) -> str:
     return name
 
 
-def _images(path: str) -> Checkpoint:
-    return Checkpoint("", "", directory.collect(path))
+def _images(path: str, wanted: frozenset[str]) -> Checkpoint:
+    return Checkpoint("", "", directory.collect(path, wanted))
 
 
-def _only(path: str) -> Checkpoint:
+def _only(path: str, wanted: frozenset[str]) -> Checkpoint:
     """Return the checkpoint of an archive in a directory; raises BadImage where it holds several."""
     where = shown(os.path.basename(path))
     with open(path, "rb") as file:
         head = file.read(4096)
         file.seek(0)
-        found = archive.from_stream(opened(file, head, where))
+        found = archive.from_stream(opened(file, head, where), wanted)
     if len(found) != 1:
         reason = f"holds {len(found)} checkpoints; give it by itself" if found else "holds no CRIU images (no inventory.img)"
         raise BadImage(where, f"the archive {reason}")
