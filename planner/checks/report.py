@@ -130,6 +130,7 @@ def _shown(error: Problem) -> Problem:
     """Return a problem whose texts are fit to show."""
     return msgspec.structs.replace(
         error,
+        code=escaped(error.code),
         message=escaped(error.message),
         at=_place(error.at),
         because=tuple(Evidence(seq=fact.seq, at=_place(fact.at), text=escaped(fact.text)) for fact in error.because),

@@ -11,13 +11,13 @@ date one version at a time; a newer version is refused, because its known types 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 import msgspec
 
 from planner.errors import BadImage
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened, UnknownEvent, WrittenEvent
-from planner.text import escaped
+from planner.text import escaped, json_line
 
 LONGEST_LINE: Final = 1 << 20
 """Bytes that a line may have, its end included: a line of a hostile log must not fill the memory."""
@@ -54,11 +54,12 @@ def encode_line(seq: int, event: AnyEvent) -> bytes:
     """Return the line, with its end, that holds `event` at position `seq`."""
     if type(event) is UnknownEvent:
         return _unknown_line(seq, event.raw)
-    return b'{"seq":%d,%b\n' % (seq, _encode(event)[1:])
+    return b'{"seq":%d,%b\n' % (seq, json_line(_encode(event)[1:]))
 
 
 def _unknown_line(seq: int, raw: bytes) -> bytes:
-    """Return a kept line: byte for byte at its own place, renumbered elsewhere."""
+    """Return a kept line: byte for byte at its own place, renumbered elsewhere; control characters in it are escaped."""
+    raw = json_line(raw.replace(b"\r", b" "))
     if _decode_line(raw).seq == seq:
         return raw + b"\n"
     fields = _decode_fields(raw) | {"seq": msgspec.Raw(b"%d" % seq)}
@@ -71,7 +72,14 @@ def lines(events: Iterable[AnyEvent], first: int = 0) -> Iterator[bytes]:
         yield encode_line(seq, event)
 
 
-def write(events: Iterable[AnyEvent], stream: BinaryIO, first: int = 0) -> int:
+class Writable(Protocol):
+    """A stream that takes all the bytes that it is given."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write all of `data`."""
+
+
+def write(events: Iterable[AnyEvent], stream: Writable, first: int = 0) -> int:
     """Write `events`, numbered from `first`, and return the number that the next event would get."""
     ready = lines(events, first)
     while batch := list(islice(ready, _BATCH)):

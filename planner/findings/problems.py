@@ -7,7 +7,7 @@ import msgspec
 from planner.errors import BadImage, CannotEmit, Contradiction, CrplanError, Evidence, NotProved, UsageError, place_words
 from planner.events.records import AnyEvent
 from planner.findings.registry import KINDS
-from planner.text import escaped
+from planner.text import Shown, escaped, shown
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -99,14 +99,14 @@ def _value(value: object) -> str:
     return escaped(str(value))
 
 
-def lines(problem: Problem, image: str) -> list[str]:
+def lines(problem: Problem, image: str) -> list[Shown]:
     """Return the problem as lines for standard error, the first of them complete in itself."""
     where = f"{place_words(problem.at)}: " if problem.at is not None else ""
-    code = "" if problem.code in {"bad-image", "plugin-failed"} else f" [{problem.code}]"
-    result = [f"crplan: {escaped(image)}: {where}{escaped(problem.message)}{code}"]
+    code = "" if problem.code in {"bad-image", "plugin-failed"} else f" [{escaped(problem.code)}]"
+    result = [shown(f"crplan: {escaped(image)}: {where}{escaped(problem.message)}{code}")]
     for fact in problem.because:
         place = place_words(fact.at)
-        result.append(f"  event {fact.seq}{', ' + place if place else ''}: {fact.text}")
+        result.append(shown(f"  event {fact.seq}{', ' + place if place else ''}: {fact.text}"))
     if problem.hint:
-        result.append(f"  {problem.hint}")
+        result.append(shown(f"  {problem.hint}"))
     return result

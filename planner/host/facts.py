@@ -10,6 +10,7 @@ import msgspec
 
 from planner.errors import UsageError
 from planner.ranges import parse_ranges
+from planner.text import json_line
 
 KIND = "crplan-host"
 FORMAT_VERSION = 2
@@ -127,4 +128,4 @@ def decode(data: bytes) -> Host:
 
 def encode(host: Host) -> bytes:
     """Return a host file."""
-    return msgspec.json.format(msgspec.json.encode(host, order="sorted"), indent=2) + b"\n"
+    return json_line(msgspec.json.format(msgspec.json.encode(host, order="sorted"), indent=2)) + b"\n"

@@ -61,7 +61,7 @@ def step_words(step: steps.AnyStep, table: Table) -> str:
         case steps.Reap():
             return f"{actor} reaps {step.child}"
         case steps.Unshare():
-            kinds = [escaped(kind) for kind in step.kinds]
+            kinds: list[str] = [escaped(kind) for kind in step.kinds]
             return f"{actor} makes {_listed(kinds)} namespace{'s' if len(kinds) > 1 else ''} of its own"
         case steps.MapIds():
             return f"{actor} maps the ids of {step.target}'s user namespace{_map_words(step)}"

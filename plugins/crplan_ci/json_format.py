@@ -1,12 +1,10 @@
 """The report as a JSON document, and the schema that is published for it."""
 
-import msgspec
-
 from planner.errors import CannotEmit
 from planner.findings.report import FORMAT_VERSION, Report
 from planner.options import Options
 from planner.schemas import published
-from planner.text import Terminal
+from planner.text import Terminal, json_document
 
 
 def render(report: Report, options: Options, terminal: Terminal) -> bytes:
@@ -14,8 +12,7 @@ def render(report: Report, options: Options, terminal: Terminal) -> bytes:
     indent = options.get("indent", 2)
     if not isinstance(indent, int) or not 0 <= indent <= 16:
         raise CannotEmit(f"option indent is {indent}, and must be between 0 and 16")
-    encoded = msgspec.json.encode(report)
-    return (msgspec.json.format(encoded, indent=indent) if indent else encoded) + b"\n"
+    return json_document(report, indent)
 
 
 def schema() -> bytes:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from planner.errors import BadImage, CannotEmit
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
@@ -12,6 +10,7 @@ from planner.options import Options
 from planner.plans.document import KIND, LONGEST_DOCUMENT, PlanDocument, decode, document, events_of
 from planner.plans.model import FORMAT_VERSION
 from planner.schemas import published
+from planner.text import json_document
 
 
 def emit(artefact: Artefact, options: Options) -> bytes:
@@ -28,8 +27,7 @@ def _encoded(plan: PlanDocument, options: Options) -> bytes:
     indent = options.get("indent", 2)
     if not isinstance(indent, int) or not 0 <= indent <= 16:
         raise CannotEmit(f"option indent is {indent}, and must be between 0 and 16")
-    encoded = msgspec.json.encode(plan)
-    return (msgspec.json.format(encoded, indent=indent) if indent else encoded) + b"\n"
+    return json_document(plan, indent)
 
 
 def read(source: Source) -> Iterator[AnyEvent]:

@@ -1,7 +1,6 @@
 """What is foretold of `criu restore`, held against what CRIU did with each sample, and against every rule by a small tree."""
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from planner.identity import NamespaceId, ProcessId
 from planner.pipeline import reading
 from planner.pipeline import resolve as pipeline
 from planner.testing.forests import events, notation
+from tests.helpers.amounts import amount
 from tests.helpers.criu_images import criu_image
 from tests.helpers.criu_restore import fits, outcome
 from tests.helpers.places import DATA
@@ -229,7 +229,7 @@ def test_the_forecast_is_what_comes_of_carrying_the_restore_out(capsys: pytest.C
     """On generated images: what the check foretells by rules against what a restore comes to that is carried out step by step."""
     table: Counter[tuple[str, str]] = Counter()
     differing = []
-    for name, image, forest in flat_images(int(os.environ.get("CRPLAN_FORECASTS", "150"))):
+    for name, image, forest in flat_images(amount("CRPLAN_FORECASTS", 150, 150)):
         if not fits(forest):
             continue
         forecast = asked_of(image).forecast

@@ -1,9 +1,9 @@
 """`crplan capture PID`: a running tree of processes as an event log."""
 
 import argparse
-import sys
 
-from planner.cli.terminal import STANDARD_OUTPUT, say, write_artefact
+from planner.cli.streams import Output, say
+from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
 from planner.errors import EXPECTED
 from planner.events import log
 from planner.findings.problems import lines, problem_of
@@ -35,8 +35,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         say(*lines(problem, directory))
         return problem.exit_code
     if args.output is None or args.output == STANDARD_OUTPUT:
-        log.write(events, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        log.write(events, Output())
     else:
         write_artefact(b"".join(log.lines(events)), args.output)
     return 0

@@ -4,7 +4,8 @@ import argparse
 import sys
 
 from planner.cli.image_job import Job
-from planner.cli.terminal import STANDARD_OUTPUT, say, shows_unicode, wants_colour, write_artefact
+from planner.cli.streams import say, shows_unicode
+from planner.cli.terminal import STANDARD_OUTPUT, wants_colour, write_artefact
 from planner.comparison.document import DiffDocument, encoded, markdown, text
 from planner.errors import EXPECTED, UsageError
 from planner.findings.problems import lines

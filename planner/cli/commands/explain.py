@@ -11,6 +11,7 @@ from planner.explanation.lookup import FORMAT_VERSION, Explanation, lines
 from planner.findings.problems import Problem
 from planner.library.explaining import explanations, subject_of
 from planner.plugins import Registry
+from planner.text import json_document
 
 
 class ExplanationDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,4 +56,4 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
 
 
 def _write(document: ExplanationDocument) -> None:
-    write_artefact(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n", None)
+    write_artefact(json_document(document), None)

@@ -6,8 +6,9 @@ import os
 import sys
 
 from planner.cli.files import open_to_write
-from planner.cli.image_job import Job, add_image_arguments, errors_of, finding_line
-from planner.cli.terminal import say, write_artefact
+from planner.cli.image_job import Job, add_image_arguments, errors_of, refusal_lines
+from planner.cli.streams import say
+from planner.cli.terminal import write_artefact
 from planner.errors import CANNOT_RESTART, EXPECTED, UsageError
 from planner.events.log import LogWriter
 from planner.events.records import AnyEvent, RunReady
@@ -16,7 +17,6 @@ from planner.library.rebuilding import DEFAULT_TIMEOUT, Prepared, carry_out, exe
 from planner.options import filled, split
 from planner.plans.wording import step_lines
 from planner.plugins import Registry
-from planner.text import escaped
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     try:
         artefact = job.artefact()
         if errors := errors_of(artefact):
-            say(f"crplan: {escaped(job.image)}: cannot be restarted as it is", *(f"  {finding_line(found)}" for found in errors))
+            say(*refusal_lines(job, errors))
             return CANNOT_RESTART
         prepared = prepare(executor, artefact.plan, options, args.into)
         if os.environ.get("CRPLAN_DRY_RUN", "") not in {"", "0"}:
