@@ -69,8 +69,8 @@ def _restored(kind: type[CrplanError], args: tuple[Any, ...], state: dict[str, A
 class BadImage(CrplanError):
     """The bytes cannot be decoded into facts: exit code 1.
 
-    `at` is a byte offset or `"file#entry"`, None for the whole input; the message says what was found, what was expected and, where
-    possible, what to do.
+    `at` is a byte offset or `"file#entry"`, None for the whole input; the message says what was found, what was expected and,
+    where possible, what to do.
     """
 
     def __init__(self, at: int | str | None, message: str) -> None:

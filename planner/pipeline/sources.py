@@ -90,7 +90,9 @@ def from_path(path: str) -> Source:
             size = os.fstat(stream.fileno()).st_size
     except (OSError, ValueError) as error:
         if match := REMOTE.match(path):
-            what = f"is the URL of something remote ({match[1]}://); download it and give the local file, or give it through a pipe"
+            what = (
+                f"is the URL of something remote ({match[1]}://); download it and give the local file, or give it through a pipe"
+            )
             raise BadImage(None, f"{what}: `... | crplan -`") from None
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise BadImage(None, f"cannot be opened: {reason}") from None

@@ -1,8 +1,8 @@
 """What an input is that no reader recognises, and what to give instead, by its first bytes or by the files of a directory.
 
 Sources: magic numbers of elf(5), of the formats' specifications (xz, bzip2, zip, lz4, 7z, Git LFS `docs/spec.md`, age, OpenPGP),
-DMTCP `src/util.h` (`DMTCP_FILE_HEADER`), gVisor `pkg/state/statefile` (magic `\\x67\\x56\\x69\\x73\\x6f\\x72\\x53\\x46`), Firecracker
-`src/vmm/src/snapshot` (magic 0x0710_1984_xxxx_0000), CRIU `criu/include/magic.h`, crit `decode`.
+DMTCP `src/util.h` (`DMTCP_FILE_HEADER`), gVisor `pkg/state/statefile` ("gVisorSF"), Firecracker `src/vmm/src/snapshot` (magic
+number 0x0710_1984 and the architecture), CRIU `criu/include/magic.h`, `crit decode`.
 """
 
 import os
@@ -11,7 +11,7 @@ import zlib
 from typing import Final
 
 from crplan_criu import search
-from crplan_criu.images import COMMON_TYPES, IMG_COMMON, INVENTORY_MAGIC, shown, split_name
+from crplan_criu.images import COMMON_TYPES, IMG_COMMON, INVENTORY_MAGIC, Order, shown, split_name
 from crplan_criu.recognise import compression, head_of
 from planner.hookspecs import Source
 
@@ -28,8 +28,16 @@ PACKED: Final = (
 )
 OTHERS: Final = (
     (b"version https://git-lfs.github.com/spec/", "is a Git LFS pointer and not the file", "run `git lfs pull` first"),
-    (b"DMTCP_CHECKPOINT", "is an image of DMTCP", "which its own dmtcp_restart restarts; images of CRIU and linux-cr are planned"),
-    (b"\x67\x56\x69\x73\x6f\x72\x53\x46", "is a snapshot of gVisor", "which `runsc restore` restores; it holds no Linux processes"),
+    (
+        b"DMTCP_CHECKPOINT",
+        "is an image of DMTCP",
+        "which its own dmtcp_restart restarts; images of CRIU and linux-cr are planned",
+    ),
+    (
+        b"\x67\x56\x69\x73\x6f\x72\x53\x46",
+        "is a snapshot of gVisor",
+        "which `runsc restore` restores; it holds no Linux processes",
+    ),
     (b"age-encryption.org/", "is encrypted with age", "decrypt it first"),
     (b"-----BEGIN PGP MESSAGE", "is encrypted with OpenPGP", "decrypt it first"),
     (b"SQLite format 3\x00", "is a database of SQLite", "give the checkpoint itself"),
@@ -54,8 +62,7 @@ def of_head(head: bytes, name: str = "") -> str:
         if head.startswith(magic):
             return f"{what}; {instead}"
     if head[:4] == b"\x7fELF":
-        order = "big" if head[5:6] == b"\x02" else "little"
-        core = int.from_bytes(head[16:18], order) == ELF_CORE
+        core = int.from_bytes(head[16:18], "big" if head[5:6] == b"\x02" else "little") == ELF_CORE
         return (
             "is a core file (ELF) of one process, for debuggers; give the images of `criu dump`"
             if core
@@ -84,8 +91,9 @@ def _of_gzip(head: bytes) -> str:
 def _of_image(head: bytes, name: str) -> str:
     if head[4:8] == FIRECRACKER:
         return "is a snapshot of a Firecracker virtual machine; take a checkpoint of the processes inside it"
-    for order in ("little", "big"):
-        first, second = (int.from_bytes(head[at : at + 4], order) for at in (0, 4))  # type: ignore[arg-type]
+    orders: tuple[Order, ...] = ("little", "big")
+    for order in orders:
+        first, second = (int.from_bytes(head[at : at + 4], order) for at in (0, 4))
         kinds = {magic: kind for kind, magic in COMMON_TYPES.items()}
         kind = "inventory" if first == INVENTORY_MAGIC else kinds.get(second, "") if first == IMG_COMMON else kinds.get(first, "")
         if kind or first == IMG_COMMON:

@@ -189,7 +189,7 @@ def _dead_leaders(tree: list[Entry]) -> Iterator[PidRecorded]:
         yield PidRecorded(numbers=_pids(visible), complete=False, at=place("pstree.img", position))
 
 
-def _left_over(dump: Dump) -> Iterator[FactRecorded]:
+def _left_over(dump: Dump) -> Iterator[FactRecorded | DefectRecorded]:
     """Yield how many core images no entry names: left behind by an earlier dump into the same directory."""
     named = {vector[0] for entry in dump.tree or () for vector in (entry.pids, *entry.threads) if vector}
     extra = sorted(dump.cores.keys() - named)
@@ -198,4 +198,6 @@ def _left_over(dump: Dump) -> Iterator[FactRecorded]:
         at = place(f"core-{extra[0]}.img")
         yield FactRecorded(property="images that no task names", value=value, at=at)
         detail = f"the process tree does not name the tasks of {len(extra)} core images ({extra[0]}{', ...' * (len(extra) > 1)})"
-        yield DefectRecorded(code="images-of-another-dump", detail=f"{detail}: files of another dump lie there, e.g. {at[:-2]}", at=at)
+        yield DefectRecorded(
+            code="images-of-another-dump", detail=f"{detail}: files of another dump lie there, e.g. {at[:-2]}", at=at
+        )

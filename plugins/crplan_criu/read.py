@@ -11,12 +11,15 @@ import msgspec
 from crplan_criu import archive, directory, events, search, streamer
 from crplan_criu.archive import Checkpoint
 from crplan_criu.images import WANTED, WANTED_OF_POD, shown
+from crplan_criu.recognise import DIRECTORIES
 from crplan_criu.streams import opened
 from planner.errors import BadImage, SeveralImages
 from planner.events.records import AnyEvent
 from planner.hookspecs import Member, ReadRequest, Source
 from planner.pods.parts import labelled
 from planner.text import escaped
+
+WHOLE = ReadRequest()
 
 THE_TOP = "."
 """Name of the checkpoint at the top of an input that holds others below."""
@@ -33,7 +36,7 @@ class Found(msgspec.Struct, frozen=True):
     help: str = ""
 
 
-def read(source: Source, request: ReadRequest = ReadRequest()) -> Iterator[AnyEvent]:
+def read(source: Source, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
     """Yield the image events of the checkpoint that a request names; raises BadImage, and SeveralImages where it names none."""
     pod = request.detail == "pod"
     found = {one.name or THE_TOP: one for one in _found(source, WANTED_OF_POD if pod else WANTED)}
@@ -109,7 +112,7 @@ def _found(source: Source, wanted: frozenset[str]) -> Iterator[Found]:
 def _of_archive(found: Sequence[Checkpoint], below: str = "") -> Iterator[Found]:
     for one in found:
         name = f"{below}/{one.name}" if below and one.name and len(found) > 1 else below or one.name
-        unusual = one.directory if len(found) == 1 and one.directory not in archive.DIRECTORIES else ""
+        unusual = one.directory if len(found) == 1 and one.directory not in DIRECTORIES else ""
         where = "/".join(part for part in (below, unusual) if part) if "blobs/" not in unusual else below
         yield Found(name, lambda one=one, where=where: (one, shown(where)))  # type: ignore[misc]  # mypy infers no default
 

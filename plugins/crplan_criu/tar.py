@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from crplan_criu.images import shown
 from crplan_criu.recognise import HEADER
 from crplan_criu.streams import Stream
 from planner.errors import BadImage

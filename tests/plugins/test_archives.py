@@ -296,7 +296,7 @@ def test_the_checkpoints_of_an_archive_can_be_had_one_by_one() -> None:
     assert [member.name for member in members(source)] == [".", "another"]
     for name, tasks in ((".", 4), ("another", 1)):
         assert sum(isinstance(event, TaskRecorded) for event in read(source, ReadRequest(member=name))) == tasks
-    with pytest.raises(BadImage, match="holds no checkpoint third; there is: ., another"):
+    with pytest.raises(BadImage, match=r"holds no checkpoint third; there is: \., another"):
         list(read(source, ReadRequest(member="third")))
 
 
