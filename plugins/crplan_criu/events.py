@@ -27,7 +27,7 @@ from planner.events.records import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.identity import Number, Pids, ProcessId
+from planner.identity import NamespaceId, Number, Pids, ProcessId
 
 STATES: Final[dict[int, TaskState]] = {1: "running", 2: "zombie", 3: "stopped", 6: "zombie"}
 """`task_state` of a core image; 6 is a zombie inside CRIU's own machinery and harmless to know."""
@@ -54,7 +54,7 @@ def events(dump: Dump, where: str = "") -> Iterator[AnyEvent]:
         raise BadImage(place(f"ids-{root.pids[0]}.img"), "is missing: the root task's namespaces are unknown")
     header = facts.header(dump, root_core, root_ids) | ({"found_in": where} if where else {})
     yield ImageOpened(format="criu", generation=facts.generation(dump), facts=header, at=place("inventory.img"))
-    namespaces = Namespaces(dump, root_ids, place(f"ids-{root.pids[0]}.img"))
+    namespaces = Namespaces(dump, root_ids, place(f"ids-{root.pids[0]}.img"), _inits(dump))
     body: list[AnyEvent] = []
     for position, entry in enumerate(dump.tree):
         body += _task(dump, namespaces, root_core, position, entry)
@@ -88,6 +88,15 @@ def evidence(dump: Dump) -> Iterator[AnyEvent]:
         session=ProcessId(root.sessions[0]),
         at=place("pstree.img", 0),
     )
+
+
+def _inits(dump: Dump) -> dict[int, NamespaceId]:
+    """Return the level-0 pids of the inits of nested pid namespaces by CRIU's ids of these."""
+    inits: dict[int, NamespaceId] = {}
+    for entry in dump.tree or ():
+        if len(entry.pids) > 1 and entry.pids[-1] == 1 and (ids := _ids(dump, entry.pids[0])) is not None:
+            inits.setdefault(number(ids, "pid"), NamespaceId(entry.pids[0]))
+    return inits
 
 
 def _core(dump: Dump, number_in_name: int, position: int) -> Core:

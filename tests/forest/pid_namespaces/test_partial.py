@@ -137,10 +137,10 @@ def test_the_choice_among_inits_says_how_many_would_have_fitted() -> None:
     assert placed[21].choices == 2
 
 
-def test_new_ids_are_above_all_that_the_image_names() -> None:
+def test_new_ids_are_the_pids_of_inits() -> None:
     made = resolved("@9:1 1 2.1:1@30 3.2:2 4.1:1 5.2:4").events
     assert [event.id for event in made if isinstance(event, NamespaceInferred)] == [30, 1]
-    assert decided("@9:0 1 2.1:1@30 3.2:2 4.1:1@9 6.1:1 5.2:6")[5].namespace == 31
+    assert decided("@9:0 1 2.1:1@30 3.2:2 4.1:1@9 6.1:1 5.2:6")[5].namespace == 6
 
 
 # Contradictions.
