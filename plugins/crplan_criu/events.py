@@ -78,7 +78,7 @@ def evidence(dump: Dump) -> Iterator[AnyEvent]:
     header = dump.container.facts | ({"run_id": run} if (run := text(octets(dump.inventory, "dump_criu_run_id"))) else {})
     yield ImageOpened(format="criu", generation="", facts=header, at=place("inventory.img"))
     at = place(f"ids-{root.pids[0]}.img")
-    for event in Namespaces(dump, dump.ids.get(root.pids[0], {}), at).events():
+    for event in Namespaces(dump, dump.ids.get(root.pids[0], {}), at, {}).events():
         if event.kind == "pid" and event.id == 0:
             yield event
     yield TaskRecorded(
