@@ -25,6 +25,7 @@ WATCHDOG = 20
 """Seconds of processor time: ten times what an input under 1 MiB may take."""
 
 MIB = 1 << 20
+END = bytes(1024)
 
 
 @pytest.fixture(autouse=True)
@@ -71,9 +72,11 @@ def member(name: str, data: bytes) -> bytes:
 def refused(data: bytes) -> str:
     """Read a packed archive and return why it is refused."""
     assert len(data) <= 2.5 * MIB
-    with pytest.raises(BadImage) as caught:
-        list(archive.from_stream(streams.opened(io.BytesIO(data), data[:4096], "bomb")))
-    return caught.value.message
+    try:
+        found = list(archive.from_stream(streams.opened(io.BytesIO(data), data[:4096], "bomb")))
+    except BadImage as error:
+        return error.message
+    return found[0].problem.message if found and found[0].problem else ""
 
 
 @contextlib.contextmanager
@@ -107,13 +110,13 @@ def test_members_of_an_archive_that_is_not_packed_are_not_many_for_its_size() ->
 
 def test_a_million_threads_of_one_task() -> None:
     for threads in (b"\x2a" + varint(MIB) + b"\x02" * MIB, b"\x28\x02" * MIB):
-        data = gzip.compress(member("pstree.img", image("pstree", entry(1, threads))))
+        data = gzip.compress(member("pstree.img", image("pstree", entry(1, threads))) + END)
         assert len(data) < 10_000
         assert "more fields than" in refused(data) or "occur twice" in refused(data)
 
 
 def test_a_million_entries_that_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = gzip.compress(member("pstree.img", image("pstree", *[entry(7)] * 500_000)))
+    data = gzip.compress(member("pstree.img", image("pstree", *[entry(7)] * 500_000)) + END)
     with counted(monkeypatch, Budget, "spend") as messages:
         assert "occur twice" in refused(data)
     assert messages[0] < 100
@@ -128,7 +131,7 @@ def test_a_few_that_are_the_same_are_facts_that_contradict_each_other() -> None:
 
 def test_fields_that_nobody_wants() -> None:
     core = b"\x1a" + varint(3 * MIB) + b"\x18\x00" * (3 * MIB // 2)
-    data = gzip.compress(b"".join(member(f"core-{pid}.img", image("core", core)) for pid in range(1, 3)))
+    data = gzip.compress(b"".join(member(f"core-{pid}.img", image("core", core)) for pid in range(1, 3)) + END)
     assert "more fields than" in refused(data)
 
 
