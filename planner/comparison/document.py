@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from planner.comparison.forests import Change, TaskChange
+from planner.comparison.forests import PropertyChange, TaskChange
 from planner.comparison.plans import CreatorChange, HelperChange, OrderChange, PlanChange
 from planner.explanation.lookup import rule_words
 from planner.findings.problems import Problem
@@ -128,12 +128,12 @@ def _task_lines(change: TaskChange) -> Iterator[Line]:
         yield [*lead, (change_words(fact), "")]
 
 
-def _fact_words(fact: Change) -> str:
+def _fact_words(fact: PropertyChange) -> str:
     value = fact.after or fact.before
     return value if fact.property in {"state"} else f"{fact.property} {escaped(value)}"
 
 
-def change_words(fact: Change) -> str:
+def change_words(fact: PropertyChange) -> str:
     """Return one change in words: `moved: parent 3 -> 7`."""
     moved = "moved: " if fact.property == "parent" else ""
     return f"{moved}{fact.property} {escaped(fact.before) or 'none'} -> {escaped(fact.after) or 'none'}"

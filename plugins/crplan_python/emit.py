@@ -10,7 +10,7 @@ from planner.errors import CannotEmit
 from planner.plans.model import Plan
 
 if TYPE_CHECKING:
-    from planner.plans.retarget import Visit
+    pass
 
 PARTS: Final = ("tables", "kernel", "board", "proc", "namespaces", "actor", "privileges", "executor", "program")
 """The parts of the runtime, each after those that it imports."""
@@ -31,7 +31,7 @@ def emit(plan: Plan) -> str:
     return _program(plan, PARTS, f"main(Plan({plan.root}, PROCESSES, STEPS))")
 
 
-def emit_visit(visit: "Visit", pidfd: int) -> str:
+def emit_visit(visit: "Retargeted", pidfd: int) -> str:
     """Return the program that rebuilds in the pid namespace behind an inherited descriptor; raises CannotEmit as `emit` does."""
     plan = visit.plan
     reason = refuses(plan)
