@@ -10,7 +10,7 @@ from planner.errors import CannotEmit
 from planner.plans.model import Plan
 
 if TYPE_CHECKING:
-    pass
+    from planner.plans.retarget import Retargeted
 
 PARTS: Final = ("tables", "kernel", "board", "proc", "namespaces", "actor", "privileges", "executor", "program")
 """The parts of the runtime, each after those that it imports."""

@@ -14,7 +14,7 @@ from planner.identity import StepNumber
 from planner.plans.model import Plan
 
 if TYPE_CHECKING:
-    pass
+    from planner.plans.retarget import Retargeted
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

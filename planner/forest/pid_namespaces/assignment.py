@@ -25,8 +25,8 @@ MOST_PROBED: Final = 64
 class Assignment:
     """The namespaces of some bearers: what is forced at once, and one assignment of the open cells at a time.
 
-    Raises `Conflict` when the facts of `members` exclude each other, and `Exhausted` when the search was given up; `effort` is how
-    many steps of propagation it may take.
+    Raises `Conflict` when the facts of `members` exclude each other, and `Exhausted` when the search was given up. `effort` is
+    how many steps of propagation it may take.
     """
 
     def __init__(self, bearers: Bearers, members: list[int], effort: int) -> None:

@@ -14,7 +14,7 @@ from planner.forest.pid_namespaces.cells import ROOT
 from planner.identity import NO_PID, EventNumber, NamespaceId
 
 if TYPE_CHECKING:
-    pass
+    from planner.forest.pid_namespaces.assignment import Assignment
 
 UNKNOWN = NamespaceId(-1)
 
