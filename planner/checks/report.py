@@ -22,7 +22,7 @@ from planner.text import escaped
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What counts: the lightest severity that fails, codes that are ignored, fingerprints that were known before."""
+    """What counts: the least severity that fails, codes that are ignored, fingerprints that were known before."""
 
     fail_on: Severity = "error"
     fail_on_unknown: bool = False
@@ -143,7 +143,7 @@ def _place(at: int | str | None) -> int | str | None:
 
 
 def _reported(raised: Iterable[tuple[str, Finding]], artefact: Artefact | None, settings: Settings) -> tuple[Reported, ...]:
-    """Order the findings, the gravest first, and give each its subject and fingerprint."""
+    """Order the findings, the most severe first, and give each its subject and fingerprint."""
     forest = artefact.forest if artefact else None
     ordered = sorted(
         raised, key=lambda each: (_rank(each[1].severity), each[1].pid, each[1].code, each[1].property, each[1].message)

@@ -33,7 +33,7 @@ class PropertyChange(msgspec.Struct, frozen=True, kw_only=True):
 class TaskChange(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one task.
 
-    `before` and `after` are its level-0 numbers in either forest, 0 where it is not. A task that came or went has all its facts
+    `before` and `after` are its level-0 pids in either forest, 0 where it is not. A task that came or went has all its facts
     as changes from or to nothing.
     """
 

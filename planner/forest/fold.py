@@ -126,16 +126,16 @@ class _Folding:
     def number_free(self, pids: Pids, seq: int) -> ProcessId:
         """Return the level-0 number of a vector, which nobody else may bear."""
         if not pids or min(pids) < 1:
-            raise Contradiction("impossible-number", f"a vector {list(pids)} has a number that no task can have", (seq,))
+            raise Contradiction("impossible-number", f"pids {list(pids)} hold one that no task can have", (seq,))
         if len(pids) > MOST_LEVELS:
             raise Contradiction(
-                "too-deep", f"task {pids[0]} has {len(pids)} numbers; the kernel allows {MOST_LEVELS}", (seq,), pids[0]
+                "too-deep", f"task {pids[0]} has {len(pids)} pids; the kernel allows {MOST_LEVELS}", (seq,), pids[0]
             )
         pid = ProcessId(pids[0])
         bearer: Task | Thread | Leader | None
         bearer = self.forest.tasks.get(pid) or self.threads.get(pids[0]) or self.forest.leaders.get(pid)
         if bearer is not None:
-            raise Contradiction("duplicate-number", f"number {pid} is borne twice at level 0", (bearer.recorded, seq), pid)
+            raise Contradiction("duplicate-number", f"pid {pid} is used twice at level 0", (bearer.recorded, seq), pid)
         return pid
 
     def state(self, seq: int, event: TaskStateRecorded) -> None:

@@ -91,7 +91,7 @@ def _free(plan: Plan, taken: RangeSet, limit: int) -> Iterator[Number]:
     for number in range(limit - 1, 1, -1):
         if number not in taken and number not in asked:
             yield Number(number)
-    raise CannotEmit("the pid namespace has no number left for a helper")
+    raise CannotEmit("the pid namespace has no pid left for a helper")
 
 
 def _renumbered(process: Process, renamed: Mapping[ProcessId, ProcessId]) -> Process:

@@ -64,7 +64,7 @@ def clashes(events: Iterable[AnyEvent]) -> Iterator[PidConflict]:
         other = bearers.setdefault(number, one)
         if other.image != one.image:
             twice.add(number)
-            yield PidConflict(f"number {number} is {_what(other)} and {_what(one)}", (other.seq, one.seq))
+            yield PidConflict(f"pid {number} is {_what(other)} and {_what(one)}", (other.seq, one.seq))
     yield from _parents(said, bearers, twice)
     yield from _sessions(said, bearers, twice)
     yield from _groups(said, bearers, twice)

@@ -96,7 +96,7 @@ class Renumbering:
     def remarks(self, label: str) -> Iterator[FactRecorded]:
         """Yield what this image's root task has and the log cannot say by numbers."""
         for kind, at in self._left.items():
-            value = "that of whoever took the checkpoint; its tasks stay in that of the rebuild"
+            value = "that of the process that took the checkpoint; its tasks stay in that of the rebuild"
             yield FactRecorded(property=f"{kind} namespace of {label}", value=value, at=labelled(label, at))
 
     def _shared(self, event: SharingRecorded) -> SharingRecorded:

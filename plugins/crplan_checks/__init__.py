@@ -17,7 +17,7 @@ def crplan_checks() -> tuple[Check, ...]:
             help="what `criu restore` would refuse or get wrong, by the image alone",
             check=_criu,
             kinds=kinds.CRIU,
-            forecasts="criu restore, as far as the image tells",
+            forecasts="criu restore, image only",
             priority=20,
         ),
         Check(

@@ -1,4 +1,4 @@
-"""The report for people: findings first, then what is not known, what was asked, what to expect, and what was not checked."""
+"""The human-readable report: findings, what is not known, what was asked, the predicted result, and what was not checked."""
 
 from collections.abc import Iterator
 from textwrap import wrap
@@ -49,7 +49,7 @@ def _lines(report: Report, terminal: Terminal) -> Iterator[str]:
         yield from _wrapped(plain, terminal, "  ")
     if report.forecasts:
         yield ""
-        yield paint("What to expect", "heading")
+        yield paint("Predicted result", "heading")
         for forecast in report.forecasts:
             because = f" ({', '.join(forecast.because)})" if forecast.because else ""
             yield from _wrapped(f"{forecast.of}: {forecast.outcome}{because}", terminal, "  ")

@@ -52,7 +52,7 @@ def counts(report: Report) -> str:
 def verdict(report: Report) -> str:
     """Return in one sentence how the check ended."""
     return {
-        0: f"nothing at or above {report.fail_on} was found",
+        0: "no errors" if report.fail_on == "error" else f"no findings of severity {report.fail_on} or above",
         1: "the image could not be checked",
-        2: "the command was not asked rightly",
+        2: "usage error",
     }.get(report.exit_code, "the check fails")

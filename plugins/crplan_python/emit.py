@@ -51,7 +51,7 @@ def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
             FUTURE,
             "\n",
             imports,
-            "\n# number at each level, outermost first; role; init of its namespace; name\n",
+            "\n# pid at each level, outermost first; role; init of its namespace; name\n",
             _table("PROCESSES", [process_line(process) for process in plan.processes]),
             "\n# step, actor (0 is this program), what it does, and the rule that put it there\n",
             _table("STEPS", [step_line(step) for step in plan.steps]),

@@ -135,7 +135,7 @@ def test_against_another_machine(crplan: Crplan, fine: Path, tmp_path: Path) -> 
     report = json.loads(out)
     assert code == 3
     assert [found["property"] for found in report["findings"]] == ["kernel.threads-max"]
-    assert [question["missing"] for question in report["unknown"]] == ["free numbers of the host's pid namespace"]
+    assert [question["missing"] for question in report["unknown"]] == ["free pids of the host's pid namespace"]
     assert report["host"] == "file"
     assert crplan("check", fine, "--host", file, "--ignore", "limit-too-low")[0] == 0
     assert crplan("check", fine, "--host", file, "--ignore", "limit-too-low", "--fail-on-unknown")[0] == 3

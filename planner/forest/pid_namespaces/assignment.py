@@ -160,7 +160,7 @@ class Assignment:
         names = ", ".join(self.bearers.name(member) for member in inside[:4]) + (", ..." if len(inside) > 4 else "")
         return Conflict(
             "namespace-none-fits",
-            f"no pid namespace at level {level} can hold {names}: each has a number that is borne there already, or is not below"
+            f"no pid namespace at level {level} can hold {names}: each has a pid that is taken there already, or is not below"
             " that of the parent and of the session's leader",
             inside,
         )

@@ -342,7 +342,7 @@ def check_numbers(bearers: Bearers) -> None:
             level = vector.index(1)
             raise Conflict(
                 "namespace-init-deeper",
-                f"{bearers.name(place)} has the number 1 at level {level} and lives deeper, at level {len(vector) - 1}:"
-                " number 1 is the namespace's init, and that lives in its namespace",
+                f"{bearers.name(place)} has pid 1 at level {level} and lives deeper, at level {len(vector) - 1}:"
+                " pid 1 is the namespace's init, and that lives in its namespace",
                 [place],
             )

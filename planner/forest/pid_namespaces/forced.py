@@ -142,6 +142,6 @@ class Forced:
                     raise Conflict(
                         "duplicate-number",
                         f"{bearers.name(first)} and {bearers.name(member)} must share a pid namespace at level {level},"
-                        f" and both bear number {pids[level]} there",
+                        f" and both have pid {pids[level]} there",
                         [first, member],
                     )
