@@ -39,6 +39,7 @@ def test_plugins_import_nothing_heavy_when_they_are_loaded() -> None:
             "planner.findings.registry",
             "planner.plans.relax",
             "planner.findings.problems",
+            "planner.findings.verdicts",
             "planner.forest.model",
             "planner.identity",
             "planner.options",

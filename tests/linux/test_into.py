@@ -67,7 +67,7 @@ def named(file: Path, pid: int, capsysbinary: pytest.CaptureFixture[bytes]) -> l
     cli.main(["check", str(file), "--here", "--into", str(pid), "--format", "json"])
     report = json.loads(capsysbinary.readouterr().out)
     codes = ("number-taken", "number-above-limit")
-    messages = [found["message"] for found in report["findings"] if found["code"] in codes]
+    messages = [found["message"] for found in report["images"][0]["findings"] if found["code"] in codes]
     found = [re.match(r"number (\d+), of a [a-z ]+ that step (\d+) creates, is ", message) for message in messages]
     assert all(found)
     return sorted((int(match[2]), int(match[1])) for match in found if match)
