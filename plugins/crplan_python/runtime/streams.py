@@ -1,0 +1,47 @@
+"""What the program says: on standard streams that may be closed, full, or read by nobody."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import time
+from collections.abc import Callable
+
+PIPE_BUF = 4096
+"""Bytes for which a pipe that can be written to has room (pipe(7))."""
+
+
+def fill_standard_streams() -> None:
+    """Put something in the place of closed streams that cannot be written to, before other files take it."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open("/", os.O_RDONLY | os.O_DIRECTORY), True)
+
+
+def write_in_time(descriptor: int, text: str, seconds: float, heed: Callable[[], object] = lambda: None) -> None:
+    """Write a text; raises OSError, ETIMEDOUT where a pipe stays full, and what `heed` raises, which is called meanwhile."""
+    data = text.encode("ascii", "backslashreplace")
+    deadline = time.monotonic() + seconds
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    while data:
+        if poll.poll(50):
+            try:
+                data = data[os.write(descriptor, data[:PIPE_BUF]) :]
+            except BlockingIOError:
+                time.sleep(0.01)
+        else:
+            heed()
+        if data and time.monotonic() > deadline:
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+
+def complain(line: str, seconds: float) -> None:
+    """Say a line on standard error, where somebody can be told."""
+    try:
+        write_in_time(2, f"crplan: {line}\n", seconds)
+    except OSError:
+        pass
