@@ -1,5 +1,7 @@
 """Names from an image, made safe to show: they are the bytes of whoever wrote the image."""
 
+from typing import Final
+
 import msgspec
 
 
@@ -9,6 +11,10 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     width: int = 100
     colour: bool = False
     unicode: bool = True
+
+
+FILE: Final = Terminal()
+"""What a file can show."""
 
 
 def escaped(text: str) -> str:

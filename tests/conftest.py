@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.counts import LINES
+from tests.helpers.counts import LINES
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

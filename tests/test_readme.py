@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.helpers.places import ROOT
+
 README = (ROOT / "README.md").read_text()
 
 BLOCKS = re.findall(r"^```(\w+)([^\n]*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -103,6 +104,6 @@ def test_the_setup_commands_work_in_a_fresh_clone(tmp_path: Path) -> None:
     run = subprocess.run(first, shell=True, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("#!/bin/sh")
-    second = f"{SETUP[1].strip()} tests/test_log.py"
+    second = f"{SETUP[1].strip()} tests/events/test_log.py"
     run = subprocess.run(second, shell=True, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -7,7 +7,8 @@ import msgspec
 from planner.errors import UsageError
 from planner.findings.registry import KINDS, PROBLEMS, Finding, Kind, Passed, Unknown
 from planner.findings.report import Forecast
-from planner.hookspecs import Artefact, Check
+from planner.hookspecs import Artefact, Check, CheckRequest
+from planner.host.facts import Host
 from planner.options import Option, filled
 from planner.plugins import Registry
 
@@ -51,20 +52,18 @@ def split_options(
     )
 
 
-def ask(
-    registry: Registry, artefact: Artefact, host: Mapping[str, object], given: Mapping[str, Mapping[str, str]]
-) -> tuple[Asked, ...]:
+def ask(registry: Registry, artefact: Artefact, host: Host | None, given: Mapping[str, Mapping[str, str]]) -> tuple[Asked, ...]:
     """Ask every installed check, in the order of the registry; raises `UsageError` for an option's bad value."""
     return tuple(_ask(registry, check, artefact, host, given.get(check.name, {})) for check in registry.checks)
 
 
-def _ask(registry: Registry, check: Check, artefact: Artefact, host: Mapping[str, object], given: Mapping[str, str]) -> Asked:
+def _ask(registry: Registry, check: Check, artefact: Artefact, host: Host | None, given: Mapping[str, str]) -> Asked:
     options = filled(check.options, given, f"check {check.name}")
     findings: list[Finding] = []
     passed: list[Passed] = []
     unknown: list[Unknown] = []
     try:
-        for answer in check.check(artefact, host, options):
+        for answer in check.check(CheckRequest(artefact=artefact, host=host, options=options)):
             match answer:
                 case Finding():
                     findings.append(answer)

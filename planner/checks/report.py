@@ -28,16 +28,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     baseline: frozenset[str] = frozenset()
 
 
+class _Known(msgspec.Struct, frozen=True):
+    fingerprint: str
+
+
+class _Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """What a baseline needs of a report of any version."""
+
+    kind: str
+    format_version: int
+    findings: tuple[_Known, ...] = ()
+
+
 def baseline_of(data: bytes) -> frozenset[str]:
     """Return the fingerprints of an earlier report in JSON; raises `UsageError` for what is none."""
     try:
-        report = msgspec.json.decode(data, type=Report)
+        report = msgspec.json.decode(data, type=_Baseline)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise UsageError(f"the baseline is no report of `crplan check --format json`: {error}") from None
-    if report.kind != KIND or report.format_version != FORMAT_VERSION:
-        raise UsageError(
-            f"the baseline is a {report.kind!r} of format version {report.format_version}, expected {KIND!r} {FORMAT_VERSION}"
-        )
+    if report.kind != KIND or not 1 <= report.format_version <= FORMAT_VERSION:
+        found = f"{report.kind!r} of format version {report.format_version}"
+        raise UsageError(f"the baseline is a {found}, expected {KIND!r} 1 to {FORMAT_VERSION}")
     return frozenset(found.fingerprint for found in report.findings)
 
 

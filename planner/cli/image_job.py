@@ -13,9 +13,8 @@ from planner.findings.registry import Finding
 from planner.hookspecs import Artefact
 from planner.pipeline.reading import pod_events, stream_events
 from planner.pipeline.resolve import BAD_IMAGE, as_it_stood, resolve
-from planner.plans.rebuild import fold_run
 from planner.plugins import Registry
-from planner.text import escaped
+from planner.text import Terminal, escaped
 
 
 def sequence(text: str) -> int:
@@ -91,16 +90,7 @@ class Job:
         """Read, decide, and return what a back end works from, as it stood at `--until`; raises `problems.EXPECTED`."""
         self.read()
         if self.until is None:
-            outcome = resolve(self.history, replan=self.replan)
-            return self._for_terminal(
-                Artefact(
-                    plan=outcome.plan,
-                    forest=outcome.forest,
-                    findings=outcome.findings,
-                    rebuild=fold_run(self.history),
-                    events=self.history,
-                )
-            )
+            return resolve(self.history, replan=self.replan).artefact()
         if self.replan or not self._decided():
             try:
                 resolve(self.history, replan=self.replan)
@@ -109,28 +99,17 @@ class Job:
                 if self.until >= len(self.history):
                     raise
                 say(f"crplan: {escaped(self.image)}: {escaped(str(error))}; shown as it stood before")
-        return self._for_terminal(as_it_stood(self.history, self.until))
+        return as_it_stood(self.history, self.until)
 
     def _decided(self) -> bool:
         """Whether the log reaches as far as `--until` by itself."""
         assert self.until is not None
         return self.until < len(self.history)
 
-    def _for_terminal(self, artefact: Artefact) -> Artefact:
-        """Say what the terminal can show; what goes to a file is for no terminal."""
+    def terminal(self) -> Terminal:
+        """Return what the terminal can show; what goes to a file is for no terminal."""
         stdout = None if self.to_file else sys.stdout
-        return Artefact(
-            plan=artefact.plan,
-            forest=artefact.forest,
-            findings=artefact.findings,
-            proved=artefact.proved,
-            cut_at=artefact.cut_at,
-            rebuild=artefact.rebuild,
-            events=artefact.events,
-            width=width(stdout),
-            colour=wants_colour(self.color, stdout),
-            unicode=shows_unicode(stdout),
-        )
+        return Terminal(width=width(stdout), colour=wants_colour(self.color, stdout), unicode=shows_unicode(stdout))
 
     def refuse(self, error: Exception) -> Problem:
         """Report an expected exception on standard error, and return it as a record; the log holds it, too."""

@@ -4,7 +4,6 @@ Whatever could not be found out is absent: None, a missing key, or a feature who
 machine or the time. Numbers are those that the recording process saw: its own pid namespace is the namespace 0 of the file.
 """
 
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -13,7 +12,8 @@ from planner.errors import UsageError
 from planner.ranges import parse_ranges
 
 KIND = "crplan-host"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version of host files; those of version 1 lack facts that are unknown then, and are read."""
 
 CAPABILITIES = (
     "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "linux_immutable",
@@ -109,19 +109,14 @@ def decode(data: bytes) -> Host:
         raise UsageError(f"the host file is none: {error}") from None
     if host.kind != KIND:
         raise UsageError(f"the host file is of the kind {host.kind!r}, expected {KIND!r}")
-    if host.format_version != FORMAT_VERSION:
-        raise UsageError(f"the host file has format version {host.format_version}, this crplan reads {FORMAT_VERSION}")
+    if not 1 <= host.format_version <= FORMAT_VERSION:
+        raise UsageError(f"the host file has format version {host.format_version}, this crplan reads 1 to {FORMAT_VERSION}")
     for namespace in host.namespaces:
         parse_ranges(namespace.taken)
         parse_ranges(namespace.members)
-    return host
+    return msgspec.structs.replace(host, format_version=FORMAT_VERSION)
 
 
 def encode(host: Host) -> bytes:
     """Return a host file."""
     return msgspec.json.format(msgspec.json.encode(host, order="sorted"), indent=2) + b"\n"
-
-
-def of_mapping(facts: Mapping[str, object]) -> Host | None:
-    """Return the facts that a check was given as a record, None where there are none."""
-    return msgspec.convert(dict(facts), type=Host) if facts else None

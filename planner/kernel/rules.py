@@ -2,7 +2,7 @@
 
 A rule is data: a name, one sentence, the errno that breaking it gives ("" for a rule that refuses nothing), and how it was
 verified. The model kernel raises these names, the planner names them in the sources of its own rules, and findings and
-documentation print the sentences. "compared" means that `tests/kernel` plays random histories on the model and on the running
+documentation print the sentences. "compared" means that `tests/linux` plays random histories on the model and on the running
 kernel and meets this rule; a function name is the kernel's, of Linux 6.18.
 """
 

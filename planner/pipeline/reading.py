@@ -8,12 +8,16 @@ from typing import BinaryIO
 from planner.errors import BadImage, Contradiction, PluginFailed
 from planner.events import log
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
-from planner.hookspecs import Reader, Source
+from planner.hookspecs import Reader, ReadRequest, Source
 from planner.pipeline import sources
 from planner.plugins import Registry, load
 
 AnySource = str | os.PathLike[str] | bytes | BinaryIO | Source
 """What the library takes for an image: a path, bytes, an open binary stream, or a source."""
+
+
+WHOLE = ReadRequest()
+"""The only checkpoint of an input, as much of it as a plan needs."""
 
 
 @cache
@@ -33,7 +37,7 @@ def source_of(source: AnySource) -> Source:
     return sources.from_stream(source, getattr(source, "name", "stream"))
 
 
-def stream_events(source: Source, registry: Registry) -> Iterator[AnyEvent]:
+def stream_events(source: Source, registry: Registry, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
     """Yield the log of a source as it is read, `LogOpened` first: what the image says, and in a log or plan what was decided.
 
     Raises `BadImage` where the bytes cannot be decoded, and `PluginFailed` where a reader raises anything else.
@@ -45,7 +49,7 @@ def stream_events(source: Source, registry: Registry) -> Iterator[AnyEvent]:
     reader = recognise(source, registry)
     yield LogOpened(format_version=FORMAT_VERSION)
     try:
-        yield from reader.read(source)
+        yield from reader.read(source, request)
     except (BadImage, Contradiction, GeneratorExit):
         raise
     except RecursionError:

@@ -25,6 +25,7 @@ from planner.plans.fold import DECISIONS, fold_findings, fold_plan, lost_propert
 from planner.plans.model import Plan
 from planner.plans.rebuild import fold_run
 from planner.plugins import Registry
+from planner.text import FILE, Terminal
 
 MOST_PLACED = 1_000_000
 """How many tasks are placed and planned anew before the refusal of an image stands: large ones get fewer placings."""
@@ -229,14 +230,16 @@ def as_it_stood(history: Sequence[AnyEvent], seq: int) -> Artefact:
     )
 
 
-def emit_with(back_end: BackEnd, artefact: Artefact, given: Mapping[str, str], registry: Registry) -> str | bytes:
+def emit_with(
+    back_end: BackEnd, artefact: Artefact, given: Mapping[str, str], registry: Registry, terminal: Terminal = FILE
+) -> str | bytes:
     """Run a back end with its options filled in.
 
     Raises `UsageError` for an option that it does not have, `CannotEmit` when it cannot do this plan, and `PluginFailed`.
     """
     options = filled(back_end.options, given, f"back end {back_end.name}")
     try:
-        return back_end.emit(artefact, options)
+        return back_end.emit(artefact, options, terminal)
     except CannotEmit:
         raise
     except Exception as error:  # whatever a plugin raises, the user is told which plugin

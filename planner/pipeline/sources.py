@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from functools import partial
 from typing import BinaryIO, cast
 
 from planner.errors import BadImage
@@ -49,7 +50,14 @@ def from_stream(stream: BinaryIO, name: str) -> Source:
 
 def from_bytes(data: bytes, name: str = "bytes") -> Source:
     """Return a source of bytes in memory."""
-    return Source(name=name, head=data[:HEAD], open=lambda: io.BytesIO(data))
+    return Source(
+        name=name,
+        head=data[:HEAD],
+        open=lambda: io.BytesIO(data),
+        repeatable=True,
+        size=len(data),
+        range=lambda start, count: data[start : start + count],
+    )
 
 
 def from_path(path: str) -> Source:
@@ -59,13 +67,22 @@ def from_path(path: str) -> Source:
     """
     try:
         if os.path.isdir(path):
-            return Source(name=path, head=b"", open=lambda: io.BytesIO(), directory=path)
+            return Source(name=path, head=b"", open=lambda: io.BytesIO(), directory=path, repeatable=True)
         stream = open(path, "rb")  # noqa: SIM115 - closed below, or by the reader
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             return from_stream(stream, path)
         with stream:
             head = stream.read(HEAD)
+            size = os.fstat(stream.fileno()).st_size
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise BadImage(0, f"cannot be opened: {reason}") from None
-    return Source(name=path, head=head, open=lambda: open(path, "rb"))
+    return Source(
+        name=path, head=head, open=lambda: open(path, "rb"), repeatable=True, size=size, range=partial(_range_of_file, path)
+    )
+
+
+def _range_of_file(path: str, start: int, count: int) -> bytes:
+    with open(path, "rb") as stream:
+        stream.seek(start)
+        return stream.read(count)

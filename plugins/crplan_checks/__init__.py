@@ -1,10 +1,9 @@
 """Checks: what a restore by CRIU would refuse or get wrong, and what a rebuild or a restore would meet on a host."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from planner.findings.registry import Answer
-from planner.hookspecs import Artefact, Check, hookimpl
-from planner.options import Options
+from planner.hookspecs import Check, CheckRequest, hookimpl
 
 
 @hookimpl
@@ -48,25 +47,25 @@ def crplan_checks() -> tuple[Check, ...]:
     )
 
 
-def _criu(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+def _criu(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu import check
 
-    return check(artefact)
+    return check(request.artefact)
 
 
-def _host(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+def _host(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.host import check
 
-    return check(artefact, host)
+    return check(request.artefact, request.host)
 
 
-def _numbers(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+def _numbers(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.numbers import check
 
-    return check(artefact, host)
+    return check(request.artefact, request.host)
 
 
-def _criu_host(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+def _criu_host(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu_host import check
 
-    return check(artefact, host)
+    return check(request.artefact, request.host)

@@ -1,22 +1,21 @@
 """What `criu restore` needs for this image, and whether the host has it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from crplan_checks import kinds
 from crplan_checks.criu import FORMAT, created
 from planner.findings.registry import Answer, Passed, Unknown
 from planner.forest.model import Forest
 from planner.hookspecs import Artefact
-from planner.host.facts import CAPABILITIES, Host, of_mapping
+from planner.host.facts import CAPABILITIES, Host
 
 NAMESPACE_KINDS = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
 SAME_MACHINE = {"arm": ("armv6l", "armv7l", "armv8l", "arm"), "ppc64": ("ppc64", "ppc64le"), "s390": ("s390x", "s390")}
 """What uname calls the architectures to which CRIU gives another name."""
 
 
-def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
+def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
     """Yield what is missing; nothing for an image of another format, or where no host was given."""
-    host = of_mapping(facts)
     forest = artefact.forest
     if host is None or forest.format != FORMAT:
         return

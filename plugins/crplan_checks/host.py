@@ -1,19 +1,18 @@
 """What `crplan run` needs for this plan, and whether the host has it; a fact that the host file lacks is unknown."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from crplan_checks import kinds
 from planner.findings.registry import Answer, Kind, Passed, Unknown
 from planner.hookspecs import Artefact
-from planner.host.facts import Feature, Host, of_mapping
+from planner.host.facts import Feature, Host
 from planner.plans.model import Plan
 from planner.ranges import parse_ranges
 from planner.steps import Create, CreateThread, Enter, SetSubreaper
 
 
-def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
+def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
     """Yield what is missing; nothing where no host was given."""
-    host = of_mapping(facts)
     if host is None:
         return
     for kind, answers in (

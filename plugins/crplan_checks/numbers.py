@@ -6,23 +6,22 @@ that of the restoring one. `--into PID` names the namespace. Deeper levels of an
 and group leaders are needed, too: helpers bear them. A rebuild fails at the first of the steps that are named.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from crplan_checks import kinds
 from crplan_checks.criu import FORMAT, created
 from planner.findings.registry import Answer, Passed, Unknown
 from planner.forest.model import Forest
 from planner.hookspecs import Artefact
-from planner.host.facts import Host, PidNamespace, of_mapping
+from planner.host.facts import Host, PidNamespace
 from planner.identity import ProcessId
 from planner.plans.retarget import refuses
 from planner.ranges import parse_ranges
 from planner.steps import Create, CreateThread
 
 
-def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
+def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
     """Yield every number that clashes; nothing where no host was given."""
-    host = of_mapping(facts)
     if host is None:
         return
     target = _target(artefact.forest, host)

@@ -8,6 +8,7 @@ from planner.hookspecs import Artefact, BackEnd, Executor, hookimpl
 from planner.options import Options
 from planner.plans.model import Plan
 from planner.plans.relax import MAPS, SHARING, conceded
+from planner.text import Terminal
 
 if TYPE_CHECKING:
     from planner.plans.retarget import Visit
@@ -43,7 +44,7 @@ def crplan_executors() -> tuple[Executor, ...]:
     )
 
 
-def _emit(artefact: Artefact, options: Options) -> str:
+def _emit(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_python.emit import emit
 
     return emit(conceded(artefact.plan, options))

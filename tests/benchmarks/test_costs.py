@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.testing.linuxcr import Entry, build
+from tests.helpers.linuxcr import Entry, build
 
-ROOT = Path(__file__).parent.parent.parent
 ROUNDS = 11
 SIZES = [10_000, 100_000, *map(int, filter(None, os.environ.get("CRPLAN_BENCHMARK_TASKS", "").split(",")))]
 

@@ -24,11 +24,12 @@ from planner.errors import BadImage, Contradiction
 from planner.events.records import AnyEvent, ImageOpened, NamespaceRecorded, TaskRecorded
 from planner.forest.fold import fold
 from planner.pipeline import sources
-from tests import archives
-from tests.containers import Dump, packed
+from tests.helpers import archives
+from tests.helpers.containers import Dump, packed
+from tests.helpers.places import DATA
 
-DATA = Path(__file__).parents[1] / "data" / "criu"
-IMAGES = DATA / "container" / "img"
+SAMPLES = DATA / "criu"
+IMAGES = SAMPLES / "container" / "img"
 
 
 def events(data: bytes) -> list[AnyEvent]:
@@ -149,10 +150,10 @@ def test_an_oci_layout_is_looked_through_layer_by_layer(
 
 
 def test_an_unpacked_archive_is_a_directory_of_its_own_kind(tmp_path: Path) -> None:
-    with tarfile.open(DATA / "podman_container" / "checkpoint-gzip.tar") as packed:
+    with tarfile.open(SAMPLES / "podman_container" / "checkpoint-gzip.tar") as packed:
         packed.extractall(tmp_path, filter="data")
     found = list(read(sources.from_path(str(tmp_path))))
-    assert found == list(read(sources.from_path(str(DATA / "podman_container" / "checkpoint-gzip.tar"))))
+    assert found == list(read(sources.from_path(str(SAMPLES / "podman_container" / "checkpoint-gzip.tar"))))
 
 
 def test_a_container_says_which_namespaces_it_had_joined_and_who_ran_it() -> None:
@@ -228,7 +229,7 @@ def test_two_containers_in_one_archive_are_a_pod() -> None:
 
 def test_two_containers_in_one_archive_that_share_nothing_are_named() -> None:
     def more(packed: tarfile.TarFile) -> None:
-        for path in sorted((DATA / "ctr_orphan_live_session" / "img").iterdir()):
+        for path in sorted((SAMPLES / "ctr_orphan_live_session" / "img").iterdir()):
             packed.add(path, f"another/{path.name}")
 
     with pytest.raises(Contradiction, match="another and checkpoint do not share a pid namespace"):
@@ -243,7 +244,7 @@ def test_what_is_wrong_with_one_of_two_containers_is_said_with_its_directory() -
 
 def test_the_checkpoints_of_an_archive_can_be_had_one_by_one() -> None:
     def more(packed: tarfile.TarFile) -> None:
-        for path in sorted((DATA / "single" / "img").iterdir()):
+        for path in sorted((SAMPLES / "single" / "img").iterdir()):
             packed.add(path, f"another/{path.name}")
 
     data = pack(more=more)

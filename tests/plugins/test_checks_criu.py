@@ -26,21 +26,22 @@ from planner.forest.model import Forest
 from planner.identity import NamespaceId, ProcessId
 from planner.pipeline import reading
 from planner.pipeline import resolve as pipeline
-from planner.testing.checks import criu_image
 from planner.testing.forests import events, notation
-from tests.criu_restore import fits, outcome
-from tests.trials import image_of, random_history
+from tests.helpers.criu_images import criu_image
+from tests.helpers.criu_restore import fits, outcome
+from tests.helpers.places import DATA
+from tests.helpers.trials import image_of, random_history
 
-DATA = Path(__file__).parents[1] / "data" / "criu"
+SAMPLES = DATA / "criu"
 
 
 def asked_of(history: list[AnyEvent]) -> Asked:
-    asked = ask(reading.default_registry(), pipeline.resolve(history).artefact(), {}, {})
+    asked = ask(reading.default_registry(), pipeline.resolve(history).artefact(), None, {})
     return next(each for each in asked if each.check == "criu")
 
 
 def samples() -> Iterator[tuple[str, Path]]:
-    for directory in sorted(DATA.iterdir()):
+    for directory in sorted(SAMPLES.iterdir()):
         images = [directory / "img"] if (directory / "img").exists() else sorted(directory.glob("*.tar"))
         for image in images:
             yield f"{directory.name}/{image.name}", image

@@ -12,8 +12,8 @@ from planner.host.facts import CAPABILITIES, Feature, Host, Limits, PidNamespace
 from planner.identity import ProcessId
 from planner.pipeline import reading
 from planner.pipeline import resolve as pipeline
-from planner.testing.checks import criu_image
 from planner.testing.forests import events
+from tests.helpers.criu_images import criu_image
 
 YES = Feature(state="yes")
 NO = Feature(state="no", detail="EPERM")
@@ -46,7 +46,7 @@ ABLE = Host(
 
 
 def asked_of(history: list[AnyEvent], host: Host) -> dict[str, Asked]:
-    answers = ask(reading.default_registry(), pipeline.resolve(history).artefact(), msgspec.to_builtins(host), {})
+    answers = ask(reading.default_registry(), pipeline.resolve(history).artefact(), host, {})
     return {asked.check: asked for asked in answers}
 
 
@@ -74,7 +74,7 @@ def test_a_host_that_can_do_it_passes_every_question() -> None:
 
 
 def test_without_a_host_nothing_is_asked_of_one() -> None:
-    answers = ask(reading.default_registry(), pipeline.resolve(criu_image("1 2:1")).artefact(), {}, {})
+    answers = ask(reading.default_registry(), pipeline.resolve(criu_image("1 2:1")).artefact(), None, {})
     assert [asked.check for asked in answers if asked.passed or asked.unknown or asked.findings] == ["criu"]
 
 

@@ -3,7 +3,6 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -24,9 +23,10 @@ from planner.identity import ProcessId
 from planner.options import filled
 from planner.pipeline import reading
 from planner.text import Terminal
+from tests.helpers.places import DATA, ROOT
 
-SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
-PUBLISHED = Path(__file__).parents[2] / "plugins" / "crplan_ci" / "report.schema.json"
+SCHEMAS = DATA / "schemas"
+PUBLISHED = ROOT / "plugins" / "crplan_ci" / "report.schema.json"
 FORMATS = {form.name: form for form in reading.default_registry().reports}
 
 HOSTILE = (

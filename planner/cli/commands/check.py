@@ -85,10 +85,9 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     else:
         if args.here and host is not None and host.target >= 0:
             host = _with_limit(host, args.namespace, artefact)
-        asked = ask(registry, artefact, msgspec.to_builtins(host) if host else {}, for_checks)
+        asked = ask(registry, artefact, host, for_checks)
     report = _report(job.images, artefact, asked, source, settings, registry, problem_found)
-    terminal = Terminal(width=artefact.width, colour=artefact.colour, unicode=artefact.unicode) if artefact else Terminal()
-    write_artefact(_rendered(form, report, options, terminal, registry), args.output)
+    write_artefact(_rendered(form, report, options, job.terminal(), registry), args.output)
     _append_summary(form, report, options, registry)
     return report.exit_code
 

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         if errors and back_end.executable:
             say(f"crplan: {escaped(job.image)}: cannot be restarted as it is", *(f"  {finding_line(found)}" for found in errors))
             return CANNOT_RESTART
-        data = emit_with(back_end, artefact, given, registry)
+        data = emit_with(back_end, artefact, given, registry, job.terminal())
         code = CANNOT_RESTART if errors else 0
     except EXPECTED as error:
         problem = job.refuse(error)
