@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
 from crplan_python.emit import emit, emit_visit
-from crplan_python.runtime.streams import complain
+from crplan_python.runtime.streams import complain, fill_standard_streams
 from planner.events.records import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
 from planner.identity import StepNumber
 from planner.plans.model import Plan
@@ -40,8 +40,9 @@ def run_into(visit: "Visit", record: Callable[[AnyEvent], None], timeout: float)
         os.close(pidfd)
 
 
-def _run(program: str, visit: "_Asked", inherited: tuple[int, ...], record: Callable[[AnyEvent], None], timeout: float) -> int:
-    record(RunStarted(plan_id=visit.plan_id, executor="python"))
+def _run(program: str, asked: "_Asked", inherited: tuple[int, ...], record: Callable[[AnyEvent], None], timeout: float) -> int:
+    fill_standard_streams()
+    record(RunStarted(plan_id=asked.plan_id, executor="python"))
     reader, writer = os.pipe()
     environment = {**os.environ, "CRPLAN_EVENTS": str(writer), "CRPLAN_TIMEOUT": repr(timeout)}
     told = False
@@ -57,7 +58,13 @@ def _run(program: str, visit: "_Asked", inherited: tuple[int, ...], record: Call
             for line in events:
                 for event in _events(line.decode("ascii", "replace").split()):
                     told = told or isinstance(event, StepFailed)
-                    record(event)
+                    passing_on.announcing = isinstance(event, RunReady)
+                    try:
+                        record(event)
+                    finally:
+                        passing_on.announcing = False
+        except _Interrupted:
+            pass
         except BaseException:
             # Nobody can be told any more: it ends everything that it made, and then itself.
             child.terminate()
@@ -68,7 +75,7 @@ def _run(program: str, visit: "_Asked", inherited: tuple[int, ...], record: Call
         what = f"the executor was killed by signal {-code}" if code < 0 else "the executor ended by itself"
         record(StepFailed(step=StepNumber(0), error="ECHILD", detail=what))
         if code < 0:
-            complain(f"step 0 (executor): task {visit.root}: {what}: ECHILD", timeout)
+            complain(f"step 0 (executor): task {asked.root}: {what}: ECHILD", timeout)
     record(RunEnded(code=code if code >= 0 else 1))
     return code if code >= 0 else 1
 
@@ -91,6 +98,10 @@ def _events(words: list[str]) -> Iterator[AnyEvent]:
             yield RunReady(pid=int(pid))
 
 
+class _Interrupted(BaseException):
+    """A signal came while the ready line was waiting for a reader; the child has the signal, and ends."""
+
+
 class _passing_on:
     """Passes the signals that ask for the end on to the child, while the block lasts.
 
@@ -101,6 +112,8 @@ class _passing_on:
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._before: list[tuple[signal.Signals, object]] = []
+        self.announcing = False
+        """Whether the ready line is being written, which may take its time where a pipe is full."""
 
     def __enter__(self) -> "_passing_on":
         signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
@@ -130,3 +143,5 @@ class _passing_on:
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         if self._child is not None:
             self._child.send_signal(number)
+        if self.announcing:
+            raise _Interrupted

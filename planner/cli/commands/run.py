@@ -2,8 +2,10 @@
 
 import argparse
 import contextlib
+import errno
 import os
-import sys
+import select
+import signal
 from collections.abc import Callable
 from functools import partial
 
@@ -12,9 +14,9 @@ from planner.cli.image_job import Job, add_image_arguments, errors_of, finding_l
 from planner.cli.terminal import say, write_artefact
 from planner.errors import CANNOT_RESTART, EXPECTED, CannotEmit, PluginFailed, UsageError
 from planner.events.log import LogWriter
-from planner.events.records import AnyEvent, RunReady
+from planner.events.records import AnyEvent, RunEnded, RunReady, StepFailed
 from planner.hookspecs import Executor
-from planner.identity import ProcessId
+from planner.identity import ProcessId, StepNumber
 from planner.options import chosen, filled, split
 from planner.plans.model import Plan
 from planner.plans.wording import step_lines
@@ -22,6 +24,9 @@ from planner.plugins import Registry
 from planner.text import escaped
 
 CarryOut = Callable[[Callable[[AnyEvent], None], float], int]
+
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
+COULD_NOT = 1
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds without progress after which a step has failed, where CRPLAN_TIMEOUT says nothing else."""
@@ -45,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Rebuild and hold; returns the executor's exit code, or 3 for what it refuses before its first step."""
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_IGN:
+        # SIGTERM ends a rebuild always; other signals that were ignored from the start stay so.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if not registry.executors:
         raise UsageError("no executor is installed")
     executor = chosen(registry.executors, args.executor, "executor") if args.executor else registry.executors[0]
@@ -67,7 +75,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         if os.environ.get("CRPLAN_DRY_RUN", "") not in {"", "0"}:
             write_artefact("".join(f"{line}\n" for line in step_lines(plan)), None)
             return 0
-        return _carry_out(executor, carry_out, job, args.log, timeout)
+        return _carry_out(executor, carry_out, plan.root, job, args.log, timeout)
     except EXPECTED as error:
         return job.refuse(error).exit_code
 
@@ -104,23 +112,63 @@ def _inside(executor: Executor, plan: Plan, pid: int) -> tuple[Plan, CarryOut]:
     return visit.plan, partial(executor.run_into, visit)
 
 
-def _carry_out(executor: Executor, carry_out: CarryOut, job: Job, log_file: str | None, timeout: float) -> int:
+def _carry_out(executor: Executor, carry_out: CarryOut, root: ProcessId, job: Job, log_file: str | None, timeout: float) -> int:
     with contextlib.ExitStack() as stack:
         writer = LogWriter(stack.enter_context(open_to_write(log_file)), job.history) if log_file is not None else None
 
+        announced: list[bool] = []
+
         def record(event: AnyEvent) -> None:
+            if isinstance(event, RunReady):
+                announced.append(False)
+                _announce(event.pid, timeout)
+                announced[:] = [True]
             if writer is not None:
                 writer.add(event)
-            if isinstance(event, RunReady):
-                # Whoever started us may have stopped listening; the tree stands all the same.
-                with contextlib.suppress(BrokenPipeError):
-                    sys.stdout.write(f"ready {event.pid}\n")
-                    sys.stdout.flush()
 
         try:
-            return carry_out(record, timeout)
+            code = carry_out(record, timeout)
+            if code == 0 and announced == [False]:
+                # A signal came while the line was waiting for a reader.
+                raise Unheard("EINTR")
+            return code
+        except Unheard as error:
+            # The executor has ended everything: nobody knows that the tree stands, so nobody would end it.
+            if writer is not None:
+                writer.add(StepFailed(step=StepNumber(0), error=error.name, detail=error.what))
+                writer.add(RunEnded(code=COULD_NOT))
+            if _has_room(STANDARD_ERROR, timeout):
+                say(f"crplan: step 0 (executor): task {root}: {error.what}: {error.name}")
+            return COULD_NOT
         except (OSError, *EXPECTED):
             raise
         except Exception as error:  # whatever a plugin raises, the user is told which plugin
             plugin = job.registry.provider("executor", executor.name)
             raise PluginFailed(f"executor {executor.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+
+
+class Unheard(Exception):
+    """The ready line cannot be written; `name` is the errno's."""
+
+    what = "the ready line cannot be written to standard output"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def _announce(pid: int, timeout: float) -> None:
+    """Write the ready line, for which a full pipe has as long as a step; raises `Unheard`."""
+    try:
+        if not _has_room(STANDARD_OUTPUT, timeout):
+            raise Unheard("ETIMEDOUT")
+        os.write(STANDARD_OUTPUT, f"ready {pid}\n".encode())
+    except OSError as error:
+        raise Unheard(errno.errorcode.get(error.errno or 0, "EIO")) from None
+
+
+def _has_room(descriptor: int, timeout: float) -> bool:
+    """Wait until a line can be written without waiting, or never; a full pipe has as long as a step."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(timeout * 1000))

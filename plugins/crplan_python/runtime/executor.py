@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -321,8 +322,11 @@ class Executor(Rebuild):
 
     def failed(self, what: str, error: str) -> Failed:
         """Blame the step in work; what fails in a namespace that is being killed fails for that reason."""
-        if self._init and self.proc.top >= 0 and error in errno.errorcode.values() and self.proc.is_ending(self._init):
-            what, error = f"{self.first_child} was killed", "killed"
+        if self._init and self.proc.top >= 0 and error in errno.errorcode.values():
+            # Where descriptors are short nothing can be looked at either.
+            with contextlib.suppress(OSError):
+                if self.proc.is_ending(self._init):
+                    what, error = f"{self.first_child} was killed", "killed"
         index = min(self.board.current, len(self.plan.steps) - 1)
         step = self.plan.steps[index]
         return Failed(index, step.target or self.plan.root, f"{step.op}: {what}", error)

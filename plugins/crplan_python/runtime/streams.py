@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -13,12 +14,12 @@ PIPE_BUF = 4096
 
 
 def fill_standard_streams() -> None:
-    """Put something in the place of closed streams that cannot be written to, before other files take it."""
-    for number in (0, 1, 2):
+    """Open closed streams to nothing, the wrong way round, before other files take their place: to use them fails as before."""
+    for number, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open("/", os.O_RDONLY | os.O_DIRECTORY), True)
+            os.set_inheritable(os.open(os.devnull, mode), True)
 
 
 def write_in_time(descriptor: int, text: str, seconds: float, heed: Callable[[], object] = lambda: None) -> None:
@@ -41,7 +42,5 @@ def write_in_time(descriptor: int, text: str, seconds: float, heed: Callable[[],
 
 def complain(line: str, seconds: float) -> None:
     """Say a line on standard error, where somebody can be told."""
-    try:
+    with contextlib.suppress(OSError):
         write_in_time(2, f"crplan: {line}\n", seconds)
-    except OSError:
-        pass

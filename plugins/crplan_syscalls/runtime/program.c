@@ -259,14 +259,14 @@ static void reset_signals(void)
 	CALL4(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, sizeof blocked);
 }
 
-/* Put something in the place of closed standard streams that cannot be written to, before other files take it. */
+/* Open closed standard streams to nothing, the wrong way round, before other files take their place: to use them fails as before. */
 static void fill_standard_streams(void)
 {
 	int number;
 
 	for (number = 0; number <= 2; number++)
 		if (fcntl(number, F_GETFD) < 0)
-			open("/", O_RDONLY | O_DIRECTORY);
+			open("/dev/null", number ? O_RDONLY : O_WRONLY);
 }
 
 static void allow_descriptors(void)
