@@ -3,8 +3,13 @@
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.counts import LINES
+
+# Tests count work and assert no time, so neither does the library that draws their input.
+settings.register_profile("crplan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("crplan")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,7 +18,7 @@ def test_the_version_is_declared_once() -> None:
 
 
 def test_every_plugin_directory_is_registered_and_typed() -> None:
-    directories = {path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").exists()}
+    directories = {path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").exists()} - {"crplan"}
     registered = PROJECT["entry-points"]["crplan"]
     assert set(registered.values()) == directories
     for name in directories:
@@ -28,7 +28,7 @@ def test_every_plugin_directory_is_registered_and_typed() -> None:
 
 def test_plugins_import_nothing_heavy_when_they_are_loaded() -> None:
     """A plugin's `__init__` imports the contract and the standard library's small modules; the rest stands in functions."""
-    for file in (ROOT / "plugins").glob("*/__init__.py"):
+    for file in (ROOT / "plugins").glob("crplan_*/__init__.py"):
         names = re.findall(r"^(?:from|import) ([\w.]+)", file.read_text(), re.MULTILINE)
         allowed = {
             "collections.abc",

@@ -6,16 +6,18 @@ its own syntax alone. Machine formats carry `format_version`; unknown fields are
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from planner.checks.ask import Asked
-from planner.errors import CANNOT_RESTART, UsageError
-from planner.findings.problems import Evidence, Problem
+from planner.errors import CANNOT_RESTART, Evidence, UsageError
+from planner.findings.problems import Problem
 from planner.findings.registry import Finding, Kind, Severity
 from planner.findings.report import FORMAT_VERSION, KIND, HostSource, Question, Report, Reported, _rank
 from planner.hookspecs import Artefact
+from planner.identity import ProcessId
+from planner.plugins import Registry
 from planner.text import escaped
 
 
@@ -98,6 +100,18 @@ def build(
     return msgspec.structs.replace(report, exit_code=_exit_code(report, settings))
 
 
+def not_checked(artefact: Artefact | None, source: HostSource, registry: Registry) -> Iterator[str]:
+    """Yield sentences on what no check looked at."""
+    if artefact is None:
+        yield "anything beyond what is reported above: without a plan no check can be asked"
+        return
+    if source == "none":
+        yield "whether a machine has what this needs: no host was given (--here, --host FILE)"
+    if not registry.checks:
+        yield "everything that checks look at: none is installed"
+    yield from artefact.plan.uncovered
+
+
 def _exit_code(report: Report, settings: Settings) -> int:
     """An image that cannot be planned stays so, whatever is ignored."""
     if report.error is not None:
@@ -108,8 +122,6 @@ def _exit_code(report: Report, settings: Settings) -> int:
 
 
 def _of_problem(error: Problem) -> Finding:
-    from planner.identity import ProcessId
-
     at = error.at if error.at is not None else next((fact.at for fact in error.because if fact.at is not None), None)
     return Finding(code=error.code, severity="error", message=error.message, pid=ProcessId(error.pid), at=at, hint=error.hint)
 
@@ -118,6 +130,7 @@ def _shown(error: Problem) -> Problem:
     """Return a problem whose texts are fit to show."""
     return msgspec.structs.replace(
         error,
+        code=escaped(error.code),
         message=escaped(error.message),
         at=_place(error.at),
         because=tuple(Evidence(seq=fact.seq, at=_place(fact.at), text=escaped(fact.text)) for fact in error.because),

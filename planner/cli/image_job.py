@@ -3,18 +3,19 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from planner.cli.terminal import STANDARD_OUTPUT, open_image, say, shows_unicode, wants_colour, width
-from planner.errors import EXPECTED, BadImage, UsageError
+from planner.cli.streams import say, shows_unicode
+from planner.cli.terminal import STANDARD_OUTPUT, open_image, wants_colour, width
+from planner.errors import EXPECTED, BadImage, CrplanError, UsageError, place_words
 from planner.events.records import AnyEvent, DefectRecorded, FindingRaised
-from planner.findings.problems import Problem, lines, place_words, problem_of
+from planner.findings.problems import Problem, lines, problem_of
 from planner.findings.registry import Finding
 from planner.hookspecs import Artefact
 from planner.pipeline.reading import pod_events, stream_events
 from planner.pipeline.resolve import BAD_IMAGE, as_it_stood, resolve
 from planner.plugins import Registry
-from planner.text import Terminal, escaped
+from planner.text import Shown, Terminal, escaped, shown
 
 
 def sequence(text: str) -> int:
@@ -98,7 +99,7 @@ class Job:
                 # What came before the failure can still be looked at.
                 if self.until >= len(self.history):
                     raise
-                say(f"crplan: {escaped(self.image)}: {escaped(str(error))}; shown as it stood before")
+                say(shown(f"crplan: {escaped(self.image)}: {escaped(error.message)}; shown as it stood before"))
         return as_it_stood(self.history, self.until)
 
     def _decided(self) -> bool:
@@ -111,7 +112,7 @@ class Job:
         stdout = None if self.to_file else sys.stdout
         return Terminal(width=width(stdout), colour=wants_colour(self.color, stdout), unicode=shows_unicode(stdout))
 
-    def refuse(self, error: Exception) -> Problem:
+    def refuse(self, error: CrplanError) -> Problem:
         """Report an expected exception on standard error, and return it as a record; the log holds it, too."""
         problem = problem_of(error, self.history)
         say(*lines(problem, self.image))
@@ -127,7 +128,13 @@ def errors_of(artefact: Artefact) -> list[Finding]:
     return [found for found in artefact.findings if found.severity == "error"]
 
 
-def finding_line(found: Finding) -> str:
+def refusal_lines(job: Job, errors: Iterable[Finding]) -> list[Shown]:
+    """Return the lines that say that an image cannot be restarted, and why."""
+    head = shown(f"crplan: {escaped(job.image)}: cannot be restarted as it is")
+    return [head, *(shown(f"  {finding_line(found)}") for found in errors)]
+
+
+def finding_line(found: Finding) -> Shown:
     """Return a finding in one line, for people."""
     where = f" ({place_words(found.at)})" if found.at is not None else ""
-    return f"{found.severity}: {escaped(found.message)}{where} [{found.code}]"
+    return shown(f"{found.severity}: {escaped(found.message)}{where} [{escaped(found.code)}]")

@@ -11,12 +11,13 @@ date one version at a time; a newer version is refused, because its known types 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 import msgspec
 
 from planner.errors import BadImage
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened, UnknownEvent, WrittenEvent
+from planner.text import escaped, json_line
 
 LONGEST_LINE: Final = 1 << 20
 """Bytes that a line may have, its end included: a line of a hostile log must not fill the memory."""
@@ -53,11 +54,12 @@ def encode_line(seq: int, event: AnyEvent) -> bytes:
     """Return the line, with its end, that holds `event` at position `seq`."""
     if type(event) is UnknownEvent:
         return _unknown_line(seq, event.raw)
-    return b'{"seq":%d,%b\n' % (seq, _encode(event)[1:])
+    return b'{"seq":%d,%b\n' % (seq, json_line(_encode(event)[1:]))
 
 
 def _unknown_line(seq: int, raw: bytes) -> bytes:
-    """Return a kept line: byte for byte at its own place, renumbered elsewhere."""
+    """Return a kept line: byte for byte at its own place, renumbered elsewhere; control characters in it are escaped."""
+    raw = json_line(raw.replace(b"\r", b" "))
     if _decode_line(raw).seq == seq:
         return raw + b"\n"
     fields = _decode_fields(raw) | {"seq": msgspec.Raw(b"%d" % seq)}
@@ -70,13 +72,49 @@ def lines(events: Iterable[AnyEvent], first: int = 0) -> Iterator[bytes]:
         yield encode_line(seq, event)
 
 
-def write(events: Iterable[AnyEvent], stream: BinaryIO, first: int = 0) -> int:
+class Writable(Protocol):
+    """A stream that takes all the bytes that it is given."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write all of `data`."""
+
+
+def write(events: Iterable[AnyEvent], stream: Writable, first: int = 0) -> int:
     """Write `events`, numbered from `first`, and return the number that the next event would get."""
     ready = lines(events, first)
     while batch := list(islice(ready, _BATCH)):
         stream.write(b"".join(batch))
         first += len(batch)
     return first
+
+
+class Log(list[AnyEvent]):
+    """The events of an image, a log or a plan, in order; `image` is the name of what they were read from.
+
+    It is a list of events with a short repr; `encoded` returns it as a file.
+    """
+
+    def __init__(self, events: Iterable[AnyEvent] = (), image: str = "") -> None:
+        super().__init__(events)
+        self.image = image
+
+    def __repr__(self) -> str:
+        name = f" of {escaped(self.image)}" if self.image else ""
+        return f"<Log{name}: {len(self)} events>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        counts: dict[str, int] = {}
+        for event in self:
+            name = type(event).__name__
+            counts[name] = counts.get(name, 0) + 1
+        rows = "".join(f"<tr><td>{name}</td><td>{count}</td></tr>" for name, count in counts.items())
+        return f"<table><caption>{escape(repr(self))}</caption><tr><th>event</th><th>count</th></tr>{rows}</table>"
+
+    def encoded(self) -> bytes:
+        """Return the log as JSON Lines."""
+        return b"".join(lines(self))
 
 
 class LogWriter:

@@ -95,6 +95,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[Kind, ...] = ()
     error: Problem | None = None
 
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{sum(found.severity == severity for found in self.counting())} {severity}s" for severity in SEVERITIES
+        )
+        return f"<Report on {self.image or 'an image'}: exit code {self.exit_code}, {counts}, {len(self.unknown)} unknown>"
+
     def counting(self) -> tuple[Reported, ...]:
         """Return the findings that are not suppressed."""
         return tuple(found for found in self.findings if not found.suppressed)

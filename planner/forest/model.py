@@ -137,6 +137,11 @@ class Forest(msgspec.Struct, kw_only=True):
         words = " ".join(filter(None, (self.format, self.generation)))
         return f"pod of {len(self.images)} containers, {words}" if self.images else words
 
+    def __repr__(self) -> str:
+        name = f" of {self.source}" if self.source else ""
+        threads = sum(map(len, self.threads.values()))
+        return f"<Forest{name}: {len(self.tasks)} tasks, {threads} threads, {len(self.namespaces)} pid namespaces>"
+
     def children(self) -> dict[ProcessId, list[ProcessId]]:
         """Return the children of every task (and of 0, outside), in image order."""
         children: dict[ProcessId, list[ProcessId]] = {}

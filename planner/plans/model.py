@@ -1,16 +1,17 @@
 """The plan: processes to create and small steps in order, each with its actor, its rule and what it waits for.
 
-A process is named by its number at level 0; actor 0 is the executor, which stands outside the new pid namespace. Steps of one
-actor happen in plan order. A step that needs something done by another process names that step in `waits`. Carrying the steps
-out one after the other, in plan order, satisfies everything.
+A process is named by its number at level 0; actor 0 is the executor, which stands outside the new pid namespace. Carrying the
+steps out one after the other, in plan order, satisfies everything; `planner.plans.graph` says which other orders do.
 """
 
 import hashlib
 
 import msgspec
 
+from planner.display import rendered
 from planner.identity import ProcessId
 from planner.steps import AnyStep, Process
+from planner.text import escaped
 
 FORMAT_VERSION = 1
 
@@ -44,6 +45,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         for record in (*self.processes, *self.steps):
             digest.update(encoder.encode(record))
         return digest.hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        counts = self.counts()
+        image = f" of image {escaped(self.image_id)}" if self.image_id else ""
+        return f"<Plan {self.plan_id}{image}: {len(self.processes)} processes, {counts.steps} steps, {counts.helpers} helpers>"
+
+    def _repr_html_(self) -> str | None:
+        return rendered(self, "html")
+
+    def _repr_svg_(self) -> str | None:
+        return rendered(self, "svg")
 
     def counts(self) -> Counts:
         """Count what is kept small: helpers first, then steps that wait."""

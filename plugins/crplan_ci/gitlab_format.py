@@ -7,12 +7,10 @@ information, and last what was not checked: it is the same before and after a ch
 import hashlib
 from typing import Final
 
-import msgspec
-
 from crplan_ci.wording import unanswered, whole
 from planner.findings.report import Report
 from planner.options import Options
-from planner.text import Terminal
+from planner.text import Terminal, json_document
 
 _SEVERITIES: Final = {"error": "critical", "warning": "major", "note": "minor"}
 
@@ -30,7 +28,7 @@ def render(report: Report, options: Options, terminal: Terminal) -> bytes:
         entries.append(_entry(report, question.code, unanswered(question), "info", key))
     not_checked = "not checked: " + "; ".join(report.not_checked)
     entries.append(_entry(report, "not-checked", not_checked, "info", "not checked"))
-    return msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n"
+    return json_document(entries)
 
 
 def _entry(report: Report, code: str, description: str, severity: str, key: str) -> dict[str, object]:

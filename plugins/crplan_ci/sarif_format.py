@@ -8,13 +8,11 @@ where the image is a stream, and logical locations where it is a directory of fi
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-
 from crplan_ci.wording import comparison, place, subject, unanswered, verdict
 from planner import __version__
 from planner.findings.report import Question, Report, Reported
 from planner.options import Options
-from planner.text import Terminal
+from planner.text import Terminal, json_document
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -22,7 +20,7 @@ SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 def render(report: Report, options: Options, terminal: Terminal) -> bytes:
     """Return a log with one run."""
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(report)]}
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    return json_document(document)
 
 
 def _run(report: Report) -> dict[str, object]:

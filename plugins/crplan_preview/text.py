@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from crplan_preview.drawing import Line, render, wrapped
+from crplan_preview.drawing import STYLES, wrapped
 from crplan_preview.tree import helper_lines, leader_lines, tree_lines
-from planner.findings.problems import place_words
+from planner.errors import place_words
 from planner.findings.registry import Finding
 from planner.hookspecs import Artefact
 from planner.options import Options
@@ -14,7 +14,7 @@ from planner.plans.rebuild import Rebuild
 from planner.plans.wording import step_words, wait_words
 from planner.pods.evidence import SHARED_PROPERTY
 from planner.steps import AnyStep
-from planner.text import Terminal, escaped
+from planner.text import Line, Terminal, escaped, render
 
 RULE_COLUMNS = 22
 """Columns that a rule's name is given beside its step."""
@@ -24,7 +24,7 @@ def emit(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     """Return the preview; its width is that of the terminal, or 100 columns in a file."""
     terminal = msgspec.structs.replace(terminal, unicode=terminal.unicode and not options.get("ascii", False))
     lines = _lines(artefact, terminal, with_steps=bool(options.get("steps", True)))
-    return render(lines, colour=terminal.colour, unicode=terminal.unicode)
+    return render(lines, STYLES, colour=terminal.colour, unicode=terminal.unicode)
 
 
 def _lines(artefact: Artefact, terminal: Terminal, *, with_steps: bool) -> Iterator[Line]:
@@ -152,7 +152,7 @@ def _rebuild(rebuild: Rebuild, artefact: Artefact) -> Iterator[Line]:
 
 def _finding(found: Finding, width: int) -> Iterator[Line]:
     where = f" ({place_words(found.at)})" if found.at is not None else ""
-    first, *rest = wrapped(f"{found.severity}: {escaped(found.message)}{where} [{found.code}]", width, "    ", "  ")
+    first, *rest = wrapped(f"{found.severity}: {escaped(found.message)}{where} [{escaped(found.code)}]", width, "    ", "  ")
     yield [(first, found.severity)]
     for line in rest:
         yield [(line, found.severity)]

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from planner.pipeline.library import read
+from planner import read
 from planner.pipeline.resolve import resolve
 from tests.helpers.containers import POD_NAMESPACES, Dump, cri_o
 from tests.helpers.places import DATA

@@ -18,6 +18,7 @@ from crplan_proc import snapshot
 from crplan_proc.capture import capture
 from crplan_proc.recognise import number_of
 
+from planner import read
 from planner.errors import BadImage
 from planner.events import log
 from planner.events.records import (
@@ -35,7 +36,6 @@ from planner.forest.fold import fold
 from planner.forest.model import Forest
 from planner.identity import ProcessId
 from planner.pipeline import sources
-from planner.pipeline.library import read
 from tests.generators.histories import PROFILES, SPACES, TABLES, Historian, Standing, World
 from tests.helpers.places import DATA
 from tests.helpers.puppets import Arena, available

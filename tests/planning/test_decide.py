@@ -8,6 +8,7 @@ from planner.forest.fold import fold
 from planner.identity import Sequence
 from planner.pipeline.resolve import resolve
 from planner.planning.decide import decide
+from planner.planning.solver.solution import Undecided
 from planner.plans.rules import RULES
 from planner.testing.forests import events, forest
 from tests.helpers.images import Image
@@ -162,17 +163,24 @@ def test_a_forest_that_is_folded_again_is_planned_alike() -> None:
 
 
 def test_a_search_that_meets_its_bound_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Led one level deeper, session 65 can be rebuilt; whoever looks at one place only cannot tell."""
+    """Led one level deeper, session 65 can be rebuilt: that takes a look at two places, or an exact search."""
     text = "1 2.1:1 3.5:2/3 4.6:3/1 6.7:3/65"
     assert plan(text)
     monkeypatch.setattr("planner.planning.decide.MOST_PLACES", 1)
+    assert plan(text)
+    unanswered = Undecided(conflicts=0, processes=())
+    monkeypatch.setattr("planner.planning.solver.births.solve", lambda forest: unanswered)
     with pytest.raises(Contradiction) as refusal:
         resolve(events(text))
     assert refusal.value.code == "plan-undecided"
     assert refusal.value.because
     with pytest.raises(Contradiction) as proof:
         resolve(events("!65 " + text))
-    assert proof.value.code == "two-birth-sessions", "where there is one place, one look is a proof"
+    assert proof.value.code == "plan-undecided", "where there is one place, one look would be a proof, had the search an answer"
+    monkeypatch.undo()
+    with pytest.raises(Contradiction) as proof:
+        resolve(events("!65 " + text))
+    assert proof.value.code == "two-birth-sessions"
 
 
 def test_placings_that_were_not_tried_prove_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +189,7 @@ def test_placings_that_were_not_tried_prove_nothing_either(monkeypatch: pytest.M
     with pytest.raises(Contradiction) as proof:
         resolve(events(text))
     assert proof.value.code not in ("plan-undecided", "namespace-undecided")
-    monkeypatch.setattr("planner.forest.pid_namespaces.infer.MOST_SOLUTIONS", 2)
+    monkeypatch.setattr("planner.pipeline.resolve.MOST_SOLUTIONS", 2)
     with pytest.raises(Contradiction) as refusal:
         resolve(events(text))
     assert refusal.value.code == "plan-undecided"

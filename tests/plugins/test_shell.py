@@ -135,7 +135,7 @@ def test_the_agent_knows_nothing_of_any_plan_and_runs_on_old_pythons() -> None:
         for name in node.names
     }
     assert modules <= {
-        *("__future__", "collections.abc", "ctypes", "errno", "gc", "mmap", "os", "resource", "select", "signal"),
+        *("__future__", "collections.abc", "contextlib", "ctypes", "errno", "gc", "mmap", "os", "resource", "select", "signal"),
         *("socket", "struct", "time", "typing"),
     }
 

@@ -2,24 +2,24 @@
 
 import argparse
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from planner.checks.ask import Asked, ask, known_kinds, split_options
-from planner.checks.report import Settings, baseline_of, build
+from planner.checks.report import Settings, baseline_of, build, not_checked
 from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, image_words
 from planner.cli.terminal import write_artefact
-from planner.errors import EXPECTED, USAGE, PluginFailed, UsageError
+from planner.errors import EXPECTED, PluginFailed, UsageError
 from planner.findings.problems import Problem, problem_of
 from planner.findings.registry import SEVERITIES, Kind
 from planner.findings.report import HostSource, Report
 from planner.hookspecs import Artefact, ReportFormat
-from planner.host.facts import Host, decode
+from planner.host.facts import Host, decode, namespace_of
+from planner.library.checking import with_limit
 from planner.options import Options, chosen, filled, split
 from planner.plugins import Registry
-from planner.ranges import parse_ranges
 from planner.text import Terminal, escaped
 
 PEOPLE = "text"
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         job = Job(args, registry)
     except UsageError as error:
         if form.machine:
-            problem = Problem(exit_code=USAGE, code="usage", message=str(error))
+            problem = problem_of(error)
             report = _report(args.images, None, (), "none", Settings(), registry, problem)
             write_artefact(_rendered(form, report, filled(form.options, {}, ""), Terminal(), registry), args.output)
         raise
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         problem_found = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
         if args.here and host is not None and host.target >= 0:
-            host = _with_limit(host, args.namespace, artefact)
+            host = with_limit(host, args.namespace, artefact)
         asked = ask(registry, artefact, host, for_checks)
     report = _report(job.images, artefact, asked, source, settings, registry, problem_found)
     write_artefact(_rendered(form, report, options, job.terminal(), registry), args.output)
@@ -105,7 +105,7 @@ def _report(
         image=image_words([_image_name(image) for image in images]),
         artefact=artefact,
         asked=asked,
-        not_checked=_not_checked(artefact, source, registry),
+        not_checked=not_checked(artefact, source, registry),
         kinds=known_kinds(registry),
         host=source,
         settings=settings,
@@ -146,26 +146,8 @@ def _host(args: argparse.Namespace) -> tuple[HostSource, Host | None]:
             raise UsageError("--into names a process of a host; give --here or --host FILE, too")
         return "none", None
     if args.namespace is not None:
-        host = msgspec.structs.replace(host, target=_namespace_of(args.namespace, host))
+        host = msgspec.structs.replace(host, target=namespace_of(args.namespace, host))
     return "here" if args.here else "file", host
-
-
-def _namespace_of(pid: int, host: Host) -> int:
-    for namespace in host.namespaces:
-        if pid in parse_ranges(namespace.members):
-            return namespace.id
-    raise UsageError(f"the host's facts have no process {pid}, or do not say in which pid namespace it is")
-
-
-def _with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
-    """Return the facts with the limit of the pid namespace that is judged, the only one in which anything is tried."""
-    from planner.host.pid_limits import limit_of
-
-    limit = limit_of(host.namespaces, host.target, pid, {process.pid for process in artefact.plan.processes})
-    spaces = tuple(
-        msgspec.structs.replace(space, pid_max=limit) if space.id == host.target else space for space in host.namespaces
-    )
-    return msgspec.structs.replace(host, namespaces=spaces)
 
 
 def _image_name(image: str) -> str:
@@ -177,18 +159,6 @@ def _image_name(image: str) -> str:
         return os.path.normpath(image) if image else image
     below = os.path.relpath(image)
     return os.path.basename(os.path.normpath(image)) if below.startswith(os.pardir) else below
-
-
-def _not_checked(artefact: Artefact | None, source: HostSource, registry: Registry) -> Iterable[str]:
-    """Yield what nobody looked at."""
-    if artefact is None:
-        yield "anything beyond what is reported above: without a plan no check can be asked"
-        return
-    if source == "none":
-        yield "whether a machine has what this needs: no host was given (--here, --host FILE)"
-    if not registry.checks:
-        yield "everything that checks look at: none is installed"
-    yield from artefact.plan.uncovered
 
 
 def _rendered(form: ReportFormat, report: Report, options: Options, terminal: Terminal, registry: Registry) -> str | bytes:

@@ -1,10 +1,10 @@
 """`crplan log IMAGE`: the event log of an image, with the decisions and the proof of the plan."""
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator
 
 from planner.cli.image_job import Job, add_image_arguments
+from planner.cli.streams import Output
 from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
 from planner.errors import EXPECTED
 from planner.events import log
@@ -39,8 +39,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     if to_file:
         write_artefact(b"".join(log.lines(events)), args.output)
     else:
-        log.write(events, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        log.write(events, Output())
     return code
 
 
@@ -59,9 +58,8 @@ def _stream(job: Job) -> int:
             yield event
 
     try:
-        log.write(counted(), sys.stdout.buffer)
+        log.write(counted(), Output())
     except EXPECTED as error:
         code = job.refuse(error).exit_code
-        log.write(job.history, sys.stdout.buffer, written)
-    sys.stdout.buffer.flush()
+        log.write(job.history, Output(), written)
     return code

@@ -6,30 +6,23 @@ import errno
 import os
 import select
 import signal
-from collections.abc import Callable
-from functools import partial
 
 from planner.cli.files import open_to_write
-from planner.cli.image_job import Job, add_image_arguments, errors_of, finding_line
-from planner.cli.terminal import say, write_artefact
-from planner.errors import CANNOT_RESTART, EXPECTED, CannotEmit, PluginFailed, UsageError
+from planner.cli.image_job import Job, add_image_arguments, errors_of, refusal_lines
+from planner.cli.streams import say
+from planner.cli.terminal import write_artefact
+from planner.errors import CANNOT_RESTART, COULD_NOT, EXPECTED, UsageError
 from planner.events.log import LogWriter
 from planner.events.records import AnyEvent, RunEnded, RunReady, StepFailed
 from planner.hookspecs import Executor
-from planner.identity import ProcessId, StepNumber
-from planner.options import chosen, filled, split
-from planner.plans.model import Plan
+from planner.identity import StepNumber
+from planner.library.rebuilding import DEFAULT_TIMEOUT, Prepared, carry_out, executor_named, prepare
+from planner.options import filled, split
 from planner.plans.wording import step_lines
 from planner.plugins import Registry
-from planner.text import escaped
-
-CarryOut = Callable[[Callable[[AnyEvent], None], float], int]
+from planner.text import Shown
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
-COULD_NOT = 1
-
-DEFAULT_TIMEOUT = 30.0
-"""Seconds without progress after which a step has failed, where CRPLAN_TIMEOUT says nothing else."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,9 +46,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     if signal.getsignal(signal.SIGTERM) == signal.SIG_IGN:
         # SIGTERM ends a rebuild always; other signals that were ignored from the start stay so.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if not registry.executors:
-        raise UsageError("no executor is installed")
-    executor = chosen(registry.executors, args.executor, "executor") if args.executor else registry.executors[0]
+    executor = executor_named(args.executor, registry)
     options = filled(executor.options, split(args.option), f"executor {executor.name}")
     timeout = _timeout(args.timeout)
     if args.until is not None:
@@ -64,18 +55,13 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     try:
         artefact = job.artefact()
         if errors := errors_of(artefact):
-            say(f"crplan: {escaped(job.image)}: cannot be restarted as it is", *(f"  {finding_line(found)}" for found in errors))
+            say(*refusal_lines(job, errors))
             return CANNOT_RESTART
-        plan = executor.concedes(artefact.plan, options)
-        if reason := executor.refuses(plan):
-            raise CannotEmit(f"executor {executor.name} cannot do this: {reason}")
-        carry_out: CarryOut = partial(executor.run, plan)
-        if args.into is not None:
-            plan, carry_out = _inside(executor, plan, args.into)
+        prepared = prepare(executor, artefact.plan, options, args.into)
         if os.environ.get("CRPLAN_DRY_RUN", "") not in {"", "0"}:
-            write_artefact("".join(f"{line}\n" for line in step_lines(plan)), None)
+            write_artefact("".join(f"{line}\n" for line in step_lines(prepared.plan)), None)
             return 0
-        return _carry_out(executor, carry_out, plan.root, job, args.log, timeout)
+        return _carry_out(executor, prepared, job, args.log, timeout)
     except EXPECTED as error:
         return job.refuse(error).exit_code
 
@@ -91,32 +77,10 @@ def _timeout(given: float | None) -> float:
     return value
 
 
-def _inside(executor: Executor, plan: Plan, pid: int) -> tuple[Plan, CarryOut]:
-    """Turn the plan towards the pid namespace of a process; raises `UsageError` and `CannotEmit`."""
-    from planner.host.pid_limits import limit_of
-    from planner.host.pids_in_use import occupied
-    from planner.plans.retarget import into
-    from planner.ranges import parse_ranges
-
-    if executor.run_into is None:
-        raise CannotEmit(f"executor {executor.name} always makes a pid namespace of its own")
-    spaces = occupied()
-    space = next((found for found in spaces if pid in parse_ranges(found.members)), None)
-    if space is None:
-        raise UsageError(f"there is no process {pid}, or nothing says in which pid namespace it is")
-    limit = limit_of(spaces, space.id, pid, {process.pid for process in plan.processes})
-    if limit is None:
-        raise CannotEmit(f"the pid namespace of process {pid} cannot be entered: that takes CAP_SYS_ADMIN over it")
-    session, group = (os.getsid(0), os.getpgid(0)) if space.id == 0 else (0, 0)
-    visit = into(plan, pid=pid, taken=parse_ranges(space.taken), limit=limit, session=ProcessId(session), group=ProcessId(group))
-    return visit.plan, partial(executor.run_into, visit)
-
-
-def _carry_out(executor: Executor, carry_out: CarryOut, root: ProcessId, job: Job, log_file: str | None, timeout: float) -> int:
+def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str | None, timeout: float) -> int:
+    announced: list[bool] = []
     with contextlib.ExitStack() as stack:
         writer = LogWriter(stack.enter_context(open_to_write(log_file)), job.history) if log_file is not None else None
-
-        announced: list[bool] = []
 
         def record(event: AnyEvent) -> None:
             if isinstance(event, RunReady):
@@ -127,48 +91,42 @@ def _carry_out(executor: Executor, carry_out: CarryOut, root: ProcessId, job: Jo
                 writer.add(event)
 
         try:
-            code = carry_out(record, timeout)
+            code = carry_out(executor, prepared, record, timeout, job.registry)
             if code == 0 and announced == [False]:
-                # A signal came while the line was waiting for a reader.
-                raise Unheard("EINTR")
+                raise Unheard(errno.EINTR)
             return code
         except Unheard as error:
             # The executor has ended everything: nobody knows that the tree stands, so nobody would end it.
+            name = errno.errorcode.get(error.errno or 0, "EIO")
             if writer is not None:
-                writer.add(StepFailed(step=StepNumber(0), error=error.name, detail=error.what))
+                writer.add(StepFailed(step=StepNumber(0), error=name, detail=Unheard.what))
                 writer.add(RunEnded(code=COULD_NOT))
             if _has_room(STANDARD_ERROR, timeout):
-                say(f"crplan: step 0 (executor): task {root}: {error.what}: {error.name}")
+                say(Shown(f"crplan: step 0 (executor): task {prepared.plan.root}: {Unheard.what}: {name}"))
             return COULD_NOT
-        except (OSError, *EXPECTED):
-            raise
-        except Exception as error:  # whatever a plugin raises, the user is told which plugin
-            plugin = job.registry.provider("executor", executor.name)
-            raise PluginFailed(f"executor {executor.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
 
 
-class Unheard(Exception):
-    """The ready line cannot be written; `name` is the errno's."""
+class Unheard(OSError):
+    """The ready line cannot be written; EINTR is a signal that came while it was waiting for a reader."""
 
     what = "the ready line cannot be written to standard output"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    def __init__(self, number: int) -> None:
+        super().__init__(number, self.what)
 
 
 def _announce(pid: int, timeout: float) -> None:
     """Write the ready line, for which a full pipe has as long as a step; raises `Unheard`."""
     try:
         if not _has_room(STANDARD_OUTPUT, timeout):
-            raise Unheard("ETIMEDOUT")
+            raise Unheard(errno.ETIMEDOUT)
         os.write(STANDARD_OUTPUT, f"ready {pid}\n".encode())
     except OSError as error:
-        raise Unheard(errno.errorcode.get(error.errno or 0, "EIO")) from None
+        raise Unheard(error.errno or errno.EIO) from None
 
 
 def _has_room(descriptor: int, timeout: float) -> bool:
-    """Wait until a line can be written without waiting, or never; a full pipe has as long as a step."""
+    """Tell whether a line can be written without waiting, after waiting for that; a full pipe has as long as a step."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return bool(poll.poll(timeout * 1000))

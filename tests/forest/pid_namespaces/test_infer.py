@@ -11,7 +11,8 @@ from planner.events.records import NamespaceInferred, TaskPlaced
 from planner.findings.registry import KINDS
 from planner.forest.fold import fold
 from planner.forest.model import Forest, Task
-from planner.forest.pid_namespaces.infer import RULES, Decision, infer, solutions
+from planner.forest.pid_namespaces.infer import Decision, infer, solutions
+from planner.forest.pid_namespaces.rules import RULES
 from planner.identity import NamespaceId, Number, ProcessId
 from planner.identity import Sequence as EventNumber
 from planner.testing.forests import events, forest

@@ -1,0 +1,193 @@
+"""Births of all processes of a forest: what is searched for, what follows from it for the rest, and an order of events."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from planner.forest.model import Forest
+from planner.identity import OUTSIDE, ProcessId
+from planner.planning.solver.engine import Engine
+from planner.planning.solver.problem import INIT, Problem, Process, read_problem
+from planner.planning.solver.reduction import Groups, Reduced, reduce_problem
+from planner.planning.solver.rules import Rules
+from planner.planning.solver.solution import Answer, Birth, How, Refusal, Solution, Undecided
+
+MOST_CONFLICTS: Final = 20_000
+"""How many conflicts a search may meet before its question stays undecided."""
+
+Births = dict[ProcessId, Birth]
+
+
+def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS) -> Answer:
+    """Return births that lead to a forest whose tasks have been placed in pid namespaces, or why there are none."""
+    problem = read_problem(forest)
+    reduced = reduce_problem(problem)
+    rules = Rules(problem, reduced.core, reduced.demands, reduced.hidden)
+    engine = rules.engine()
+    found = engine.search(most_conflicts=most_conflicts)
+    if found is None:
+        return Undecided(conflicts=engine.conflicts, processes=reduced.core)
+    if not found:
+        return Refusal(processes=reduced.core, facts=())
+    births = _searched(problem, reduced, rules, engine)
+    _add_regular(problem, reduced, births)
+    return Solution(births=tuple(_in_order(problem, births)), lost=problem.lost)
+
+
+def _searched(problem: Problem, reduced: Reduced, rules: Rules, engine: Engine) -> Births:
+    """Return the births of the core, as an assignment of the rules has them."""
+    births: Births = {}
+    holds = engine.holds
+    for pid in reduced.core:
+        process = problem.processes[pid]
+        if pid == INIT:
+            births[pid] = _root(process)
+            continue
+        births[pid] = Birth(
+            pid=pid,
+            creator=next(other for other in rules.candidates(pid) if holds(rules.creator(pid, other))),
+            namespace=next(place for place in process.places if holds(rules.lives_in(pid, place))),
+            session=next(session for session in rules.birth_sessions(pid) if holds(rules.born_of(pid, session))),
+            group=next((group for group in reduced.hidden if holds(rules.born_in(pid, group))), None),
+            parent=next((parent for parent in rules.parents(pid) if holds(rules.is_child(pid, parent))), None),
+            how="sibling" if holds(rules.is_sibling(pid)) else "created",
+            visits=tuple(group for group in reduced.hidden if holds(rules.visits(pid, group))),
+        )
+    for pid in reduced.core:
+        birth = births[pid]
+        group = problem.processes[pid].group
+        moved = pid != INIT and group in reduced.hidden and group not in (pid, birth.group) and not _sees(problem, births, pid)
+        births[pid] = msgspec.structs.replace(birth, how=_how(births, birth), moved_to=group if moved else None)
+    return births
+
+
+def _root(process: Process) -> Birth:
+    place = process.places[0]
+    return Birth(pid=INIT, creator=OUTSIDE, namespace=place, session=OUTSIDE, group=OUTSIDE, parent=OUTSIDE, how="created")
+
+
+def _sees(problem: Problem, births: Births, pid: ProcessId) -> bool:
+    """Return whether a process sees its group."""
+    group = problem.processes[pid].group
+    return group is not None and group != OUTSIDE and problem.namespaces.covers(births[pid].namespace, births[group].namespace)
+
+
+def _how(births: Births, birth: Birth) -> How:
+    """Return how a process with a known creator becomes the child of its parent."""
+    if birth.how == "sibling" or birth.creator == birth.parent or birth.parent is None:
+        return birth.how
+    return "below" if _is_below(births, birth.creator, birth.parent) else "entered"
+
+
+def _is_below(births: Births, pid: ProcessId, parent: ProcessId) -> bool:
+    """Return whether a process was born below another, with nobody between them outside the other's pid namespace."""
+    namespace = births[parent].namespace if parent != OUTSIDE else None
+    while pid != OUTSIDE and births[pid].namespace == namespace:
+        birth = births[pid]
+        pid = birth.creator
+        if pid == parent:
+            return birth.how != "sibling"
+    return False
+
+
+def _add_regular(problem: Problem, reduced: Reduced, births: Births) -> None:
+    """Add the births of whatever was taken off, parents first; dead group leaders are created beside a member who sees them."""
+    groups = Groups(problem)
+    late: list[Process] = []
+    for pid in reversed(reduced.taken):
+        process = problem.processes[pid]
+        if process.parent is not None:
+            births[pid] = _regular(problem, groups, births, process)
+        elif process.session == pid:
+            births[pid] = _dead_session_leader(problem, process)
+        else:
+            late.append(process)
+    for process in late:
+        births[process.pid] = _dead_group_leader(problem, groups, births, process)
+
+
+def _regular(problem: Problem, groups: Groups, births: Births, process: Process) -> Birth:
+    parent, session = process.parent, process.session
+    assert parent is not None and session is not None
+    above = problem.processes.get(parent)
+    if session == process.pid:
+        session = OUTSIDE if above is None or above.session is None else above.session
+    how, creator = _way(problem, births, parent, session)
+    return Birth(
+        pid=process.pid,
+        creator=creator,
+        namespace=process.places[0],
+        session=session,
+        group=process.group if groups.is_hidden(process) else None,
+        parent=parent,
+        how=how,
+    )
+
+
+def _way(problem: Problem, births: Births, parent: ProcessId, session: ProcessId) -> tuple[How, ProcessId]:
+    """Return how a process comes to have a child in a session that depends on nobody else, and who creates it."""
+    own = OUTSIDE if parent == OUTSIDE else births[parent].session
+    if session in (own, parent):
+        return "created", parent
+    if session != OUTSIDE:
+        leader = births[session]
+        if _is_below(births, session, parent):
+            return "below", session
+        if leader.parent == parent and not problem.is_init(session):
+            return "sibling", session
+    return "entered", session
+
+
+def _dead_session_leader(problem: Problem, process: Process) -> Birth:
+    """Return the birth of a dead session leader on whom nothing depends: its namespace's init creates it."""
+    place = process.places[0]
+    init = problem.processes[problem.namespaces.init[place]]
+    assert init.session is not None
+    return Birth(pid=process.pid, creator=init.pid, namespace=place, session=init.session, group=None, parent=None, how="created")
+
+
+def _dead_group_leader(problem: Problem, groups: Groups, births: Births, process: Process) -> Birth:
+    """Return the birth of a dead group leader whose members see it: the creator of one that lives deepest creates it."""
+    members = [pid for pid in groups.members[process.pid] if pid != process.pid]
+    level = problem.namespaces.level
+    deepest = max(members, key=lambda pid: level[births[pid].namespace])
+    session = births[deepest].session
+    return Birth(
+        pid=process.pid,
+        creator=births[deepest].creator,
+        namespace=process.places[0],
+        session=session,
+        group=None,
+        parent=None,
+        how="created",
+    )
+
+
+def _in_order(problem: Problem, births: Births) -> Iterator[Birth]:
+    """Yield births in image order, each behind its creator, the inits that come before it, and the group it is born in."""
+    rank = {pid: place for place, pid in enumerate(problem.processes)}
+    waiting: dict[ProcessId, int] = {}
+    then: dict[ProcessId, list[ProcessId]] = {}
+    for birth in births.values():
+        needs = set(_needs(problem, birth))
+        waiting[birth.pid] = len(needs)
+        for other in needs:
+            then.setdefault(other, []).append(birth.pid)
+    ready = [rank[pid] for pid, count in waiting.items() if not count]
+    heapq.heapify(ready)
+    order = list(problem.processes)
+    while ready:
+        pid = order[heapq.heappop(ready)]
+        yield births[pid]
+        for other in then.get(pid, ()):
+            waiting[other] -= 1
+            if not waiting[other]:
+                heapq.heappush(ready, rank[other])
+
+
+def _needs(problem: Problem, birth: Birth) -> Iterable[ProcessId]:
+    """Yield who must have been born before a process, the executor left out."""
+    needed = (birth.creator, problem.init_before(birth.pid, birth.namespace), birth.group or OUTSIDE)
+    return (other for other in needed if other != OUTSIDE)

@@ -1,0 +1,193 @@
+"""Orders as theories of the search: who is born below whom, and what must come before what.
+
+Written as clauses either one has the cube of its members, nearly all of which never matter. These give the clause that does, when
+it does.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from planner.planning.solver.engine import Clause, Engine, Literal
+
+
+class TreeOrder:
+    """The ancestors in a tree of creators: who is born below whom.
+
+    A strict partial order in which the ancestors of each member are a chain, and its creator is the nearest of them. Sets of
+    members are bit masks.
+    """
+
+    def __init__(
+        self, engine: Engine, members: int, above: Callable[[int, int], Literal], creators: Mapping[tuple[int, int], Literal]
+    ) -> None:
+        """Take the literals: `above(y, x)` says that y is an ancestor of x, and `creators[x, y]` that y is the creator of x."""
+        self._engine = engine
+        everybody = range(members)
+        self._literal = [[above(y, x) if y != x else 0 for x in everybody] for y in everybody]
+        self._pairs = {self._literal[y][x]: (y, x) for y in everybody for x in everybody if y != x}
+        self._creator = creators
+        self._born = {literal: pair for pair, literal in creators.items()}
+        self._above = [0] * members
+        self._below = [0] * members
+        self._not_above = [0] * members
+        self._not_below = [0] * members
+        self._may_create = [0] * members
+        """For each member who may be its creator."""
+        self._may_be_born = [0] * members
+        """For each member whose creator it may be."""
+        for x, y in creators:
+            self._may_create[x] |= 1 << y
+            self._may_be_born[y] |= 1 << x
+        self._creator_of = [-1] * members
+
+    def variables(self) -> Iterable[int]:
+        return [*self._pairs, *(literal for literal in self._born if literal not in self._pairs)]
+
+    def assigned(self, literal: Literal) -> Clause | None:
+        if literal in self._born:
+            x, y = self._born[literal]
+            self._creator_of[x] = y
+            return self._imply(self._from_creator(x, y))
+        if -literal in self._born:
+            return None
+        y, x = self._pairs[abs(literal)]
+        if literal > 0:
+            self._above[x] |= 1 << y
+            self._below[y] |= 1 << x
+            return self._imply(self._from_above(y, x))
+        self._not_above[x] |= 1 << y
+        self._not_below[y] |= 1 << x
+        return self._imply(self._from_not_above(y, x))
+
+    def unassigned(self, literal: Literal) -> None:
+        if literal in self._born:
+            self._creator_of[self._born[literal][0]] = -1
+        elif -literal not in self._born:
+            y, x = self._pairs[abs(literal)]
+            above, below = (self._above, self._below) if literal > 0 else (self._not_above, self._not_below)
+            above[x] &= ~(1 << y)
+            below[y] &= ~(1 << x)
+
+    def _imply(self, clauses: Iterator[Clause]) -> Clause | None:
+        """Imply the first literal of each clause, the others of which do not hold; return the first that is violated."""
+        for clause in clauses:
+            if not self._engine.imply(clause[0], clause):
+                return clause
+        return None
+
+    def _from_creator(self, x: int, y: int) -> Iterator[Clause]:
+        """Yield what follows from y being the creator of x: all other ancestors of x are above y."""
+        lit = self._literal
+        cause = -self._creator[x, y]
+        yield lit[y][x], cause
+        for z in _bits(self._above[x] & ~self._above[y] & ~(1 << y)):
+            yield lit[z][y], cause, -lit[z][x]
+        for z in _bits(self._not_above[y] & ~self._not_above[x] & ~(1 << x)):
+            yield -lit[z][x], cause, lit[z][y]
+
+    def _from_above(self, y: int, x: int) -> Iterator[Clause]:
+        """Yield what follows from y being an ancestor of x, and from what is known of others."""
+        lit = self._literal
+        cause = -lit[y][x]
+        yield -lit[x][y], cause
+        # An ancestor's ancestor is one.
+        for z in _bits(self._above[y] & ~self._above[x]):
+            yield lit[z][x], cause, -lit[z][y]
+        for z in _bits(self._below[x] & ~self._below[y]):
+            yield lit[y][z], cause, -lit[x][z]
+        for z in _bits(self._not_above[x] & ~self._not_above[y] & ~(1 << y)):
+            yield -lit[z][y], cause, lit[z][x]
+        for z in _bits(self._not_below[y] & ~self._not_below[x] & ~(1 << x)):
+            yield -lit[x][z], cause, lit[y][z]
+        # Two ancestors of x are on one chain.
+        for z in _bits(self._above[x] & self._not_above[y] & ~self._below[y]):
+            yield lit[y][z], cause, -lit[z][x], lit[z][y]
+        for z in _bits(self._above[x] & self._not_below[y] & ~self._above[y]):
+            yield lit[z][y], cause, -lit[z][x], lit[y][z]
+        for z in _bits(self._not_above[y] & self._not_below[y] & ~self._not_above[x] & ~(1 << x)):
+            yield -lit[z][x], cause, lit[z][y], lit[y][z]
+        # y is the creator of x or above it.
+        creator = self._creator_of[x]
+        if creator >= 0 and creator != y:
+            yield lit[y][creator], cause, -self._creator[x, creator]
+        for z in _bits(self._may_create[x] & self._not_below[y]):
+            yield -self._creator[x, z], cause, lit[y][z]
+
+    def _from_not_above(self, y: int, x: int) -> Iterator[Clause]:
+        """Yield what follows from y being no ancestor of x, and from what is known of others."""
+        lit = self._literal
+        cause = lit[y][x]
+        # Nobody is below y and above x.
+        for z in _bits(self._above[x] & ~self._not_below[y] & ~(1 << y)):
+            yield -lit[y][z], cause, -lit[z][x]
+        for z in _bits(self._below[y] & ~self._not_above[x] & ~(1 << x)):
+            yield -lit[z][x], cause, -lit[y][z]
+        common = self._below[x] & self._below[y]
+        if not self._not_above[y] >> x & 1:
+            for z in _bits(common & -common):
+                yield lit[x][y], cause, -lit[x][z], -lit[y][z]
+        else:
+            # They stand apart, so that nobody is below both.
+            for z in _bits(self._below[x] & ~self._not_below[y] & ~(1 << y)):
+                yield -lit[y][z], cause, lit[x][y], -lit[x][z]
+            for z in _bits(self._below[y] & ~self._not_below[x] & ~(1 << x)):
+                yield -lit[x][z], cause, lit[x][y], -lit[y][z]
+        # Whoever x has created is not below y either, and who is below y has another creator.
+        if (x, y) in self._creator:
+            yield -self._creator[x, y], cause
+        for z in _bits(self._may_be_born[x] & ~(1 << y)):
+            if self._creator_of[z] == x:
+                yield -lit[y][z], cause, -self._creator[z, x]
+            elif self._below[y] >> z & 1:
+                yield -self._creator[z, x], cause, -lit[y][z]
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+class Acyclic:
+    """A graph whose edges hold or do not: there must be no cycle among those that do."""
+
+    def __init__(self, edges: Iterable[tuple[Literal, int, int]]) -> None:
+        self._edges: dict[Literal, list[tuple[int, int]]] = {}
+        self._after: dict[int, list[tuple[int, Literal]]] = {}
+        for literal, before, after in edges:
+            self._edges.setdefault(literal, []).append((before, after))
+
+    def variables(self) -> Iterable[int]:
+        return dict.fromkeys(map(abs, self._edges))
+
+    def assigned(self, literal: Literal) -> Clause | None:
+        for before, after in self._edges.get(literal, ()):
+            self._after.setdefault(before, []).append((after, literal))
+        for before, after in self._edges.get(literal, ()):
+            way = self._way(after, before)
+            if way is not None:
+                return tuple(-edge for edge in dict.fromkeys((literal, *way)))
+        return None
+
+    def unassigned(self, literal: Literal) -> None:
+        for before, after in self._edges.get(literal, ()):
+            edges = self._after.get(before, [])
+            if (after, literal) in edges:
+                edges.remove((after, literal))
+
+    def _way(self, start: int, end: int) -> list[Literal] | None:
+        """Return the literals of the edges on a way from `start` to `end`, None where there is none."""
+        came: dict[int, tuple[int, Literal]] = {}
+        queue = [start]
+        for here in queue:
+            if here == end:
+                way: list[Literal] = []
+                while here != start:
+                    here, literal = came[here]
+                    way.append(literal)
+                return way
+            for following, literal in self._after.get(here, ()):
+                if following not in came and following != start:
+                    came[following] = here, literal
+                    queue.append(following)
+        return None

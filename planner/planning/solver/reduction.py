@@ -1,0 +1,159 @@
+"""What is regular, taken off the tree leaf by leaf in linear time; what stays is the core that needs a search.
+
+A process is taken off where its parent can create it whatever becomes of the rest: nobody who stays is its child, in its session
+or led by it, and it is in its parent's session, leads one, or has an init for its parent, which adopts whatever dies in its
+namespace. A leaf in another session is taken off, too, and leaves a demand on its parent: to have a child in that session.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from planner.identity import OUTSIDE, NamespaceId, ProcessId
+from planner.planning.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem, Process
+
+
+class Demand(msgspec.Struct, frozen=True, gc=False):
+    """The parent must be able to have a child in a session, on whom nothing else depends."""
+
+    parent: ProcessId
+    session: ProcessId
+    process: ProcessId
+    """The child whose row says so."""
+
+
+class Reduced(msgspec.Struct, frozen=True):
+    """A problem in two parts."""
+
+    core: tuple[ProcessId, ...]
+    """Processes whose births have to be searched for, in image order; the container's init is always one."""
+    demands: tuple[Demand, ...]
+    """Demands on processes of the core."""
+    taken: tuple[ProcessId, ...]
+    """All others, in the order in which they were taken off: children before their parents."""
+    hidden: tuple[ProcessId, ...]
+    """Groups with members in the core that do not see them, or must not be in them: inits that would wait for themselves."""
+
+
+def reduce_problem(problem: Problem) -> Reduced:
+    """Return the parts of a problem."""
+    groups = Groups(problem)
+    pinned = {INIT, *(pid for pid, process in problem.processes.items() if not process.places)}
+    while True:
+        reduced = _take_off(problem, groups, pinned)
+        more = groups.bound(reduced) - pinned
+        if not more:
+            return reduced
+        pinned |= more
+
+
+class Groups:
+    """Which groups of a problem are out of sight for members, judged by the first place of each dead leader."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.members: dict[ProcessId, list[ProcessId]] = {}
+        for pid, process in problem.processes.items():
+            if process.group is not None:
+                self.members.setdefault(process.group, []).append(pid)
+
+    def is_hidden(self, process: Process) -> bool:
+        """Return whether a process cannot simply join its group, once it and the group exist."""
+        group = process.group
+        if group is None or group == process.pid:
+            return False
+        return group == OUTSIDE or process.is_init or not self.sees(process, group)
+
+    def sees(self, process: Process, group: ProcessId) -> bool:
+        """Return whether a group has a number in the pid namespace of a process."""
+        places = self.problem.processes[group].places if group != OUTSIDE else ()
+        return bool(places) and self.problem.namespaces.covers(process.places[0], places[0])
+
+    def comes_with_birth(self, process: Process) -> bool:
+        """Return whether the parent of a process, in the same session and group, has no difficulty to create it in that group."""
+        group = process.group
+        if group is None or process.pid in self.problem.led:
+            return False
+        if process.parent == OUTSIDE:
+            return (process.session, group) == (OUTSIDE, OUTSIDE)
+        parent = self.problem.processes[process.parent] if process.parent else None
+        if parent is None or (parent.session, parent.group) != (process.session, group):
+            return False
+        return group == OUTSIDE or (not self.is_hidden(parent) and self._led_above(process, group))
+
+    def _led_above(self, process: Process, group: ProcessId) -> bool:
+        """Return whether a group is led above an init's namespace, so that the init never waits for itself."""
+        place = self.problem.processes[group].places[0]
+        return not process.is_init or self.problem.namespaces.is_above(place, process.places[0])
+
+    def bound(self, reduced: Reduced) -> set[ProcessId]:
+        """Return who must stay because of a core's hidden groups: their leaders, and members that may not see them after all."""
+        bound: set[ProcessId] = set()
+        for group in reduced.hidden:
+            leader = self.problem.processes.get(group)
+            if leader is not None:
+                bound.add(group)
+                if len(leader.places) > 1:
+                    bound.update(self.members[group])
+        return bound
+
+
+def _take_off(problem: Problem, groups: Groups, pinned: set[ProcessId]) -> Reduced:
+    processes = problem.processes
+    holds = dict.fromkeys(processes, 0)
+    for process in processes.values():
+        for other in _holds(problem, process):
+            holds[other] += 1
+    ready = [pid for pid, process in processes.items() if not holds[pid] and pid not in pinned and _may_go(process, groups)]
+    taken: dict[ProcessId, None] = {}
+    demands: list[Demand] = []
+    for pid in ready:
+        process = processes[pid]
+        taken[pid] = None
+        if not _is_granted(problem, process):
+            assert process.parent is not None and process.session is not None
+            demands.append(Demand(process.parent, process.session, pid))
+            continue
+        for other in _holds(problem, process):
+            holds[other] -= 1
+            if not holds[other] and other not in pinned and _may_go(processes[other], groups):
+                ready.append(other)
+    core = tuple(pid for pid in processes if pid not in taken)
+    staying = (processes[pid] for pid in core)
+    hidden = dict.fromkeys(process.group for process in staying if groups.is_hidden(process) and process.group is not None)
+    order = {pid: rank for rank, pid in enumerate(processes)}
+    demands.sort(key=lambda demand: order[demand.process])
+    return Reduced(core, tuple(demands), tuple(taken), tuple(hidden))
+
+
+def _holds(problem: Problem, process: Process) -> Iterable[ProcessId]:
+    """Yield who has to stay while a process stays: its parent, its session's leader, and the inits that come before it."""
+    if process.parent:
+        yield process.parent
+    if process.session and process.session != process.pid:
+        yield process.session
+    for place in process.places:
+        init = problem.init_before(process.pid, place)
+        if init != OUTSIDE:
+            yield init
+
+
+def _may_go(process: Process, groups: Groups) -> bool:
+    return not groups.is_hidden(process) or groups.comes_with_birth(process)
+
+
+def _is_granted(problem: Problem, process: Process) -> bool:
+    """Return whether the parent can have this child in its session, whatever happens elsewhere."""
+    session, parent = process.session, process.parent
+    if parent is None or session == process.pid:
+        return True
+    if parent == OUTSIDE:
+        return session == OUTSIDE
+    above = problem.processes[parent]
+    if above.session == session:
+        return True
+    return above.is_init and all(problem.namespaces.covers(place, above.places[0]) for place in _places(problem, session))
+
+
+def _places(problem: Problem, leader: ProcessId | None) -> tuple[NamespaceId, ...]:
+    return problem.processes[leader].places if leader else (EXECUTOR_NAMESPACE,)
