@@ -16,7 +16,7 @@ from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind
 from planner.findings.report import Report
-from planner.findings.verdicts import Invocation
+from planner.findings.verdicts import ConsumerName, Invocation
 from planner.forest.model import Forest
 from planner.host.facts import Host
 from planner.options import Option, Options
@@ -52,8 +52,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     range: Callable[[int, int], bytes] | None = None
 
 
-Detail = Literal["tree", "all"]
-"""How much a reader records: the process tree, or everything that the processes hold beside it."""
+Detail = Literal["pod", "tree", "all"]
+"""How much a reader records: the process tree, or everything that the processes hold beside it; with "pod" no more than what says
+with which other containers an image shares a pid namespace (`planner.pods.evidence`), up to the first task."""
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +75,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     """Turns images of one kind into image events.
 
     `recognises` must be quick, must not raise, and looks at content, never at a name. `read` yields events without sequence
-    numbers and raises `BadImage`. `members` lists the checkpoints of an input that may hold several; without it there is one.
+    numbers and raises `BadImage`, and `SeveralImages` for an input that holds several where the request names none. `members`
+    lists the checkpoints of an input that may hold several; without it there is one.
     `advise` is asked of an input that no reader recognises: it returns one sentence that says what the input is and what to give
     instead, "" where it does not know. `containers` says that its images may be of containers, several of which `crplan A B`
     plans together when they share a pid namespace (`planner.pods.join`); the `format` of its images is then its name.
@@ -132,13 +134,13 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a check is asked about.
 
-    `host` are the facts of the machine, None where none was given. `invocations` are the consumers whose verdicts are wanted,
-    with their options. `options` are the check's own, with their defaults filled in.
+    `invocation` is the consumer whose verdict is wanted, with what it is given; None for a check that speaks for none. `host` are
+    the facts of the machine, None where none was given. `options` are the check's own, with their defaults filled in.
     """
 
     artefact: Artefact
     host: Host | None = None
-    invocations: tuple[Invocation, ...] = ()
+    invocation: Invocation | None = None
     options: Options = {}
 
 
@@ -147,15 +149,15 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     It yields a `Finding` for what is amiss, `Passed` for a question that was asked with all its facts, and `Unknown` for one
     whose facts are missing; what it is silent on counts as not asked. `kinds` are the kinds that it adds to those of
-    `planner.findings.registry`. `forecasts` names the program whose outcome the check predicts, "" for none: refused or wrong
-    by the kinds that it finds, unknown where an answer is, else as recorded.
+    `planner.findings.registry`. `consumers` are those that the check speaks for: it is asked once for each of them whose verdict
+    is wanted, and what it finds decides no other's. One that names none is asked once an image and host, and decides no verdict.
     """
 
     name: str
     help: str
     check: Callable[[CheckRequest], Iterator[Answer]]
     kinds: tuple[Kind, ...] = ()
-    forecasts: str = ""
+    consumers: tuple[ConsumerName, ...] = ()
     options: tuple[Option, ...] = ()
     priority: int = 50
     api: str = API

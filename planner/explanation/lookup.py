@@ -28,7 +28,7 @@ from planner.identity import OUTSIDE, ProcessId, StepNumber
 from planner.kernel.rules import KERNEL_RULES
 from planner.plans.graph import IMPLIED, predecessors
 from planner.plans.model import Plan
-from planner.plans.rules import RULES
+from planner.plans.rules import RETIRED, RULES
 from planner.plans.wording import actor_words, step_words, vector, wait_words
 from planner.text import escaped
 
@@ -61,8 +61,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 def rule_words(name: str) -> tuple[str, str]:
     """Return a rule's sentence and its source; both are "" for a rule that this version does not know."""
-    if name in RULES:
-        return RULES[name].sentence, RULES[name].source
+    rule = RULES.get(name) or RETIRED.get(name)
+    if rule is not None:
+        return rule.sentence, rule.source
     if name in KERNEL_RULES:
         return KERNEL_RULES[name].sentence, ""
     return PLACING_RULES.get(name, ""), ""
@@ -121,7 +122,7 @@ class Explainer:
         for event in self.events:
             if isinstance(event, TaskPlaced) and event.pid == subject:
                 choices = f", one of {event.choices} that fit" if event.choices > 1 else ""
-                text = f"it is in pid namespace {event.namespace}{choices}"
+                text = f"it is in pid namespace {self._namespace_of(subject, event.namespace)}{choices}"
                 reasons.append(self._reason(text, event.rule, event.because))
             elif isinstance(event, NamespaceInferred) and event.init == subject:
                 text = f"it is the init of pid namespace {event.id}, inside namespace {event.parent}"
@@ -139,6 +140,13 @@ class Explainer:
                 waits = f" ({words})" if (words := wait_words(step)) else ""
                 reasons.append(Reason(text=f"step {step.number}: {step_words(step, self.table)}{waits}", rule=step.rule))
         return Explanation(subject=f"process {pid}", headline=self._headline(subject), reasons=tuple(reasons))
+
+    def _namespace_of(self, pid: ProcessId, recorded: int) -> int:
+        """Return the id of a process's pid namespace: its init's level-0 pid, as far as the plan says; `recorded` elsewhere."""
+        process = self.table.get(pid)
+        if process is None or recorded == 0:
+            return recorded
+        return process.namespace or recorded
 
     def _headline(self, pid: ProcessId) -> str:
         process = self.table.get(pid)

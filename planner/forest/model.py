@@ -142,6 +142,15 @@ class Forest(msgspec.Struct, kw_only=True):
         threads = sum(map(len, self.threads.values()))
         return f"<Forest{name}: {len(self.tasks)} tasks, {threads} threads, {len(self.namespaces)} pid namespaces>"
 
+    def inhabited_namespaces(self) -> set[NamespaceId]:
+        """Return the pid namespaces that tasks are in: the root namespace, and all others whose init is recorded."""
+        return {
+            task.namespace
+            for task in self.tasks.values()
+            if task.namespace == ROOT_NAMESPACE
+            or (task.namespace in self.namespaces and self.namespaces[task.namespace].init in self.tasks)
+        }
+
     def children(self) -> dict[ProcessId, list[ProcessId]]:
         """Return the children of every task (and of 0, outside), in image order."""
         children: dict[ProcessId, list[ProcessId]] = {}

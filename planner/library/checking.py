@@ -5,13 +5,16 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from planner.checks.ask import Asked, ask, known_kinds, split_options
-from planner.checks.report import Settings, baseline_of, build, not_checked
+from planner.checks.ask import known_kinds, split_options
+from planner.checks.criu_options import parse
+from planner.checks.judging import THIS_HOST, Request, judge
+from planner.checks.report import Settings, baseline_of, gather
 from planner.errors import EXPECTED, UsageError
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem, problem_of
 from planner.findings.registry import Kind, Severity
-from planner.findings.report import HostSource, Report
+from planner.findings.report import Report
+from planner.findings.verdicts import ConsumerName
 from planner.hookspecs import Artefact
 from planner.host.facts import Host, decode, namespace_of
 from planner.host.pid_limits import limit_of
@@ -31,18 +34,25 @@ def check(
     host: Host | File | None = None,
     here: bool = False,
     into: int | None = None,
+    consumer: ConsumerName | None = None,
+    engine: ConsumerName | None = None,
+    criu_options: str | None = None,
+    complete: bool = False,
     options: Mapping[str, str | int | bool] | None = None,
     fail_on: Severity = "error",
     fail_on_unknown: bool = False,
     ignore: Iterable[str] = (),
     baseline: Report | File | None = None,
 ) -> Report:
-    """Return the report on an image: findings, unanswered questions, and what was not checked; `exit_code` is 0, 1 or 3.
+    """Return the report on an image: verdicts, findings, unanswered questions; `exit_code` is 0, 1 or 3.
 
-    `host` are the facts of a machine, or a file of `crplan host`; `here` takes them of this machine, and `into` names a process
-    whose pid namespace is entered. `fail_on` is the least severe finding that fails, `ignore` are codes that do not count, and
-    findings of `baseline`, an earlier report, do not count either. An image that cannot be read or planned gives a report whose
-    `error` says why. Raises `UsageError` for an unknown option or code, and for a host file or baseline that is none.
+    The image is the one entry of `images`. `host` are the facts of a machine, or a file of `crplan host`; `here` takes them of
+    this machine, and `into` names a process whose pid namespace is entered. `consumer` is the one whose verdict sets the exit
+    code, `engine` a container engine whose verdict comes first. `criu_options` are the options that criu is given, as on its
+    command line, None where they are not known. With `complete` every file that a CRIU image lacks counts. `fail_on` is the
+    least severe finding that fails, `ignore` are codes that do not count, and findings of `baseline`, an earlier report, do not
+    count either. An image that cannot be read or planned gives an entry whose `error` says why. Raises `UsageError` for an
+    unknown option or code, and for a host file or baseline that is none.
     """
     registry = default_registry()
     kinds = known_kinds(registry)
@@ -53,10 +63,17 @@ def check(
         baseline=_fingerprints(baseline),
     )
     for_checks, _ = split_options(registry.checks, (), as_given(options or {}))
-    origin, facts = _host(host, here, into)
+    hosts = _hosts(host, here, into)
+    request = Request(
+        wanted=consumer,
+        engine=engine,
+        options=None if criu_options is None else parse(criu_options),
+        into=into or 0,
+        complete=complete,
+        given=for_checks,
+    )
     artefact: Artefact | None = None
     error: Problem | None = None
-    asked: tuple[Asked, ...] = ()
     image, events = "", list[AnyEvent]()
     try:
         log = log_of(source, "check")
@@ -66,19 +83,10 @@ def check(
         error = problem_of(failure, events)
         image = image or failure.image
     else:
-        if here and into is not None and facts is not None:
-            facts = with_limit(facts, into, artefact)
-        asked = ask(registry, artefact, facts, for_checks)
-    return build(
-        image=image,
-        artefact=artefact,
-        asked=asked,
-        not_checked=not_checked(artefact, origin, registry),
-        kinds=kinds,
-        host=origin,
-        settings=settings,
-        error=error,
-    )
+        if into is not None and THIS_HOST in hosts:
+            hosts[THIS_HOST] = with_limit(hosts[THIS_HOST], into, artefact)
+    entry = judge(registry, image, artefact, request, settings, hosts, error)
+    return gather((entry,), kinds=kinds, hosts=hosts, settings=settings)
 
 
 def with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
@@ -105,8 +113,8 @@ def _fingerprints(baseline: Report | File | None) -> frozenset[str]:
     return baseline_of(_bytes(baseline, "baseline"))
 
 
-def _host(host: Host | File | None, here: bool, into: int | None) -> tuple[HostSource, Host | None]:
-    """Return where the facts of a host come from, and the facts."""
+def _hosts(host: Host | File | None, here: bool, into: int | None) -> dict[str, Host]:
+    """Return the facts of the host by its name in the report, nothing where none is given."""
     if here:
         from planner.host.record import record
 
@@ -116,11 +124,11 @@ def _host(host: Host | File | None, here: bool, into: int | None) -> tuple[HostS
     if host is None:
         if into is not None:
             raise UsageError("`into` names a process of a host; give the facts of a host, or here=True, too")
-        return "none", None
+        return {}
     facts = host if isinstance(host, Host) else decode(_bytes(host, "host file"))
     if into is not None:
         facts = msgspec.structs.replace(facts, target=namespace_of(into, facts))
-    return "here" if here else "file", facts
+    return {THIS_HOST if here else "host": facts}
 
 
 def _bytes(file: File, word: str) -> bytes:

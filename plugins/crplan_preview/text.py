@@ -72,7 +72,7 @@ def _head(artefact: Artefact, width: int) -> Iterator[Line]:
     parts = [_count(len(forest.tasks), "task")]
     parts += [_count(threads, "thread")] if threads else []
     parts += [_count(zombies, "zombie")] if zombies else []
-    parts += [_count(len({task.namespace for task in forest.tasks.values()}), "pid namespace")]
+    parts += [_count(len(forest.inhabited_namespaces()), "pid namespace")]
     yield [(source, "heading"), (f": {', '.join(parts)}", "")]
     facts = [f"{key} {value}" for key, value in sorted(forest.image_facts.items()) if value and key != "image_id"]
     if facts:

@@ -26,7 +26,7 @@ from planner.testing.plans import PLANS
 from tests.helpers.places import DATA
 
 IMAGES = DATA / "linux-cr"
-OPENED = b'{"seq":0,"type":"LogOpened","format_version":1}\n'
+OPENED = b'{"seq":0,"type":"LogOpened","format_version":2}\n'
 
 Crplan = Callable[..., tuple[int, bytes, str]]
 
@@ -115,7 +115,7 @@ def test_an_unknown_option_comes_with_the_list(crplan: Crplan) -> None:
     ("data", "words"),
     [
         (b"", "it is empty"),
-        (b"moonmoonmoon", "6d 6f 6f 6e"),
+        (b"moonmoonmoon", "is not a checkpoint image; supported are: "),
         (OPENED + b"moon\n", f"at offset {len(OPENED)}: line 2"),
         (b'{"kind":"crplan-plan"}', "format_version"),
     ],

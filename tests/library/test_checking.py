@@ -15,14 +15,14 @@ HOST = Host(new_namespace_pid_max=15)
 def test_without_a_host_what_a_machine_lacks_is_not_checked() -> None:
     report = planner.check(IMAGES / "nested.ckpt")
     assert report.exit_code == 0
-    assert any("no host was given" in sentence for sentence in report.not_checked)
+    assert any("no host was given" in sentence for sentence in report.images[0].not_checked)
 
 
 def test_a_host_is_a_record_or_a_file(tmp_path: Path) -> None:
     file = tmp_path / "host.json"
     file.write_bytes(encode(HOST))
     reports = [planner.check(IMAGES / "nested.ckpt", host=host) for host in (HOST, encode(HOST), file, str(file))]
-    assert reports[0].host == "file"
+    assert reports[0].hosts == ("host",)
     assert all(report == reports[0] for report in reports)
     assert reports[0].findings
 
@@ -30,7 +30,7 @@ def test_a_host_is_a_record_or_a_file(tmp_path: Path) -> None:
 def test_what_cannot_be_planned_is_in_the_report_and_raises_nothing() -> None:
     report = planner.check(IMAGES / "contradictory.ckpt")
     assert report.exit_code == 3
-    assert report.error is not None
+    assert report.images[0].error is not None
     assert planner.check(b"moon").exit_code == 1
 
 
@@ -42,6 +42,12 @@ def test_what_is_ignored_or_known_before_does_not_count() -> None:
     assert first.counting()
     assert not ignored.counting()
     assert not known.counting()
+
+
+def test_the_verdict_of_a_consumer_can_be_asked_for() -> None:
+    first, second = planner.check(IMAGES / "kubernetes.tar", criu_options="").verdicts[:2]
+    assert (first.consumer, second.consumer, first.options) == ("criu-restore", "cri-o", ())
+    assert planner.check(IMAGES / "kubernetes.tar", consumer="run").verdicts[0].consumer == "run"
 
 
 def test_options_and_codes_that_do_not_exist_are_usage_errors() -> None:

@@ -1,6 +1,6 @@
 """The table of conditions and executors: the same must come of a condition, whatever the executor is written in.
 
-A fixed sample of it runs always, and all of it with `--slow`.
+A fixed sample of it is among the fast tests; the rest is marked slow (`--part all` runs both).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from tests.helpers.executors import Sandbox, expected
 from tests.linux.executor_suite import FAILURE_LINE, ExecutorSuite
 from tests.linux.surroundings import CONDITIONS, Surroundings
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = pytest.mark.root
 
 COLUMNS: Final[dict[str, ExecutorSuite]] = {
     "python": python.TestProgram(),

@@ -76,7 +76,7 @@ def test_the_preview_of_a_small_tree_reads_like_this() -> None:
     assert text.startswith(
         """\
 plan: 5 tasks, 3 threads, 2 pid namespaces
-plan c05603b39a0dc41c of image threads
+plan 0cb0fe7bd4f75620 of image threads
 14 steps, 0 helpers, 0 with waits, proved on the model
 
 Tasks   numbers outermost first
@@ -178,7 +178,7 @@ def test_the_json_is_the_plan(make: Callable[[], Plan]) -> None:
     assert json.loads(data)["counts"] == msgspec.to_builtins(plan.counts())
     assert isinstance(data, bytes)
     read = json.loads(data)
-    assert read["format_version"] == 1
+    assert read["format_version"] == 2
     assert read["plan_id"] == plan.plan_id
     assert len(read["steps"]) == len(plan.steps)
     assert planner.plan(planner.read(data)).steps == plan.steps

@@ -124,7 +124,7 @@ def _clash_of(bearers: Bearers, members: list[int]) -> Clash | None:
 def _decisions(forest: Forest, answer: Answer) -> list[Decision]:
     """Write an answer as events: namespaces from the outermost level down, then tasks, then dead leaders, in image order."""
     cells, bearers = answer.cells, answer.bearers
-    names = Names(answer, max(forest.namespaces, default=0))
+    names = Names(answer, forest.namespaces)
     decisions: list[Decision] = []
     for init, cell in sorted(names.inits(), key=lambda item: (cells.level[item[1]], item[0])):
         record = forest.namespaces.get(names.ids[cell])
