@@ -12,7 +12,19 @@ from planner.plans.model import Plan
 if TYPE_CHECKING:
     from planner.plans.retarget import Visit
 
-PARTS: Final = ("tables", "kernel", "streams", "board", "proc", "namespaces", "actor", "privileges", "executor", "program")
+PARTS: Final = (
+    "tables",
+    "kernel",
+    "signals",
+    "streams",
+    "board",
+    "proc",
+    "namespaces",
+    "actor",
+    "privileges",
+    "executor",
+    "program",
+)
 """The parts of the runtime, each after those that it imports."""
 
 GUEST: Final = "guest"

@@ -20,7 +20,7 @@ from planner.library.rebuilding import DEFAULT_TIMEOUT, Prepared, carry_out, exe
 from planner.options import filled, split
 from planner.plans.wording import step_lines
 from planner.plugins import Registry
-from planner.text import Shown
+from planner.text import shown
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 
@@ -102,7 +102,7 @@ def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str |
                 writer.add(StepFailed(step=StepNumber(0), error=name, detail=Unheard.what))
                 writer.add(RunEnded(code=COULD_NOT))
             if _has_room(STANDARD_ERROR, timeout):
-                say(Shown(f"crplan: step 0 (executor): task {prepared.plan.root}: {Unheard.what}: {name}"))
+                say(shown(f"crplan: step 0 (executor): task {prepared.plan.root}: {Unheard.what}: {name}"))
             return COULD_NOT
 
 

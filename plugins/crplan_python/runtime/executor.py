@@ -24,6 +24,7 @@ from crplan_python.runtime.kernel import (
 from crplan_python.runtime.namespaces import Comparison
 from crplan_python.runtime.privileges import mount_proc
 from crplan_python.runtime.proc import Mismatch, Proc, check_vector, verify_nothing_else
+from crplan_python.runtime.signals import END_SIGNALS, Failed, asking_signals, has_ended
 from crplan_python.runtime.streams import write_in_time
 from crplan_python.runtime.tables import Plan, Process, Step
 
@@ -36,32 +37,10 @@ HOLD_TICK = 0.2
 STOPPED_AFTER = 0.1
 """Seconds without progress after which the process at work is looked at: it may have been killed."""
 
-AT_THE_END = 5.0
-"""Seconds that what was killed may take to end, at least."""
-
-END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-"""Signals that ask for the end."""
-
 SCM_CREDENTIALS = 2
 
-
-def asking_signals() -> set[signal.Signals]:
-    """Return which signals end the rebuild: SIGTERM always, the others unless they were ignored from the start.
-
-    `nohup`, and a shell's `&` where there is no job control, ignore signals on purpose.
-    """
-    return {number for number in END_SIGNALS if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN}
-
-
-class Failed(Exception):
-    """A step that failed: its index (-1 is the executor itself), the task, what happened and the errno's name or a word."""
-
-    def __init__(self, index: int, task: int, what: str, error: str) -> None:
-        super().__init__(what)
-        self.index = index
-        self.task = task
-        self.what = what
-        self.error = error
+AT_THE_END = 5.0
+"""Seconds that what was killed may take to end, at least."""
 
 
 class Executor(Rebuild):
@@ -416,10 +395,3 @@ class Executor(Rebuild):
         if done > self._told:
             self.tell(f"done {self._told + 1} {done}")
             self._told = done
-
-
-def has_ended(descriptor: int) -> bool:
-    """Tell whether the process behind a pidfd has ended."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 
 from crplan_python.runtime.actor import Rebuild
-from crplan_python.runtime.executor import AT_THE_END, SCM_CREDENTIALS, TICK, Executor, Failed, asking_signals
+from crplan_python.runtime.executor import AT_THE_END, SCM_CREDENTIALS, TICK, Executor
 from crplan_python.runtime.kernel import (
     CLONE_NEWPID,
     NR_PIDFD_OPEN,
@@ -36,6 +36,7 @@ from crplan_python.runtime.kernel import (
 from crplan_python.runtime.privileges import mount_proc
 from crplan_python.runtime.proc import Mismatch, Proc, check_vector, shown
 from crplan_python.runtime.program import give_up, hold_back_signals, rebuild
+from crplan_python.runtime.signals import Failed, asking_signals
 from crplan_python.runtime.streams import complain
 from crplan_python.runtime.tables import Plan, Process
 
