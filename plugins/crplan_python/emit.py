@@ -10,7 +10,7 @@ from planner.errors import CannotEmit
 from planner.plans.model import Plan
 
 if TYPE_CHECKING:
-    from planner.plans.retarget import Visit
+    from planner.plans.retarget import Retargeted
 
 PARTS: Final = (
     "tables",
@@ -53,7 +53,7 @@ def emit(plan: Plan) -> str:
     return _program(plan, PARTS, f"main(Plan({plan.root}, PROCESSES, STEPS))")
 
 
-def emit_visit(visit: "Visit", pidfd: int) -> str:
+def emit_visit(visit: "Retargeted", pidfd: int) -> str:
     """Return the program that rebuilds in the pid namespace behind an inherited descriptor; raises CannotEmit as `emit` does."""
     plan = visit.plan
     reason = refuses(plan)
@@ -74,7 +74,7 @@ def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
             "\n",
             HOLD_BACK,
             imports,
-            "\n# number at each level, outermost first; role; init of its namespace; name\n",
+            "\n# pid at each level, outermost first; role; init of its namespace; name\n",
             _table("PROCESSES", [process_line(process) for process in plan.processes]),
             "\n# step, actor (0 is this program), what it does, and the rule that put it there\n",
             _table("STEPS", [step_line(step) for step in plan.steps]),
