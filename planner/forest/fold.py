@@ -31,7 +31,7 @@ from planner.forest.laws import check
 from planner.forest.laws_processes import MOST_LEVELS
 from planner.forest.model import ROOT_NAMESPACE, UNPLACED, Forest, Leader, Task, Thread
 from planner.forest.pid_namespaces.recorded import PidNamespaces
-from planner.identity import EventNumber, NamespaceId, Number, Pids, ProcessId
+from planner.identity import OUTSIDE, EventNumber, NamespaceId, Number, Pids, ProcessId
 
 
 def fold(events: Iterable[AnyEvent], *, partial: bool = False) -> Forest:
@@ -200,8 +200,10 @@ class _Folding:
         Namespace 0 of a kind is the root task's by definition (`planner.identity.NamespaceId`); others can be in it, too.
         """
         forest = self.forest
-        root = forest.tasks.get(forest.root)
-        if root is None or root.zombie:
+        if not any(task.parent == OUTSIDE for task in forest.tasks.values()):
+            return
+        root = forest.tasks[forest.root]
+        if root.zombie:
             return
         created = {record.kind for record in forest.namespace_records if record.id == 0 and record.facts.get("created") == "yes"}
         met = {kind for kinds in forest.other_namespaces.values() for kind, identity in kinds.items() if identity == 0}
