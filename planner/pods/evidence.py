@@ -66,7 +66,7 @@ def sharing(parts: Sequence[Part]) -> Iterator[FactRecorded | DefectRecorded]:
 
     What excludes that counts first, then what speaks for it, and nothing is assumed that one of them says.
     """
-    members = list(map(_member, parts))
+    members = list(map(member_of, parts))
     for position, member in enumerate(members[1:], start=1):
         found: dict[str, tuple[Verdict, Member]] = {}
         for other in members[:position]:
@@ -90,7 +90,8 @@ def _said(verdict: Verdict, both: str, at: str) -> FactRecorded | DefectRecorded
     return DefectRecorded(code=ASSUMED, detail=detail, at=at)
 
 
-def _member(part: Part) -> Member:
+def member_of(part: Part) -> Member:
+    """Return what one image says about the pid namespace of its container."""
     label = part.label
     root, root_at, at, joined_at = 0, label, label, ""
     image: dict[str, str] = {}
