@@ -94,14 +94,16 @@ def grouped(
     registry: Registry,
     grouping: Grouping = "evidence",
     seen: Callable[[], None] = lambda: None,
+    label: Callable[[str], str] = str,
 ) -> Inputs:
     """Return the images of everything that was given in the groups in which they are planned.
 
-    Raises nothing for an input that cannot be read: it is an image whose reading raises. `seen` is called for every name.
+    Raises nothing for an input that cannot be read: it is an image whose reading raises. `seen` is called for every name, and
+    `label` tells what a name is called.
     """
     found: list[tuple[Image, Member | None]] = []
     for name in names:
-        found += _surveyed(name, open_source, registry, evidence=len(names) > 1 and grouping == "evidence")
+        found += _surveyed(name, label(name), open_source, registry, evidence=len(names) > 1 and grouping == "evidence")
         seen()
     images = [image for image, _ in found]
     if grouping == "pod" or len(images) == 1:
@@ -115,9 +117,11 @@ def grouped(
     )
 
 
-def _surveyed(name: str, open_source: Open, registry: Registry, *, evidence: bool) -> list[tuple[Image, Member | None]]:
+def _surveyed(
+    given: str, name: str, open_source: Open, registry: Registry, *, evidence: bool
+) -> list[tuple[Image, Member | None]]:
     """Return the images of one input, with what they say about their pid namespace where that is asked for."""
-    path, member = located(name)
+    path, member = located(given)
     try:
         source = open_source(path)
     except CrplanError as error:

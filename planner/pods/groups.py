@@ -50,7 +50,9 @@ def together(members: Sequence[Member | None]) -> list[list[int]]:
             for other in bucket[:MOST_PARTS]:
                 if other == position:
                     break
-                if group_of[other] is not group_of[position] and _share(members, group_of[other], group_of[position], other, position):
+                if group_of[other] is not group_of[position] and _share(
+                    members, group_of[other], group_of[position], other, position
+                ):
                     joined = sorted(group_of[other] + group_of[position])
                     group_of.update(dict.fromkeys(joined, joined))
                     break
