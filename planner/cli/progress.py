@@ -1,9 +1,10 @@
 """How far a command over many images has come, on the terminal behind standard error."""
 
-import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
+
+from planner.cli.streams import errors_on_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -20,7 +21,7 @@ class Progress:
         self._total = total
         self._done = 0
         self._start = time.monotonic()
-        self._shown = total > 1 and sys.stderr.isatty()
+        self._shown = total > 1 and errors_on_terminal()
         self._bar: Bar | None = None
 
     def __enter__(self) -> "Progress":

@@ -109,3 +109,8 @@ def silence(stream: TextIO | None) -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
+
+
+def errors_on_terminal() -> bool:
+    """Whether standard error is a terminal, on which lines can be written over."""
+    return sys.stderr is not None and sys.stderr.isatty()

@@ -15,6 +15,7 @@ from planner.errors import BadImage, CrplanError, SeveralImages
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
 from planner.hookspecs import ReadRequest, Source
 from planner.pipeline.reading import image_events
+from planner.pipeline.sources import STANDARD_INPUT
 from planner.plugins import Registry
 from planner.pods.evidence import Member
 from planner.pods.groups import evidence_of, together, undecided
@@ -60,7 +61,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
         yield LogOpened(format_version=FORMAT_VERSION)
         formats = _formats(registry)
         parts: list[Part] = []
-        for image, label in zip(self.images, labels([image.name for image in self.images]), strict=True):
+        for image, label in zip(self.images, labels([_spoken(image.name) for image in self.images]), strict=True):
             try:
                 events = list(image.events())
             except BadImage as error:
@@ -74,6 +75,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
     groups: tuple[Group, ...]
     undecided: tuple[str, ...] = ()
+
+
+def _spoken(name: str) -> str:
+    return "standard input" if name == STANDARD_INPUT else name
 
 
 def located(name: str) -> tuple[str, str]:
@@ -134,12 +139,17 @@ def _surveyed(
         if again:
             said = evidence_of(name, events, _formats(registry), file)
             return [(Image(name=name, events=lambda: _opened(path, member, open_source, registry), file=file), said)]
-        begun += [event for _, event in zip(range(2), events, strict=False)]
+        for event in events:
+            begun.append(event)
+            # What can be read only once is kept where others wait for what it says.
+            if len(begun) == 2 and not evidence:
+                break
     except SeveralImages as several:
         return [_one_of_several(name, one, several, registry) for one in several.names]
     except CrplanError as error:
         return [(Image(name=name, events=lambda error=error: chain(begun, _raising(error)), file=file), None)]  # type: ignore[misc]
-    return [(Image(name=name, events=lambda: chain(begun, events), file=file), None)]
+    said = evidence_of(name, begun, _formats(registry), file) if evidence else None
+    return [(Image(name=name, events=lambda: chain(begun, events), file=file), said)]
 
 
 def _opened(path: str, member: str, open_source: Open, registry: Registry) -> Iterator[AnyEvent]:
