@@ -35,8 +35,11 @@ ids of its own does it keep them, and a namespace whose init no pid is known of 
 NO_PID: Final = 1 << 22
 """The first number that no process can have (PID_MAX_LIMIT of the kernel)."""
 
-Sequence = NewType("Sequence", int)
+EventNumber = NewType("EventNumber", int)
 """Position of an event in its log, dense from 0."""
+
+Sequence = EventNumber
+"""The same, for the modules of the planner that are being replaced."""
 
 StepNumber = NewType("StepNumber", int)
 """Position of a step in its plan, dense from 1."""

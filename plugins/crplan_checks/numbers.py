@@ -30,7 +30,7 @@ def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
             yield Unknown(code=kind.code, missing="whether the root task's pid namespace is its own")
         return
     if target < 0:
-        yield Passed(code=kinds.NUMBER_TAKEN.code, detail="level 0 is a new pid namespace, in which every number is free")
+        yield Passed(code=kinds.NUMBER_TAKEN.code, detail="level 0 is a new pid namespace, in which every pid is free")
         return
     reason, step = refuses(artefact.plan)
     if step is not None:
@@ -62,7 +62,7 @@ def _words(artefact: Artefact) -> Iterator[tuple[ProcessId, str]]:
     """Yield every number at level 0 that a restore needs, with what bears it and the step that creates that."""
     steps = {step.child: step.number for step in artefact.plan.steps if isinstance(step, Create | CreateThread)}
     for number, word in needed(artefact.forest):
-        yield number, f"number {number}, of a {word} that step {steps.get(number, 0)} creates,"
+        yield number, f"pid {number}, of a {word} that step {steps.get(number, 0)} creates,"
 
 
 def needed(forest: Forest) -> Iterator[tuple[ProcessId, str]]:
@@ -97,7 +97,7 @@ def _taken(artefact: Artefact, namespace: PidNamespace) -> Iterator[Answer]:
                 target="taken",
             )
     if not found:
-        yield Passed(code=kinds.NUMBER_TAKEN.code, detail=f"every number is free in pid namespace {namespace.id} of the host")
+        yield Passed(code=kinds.NUMBER_TAKEN.code, detail=f"every pid is free in pid namespace {namespace.id} of the host")
 
 
 def _above(artefact: Artefact, identifier: int, limit: int) -> Iterator[Answer]:
@@ -113,4 +113,4 @@ def _above(artefact: Artefact, identifier: int, limit: int) -> Iterator[Answer]:
                 target=f"pid_max {limit}",
             )
     if not found:
-        yield Passed(code=kinds.NUMBER_ABOVE_LIMIT.code, detail=f"every number is below {limit}")
+        yield Passed(code=kinds.NUMBER_ABOVE_LIMIT.code, detail=f"every pid is below {limit}")
