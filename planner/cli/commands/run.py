@@ -76,7 +76,7 @@ def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str |
             if writer is not None:
                 writer.add(event)
             if isinstance(event, RunReady):
-                # Whoever started us may have stopped listening; the tree stands all the same.
+                # The caller may have stopped listening; the tree stands all the same.
                 with contextlib.suppress(BrokenPipeError):
                     sys.stdout.write(f"ready {event.pid}\n")
                     sys.stdout.flush()
