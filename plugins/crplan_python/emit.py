@@ -12,13 +12,35 @@ from planner.plans.model import Plan
 if TYPE_CHECKING:
     from planner.plans.retarget import Retargeted
 
-PARTS: Final = ("tables", "kernel", "board", "proc", "namespaces", "actor", "privileges", "executor", "program")
+PARTS: Final = (
+    "tables",
+    "kernel",
+    "signals",
+    "streams",
+    "board",
+    "proc",
+    "namespaces",
+    "actor",
+    "privileges",
+    "executor",
+    "program",
+)
 """The parts of the runtime, each after those that it imports."""
 
 GUEST: Final = "guest"
 """The part that a rebuild in an existing pid namespace needs besides."""
 
 FUTURE: Final = "from __future__ import annotations\n"
+
+HOLD_BACK: Final = """\
+import _signal
+
+# Signals that ask for the end wait from here on: in an import, an interpreter may swallow what a signal raises.
+_signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT))
+
+"""
+"""The program's first statements, in front of its imports."""
+
 PLAIN_IMPORT: Final = re.compile(r"^(?:import \w+|from collections\.abc import \w+)\n", re.MULTILINE)
 PART_IMPORT: Final = re.compile(r"^from crplan_python\.runtime\.\w+ import (?:\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
 
@@ -50,6 +72,7 @@ def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
             "\n",
             FUTURE,
             "\n",
+            HOLD_BACK,
             imports,
             "\n# pid at each level, outermost first; role; init of its namespace; name\n",
             _table("PROCESSES", [process_line(process) for process in plan.processes]),
