@@ -191,6 +191,6 @@ def refusal_lines(job: Job, errors: Iterable[Finding]) -> list[Shown]:
 
 
 def finding_line(found: Finding) -> Shown:
-    """Return a finding in one line, for people."""
+    """Return a finding in one human-readable line."""
     where = f" ({place_words(found.at)})" if found.at is not None else ""
     return shown(f"{found.severity}: {escaped(found.message)}{where} [{escaped(found.code)}]")

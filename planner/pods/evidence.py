@@ -2,7 +2,7 @@
 
 Every verdict is an event with its evidence. That they share one, or do not, is believed where something says so: an init in each,
 a path or a container whose namespace both joined, a pod, a specification. Where nothing does, it is assumed, and the assumption
-is a finding: whoever gives several images means them to stand together, and numbers that exclude that are clashes.
+is a finding: several images are given to stand together, and pids that exclude that are conflicts.
 
 Sources: OCI runtime-spec `config-linux.md` (a namespace with a path is joined, without one made, and inherited when it is not
 listed); podman `libpod/container_config.go` (`pidNsCtr`, `pod`); Kubernetes CRI annotations of containerd and CRI-O.
@@ -166,7 +166,7 @@ def _apart(one: Member, other: Member) -> Verdict | None:
 
 
 def _short(text: str) -> str:
-    """Return a value that whoever wrote the image has chosen, as long as a path or an id may be that stands in one line."""
+    """Return a value that the writer of the image has chosen, as long as a path or an id may be that stands in one line."""
     if len(text) <= LONGEST:
         return text
     return f"{text[:LONGEST]}... (sha256 {hashlib.sha256(text.encode('utf-8', 'backslashreplace')).hexdigest()[:16]})"
