@@ -124,7 +124,7 @@ class _Folding:
         self.forest.leaders[pid] = Leader(pids=event.numbers, complete=event.complete, recorded=EventNumber(seq))
 
     def number_free(self, pids: Pids, seq: int) -> ProcessId:
-        """Return the level-0 number of a vector, which nobody else may bear."""
+        """Return the level-0 pid of a task, which no other may have."""
         if not pids or min(pids) < 1:
             raise Contradiction("impossible-number", f"pids {list(pids)} hold one that no task can have", (seq,))
         if len(pids) > MOST_LEVELS:
