@@ -105,7 +105,7 @@ def json_line(encoded: bytes) -> bytes:
     """Return encoded JSON with escapes for the control characters that JSON lets stand: they say the same to a program."""
     if encoded.isascii() and b"\x7f" not in encoded:
         return encoded
-    return _JSON_CONTROLS.sub(_json_escape, encoded.decode()).encode()
+    return _JSON_CONTROLS.sub(_json_escape, encoded.decode("utf-8", "replace")).encode()
 
 
 def _json_escape(found: re.Match[str]) -> str:

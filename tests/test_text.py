@@ -65,3 +65,8 @@ def test_ordinary_names_are_left_alone() -> None:
     assert escaped("nginx: worker") == "nginx: worker"
     assert escaped("größe") == "größe"
     assert escaped("a\nb\\\u202e\udc80") == r"a\x0ab\\\u202e\udc80"
+
+
+def test_json_that_is_no_utf8_becomes_valid() -> None:
+    """A line of an unknown event is kept as it is, and its text need not have been looked at."""
+    assert json_line(b'{"text":"\xed\xa0\x80"}').decode().startswith('{"text":"\ufffd')
