@@ -92,7 +92,7 @@ class Collector:
             if dump.wants(name):
                 dump.add(name, self._content(name, kind, size, stream))
             else:
-                dump.note(name)
+                dump.note(name, size)
 
     def _dump(self, directory: str) -> Dump:
         if directory not in self.dumps:

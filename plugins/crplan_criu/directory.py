@@ -36,7 +36,7 @@ def collect(path: str) -> Dump:
             if dump.wants(name):
                 dump.add(name, read_file(images, name))
             else:
-                dump.note(name)
+                dump.note(name, os.stat(name, dir_fd=images, follow_symlinks=False).st_size)
     return dump
 
 

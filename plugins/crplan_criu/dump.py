@@ -10,6 +10,7 @@ import msgspec
 
 from crplan_criu import messages
 from crplan_criu.container import Container
+from crplan_criu.contents import Contents
 from crplan_criu.images import OTHERS, PRESENCE, WANTED, entries, place, shown, split_name
 from crplan_criu.wire import Fields, Message, WireError, decode, number, numbers, octets, parts
 from planner.errors import BadImage
@@ -63,6 +64,7 @@ class Dump:
         self.container = Container()
         self.unknown_fields: dict[str, int] = {}
         self.unknown_images: list[str] = []
+        self.contents = Contents()
         self._once: dict[bytes, Fields] = {}
         self._seen: set[str] = set()
 
@@ -71,9 +73,10 @@ class Dump:
         kind, _ = split_name(name)
         return kind in WANTED
 
-    def note(self, name: str) -> None:
+    def note(self, name: str, size: int = -1) -> None:
         """Note a file whose content is not needed."""
         kind, identifier = split_name(name)
+        self.contents.note(kind, identifier, size)
         if kind in PRESENCE and identifier >= 0:
             self._facts(kind, identifier).setdefault("image", name)
         elif kind and kind not in OTHERS:
@@ -85,6 +88,7 @@ class Dump:
         if name in self._seen:
             raise BadImage(place(name), "occurs twice")
         self._seen.add(name)
+        self.contents.note(kind, identifier, len(data))
         _ADD[kind](self, name, kind, identifier, data)
 
     def decode(self, message: Message, data: bytes, at: str) -> Fields:
@@ -218,8 +222,24 @@ class Dump:
     def add_terminals(self, name: str, kind: str, identifier: int, data: bytes) -> None:
         for at, entry in enumerate(entries(name, kind, data)):
             fields = self.decode(messages.TTY_INFO, entry, place(name, at))
+            self.contents.add_terminal(fields)
             if number(fields, "sid"):
                 self.terminals.append((number(fields, "sid"), number(fields, "pgrp")))
+
+    def add_files(self, name: str, kind: str, identifier: int, data: bytes) -> None:
+        for at, entry in enumerate(entries(name, kind, data)):
+            try:
+                self.contents.add_file(entry, self.unknown_fields)
+            except WireError as error:
+                raise BadImage(place(name, at), f"is damaged: {error}") from None
+
+    def add_mounts(self, name: str, kind: str, identifier: int, data: bytes) -> None:
+        self._facts(kind, identifier).setdefault("image", name)
+        for at, entry in enumerate(entries(name, kind, data)):
+            try:
+                self.contents.add_mount(entry, self.unknown_fields)
+            except WireError as error:
+                raise BadImage(place(name, at), f"is damaged: {error}") from None
 
 
 def text(octets: bytes) -> str:
@@ -239,4 +259,6 @@ _ADD: Final = {
     "timens": Dump.add_time,
     "cgroup": Dump.add_cgroups,
     "tty-info": Dump.add_terminals,
+    "files": Dump.add_files,
+    "mountpoints": Dump.add_mounts,
 }
