@@ -38,8 +38,8 @@ class Contents:
         self.terminals: dict[int, Fields] = {}
         self.sockets = 0
         self.open_threads: list[str] = []
-        self.mounts: list[tuple[str, str, str]] = []
-        """Mountpoint, root in its file system and key of every external mount."""
+        self.mounts: dict[str, str] = {}
+        """Root in its file system of every external mount, by its mountpoint."""
 
     def note(self, kind: str, identifier: int, size: int) -> None:
         """Note a file that is there."""
@@ -70,9 +70,8 @@ class Contents:
         """Take an entry of a mountpoints image; raises WireError."""
         fields = decode(messages.MOUNT, entry, unknown)
         if octets(fields, "ext_key"):
-            words = (octets(fields, name).decode("utf-8", "backslashreplace") for name in ("mountpoint", "root", "ext_key"))
-            mountpoint, root, key = words
-            self.mounts.append((mountpoint, root, key))
+            mountpoint, root = (octets(fields, name).decode("utf-8", "backslashreplace") for name in ("mountpoint", "root"))
+            self.mounts[mountpoint] = root
 
     def facts(self) -> Iterator[FactRecorded]:
         """Yield what was found as facts of the whole image."""
@@ -91,8 +90,21 @@ class Contents:
             yield FactRecorded(property="connected TCP sockets", value=str(self.sockets), at=place("files.img"))
         for name in self.open_threads:
             yield FactRecorded(property="open file of a thread", value=name, at=place("files.img"))
-        for mountpoint, root, _ in self.mounts:
-            yield FactRecorded(property=f"external mount {mountpoint}", value=root, at=place("mountpoints"))
+
+
+def through_links(mounts: dict[str, str], sources: dict[str, str]) -> Iterator[FactRecorded]:
+    """Yield the external mounts whose source is a symbolic link, by the path that was given and the one that was mounted.
+
+    The root of a mount is a path in its file system: the end of the source, unless a link led elsewhere. Where both begin alike
+    and end differently, no other mount explains the difference.
+    """
+    for mountpoint, root in mounts.items():
+        source = sources.get(mountpoint, "")
+        if not source or root == "/" or source.endswith(root) or root.endswith(source):
+            continue
+        given, mounted = source.split("/"), root.split("/")
+        if given[1:2] == mounted[1:2] and given[-2:] != mounted[-2:]:
+            yield FactRecorded(property=f"mount through a link {mountpoint}", value=f"{source} -> {root}", at=place("spec.dump"))
 
 
 def missing(contents: Contents, living: Sequence[int], tables: Iterable[int]) -> Iterator[FactRecorded]:
@@ -105,7 +117,8 @@ def missing(contents: Contents, living: Sequence[int], tables: Iterable[int]) ->
         return
     if "pages" not in contents.sizes:
         yield _stripped("pages")
-    if not any(kind in contents.sizes for kind in DETAILS):
+    if not any(kind in contents.sizes for kind in ("mm", "fs", "files")):
+        # Tables of descriptors that were left lying there make no difference: the copy shows the process tree alone.
         yield _stripped(", ".join(DETAILS))
         return
     told = any(contents.holds(kind, number) for kind in DETAILS for number in contents.sizes.get(kind, {}))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crplan_criu import messages
-from crplan_criu.contents import missing
+from crplan_criu.contents import missing, through_links
 from crplan_criu.dump import Core, Dump, text
 from crplan_criu.images import place
 from crplan_criu.wire import Fields, number, numbers, octets, parts
@@ -157,6 +157,7 @@ def of_image(dump: Dump) -> Iterator[FactRecorded]:
     for session, group in dump.terminals:
         yield FactRecorded(property=f"terminal_group of session {session}", value=str(group), at=place("tty-info.img"))
     yield from dump.contents.facts()
+    yield from through_links(dump.contents.mounts, dump.container.mounts)
     yield from missing(dump.contents, *_holders(dump))
     plugins = dump.decode(messages.PLUGINS, octets(dump.inventory or {}, "plugins"), place("inventory.img"))
     for name in parts(plugins, "plugins"):

@@ -149,7 +149,7 @@ PTY = _message("tty_pty_entry", {1: Field("index")})
 
 FILE = _message("file_entry", {**_numbers("type id"), 3: Field("reg", "message"), 4: Field("isk", "message")}, skipped="5-22")
 
-REGULAR_FILE = _message("reg_file_entry", {1: Field("id"), 6: Field("name", "bytes")}, skipped="2-5 7-20")
+REGULAR_FILE = _message("reg_file_entry", {1: Field("id"), 5: Field("name", "bytes")}, skipped="2-4 6-20")
 
 INET_SOCKET = _message("inet_sk_entry", _numbers("id ino family type proto state"), skipped="7-40")
 
