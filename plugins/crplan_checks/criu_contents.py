@@ -26,6 +26,11 @@ def _missing(fact: FactRecorded, forest: Forest, invocation: Invocation) -> Iter
     yield kinds_contents.CRIU_FILE_MISSING.found(detail, property="file", recorded=fact.value, at=fact.at)
 
 
+def _damaged(fact: FactRecorded, forest: Forest, invocation: Invocation) -> Iterator[Answer]:
+    detail = f"an image is damaged: {fact.value}"
+    yield kinds_contents.CRIU_FILE_DAMAGED.found(detail, property="file", recorded=fact.value, at=fact.at)
+
+
 def _stripped(fact: FactRecorded, forest: Forest, invocation: Invocation) -> Iterator[Answer]:
     kind = kinds_contents.CRIU_INCOMPLETE if invocation.complete else kinds_contents.CRIU_STRIPPED
     yield kind.found(f"the copy holds no {fact.value} of any task", property="files", recorded=fact.value, at=fact.at)
@@ -62,6 +67,7 @@ def _mount(fact: FactRecorded, forest: Forest, invocation: Invocation) -> Iterat
 
 ABOUT: Final[dict[str, Callable[[FactRecorded, Forest, Invocation], Iterator[Answer]]]] = {
     "missing image": _missing,
+    "damaged image": _damaged,
     "stripped of": _stripped,
     "required plugin": _plugin,
     "parent dump": _parent,

@@ -75,6 +75,14 @@ CRIU_FILE_MISSING: Final = kind(
     "Copy the whole directory of the dump, or take the dump again.",
     "Without mm or fs criu restore crashes, without files.img it finds no descriptor.",
 )
+CRIU_FILE_DAMAGED: Final = kind(
+    "criu-file-damaged",
+    "error",
+    "refused",
+    "A file of the image that a restore needs is damaged.",
+    "Copy the directory of the dump again, or take the dump again.",
+    "The process tree does not need the file, so it is planned all the same.",
+)
 CRIU_STRIPPED: Final = kind(
     "criu-stripped",
     "note",
@@ -140,6 +148,7 @@ CONTENTS: Final = (
     CRIU_PLUGIN,
     CRIU_PARENT,
     CRIU_FILE_MISSING,
+    CRIU_FILE_DAMAGED,
     CRIU_STRIPPED,
     CRIU_INCOMPLETE,
     CRIU_THREAD_FILE,

@@ -38,6 +38,8 @@ class Contents:
         self.terminals: dict[int, Fields] = {}
         self.sockets = 0
         self.open_threads: list[str] = []
+        self.damaged: dict[str, str] = {}
+        """What is wrong with an image, by its name."""
         self.mounts: dict[str, str] = {}
         """Root in its file system of every external mount, by its mountpoint."""
 
@@ -88,6 +90,8 @@ class Contents:
             )
         if self.sockets:
             yield FactRecorded(property="connected TCP sockets", value=str(self.sockets), at=place("files.img"))
+        for name, reason in self.damaged.items():
+            yield FactRecorded(property="damaged image", value=f"{name}: {reason}", at=place(name))
         for name in self.open_threads:
             yield FactRecorded(property="open file of a thread", value=name, at=place("files.img"))
 

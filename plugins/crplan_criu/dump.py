@@ -4,6 +4,7 @@ A directory gives its files by name, an archive in the order in which they were 
 an image file is kept but what the events need, so the memory needed is that of the tasks and not that of the images.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -31,6 +32,9 @@ class Entry(msgspec.Struct, gc=False):
     subreaper: bool
 
 
+CIPHER: Final = "cipher.img"
+"""The image that CRIU adds when it encrypts the others."""
+
 THREAD_INFO: Final = tuple(f"thread_info_{number}" for number in messages.THREAD_INFO_NUMBERS)
 
 
@@ -49,7 +53,8 @@ class Core(msgspec.Struct, gc=False):
 class Dump:
     """All that was found of one dump; `add` takes the image files."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: frozenset[str] = WANTED) -> None:
+        self.wanted = wanted
         self.inventory: Fields | None = None
         self.root_ids: Fields = {}
         self.tree: list[Entry] | None = None
@@ -62,21 +67,33 @@ class Dump:
         self.terminals: list[tuple[int, int]] = []
         """Session and foreground group of each controlling terminal."""
         self.container = Container()
+        self.parent = ""
+        """Where the link `parent` leads, to the earlier dump that holds the memory pages which this one does not repeat."""
+        self.parent_found = False
         self.unknown_fields: dict[str, int] = {}
         self.unknown_images: list[str] = []
         self.contents = Contents()
         self._once: dict[bytes, Fields] = {}
         self._seen: set[str] = set()
 
+    @property
+    def named(self) -> bool:
+        """Whether an image was met whose content is needed."""
+        return bool(self._seen)
+
     def wants(self, name: str) -> bool:
         """Whether the content of this file is needed; what is not is noted by name alone."""
         kind, _ = split_name(name)
-        return kind in WANTED
+        return kind in self.wanted
 
     def note(self, name: str, size: int = -1) -> None:
-        """Note a file whose content is not needed."""
+        """Note a file whose content is not needed; raises BadImage for the one that says that the others are encrypted."""
+        if name == CIPHER:
+            raise BadImage(place(name), "says that the images are encrypted; decrypt them with criu's key, and give those")
         kind, identifier = split_name(name)
         self.contents.note(kind, identifier, size)
+        if kind in WANTED:
+            return
         if kind in PRESENCE and identifier >= 0:
             self._facts(kind, identifier).setdefault("image", name)
         elif kind and kind not in OTHERS:
@@ -227,19 +244,19 @@ class Dump:
                 self.terminals.append((number(fields, "sid"), number(fields, "pgrp")))
 
     def add_files(self, name: str, kind: str, identifier: int, data: bytes) -> None:
-        for at, entry in enumerate(entries(name, kind, data)):
-            try:
-                self.contents.add_file(entry, self.unknown_fields)
-            except WireError as error:
-                raise BadImage(place(name, at), f"is damaged: {error}") from None
+        self._contents(name, kind, data, self.contents.add_file)
 
     def add_mounts(self, name: str, kind: str, identifier: int, data: bytes) -> None:
         self._facts(kind, identifier).setdefault("image", name)
-        for at, entry in enumerate(entries(name, kind, data)):
-            try:
-                self.contents.add_mount(entry, self.unknown_fields)
-            except WireError as error:
-                raise BadImage(place(name, at), f"is damaged: {error}") from None
+        self._contents(name, kind, data, self.contents.add_mount)
+
+    def _contents(self, name: str, kind: str, data: bytes, add: Callable[[bytes, dict[str, int]], None]) -> None:
+        """Take an image that the process tree does not need: damage to it is a fact and no end of the reading."""
+        try:
+            for entry in entries(name, kind, data):
+                add(entry, self.unknown_fields)
+        except (BadImage, WireError) as error:
+            self.contents.damaged[name] = error.message if isinstance(error, BadImage) else str(error)
 
 
 def text(octets: bytes) -> str:
