@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from planner.identity import ProcessId, Sequence
+from planner.identity import EventNumber, ProcessId
 from planner.text import escaped
 
 COULD_NOT: Final = 1
@@ -107,7 +107,7 @@ class Contradiction(CrplanError):
     def __init__(self, code: str, message: str, because: Iterable[int] = (), pid: int = 0) -> None:
         super().__init__(message)
         self.code = code
-        self.because = tuple(Sequence(seq) for seq in because)
+        self.because = tuple(EventNumber(seq) for seq in because)
         self.pid = ProcessId(pid)
         self.met_last: Contradiction | None = None
         """What a search met last that met this one first: how far it came."""

@@ -22,7 +22,7 @@ from planner.host.facts import Host
 from planner.options import Option, Options
 from planner.plans.model import Plan
 from planner.plans.rebuild import Rebuild
-from planner.plans.retarget import Visit
+from planner.plans.retarget import Retargeted
 from planner.text import Terminal
 
 API = "2.0"
@@ -209,7 +209,7 @@ class Executor(msgspec.Struct, frozen=True, kw_only=True):
     help: str
     run: Callable[[Plan, Callable[[AnyEvent], None], float], int]
     refuses: Callable[[Plan], str]
-    run_into: Callable[[Visit, Callable[[AnyEvent], None], float], int] | None = None
+    run_into: Callable[[Retargeted, Callable[[AnyEvent], None], float], int] | None = None
     options: tuple[Option, ...] = ()
     concedes: Callable[[Plan, Options], Plan] = _whole
     missing: Callable[[], str] = _nothing

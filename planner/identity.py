@@ -35,11 +35,17 @@ ids of its own does it keep them, and a namespace whose init no pid is known of 
 NO_PID: Final = 1 << 22
 """The first number that no process can have (PID_MAX_LIMIT of the kernel)."""
 
-Sequence = NewType("Sequence", int)
+EventNumber = NewType("EventNumber", int)
 """Position of an event in its log, dense from 0."""
+
+Sequence = EventNumber
+"""The same, for the modules of the planner that are being replaced."""
 
 StepNumber = NewType("StepNumber", int)
 """Position of a step in its plan, dense from 1."""
+
+MOST_TASKS: Final = 1 << 22
+"""Tasks and threads of one image, whatever reader reads it: a pid namespace has no more numbers (PID_MAX_LIMIT)."""
 
 OUTSIDE: Final = ProcessId(0)
 """The parent, session or group that lies outside the image; as an actor, the executor."""

@@ -17,7 +17,7 @@ def ranges(numbers: Iterable[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
 
 
-class Numbers:
+class RangeSet:
     """A set of numbers that was written as ranges; membership costs a look-up in a sorted list."""
 
     def __init__(self, pairs: list[tuple[int, int]]) -> None:
@@ -32,7 +32,7 @@ class Numbers:
         return sum(last - first + 1 for first, last in self.pairs)
 
 
-def parse_ranges(text: str) -> Numbers:
+def parse_ranges(text: str) -> RangeSet:
     """Read what `ranges` writes; raises `UsageError`."""
     pairs = []
     for part in text.split(",") if text else ():
@@ -44,4 +44,4 @@ def parse_ranges(text: str) -> Numbers:
         if not 0 < pair[0] <= pair[1] < 1 << 31:
             raise UsageError(f"the host file has the numbers {part[:40]!r}, which are no range")
         pairs.append(pair)
-    return Numbers(pairs)
+    return RangeSet(pairs)

@@ -65,6 +65,18 @@ def escaped(text: str) -> Shown:
     return shown(text.replace("\\", "\\\\"))
 
 
+MOST_SHOWN: Final = 1_000
+"""Characters of a sentence that are shown where an image has put it together."""
+
+
+def shortened(text: str, most: int = MOST_SHOWN) -> str:
+    """Return a text of at most about `most` characters, with the number of those that were left out of its middle."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]} ... ({len(text) - 2 * half} characters left out) ... {text[-half:]}"
+
+
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

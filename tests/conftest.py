@@ -40,6 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            if signal.getsignal(number) == signal.SIG_IGN:
+                # The run itself goes on without noticing; what is handled is not inherited.
+                signal.signal(number, lambda *_: None)
     config.stash[BEGAN] = time.monotonic()
 
 

@@ -24,7 +24,7 @@ from planner.text import escaped
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What counts: the lightest severity that fails, codes that are ignored, fingerprints that were known before."""
+    """What counts: the least severity that fails, codes that are ignored, fingerprints that were known before."""
 
     fail_on: Severity = "error"
     fail_on_unknown: bool = False

@@ -21,7 +21,7 @@ EXIT_CODES: Final = """\
 exit codes:
   0  done
   1  the job could not be done: bytes that cannot be decoded into facts, a plugin that fails, a rebuild that fails
-  2  the command was not asked rightly
+  2  usage error
   3  the facts are there, and they cannot be restarted
   4  differs
 """
@@ -131,7 +131,7 @@ def parser_of(command: str, explicit: bool = True) -> "argparse.ArgumentParser":
     )
     import_module(f"planner.cli.commands.{command}").add_arguments(parser)
     common = parser.add_argument_group("for every command")
-    common.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours for people")
+    common.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours of human-readable output")
     common.add_argument("--no-plugins", action="store_true", help="load only what comes with crplan itself")
     common.add_argument("--exit-zero", action="store_true", help="exit with 0 instead of 3 or 4")
     return parser
@@ -180,7 +180,7 @@ def _usage() -> str:
         "usage: crplan IMAGE [IMAGE ...] [--emit NAME] [--option NAME=VALUE] [-o FILE]\n"
         "       crplan COMMAND [ARGUMENTS]\n\n"
         "Plans the restart of a checkpointed tree of processes: in which order the tasks must be created again,\n"
-        "by whom and with which numbers; proves the plan on a model kernel; and writes it in any form.\n"
+        "by which process and with which pids; proves the plan on a model kernel; and writes it in any form.\n"
         "IMAGE is recognised by its content; - reads standard input. Several are the containers of one pod.\n\n"
         f"commands:\n{listed}\n"
         "`crplan COMMAND --help` lists the arguments of one; `crplan plan --help` those of `crplan IMAGE`.\n\n"

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from planner.comparison.forests import Change, TaskChange
+from planner.comparison.forests import PropertyChange, TaskChange
 from planner.comparison.plans import CreatorChange, HelperChange, OrderChange, PlanChange
 from planner.explanation.lookup import rule_words
 from planner.findings.problems import Problem
@@ -71,6 +71,9 @@ STYLES: Final = {"heading": "bold", "came": "green", "went": "red", "changed": "
 
 SIGNS: Final = {"came": "+", "went": "-", "changed": "~"}
 
+WORDS: Final = {"came": "added", "went": "removed", "changed": "changed"}
+"""What the kinds of change of the document are called in human-readable output."""
+
 
 def text(compared: DiffDocument, *, colour: bool = False, unicode: bool = True) -> str:
     """Return the comparison for people; colours are ANSI sequences."""
@@ -81,7 +84,7 @@ def _lines(compared: DiffDocument) -> Iterator[Line]:
     yield [(headline(compared), "heading")]
     if compared.tasks:
         yield []
-        yield [("Tasks", "heading"), ("   numbers outermost first", "quiet")]
+        yield [("Tasks", "heading"), ("   pids outermost first", "quiet")]
         for change in compared.tasks:
             yield from _task_lines(change)
     plan_lines = list(_plan_lines(compared))
@@ -96,7 +99,7 @@ def headline(compared: DiffDocument) -> str:
     if not compared.differs:
         return "no difference"
     counts = {kind: sum(change.kind == kind for change in compared.tasks) for kind in SIGNS}
-    parts = [f"{count} {kind}" for kind, count in counts.items() if count]
+    parts = [f"{count} {WORDS[kind]}" for kind, count in counts.items() if count]
     tasks = f"tasks: {', '.join(parts)}" if parts else "the same tasks"
     plan = compared.plan
     if not isinstance(plan, PlanChange):
@@ -109,7 +112,7 @@ def _planned(compared: DiffDocument) -> bool:
 
 
 def _task_lines(change: TaskChange) -> Iterator[Line]:
-    """Yield a line for a task that came or went, and one for each change of another."""
+    """Yield a line for a task that was added or removed, and one for each change of another."""
     sign: Span = (f"  {SIGNS[change.kind]} ", change.kind)
     facts = {fact.property: fact for fact in change.changes}
     if change.kind == "changed":
@@ -128,12 +131,12 @@ def _task_lines(change: TaskChange) -> Iterator[Line]:
         yield [*lead, (change_words(fact), "")]
 
 
-def _fact_words(fact: Change) -> str:
+def _fact_words(fact: PropertyChange) -> str:
     value = fact.after or fact.before
     return value if fact.property in {"state"} else f"{fact.property} {escaped(value)}"
 
 
-def change_words(fact: Change) -> str:
+def change_words(fact: PropertyChange) -> str:
     """Return one change in words: `moved: parent 3 -> 7`."""
     moved = "moved: " if fact.property == "parent" else ""
     return f"{moved}{fact.property} {escaped(fact.before) or 'none'} -> {escaped(fact.after) or 'none'}"
@@ -166,7 +169,7 @@ def helper_words(helper: HelperChange) -> str:
         return f"{helper.role} {helper.after} appeared"
     if helper.kind == "went":
         return f"{helper.role} {helper.before} is no longer needed"
-    return f"{helper.role} {helper.before} is now {helper.after}, or has another vector"
+    return f"{helper.role} {helper.before} is now {helper.after}, or has other pids"
 
 
 def creator_words(creator: CreatorChange) -> str:
@@ -187,7 +190,7 @@ def steps_words(plan: PlanChange) -> str:
     if not (plan.helpers or plan.creators or plan.orders or plan.steps_came or plan.steps_went):
         return f"the same {plan.steps_after} steps, with other facts to verify or in an order that no step depends on"
     came, went = len(plan.steps_came), len(plan.steps_went)
-    return f"{plan.steps_before} -> {plan.steps_after} steps; {came} came, {went} went, verify steps not counted"
+    return f"{plan.steps_before} -> {plan.steps_after} steps; {came} added, {went} removed, verify steps not counted"
 
 
 def _because(rule: str) -> str:
@@ -214,7 +217,7 @@ def _task_row(change: TaskChange) -> str:
         said = "; ".join(change_words(fact) for fact in change.changes)
     else:
         said = ", ".join(_fact_words(fact) for fact in change.changes)
-    return f"| {change.kind} | {label} | {_code(escaped(change.name))} | {_plain(said)} |"
+    return f"| {WORDS[change.kind]} | {label} | {_code(escaped(change.name))} | {_plain(said)} |"
 
 
 def _plan_entries(compared: DiffDocument) -> Iterator[str]:

@@ -85,7 +85,7 @@ class Explainer:
             return None
         planned = next((event for event in self.events if isinstance(event, StepPlanned) and event.step.number == number), None)
         because = planned.because if planned else ()
-        reasons = [self._reason("it is there", step.rule, because)]
+        reasons = [self._reason("reason", step.rule, because)]
         reasons += [
             self._reason(f"it comes after step {wait.step}: {step_words(self.steps[wait.step], self.table)}", wait.rule, ())
             for wait in step.waits
@@ -153,7 +153,7 @@ class Explainer:
         if process is None:
             return f"process {pid}: only named by the image"
         name = f" {escaped(process.name)}" if process.name else ""
-        return f"process {pid}: {process.role}{name}, numbers {vector(process.pids)} (outermost first)"
+        return f"process {pid}: {process.role}{name}, pids {vector(process.pids)} (outermost first)"
 
     def _births(self, pid: ProcessId) -> Iterator[Reason]:
         for event in self.events:

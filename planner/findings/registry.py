@@ -15,7 +15,7 @@ from planner.identity import ProcessId
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""From the gravest to the lightest."""
+"""From the most severe to the least."""
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -19,8 +19,8 @@ from typing import Final
 
 from planner.host.facts import Feature
 
-SECONDS: Final = 5.0
-"""How long a trial may take."""
+SECONDS: Final = 20.0
+"""How long a trial may take: much more than it needs, as a machine may be busy."""
 
 NEW: Final = {
     "mnt": 0x20000, "cgroup": 0x2000000, "uts": 0x4000000, "ipc": 0x8000000, "user": 0x10000000, "pid": 0x20000000,

@@ -12,7 +12,7 @@ from planner.events.records import FORMAT_VERSION, AnyEvent, Event, LogOpened
 from planner.findings.problems import described
 from planner.hookspecs import Source
 from planner.pipeline.reading import AnySource, default_registry, source_of, stream_events
-from planner.pipeline.resolve import Outcome, resolve
+from planner.pipeline.resolve import Resolved, resolve
 from planner.plans.document import document, events_of
 from planner.plans.model import Plan
 
@@ -48,7 +48,7 @@ def source_given(given: object, function: str) -> Source:
         return source_of(given)
 
 
-def resolved(given: Input, function: str, *, replan: bool = False) -> Outcome:
+def resolved(given: Input, function: str, *, replan: bool = False) -> Resolved:
     """Return the forest, the proved plan and the whole log of what a function was given.
 
     Raises as `log_of` does, and `Contradiction`, `BadImage` and `NotProved` as `planner.pipeline.resolve.resolve` does.

@@ -20,8 +20,7 @@ from planner.forest.minimise import narrowed
 from planner.forest.model import Forest
 from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, solutions
 from planner.hookspecs import Artefact, BackEnd
-from planner.identity import ProcessId
-from planner.identity import Sequence as Seq
+from planner.identity import EventNumber, ProcessId
 from planner.kernel.proof import ModelRefusal, ProofFailed, prove
 from planner.options import filled
 from planner.planning.births.manners import MANNERS, Manner
@@ -40,7 +39,7 @@ BAD_IMAGE = "bad-image"
 """Code of the defect by which a log says that its image could not be read to the end."""
 
 
-class Outcome(msgspec.Struct, kw_only=True):
+class Resolved(msgspec.Struct, kw_only=True):
     """What a log comes to: its events with the decisions, and their folds."""
 
     events: list[AnyEvent]
@@ -55,7 +54,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         )
 
 
-def resolve(events: Iterable[AnyEvent], *, replan: bool = False) -> Outcome:
+def resolve(events: Iterable[AnyEvent], *, replan: bool = False) -> Resolved:
     """Fold a log, decide what it leaves open, and prove the plan on the model kernel.
 
     Raises `Contradiction` for facts that cannot be or cannot be restarted, `BadImage` for a log that was cut or does not hold
@@ -81,7 +80,7 @@ def _refuse_unreadable(history: Sequence[AnyEvent]) -> None:
             raise BadImage(event.at, event.detail)
 
 
-def _plan(history: list[AnyEvent]) -> Outcome:
+def _plan(history: list[AnyEvent]) -> Resolved:
     """Plan a log of image events; `history` grows by the decisions."""
     try:
         refuse_clashes(history)
@@ -96,7 +95,7 @@ def _plan(history: list[AnyEvent]) -> Outcome:
         forest, decisions, plan = _planned_otherwise(history, identity, error)
     history += decisions
     history.append(PlanProved(image_id=identity, plan_id=plan.plan_id))
-    return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
+    return Resolved(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
 
 
 def _proved_plan(forest: Forest, decisions: list[AnyEvent], identity: str) -> Plan:
@@ -131,7 +130,7 @@ def decide_placed(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS
         tried += 1
         try:
             whole = fold(chain(history, placed)) if placed else forest
-            return whole, [*placed, *decide(whole, Seq(len(history) + len(placed)), manners)]
+            return whole, [*placed, *decide(whole, EventNumber(len(history) + len(placed)), manners)]
         except Contradiction as error:
             first = first or error
             try:
@@ -163,7 +162,7 @@ def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
     return list(doubted)
 
 
-def _replay(history: list[AnyEvent]) -> Outcome:
+def _replay(history: list[AnyEvent]) -> Resolved:
     """Fold a log that holds decisions, and prove its plan again."""
     proved = [event for event in history if type(event) is PlanProved]
     if not proved:
@@ -180,7 +179,7 @@ def _replay(history: list[AnyEvent]) -> Outcome:
         raise NotProved(
             f"the steps are not those that were proved: plan {plan.plan_id}, recorded {proved[-1].plan_id}", recorded=True
         )
-    return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
+    return Resolved(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
 
 
 def _refuse_again(history: Sequence[AnyEvent]) -> None:

@@ -1,4 +1,4 @@
-"""Numbers that only one image gives a meaning to, told apart where several images become one log.
+"""Renumbering that only one image gives a meaning to, told apart where several images become one log.
 
 A dump counts its namespaces and shared objects by itself, and calls its root task's namespaces 0. Processes of two containers
 share no memory and no tables, so all numbers of the second are moved behind those of the first. Namespaces are the same where
@@ -34,7 +34,7 @@ OUTSIDE: Final = ("outside", "")
 Identity = tuple[str, str]
 
 
-class Numbers:
+class Renumbering:
     """The numbering of a log of several images; `next_image` comes before the events of each."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Numbers:
     def remarks(self, label: str) -> Iterator[FactRecorded]:
         """Yield what this image's root task has and the log cannot say by numbers."""
         for kind, at in self._left.items():
-            value = "that of whoever took the checkpoint; its tasks stay in that of the rebuild"
+            value = "that of the process that took the checkpoint; its tasks stay in that of the rebuild"
             yield FactRecorded(property=f"{kind} namespace of {label}", value=value, at=labelled(label, at))
 
     def _shared(self, event: SharingRecorded) -> SharingRecorded:

@@ -77,10 +77,8 @@ def _root(forest: Forest) -> Iterator[Answer]:
     elif own != (root.pid == 1) and not (own and criu_contents.external(forest)):
         words = "the pid namespace of the process that took the dump"
         if own:
-            words = (
-                "another pid namespace than the dump's, as a member of a pod whose shared pid namespace is not marked external"
-            )
-        yield _found(kind, root, f"the root task has number {root.pid} and {words}", "number", root.pid, "1" if own else "not 1")
+            words = "a pid namespace of its own, as a member of a pod whose shared one is not marked external"
+        yield _found(kind, root, f"the root task has pid {root.pid} and {words}", "number", root.pid, "1" if own else "not 1")
     if root.zombie:
         yield kinds.CRIU_ROOT_DEAD.found(pid=root.pid, property="state", recorded="zombie")
 

@@ -50,7 +50,7 @@ def _machine(forest: Forest, host: Host) -> Iterator[Answer]:
 
 def _capabilities(forest: Forest, host: Host) -> Iterator[Answer]:
     if host.capabilities is None:
-        yield Unknown(code=kinds.CRIU_CAPABILITY.code, missing="the capabilities of whoever restores")
+        yield Unknown(code=kinds.CRIU_CAPABILITY.code, missing="the capabilities of the restoring process")
         return
     have = frozenset(host.capabilities)
     if not have & {"sys_admin", "checkpoint_restore"}:
@@ -70,7 +70,7 @@ def _capabilities(forest: Forest, host: Host) -> Iterator[Answer]:
                 needed.setdefault(name, fact.pid)
     for name, pid in needed.items():
         if name not in have:
-            detail = f"task {pid} has CAP_{name.upper()}, and whoever restores does not"
+            detail = f"task {pid} has CAP_{name.upper()}, and the restoring process does not"
             yield kinds.CRIU_CAPABILITY.found(detail, pid=pid, property="cap_permitted", recorded=name, target="missing")
 
 
@@ -131,7 +131,7 @@ def _pid_max(forest: Forest, host: Host) -> Iterator[Answer]:
         yield Unknown(code=kinds.CRIU_PID_MAX.code, missing="pid_max of the host, and whether it may be raised")
     elif highest > limit and not host.root:
         yield kinds.CRIU_PID_MAX.found(
-            f"number {highest} is above the host's pid_max, {limit}, which only root may raise",
+            f"pid {highest} is above the host's pid_max, {limit}, which only root may raise",
             property="pid_max",
             recorded=str(highest),
             target=str(limit),

@@ -91,7 +91,7 @@ def _limits(artefact: Artefact, host: Host) -> Iterator[Answer]:
     namespaces = len(_made(plan, host))
     wanted: list[tuple[str, int, int | None]] = [
         ("kernel.threads-max", tasks, _left(limits.threads_max, limits.tasks_in_use)),
-        ("free numbers of the host's pid namespace", tasks, free),
+        ("free pids of the host's pid namespace", tasks, free),
         ("levels of pid namespaces", levels, limits.levels_below),
         ("user.max_pid_namespaces", namespaces, limits.pid_namespaces),
     ]
@@ -135,7 +135,7 @@ def _numbers(plan: Plan, host: Host) -> Iterator[Answer]:
         for level, number in enumerate(process.pids):
             if number >= limit and (level or host.target < 0):
                 yield kinds.NUMBER_ABOVE_NEW.found(
-                    f"step {steps.get(process.pid, 0)} creates {process.pid} with number {number} at level {level}, and a new "
+                    f"step {steps.get(process.pid, 0)} creates {process.pid} with pid {number} at level {level}, and a new "
                     f"pid namespace of the host has the limit {limit}",
                     pid=process.pid,
                     property=f"number at level {level}",

@@ -32,7 +32,7 @@ def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iter
             yield Unknown(code=kind.code, missing="which pid namespace the tree goes to")
         return
     if target < 0:
-        yield Passed(code=kinds.NUMBER_TAKEN.code, detail="level 0 is a new pid namespace, in which every number is free")
+        yield Passed(code=kinds.NUMBER_TAKEN.code, detail="level 0 is a new pid namespace, in which every pid is free")
         return
     reason, step = refuses(artefact.plan)
     if step is not None:
@@ -69,7 +69,7 @@ def _words(artefact: Artefact, invocation: Invocation) -> Iterator[tuple[Process
     for number, word in needed(artefact.forest):
         if number in replaced:
             continue
-        yield number, f"number {number}, of a {word} that step {steps.get(number, 0)} creates,"
+        yield number, f"pid {number}, of a {word} that step {steps.get(number, 0)} creates,"
 
 
 def needed(forest: Forest) -> Iterator[tuple[ProcessId, str]]:
@@ -112,7 +112,7 @@ def _taken(artefact: Artefact, namespace: PidNamespace, invocation: Invocation) 
                 target="taken",
             )
     if not found:
-        yield Passed(code=kinds.NUMBER_TAKEN.code, detail=f"every number is free in pid namespace {namespace.id} of the host")
+        yield Passed(code=kinds.NUMBER_TAKEN.code, detail=f"every pid is free in pid namespace {namespace.id} of the host")
 
 
 def _above(artefact: Artefact, identifier: int, limit: int, invocation: Invocation, root: bool) -> Iterator[Answer]:
@@ -131,4 +131,4 @@ def _above(artefact: Artefact, identifier: int, limit: int, invocation: Invocati
                 target=f"pid_max {limit}",
             )
     if not found:
-        yield Passed(code=kinds.NUMBER_ABOVE_LIMIT.code, detail=f"every number is below {limit}")
+        yield Passed(code=kinds.NUMBER_ABOVE_LIMIT.code, detail=f"every pid is below {limit}")

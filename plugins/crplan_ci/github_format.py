@@ -1,4 +1,4 @@
-"""Workflow commands of GitHub Actions: one annotation a finding, the gravest first, as many as are shown.
+"""Workflow commands of GitHub Actions: one annotation a finding, the most severe first, as many as are shown.
 
 What GitHub reads from a command is percent-decoded, so a percent sign, and in properties also a colon and a comma, are encoded;
 lines cannot end inside, since a report's texts have no line ends. Source: GitHub's "Workflow commands", and `command.ts` of its

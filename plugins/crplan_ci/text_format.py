@@ -1,4 +1,4 @@
-"""The report for people: the verdicts first, then what was found, what is not known, and what was not checked."""
+"""The human-readable report: the verdicts first, then what was found, what is not known, and what was not checked."""
 
 from collections.abc import Iterator
 from textwrap import wrap

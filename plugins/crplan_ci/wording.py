@@ -78,7 +78,7 @@ def whole_problem(problem: Problem) -> str:
 def ended(report: Report, image: ImageReport | None = None) -> str:
     """Return in one sentence how a check ended, of one image or of the command."""
     return {
-        0: f"nothing at or above {report.fail_on} was found",
+        0: "no errors" if report.fail_on == "error" else f"no findings of severity {report.fail_on} or above",
         1: "the image could not be checked",
         2: "usage error",
     }.get(report.exit_code if image is None else image.exit_code, "the check fails")

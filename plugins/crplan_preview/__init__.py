@@ -15,7 +15,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
     return (
         BackEnd(
             name="text",
-            help="a preview for people: the tree, the steps, what is not covered",
+            help="a human-readable preview: the tree, the steps, what is not covered",
             emit=_text,
             options=(
                 Option(name="steps", help="with the numbered steps", kind="switch", default=True),

@@ -31,7 +31,7 @@ def _lines(artefact: Artefact, terminal: Terminal, *, with_steps: bool) -> Itera
     yield from _head(artefact, terminal.width)
     if artefact.forest.tasks:
         yield []
-        yield [("Tasks", "heading"), ("   numbers outermost first", "quiet")]
+        yield [("Tasks", "heading"), ("   pids outermost first", "quiet")]
         yield from tree_lines(artefact, terminal)
     leaders = list(leader_lines(artefact))
     if leaders:

@@ -11,7 +11,7 @@ from planner.plans.relax import MAPS, SHARING, conceded
 from planner.text import Terminal
 
 if TYPE_CHECKING:
-    from planner.plans.retarget import Visit
+    from planner.plans.retarget import Retargeted
 
 
 @hookimpl
@@ -56,7 +56,7 @@ def _run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
     return run(plan, record, timeout)
 
 
-def _run_into(visit: "Visit", record: Callable[[AnyEvent], None], timeout: float) -> int:
+def _run_into(visit: "Retargeted", record: Callable[[AnyEvent], None], timeout: float) -> int:
     from crplan_python.run import run_into
 
     return run_into(visit, record, timeout)

@@ -10,15 +10,37 @@ from planner.errors import CannotEmit
 from planner.plans.model import Plan
 
 if TYPE_CHECKING:
-    from planner.plans.retarget import Visit
+    from planner.plans.retarget import Retargeted
 
-PARTS: Final = ("tables", "kernel", "board", "proc", "namespaces", "actor", "privileges", "executor", "program")
+PARTS: Final = (
+    "tables",
+    "kernel",
+    "signals",
+    "streams",
+    "board",
+    "proc",
+    "namespaces",
+    "actor",
+    "privileges",
+    "executor",
+    "program",
+)
 """The parts of the runtime, each after those that it imports."""
 
 GUEST: Final = "guest"
 """The part that a rebuild in an existing pid namespace needs besides."""
 
 FUTURE: Final = "from __future__ import annotations\n"
+
+HOLD_BACK: Final = """\
+import _signal
+
+# Signals that ask for the end wait from here on: in an import, an interpreter may swallow what a signal raises.
+_signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT))
+
+"""
+"""The program's first statements, in front of its imports."""
+
 PLAIN_IMPORT: Final = re.compile(r"^(?:import \w+|from collections\.abc import \w+)\n", re.MULTILINE)
 PART_IMPORT: Final = re.compile(r"^from crplan_python\.runtime\.\w+ import (?:\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
 
@@ -31,7 +53,7 @@ def emit(plan: Plan) -> str:
     return _program(plan, PARTS, f"main(Plan({plan.root}, PROCESSES, STEPS))")
 
 
-def emit_visit(visit: "Visit", pidfd: int) -> str:
+def emit_visit(visit: "Retargeted", pidfd: int) -> str:
     """Return the program that rebuilds in the pid namespace behind an inherited descriptor; raises CannotEmit as `emit` does."""
     plan = visit.plan
     reason = refuses(plan)
@@ -50,8 +72,9 @@ def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
             "\n",
             FUTURE,
             "\n",
+            HOLD_BACK,
             imports,
-            "\n# number at each level, outermost first; role; init of its namespace; name\n",
+            "\n# pid at each level, outermost first; role; init of its namespace; name\n",
             _table("PROCESSES", [process_line(process) for process in plan.processes]),
             "\n# step, actor (0 is this program), what it does, and the rule that put it there\n",
             _table("STEPS", [step_line(step) for step in plan.steps]),

@@ -10,10 +10,11 @@ use warnings FATAL => 'all';
 use Errno ();
 use POSIX ();
 
-my ( $COMMANDS, $ANSWERS, $CHANNEL ) = ( 3, 4, 3 );
+my ( $COMMANDS, $ANSWERS, $CHANNEL, $COMPLAINTS ) = ( 3, 4, 3, 8 );
+my ( $SAID, $AT_THE_END ) = ( 7, 5 );    # the exit code that tells the shell that what failed has been said; seconds
 my %NUMBERS = (    # x86_64, aarch64
     read => [ 0, 63 ], write => [ 1, 64 ], close => [ 3, 57 ], dup3 => [ 292, 24 ], fchdir => [ 81, 50 ],
-    sendmsg => [ 46, 211 ], recvmsg => [ 47, 212 ], socketpair => [ 53, 199 ], setsockopt => [ 54, 208 ],
+    sendmsg => [ 46, 211 ], recvmsg => [ 47, 212 ], ppoll => [ 271, 73 ], socketpair => [ 53, 199 ], setsockopt => [ 54, 208 ],
     exit_group => [ 231, 94 ], epoll_create1 => [ 291, 20 ], epoll_ctl => [ 233, 21 ], epoll_pwait => [ 281, 22 ],
     prctl => [ 157, 167 ], setns => [ 308, 268 ], setsid => [ 112, 157 ],
     setpgid => [ 109, 154 ], unshare => [ 272, 97 ], prlimit64 => [ 302, 261 ], openat => [ 257, 56 ],
@@ -251,7 +252,7 @@ my $timeout = $ENV{CRPLAN_TIMEOUT} || 30;
 my ( %living, %vectors, %hosts, %handles, @verified, %reapers, %turned, %above, %places );
 my %namespace = ( 0 => 0 );
 my ( $done, $root, $init, $top, $host_proc, $levels_above ) = ( 0, 0, -1, -1, 0, 0 );
-my $home = -1;
+my ( $home, $OUTPUT, $announced ) = ( -1, -1, 0 );
 my ( $poller, $EVENT, $ADD, $DROP, $CHANGE ) = ( -1, $machine eq 'x86_64' ? 'LQ' : 'Lx4Q', 1, 2, 3 );
 
 # Begins ($ADD) to watch a descriptor, changes what is waited for ($CHANGE), or ends ($DROP).
@@ -382,7 +383,7 @@ sub create {
         refuse( $task, 'create', error_name() ) if $number < 0;
         if ( !$number ) {
             kernel( 'prctl', $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0 );
-            $SIG{$_} = 'DEFAULT' for qw(TERM INT HUP PIPE);
+            $SIG{$_} = 'DEFAULT' for qw(TERM INT HUP QUIT PIPE);
             kernel( 'dup3', 0, 2, 0 );
             obey($channel);
         }
@@ -554,7 +555,49 @@ sub ready {
     refuse( $wanted, 'the root is not there', 'ESRCH' ) unless $checked{$wanted};
     mourn( poll(0) );
     $root = $wanted;
-    return $hosts{$root};
+    return;
+}
+
+# Waits until a descriptor can be written to, for as long as a step may take; returns which of the descriptors has something to say.
+sub room {
+    my ( $descriptor, @others ) = @_;
+    my $descriptors = join '', map { pack 'lss', $_, $_ == $descriptor ? 4 : 0, 0 } $descriptor, @others;
+    my $times = pack 'qq', int $timeout, int( ( $timeout - int $timeout ) * 1e9 );
+    return if kernel( 'ppoll', $descriptors, 1 + @others, $times, 0, 8 ) <= 0;
+    my @found = unpack '(lss)*', $descriptors;
+    return map { $found[ 3 * $_ + 2 ] ? $found[ 3 * $_ ] : () } 0 .. @others;
+}
+
+# Says that all is ready, for which a full pipe has the time of a step.
+sub announce {
+    my @found = room( $OUTPUT, $COMMANDS );
+    die { shell => 1 } if grep { $_ == $COMMANDS } @found;
+    $! = POSIX::ETIMEDOUT() unless @found;
+    my $line = "ready $hosts{$root}\n";
+    $announced = 1;
+    return if @found && kernel( 'write', $OUTPUT, $line, length $line ) > 0;
+    refuse( $root, 'the ready line cannot be written to standard output', error_name() );
+    return;
+}
+
+# Says something on standard error, where somebody can be told in time; returns the exit code that says so.
+sub complain {
+    my $line = "crplan: $_[0]\n";
+    kernel( 'write', $COMPLAINTS, $line, length $line ) if room($COMPLAINTS);
+    return $SAID;
+}
+
+# Reaps a child of this process's own. A tracer may keep it although it has ended.
+sub reap_here {
+    my ( $task, $number ) = @_;
+    await( $living{$task}{pidfd}, $task, 'reap' ) if $living{$task};
+    my $deadline = time + $timeout;
+    while ( waitpid( $number, $WALL | POSIX::WNOHANG() ) != $number ) {
+        refuse( $task, 'reap', 'ECHILD' ) if $!{ECHILD} && waitpid( $number, $WALL | POSIX::WNOHANG() ) < 0;
+        mourn( poll(0.001) );
+        refuse( $task, 'reap', 'ETIMEDOUT' ) if time > $deadline;
+    }
+    return;
 }
 
 # Carries out one step other than create and verify.
@@ -590,8 +633,8 @@ sub step {
         gone( $task, $deed, @ending );
     }
     elsif ( $deed eq 'reap' ) {
-        await( $living{$task}{pidfd}, $task, $deed ) if !$actor && $living{$task};
-        order( $actor, $task, $deed, $known );
+        if   ($actor) { order( $actor, $task, $deed, $known ) }
+        else          { reap_here( $task, $known ) }
     }
     else { refuse( $task, "$deed is no step", 'EINVAL' ) }
     return;
@@ -611,7 +654,8 @@ sub need {
 sub take {
     my ( $verb, @words ) = split ' ', $_[0];
     return need(@words) if $verb eq 'need';
-    return 'ready ' . ready( @words[ 1, 3 ] ) if $verb eq 'ready';
+    if ( $verb eq 'ready' ) { ready( @words[ 1, 3 ] ); return 'ok' }
+    if ( $verb eq 'announce' && $root ) { announce(); return 'ready' }
     my ( $number, $deed, $task, %word ) = @words;
     $task += 0;
     refuse( $task, 'step ' . ( $done + 1 ) . ' was to come', 'EINVAL' ) if $number != $done + 1;
@@ -633,6 +677,10 @@ sub next_line {
         mourn(@events);
     }
     control( $CHANGE, $COMMANDS, 0 );
+    return read_line();
+}
+
+sub read_line {
     my $line = '';
     while ( $line !~ /\n\z/ ) {
         my $block  = "\0" x 65536;
@@ -654,30 +702,46 @@ sub hold {
     return;
 }
 
-# Kills the namespace's init, with which everything dies, and reaps; SIGALRM ends this process if the kernel hangs.
+# Kills the namespace's init, with which everything dies, and reaps; returns the code that is given, or $SAID where it does not end.
+# Whoever traces a member can keep it, and with it the init, for as long as it likes.
 sub end {
-    return if $init < 0;
+    my ($code) = @_;
+    return $code if $init < 0;
     kernel( 'pidfd_send_signal', $init, $SIGKILL, 0, 0 );
-    $SIG{ALRM} = 'DEFAULT';
-    alarm 10;
-    1 while waitpid( -1, $WALL ) > 0;
-    alarm 0;
-    return;
+    my $deadline = time + ( $timeout > $AT_THE_END ? $timeout : $AT_THE_END );
+    while ( time <= $deadline ) {
+        my $ended = waitpid -1, $WALL | POSIX::WNOHANG();
+        return $code if $ended < 0;
+        select undef, undef, undef, 0.002 unless $ended;
+    }
+    return complain("step 0 (executor): task 1: the namespace's init does not end: ETIMEDOUT");
 }
 
 sub serve {
-    my $failure = 1;
     $poller = kernel( 'epoll_create1', 0x80000 );
     control( $ADD, $COMMANDS, 0 );
-    if ( eval { answer( take( next_line() ) ) until $root; hold(); 1 } ) { $failure = 0 }
-    else {
-        my $error = $@;
-        end();
-        return 1 if ref $error && $error->{shell};
+    my $last = '';
+    my $good = eval {
+        until ($announced) {
+            $last = next_line();
+            last if $last =~ /^say /;
+            answer( take($last) );
+        }
+        hold() if $announced;
+        1;
+    };
+    my $error = $@;
+    if ( !$good ) {
+        my $code = end(1);
+        return $code if ref $error && $error->{shell};
         answer( 'no ' . ( ref $error ? $error->{text} : 'task 0: the line is not understood: EINVAL' ) );
+        $last = eval { read_line() };
+        return defined $last && $last =~ /^say (.*)/ ? complain($1) : $code;
     }
-    end();
-    return $failure;
+    return end(0) unless $last =~ /^say (.*)/;
+    my $words = $1;
+    end($SAID);
+    return complain($words);
 }
 
 # Asks clone3 for a namespace that begins with number 2; returns the errno's name, or nothing where it gets that far. No such
@@ -692,9 +756,10 @@ sub become_root_of_a_user_namespace {
     my ( $user, $group ) = ( $>, ( split ' ', $) )[0] );
     return 0 if kernel( 'unshare', $CLONE_NEWUSER | $CLONE_NEWNS ) < 0;
     for ( [ setgroups => 'deny' ], [ uid_map => "0 $user 1" ], [ gid_map => "0 $group 1" ] ) {
-        open my $file, '>', "/proc/self/$_->[0]" or return 0;
+        open my $file, '>', "/proc/self/$_->[0]" or next;
         print {$file} $_->[1];
-        close $file or return 0;
+        # Where the ids may not be mapped they stay unmapped, which is enough for all but the looks.
+        close $file;
     }
     return 1;
 }
@@ -722,19 +787,24 @@ POSIX::sigprocmask( POSIX::SIG_SETMASK(), POSIX::SigSet->new );
 for my $signal ( grep { $_ != $SIGKILL && $_ != 19 } 1 .. 31 ) {
     POSIX::sigaction( $signal, POSIX::SigAction->new('DEFAULT') );
 }
-$SIG{$_} = 'IGNORE' for qw(TERM INT HUP PIPE);
+$SIG{$_} = 'IGNORE' for qw(TERM INT HUP QUIT PIPE);
 # Some shells hand this text over by a process of their own, which is done by now.
 for ( 1 .. 1000 ) {
     my $ended = waitpid -1, POSIX::WNOHANG();
     last if $ended < 0;
     select undef, undef, undef, 0.001 unless $ended;
 }
-my $null = open_path( '/dev/null', 2 );
-kernel( 'dup3', $null, $_, 0 ) for 0, 1;
 my $limits = pack 'QQ', 0, 0;
 kernel( 'prlimit64', 0, 7, 0, $limits );
 my ( undef, $most ) = unpack 'QQ', $limits;
 kernel( 'prlimit64', 0, 7, pack( 'QQ', $most, $most ), 0 );
+$OUTPUT = POSIX::dup(1);
+my $null = open_path( '/dev/null', 2 );
+if ( !defined $OUTPUT || $null < 0 ) {
+    answer( 'no step 0 (executor): task 0: the agent itself: ' . error_name() );
+    leave_for_ever(1);
+}
+kernel( 'dup3', $null, $_, 0 ) for 0, 1;
 kernel( 'prlimit64', 0, 4, pack( 'QQ', 0,     4096 ),  0 );
 my $lack = missing();
 answer( $lack ? "no $lack" : 'ok' );

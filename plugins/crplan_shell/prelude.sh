@@ -12,54 +12,74 @@ LC_ALL=C
 export LC_ALL
 agent=''
 stage=before
+stopped=''
 dry_run=${CRPLAN_DRY_RUN:-}
 case $dry_run in 0) dry_run='' ;; esac
 
 # Only complaints go to standard error: what a shell adds by itself about an agent that was killed, at any moment, is noise.
-command exec 8>&2 || exec 8>/dev/null
+command exec 8>&2 || exec 8</dev/null
 exec 2>/dev/null
+# In the place of a closed stream comes one that cannot be used either, before another file takes it.
+command : 9<&0 || exec 0</dev/null
+command : 9>&1 || exec 1</dev/null
 
-complain() {
-    printf 'crplan: %s\n' "$1" >&8
-}
-
-# Closing the pipe ends the agent, and with it every process that it made.
+# finish CODE [WORDS]: closes the pipe, which ends the agent, and with it every process that it made, says what is to be said, and
+# exits. The agent says it, if it can: unlike a shell it does not wait for ever where a pipe is full. With 7 it has.
 finish() {
-    trap '' TERM INT HUP
+    trap '' TERM INT HUP QUIT
     trap - EXIT
-    exec 3>&- 4<&-
-    [ -z "$agent" ] || wait "$agent" 2>/dev/null
-    exit "$1"
+    code=$1
+    told=0
+    if [ -n "$agent" ]; then
+        [ -z "${2:-}" ] || printf 'say %s\n' "$2" >&3
+        exec 3>&- 4<&-
+        wait "$agent"
+        told=$?
+    fi
+    case $told in
+    7) [ -n "${2:-}" ] || code=1 ;;
+    *) [ -z "${2:-}" ] || printf 'crplan: %s\n' "$2" >&8 ;;
+    esac
+    exit "$code"
 }
 
 interrupted() {
     case $stage in
     ready) finish 0 ;;
+    saying)
+        # The agent may be waiting for a reader of the ready line, or have written it.
+        stopped=$1
+        exec 3>&-
+        return
+        ;;
     esac
-    complain "ended by SIG$1 before every process stood"
-    finish 1
+    finish 1 "step 0 (executor): task 0: interrupted: SIG$1"
 }
 
 left_early() {
     [ -z "$dry_run" ] || exit "$1"
-    complain 'the script ended before it was ready'
-    finish 1
+    finish 1 'the script ended before it was ready'
 }
 
-# ask WORDS...: sends a line to the agent and waits for the answer.
-ask() {
-    printf '%s\n' "$*" 2>/dev/null >&3
+# hear: waits for the agent's answer.
+hear() {
     answer=''
-    IFS= read -r answer <&4 || answer='no task 0: the agent died: ESRCH'
+    IFS= read -r answer <&4 || { [ -n "$stopped" ] && IFS= read -r answer <&4; } || answer='no task 0: the agent was killed: ESRCH'
     case $answer in
     no\ *) return 1 ;;
     esac
 }
 
+# ask WORDS...: sends a line to the agent and waits for the answer.
+ask() {
+    printf '%s\n' "$*" >&3
+    hear
+}
+
 step() {
     if [ -n "$dry_run" ]; then
-        printf 'step %s\n' "$*"
-        return
+        printf 'step %s\n' "$*" && return
+        finish 1 'the steps cannot be written to standard output'
     fi
     ask step "$@" || fail "$@"
 }
@@ -67,71 +87,143 @@ step() {
 fail() {
     place=$1
     for rule; do :; done
-    complain "step $place ($rule): ${answer#no }"
-    finish 1
+    finish 1 "step $place ($rule): ${answer#no }"
 }
 
 need() {
     [ -z "$dry_run" ] || return 0
     ask need "$@" && return
-    complain "${answer#no }"
-    finish 3
+    finish 3 "${answer#no }"
 }
 
 ready() {
     [ -z "$dry_run" ] || finish 0
     ask ready "$@" || fail "$2" verify
-    stage=ready
-    if ! printf '%s\n' "$answer" 2>/dev/null; then
-        complain 'the ready line cannot be written'
-        finish 1
+    stage=saying
+    if ! ask announce; then
+        [ -z "$stopped" ] || answer="no task $4: interrupted: SIG$stopped"
+        fail 0 executor
     fi
-    wait "$agent" 2>/dev/null
+    stage=ready
+    [ -z "$stopped" ] || finish 0
+    wait "$agent"
     code=$?
-    trap '' TERM INT HUP
+    trap '' TERM INT HUP QUIT
     agent=''
     case $code in
     0) finish 0 ;;
+    7) finish 1 ;;
     esac
-    complain 'the agent was killed'
-    finish 1
+    finish 1 'step 0 (executor): task 0: the agent was killed: ESRCH'
 }
 
-# begin FUNCTION PROGRAM: starts an agent on two pipes without names. From here on the shell runs no other program: one that
-# waits for a program would also say that an agent was killed.
-begin() {
-    command -v "$2" >/dev/null 2>&1 || return 1
-    if ! { pipes=$(mktemp -d) && mkfifo "$pipes/steps" "$pipes/answers"; } 2>/dev/null; then
-        complain "two pipes cannot be made in ${TMPDIR:-/tmp}: mktemp -d and mkfifo must work there"
-        finish 1
+# open_pipe: opens a new pipe for both sides as descriptor 5, and says in $pipe how else it can be opened.
+#
+# Most shells make a pipe without a name for a short here-document, and /proc opens its other side.
+open_pipe() {
+    pipe=/proc/self/fd/5
+    command exec 5<<'WORD'
+word
+WORD
+    if [ -p "$pipe" ] && IFS= read -r pipe_word <&5 && [ "$pipe_word" = word ] && command exec 5<>"$pipe"; then
+        return
     fi
-    # Open for both, a pipe does not wait for the other side; then each side is opened, and the names can go.
-    exec 5<>"$pipes/steps"
-    exec 3>"$pipes/steps"
-    exec 6<"$pipes/steps"
-    exec 5<>"$pipes/answers"
-    exec 4<"$pipes/answers"
-    exec 7>"$pipes/answers"
+    for tool in mktemp mkfifo rm; do
+        command -v "$tool" >/dev/null || finish 1 "this machine has no $tool"
+    done
+    folder=$(mktemp -d) && pipe=$folder/pipe && mkfifo "$pipe" ||
+        finish 1 "two pipes cannot be made in ${TMPDIR:-/tmp}: mktemp -d and mkfifo must work there"
+    # Open for both, a pipe does not wait for the other side.
+    exec 5<>"$pipe"
+}
+
+# close_pipe: now that each side is open, the name can go.
+close_pipe() {
     exec 5>&-
-    { rm -rf "$pipes"; } 2>/dev/null
-    "$1" 3<&6 4>&7 6<&- 7>&- 8>&- &
+    case $pipe in
+    /proc/*) ;;
+    *) rm -rf "${pipe%/pipe}" ;;
+    esac
+}
+
+# first_answer: waits for what an agent says before anything else. In the place of an interpreter may be a script that never comes to
+# it, so there is a limit where this machine has the tools for one.
+first_answer() {
+    answer=''
+    case ${CRPLAN_TIMEOUT:-30} in
+    *[!0-9.]* | *.*.* | .) ;;
+    *)
+        if command -v timeout >/dev/null && command -v head >/dev/null; then
+            answer=$(timeout "${CRPLAN_TIMEOUT:-30}" head -n 1 <&4 3>&- 8>&-)
+            if [ $? -eq 124 ]; then
+                kill -KILL "$agent"
+                finish 1 'step 0 (executor): task 0: the agent does not answer: ETIMEDOUT'
+            fi
+            [ -z "$answer" ] || return 0
+        fi
+        ;;
+    esac
+    IFS= read -r answer <&4
+}
+
+# begin FUNCTION PROGRAM: starts an agent on two pipes.
+begin() {
+    command -v "$2" >/dev/null || return 1
+    open_pipe
+    exec 3>"$pipe" 6<"$pipe"
+    close_pipe
+    open_pipe
+    exec 4<"$pipe" 7>"$pipe"
+    close_pipe
+    "$1" 3<&6 4>&7 6<&- 7>&- &
     agent=$!
     exec 6<&- 7>&-
-    answer=''
-    if IFS= read -r answer <&4; then
+    if first_answer; then
         case $answer in
         ok) return 0 ;;
         esac
-        complain "${answer#no }"
-        finish 1
+        finish 1 "${answer#no }"
     fi
     exec 3>&- 4<&-
-    wait "$agent" 2>/dev/null
+    wait "$agent"
     code=$?
     agent=''
     [ "$code" -lt 128 ] && return 1
-    complain 'the agent was killed'
-    finish 1
+    finish 1 'step 0 (executor): task 0: the agent was killed: ESRCH'
+}
+
+# deaf_to_term: tells whether SIGTERM was ignored or blocked when this shell started, neither of which it can change. Sets $again
+# where beginning again would help it, or one of the other signals that a caller has blocked.
+deaf_to_term() {
+    deaf=1
+    again=''
+    while read -r name value; do
+        case $name$value in
+        SigIgn:*[4567cdef]??? | SigBlk:*[4567cdef]???) deaf=0 again=1 ;;
+        SigBlk:*[!08]) again=1 ;;
+        esac
+    done </proc/self/status
+    return "$deaf"
+}
+
+# heed_signals: SIGTERM ends the rebuild always. Where it would not, the script begins again in a shell that hears it.
+heed_signals() {
+    again=''
+    deaf_to_term && deaf=1 || deaf=''
+    [ -n "$again" ] || return 0
+    if [ -z "${CRPLAN_AGAIN:-}" ] && [ -f "$0" ] && [ -r "$0" ]; then
+        CRPLAN_AGAIN=1
+        export CRPLAN_AGAIN
+        command -v perl >/dev/null &&
+            exec perl -e 'use POSIX; sigprocmask(SIG_SETMASK, POSIX::SigSet->new); $SIG{TERM} = "DEFAULT"; exec @ARGV' \
+                "${BASH:-/bin/sh}" "$0" 2>&8 8>&-
+        command -v python3 >/dev/null &&
+            exec python3 -I -S -c 'import os, signal, sys
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "${BASH:-/bin/sh}" "$0" 2>&8 8>&-
+    fi
+    [ -z "$deaf" ] || finish 1 'SIGTERM is ignored or blocked here, and would not end the rebuild'
 }
 
 python_agent() {
@@ -147,19 +239,14 @@ PERL
 }
 
 if [ -z "$dry_run" ]; then
-    for tool in mktemp mkfifo rm; do
-        command -v "$tool" >/dev/null 2>&1 || {
-            complain "this machine has no $tool"
-            exit 1
-        }
-    done
+    heed_signals
+    # Signals other than SIGTERM stay ignored where they were from the start: a shell leaves those alone.
     trap '' PIPE
     trap 'interrupted TERM' TERM
     trap 'interrupted INT' INT
     trap 'interrupted HUP' HUP
+    trap 'interrupted QUIT' QUIT
     trap 'left_early $?' EXIT
-    begin python_agent python3 || begin perl_agent perl || {
-        complain 'this machine has neither a python3 (3.8 or later, with ctypes) nor a perl that could create processes'
-        finish 1
-    }
+    begin python_agent python3 || begin perl_agent perl ||
+        finish 1 'this machine has neither a python3 (3.8 or later, with ctypes) nor a perl that could create processes'
 fi

@@ -136,7 +136,7 @@ def test_against_another_machine(crplan: Crplan, fine: Path, tmp_path: Path) -> 
     (image,) = report["images"]
     assert code == 3
     assert [found["property"] for found in image["findings"]] == ["kernel.threads-max"]
-    assert [question["missing"] for question in image["unknown"]] == ["free numbers of the host's pid namespace"]
+    assert [question["missing"] for question in image["unknown"]] == ["free pids of the host's pid namespace"]
     assert len(report["hosts"]) == 1
     assert [(each["consumer"], each["verdict"]) for each in image["verdicts"]] == [("run", "refused")]
     assert crplan("check", fine, "--host", file, "--ignore", "limit-too-low")[0] == 0

@@ -78,7 +78,7 @@ def big_log(directory: Path) -> Path:
     file = directory / "big.jsonl"
     line = '{"seq":%d,"type":"Remark","text":"%s"}\n'
     with open(file, "w") as out:
-        out.write('{"seq":0,"type":"LogOpened","format_version":1}\n')
+        out.write('{"seq":0,"type":"LogOpened","format_version":2}\n')
         out.writelines(line % (seq, "x" * 1000) for seq in range(1, 5000))
     assert file.stat().st_size > 4 << 20
     return file

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from planner.cli import main as cli
 from planner.comparison import document as documents
 from planner.comparison.document import DiffDocument, Side, document, encoded, markdown, text
-from planner.comparison.forests import Change, compare, matches
+from planner.comparison.forests import PropertyChange, compare, matches
 from planner.comparison.plans import PlanChange, compare_plans
 from planner.events import log
 from planner.events.records import AnyEvent, LogOpened, TaskStateRecorded
@@ -21,7 +21,7 @@ from planner.forest.digest import image_id
 from planner.forest.fold import fold
 from planner.forest.model import Forest
 from planner.pipeline import resolve as pipeline
-from planner.pipeline.resolve import Outcome, resolve
+from planner.pipeline.resolve import Resolved, resolve
 from planner.plans.document import document as plan_document
 from planner.plans.document import events_of
 from planner.testing.backends import HOSTILE_NAME
@@ -70,11 +70,11 @@ def told(before: str, after: str) -> list[str]:
     return lines
 
 
-def planned(text: str, names: dict[int, str] | None = None) -> Outcome:
+def planned(text: str, names: dict[int, str] | None = None) -> Resolved:
     return resolve(named(text, names or {}))
 
 
-def compared(before: Outcome, after: Outcome) -> DiffDocument:
+def compared(before: Resolved, after: Resolved) -> DiffDocument:
     same = matches(before.forest, after.forest)
     sides = [
         Side(image_id=side.plan.image_id, tasks=len(side.forest.tasks), plan_id=side.plan.plan_id) for side in (before, after)
@@ -130,7 +130,7 @@ def test_a_task_with_another_number_is_known_again_with_all_that_named_it() -> N
     after = fold(named("1 20:1/20 11:20", {20: "sh", 11: "cc"}))
     (change,) = compare(before, after)
     assert (change.kind, change.before, change.after) == ("changed", 10, 20)
-    assert change.changes == (Change(property="number", before="10", after="20"),)
+    assert change.changes == (PropertyChange(property="number", before="10", after="20"),)
 
 
 def test_a_whole_branch_with_other_numbers_is_known_again() -> None:

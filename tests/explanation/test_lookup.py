@@ -24,7 +24,7 @@ from planner.events.records import (
 from planner.explanation.lookup import MOST_EVIDENCE, Explainer, lines, rule_words
 from planner.forest.digest import image_id
 from planner.forest.fold import fold
-from planner.identity import Number, ProcessId, Sequence, StepNumber
+from planner.identity import EventNumber, Number, ProcessId, StepNumber
 from planner.kernel.rules import KERNEL_RULES
 from planner.plans.model import Plan
 from planner.plans.rules import RULES
@@ -50,7 +50,7 @@ def create(number: int, actor: int, child: int, *, new: bool = False, waits: tup
         rule="root-first" if new else "parent-creates",
         waits=waits,
     )
-    return StepPlanned(step=step, because=(Sequence(2), Sequence(3)) if not new else ())
+    return StepPlanned(step=step, because=(EventNumber(2), EventNumber(3)) if not new else ())
 
 
 def verify(number: int, target: int, parent: int) -> StepPlanned:
@@ -81,9 +81,9 @@ def events() -> list[AnyEvent]:
         ImageClosed(tasks=2, complete=True, at=300),
     ]
     decisions: list[AnyEvent] = [
-        BirthDecided(pid=ProcessId(1), creator=ProcessId(0), rule="root-first", because=(Sequence(2),)),
-        BirthDecided(pid=ProcessId(7), creator=ProcessId(1), rule="parent-creates", because=(Sequence(2), Sequence(3))),
-        FindingRaised(code="namespace-ambiguous", pid=ProcessId(7), detail="two would do", because=(Sequence(3),)),
+        BirthDecided(pid=ProcessId(1), creator=ProcessId(0), rule="root-first", because=(EventNumber(2),)),
+        BirthDecided(pid=ProcessId(7), creator=ProcessId(1), rule="parent-creates", because=(EventNumber(2), EventNumber(3))),
+        FindingRaised(code="namespace-ambiguous", pid=ProcessId(7), detail="two would do", because=(EventNumber(3),)),
         process(1, "init"),
         process(7, "\x1b[31mred"),
         create(1, 0, 1, new=True),
@@ -148,7 +148,7 @@ def test_every_rule_has_words() -> None:
 
 
 def test_much_evidence_is_cut_short_for_people(events: list[AnyEvent]) -> None:
-    events[7] = BirthDecided(pid=ProcessId(1), creator=ProcessId(0), rule="root-first", because=(Sequence(2),) * 40)
+    events[7] = BirthDecided(pid=ProcessId(1), creator=ProcessId(0), rule="root-first", because=(EventNumber(2),) * 40)
     explanation = Explainer(events, folded(events)).process(1)
     assert explanation
     assert f"and {40 - MOST_EVIDENCE} more" in "\n".join(lines(explanation))

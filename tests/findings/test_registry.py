@@ -57,6 +57,6 @@ def test_every_contradiction_that_the_planner_can_raise_is_registered() -> None:
 
 def test_a_finding_takes_its_words_from_its_kind() -> None:
     found = findings.finding("two-inits", pid=4, property="number", recorded="1")
-    assert (found.severity, found.message) == ("error", "A pid namespace has two tasks with number 1.")
+    assert (found.severity, found.message) == ("error", "A pid namespace has two tasks with pid 1.")
     assert found.hint
     assert findings.KINDS["two-inits"].found("Twice.", pid=4).message == "Twice."

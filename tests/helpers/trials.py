@@ -17,7 +17,7 @@ from planner.forest.model import Forest
 from planner.identity import ProcessId, StepNumber
 from planner.kernel.objects import DYING, LIVING
 from planner.kernel.proof import ModelRefusal, ProofFailed, prove
-from planner.pipeline.resolve import Outcome, resolve
+from planner.pipeline.resolve import Resolved, resolve
 from planner.plans.fold import lost_properties
 from planner.plans.model import Plan
 from planner.steps import AnyStep, Create, Verify, Wait
@@ -131,7 +131,7 @@ def _moved(step: AnyStep, places: dict[StepNumber, StepNumber]) -> AnyStep:
     return msgspec.structs.replace(step, number=places[step.number], waits=waits)
 
 
-def planned(events: Sequence[AnyEvent]) -> Outcome:
+def planned(events: Sequence[AnyEvent]) -> Resolved:
     """Plan and prove an image; the events are left as they are."""
     return resolve(list(events))
 

@@ -60,6 +60,7 @@ def nameless(forest: Forest) -> Forest:
     return forest
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.parametrize("program", [c, python, shell])
 @pytest.mark.parametrize("name", ["shared_memory", "exit_signals", "user_namespaces", "mapped_user_namespaces"])
@@ -77,6 +78,7 @@ def test_what_was_captured_is_rebuilt_and_captured_again(name: str, program: Pro
     assert maps(after.forest) == maps(before.forest)
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_without_shared_memory_only_that_is_missing(tmp_path: Path) -> None:
     for step in ("first", "second"):

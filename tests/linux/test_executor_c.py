@@ -19,12 +19,17 @@ import planner
 from planner.plans.model import Plan
 from planner.steps import Verify
 from planner.testing.plans import PLANS, chain, with_init
+from tests.helpers.amounts import FULL
 from tests.helpers.executors import expected, shares
 from tests.helpers.places import DATA
 from tests.linux.executor_suite import ExecutorSuite, kill_rounds
 
 IMAGES: Final = [image for image in sorted((DATA / "linux-cr").glob("*.ckpt")) if "error" not in image.stem]
 """All images but the one that says itself that its checkpoint failed."""
+
+
+OPTIMISE = "-O2" if FULL else "-O0"
+"""Users compile with -O2, as `test_rebuild_*.py` do with samples and random histories; it takes four times as long."""
 
 
 class TestProgram(ExecutorSuite):
@@ -45,7 +50,7 @@ class TestProgram(ExecutorSuite):
         if not program.exists():
             source = self.programs / f"{plan.plan_id}.c"
             source.write_text(emit_program(plan))
-            subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, source], check=True, timeout=60)
+            subprocess.run(["cc", OPTIMISE, "-Wall", "-Wextra", "-Werror", "-o", program, source], check=True, timeout=60)
         return [str(program)]
 
     @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.stem)

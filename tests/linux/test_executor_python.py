@@ -76,14 +76,6 @@ class TestProgram(ExecutorSuite):
                 assert FAILURE_LINE.match(ended.stderr)
                 assert sandbox.left() == []
 
-    def test_a_reader_that_has_gone_ends_the_rebuild(self, tmp_path: Path) -> None:
-        program = self.command(zombies(), tmp_path)
-        with Sandbox(["sh", "-c", '"$@" >&-', "sh", *program]) as sandbox:
-            ended = sandbox.ended()
-            assert (ended.code, ended.stdout) == (1, "")
-            assert ended.stderr.endswith("nobody can be told that it is ready: EBADF\n")
-            assert sandbox.left() == []
-
     def test_a_core_file_is_dumped_where_nobody_finds_it(self, tmp_path: Path) -> None:
         if Path("/proc/sys/kernel/core_pattern").read_text()[:1] in "|@/":
             pytest.skip("core files go to a program or a directory of this machine")

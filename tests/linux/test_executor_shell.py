@@ -159,13 +159,6 @@ class ShellSuite(ExecutorSuite):
                 assert sandbox.standing() == expected(plan)
                 self.stop(sandbox)
 
-    def test_a_ready_line_that_nobody_can_read_is_a_failure(self, tmp_path: Path) -> None:
-        command = self.command(nested_namespaces(), tmp_path)
-        with Sandbox(["sh", "-c", f"exec {shlex.join(command)} >/dev/full"]) as sandbox:
-            ended = sandbox.ended()
-            assert (ended.code, ended.stderr) == (1, "crplan: the ready line cannot be written\n")
-            assert sandbox.left() == []
-
     def test_nobody_stands_beside_the_agent(self, tmp_path: Path) -> None:
         """Not even the process by which some shells write a here-document."""
         with self.start(nested_namespaces(), tmp_path) as sandbox:

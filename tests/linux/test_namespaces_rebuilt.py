@@ -45,6 +45,7 @@ def together(namespaces: dict[int, int]) -> set[frozenset[int]]:
     return {frozenset(group) for group in groups.values()}
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.parametrize("program", [python, shell, c])
 @pytest.mark.parametrize("name", SAMPLES)

@@ -33,6 +33,7 @@ CREATED = re.compile(r"clone3\(.*set_tid=\[([\d, ]+)\].* = (\d+)(?: /\* (\d+) in
 DESCRIPTOR = re.compile(r"(?<=setns\()\d+|(?<=openat\()\d+|(?<=\) = )\d+(?=$)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANS)
 def test_the_program_makes_the_listed_calls(name: str, tmp_path: Path) -> None:
     compare(PLANS[name](), tmp_path)

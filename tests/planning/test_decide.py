@@ -5,7 +5,7 @@ import pytest
 from planner.errors import Contradiction
 from planner.events.records import BirthDecided, ProcessPlanned, StepPlanned
 from planner.forest.fold import fold
-from planner.identity import Sequence
+from planner.identity import EventNumber
 from planner.pipeline.resolve import resolve
 from planner.planning.decide import decide
 from planner.planning.solver.solution import Undecided
@@ -94,7 +94,7 @@ def test_an_unreachable_tree_is_refused_with_its_facts(name: str) -> None:
 
 def test_decisions_are_births_then_processes_then_steps() -> None:
     tree = forest("1 2:1/2 3:2/1 4:1/2")
-    decisions = decide(tree, Sequence(100))
+    decisions = decide(tree, EventNumber(100))
     kinds = [type(decision) for decision in decisions]
     order = [BirthDecided, ProcessPlanned, StepPlanned]
     assert kinds == sorted(kinds, key=order.index)

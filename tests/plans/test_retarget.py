@@ -6,8 +6,8 @@ from planner.errors import CannotEmit
 from planner.identity import ProcessId
 from planner.pipeline import resolve as pipeline
 from planner.plans.model import Plan
-from planner.plans.retarget import Visit, into
-from planner.ranges import Numbers, parse_ranges
+from planner.plans.retarget import Retargeted, into
+from planner.ranges import RangeSet, parse_ranges
 from planner.steps import Create, Verify
 from planner.testing.forests import events
 
@@ -19,8 +19,8 @@ def plan_of(tree: str) -> Plan:
     return pipeline.resolve(events(tree)).plan
 
 
-def turned(plan: Plan, taken: str = "1-9", limit: int = 1000, session: int = 0) -> Visit:
-    numbers: Numbers = parse_ranges(taken)
+def turned(plan: Plan, taken: str = "1-9", limit: int = 1000, session: int = 0) -> Retargeted:
+    numbers: RangeSet = parse_ranges(taken)
     return into(plan, pid=7, taken=numbers, limit=limit, session=ProcessId(session), group=ProcessId(session))
 
 

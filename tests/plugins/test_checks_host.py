@@ -104,7 +104,7 @@ def test_a_host_file_without_facts_gives_unknown_and_never_a_pass() -> None:
         (limits(levels_below=0), "limit-too-low", "levels of pid namespaces"),
         (limits(pid_namespaces=0), "limit-too-low", "max_pid_namespaces"),
         (change(limits(processes=12), root=False), "limit-too-low", "RLIMIT_NPROC"),
-        (change(new_namespace_pid_max=3), "number-above-limit-of-new-namespace", "creates 3 with number 3 at level 0"),
+        (change(new_namespace_pid_max=3), "number-above-limit-of-new-namespace", "creates 3 with pid 3 at level 0"),
     ],
 )
 def test_what_crplan_run_lacks_is_named(host: Host, code: str, words: str) -> None:

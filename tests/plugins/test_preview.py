@@ -79,7 +79,7 @@ plan: 5 tasks, 3 threads, 2 pid namespaces
 plan 0cb0fe7bd4f75620 of image threads
 14 steps, 0 helpers, 0 with waits, proved on the model
 
-Tasks   numbers outermost first
+Tasks   pids outermost first
   1 task1                   session 1       group 1       session leader
   ├─ 2 task2                session 1       group 1
   │  │  thread 100

@@ -22,9 +22,9 @@ def words(*dumps: bytes) -> list[str]:
 @pytest.mark.parametrize(
     ("dump", "expected"),
     [
-        (Dump().task(12), ["number 12 is a task in 1:bytes and a task in 2:bytes"]),
-        (Dump().task(14), ["number 14 is a thread of 13 in 1:bytes and a task in 2:bytes"]),
-        (Dump().task(40, threads=(7,)), ["number 7 is a task in 1:bytes and a thread of 40 in 2:bytes"]),
+        (Dump().task(12), ["pid 12 is a task in 1:bytes and a task in 2:bytes"]),
+        (Dump().task(14), ["pid 14 is a thread of 13 in 1:bytes and a task in 2:bytes"]),
+        (Dump().task(40, threads=(7,)), ["pid 7 is a task in 1:bytes and a thread of 40 in 2:bytes"]),
         (
             Dump().task(40).task(41, 40, session=14, group=41),
             ["14 is a session in 2:bytes and a thread of 13 in 1:bytes"],

@@ -91,7 +91,7 @@ def test_this_speaks_for_it(one: bytes, other: bytes, words: str) -> None:
         (
             container(7),
             container(900, pid=HOST["pid"]),
-            "2:bytes ran in that of whoever took the checkpoint, 1:bytes in another",
+            "2:bytes ran in that of the process that took the checkpoint, 1:bytes in another",
         ),
         (
             container(1, {"id": "a"}, namespaces(NEW)),

@@ -73,7 +73,7 @@ def test_who_was_with_the_host_stays_with_the_executor() -> None:
     own = Dump().task(7).archive(*cri_o("own"))
     history = planner.read(host, own)
     (remark,) = (event for event in history if isinstance(event, FactRecorded) and event.property.startswith("net namespace"))
-    assert remark.value == "that of whoever took the checkpoint; its tasks stay in that of the rebuild"
+    assert remark.value == "that of the process that took the checkpoint; its tasks stay in that of the rebuild"
     outcome = resolve(history)
     assert together(outcome.forest, "net") == [[7]]
     moved = {step.actor for step in outcome.plan.steps if isinstance(step, (Join, Unshare)) and "net" in kinds(step)}

@@ -1,4 +1,4 @@
-"""`crplan check IMAGE`: what is amiss with an image, on this host or another, for people and for pipelines."""
+"""`crplan check IMAGE`: the problems of an image, on this host or another, human-readable or for pipelines."""
 
 import argparse
 import os
@@ -64,7 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--complete", action="store_true", help="every file that a CRIU image lacks counts")
     parser.add_argument("--format", metavar="NAME", default=PEOPLE, help="format of the report (see `crplan plugins`)")
-    parser.add_argument("--fail-on", choices=SEVERITIES, default="error", help="the lightest finding that fails (default error)")
+    parser.add_argument(
+        "--fail-on", choices=SEVERITIES, default="error", help="the least severe finding that fails (default error)"
+    )
     parser.add_argument("--fail-on-unknown", action="store_true", help="fail when a question cannot be answered, too")
     parser.add_argument(
         "--ignore", metavar="CODE", action="append", default=[], help="a code that does not count; may be repeated"

@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("A", "B"):
         word = "first" if name == "A" else "second"
         parser.add_argument(f"image_{name.lower()}", metavar=name, help=f"the {word} image, log or plan; - reads standard input")
-    parser.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="for whom (default: text)")
+    parser.add_argument(
+        "--format", choices=("text", "json", "markdown"), default="text", help="format of the comparison (default: text)"
+    )
     parser.add_argument("--exit-code", action="store_true", help="exit with 4 where they differ")
     parser.add_argument("--replan", action="store_true", help="plan anew what a log or a plan has decided")
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")

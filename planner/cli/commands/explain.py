@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "subject",
         metavar="STEP|PID",
-        help="a number: the step and the process of that number; step:N or pid:N for one of them. PID is the number at level 0",
+        help="a number: the step and the process of that number; step:N or pid:N for one of them. PID is the one at level 0",
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
 

@@ -8,7 +8,7 @@ from planner.cli.streams import Output
 from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
 from planner.errors import EXPECTED, UsageError
 from planner.events import log
-from planner.events.records import AnyEvent
+from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
 from planner.pipeline.resolve import resolve
 from planner.plugins import Registry
 
@@ -36,6 +36,8 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
             resolve(job.history, replan=args.replan)
     except EXPECTED as error:
         code = job.refuse(error).exit_code
+        if not isinstance(job.history[0], LogOpened):
+            job.history.insert(0, LogOpened(format_version=FORMAT_VERSION))
     if args.until is not None:
         events = log.until(events, job.end())
     if to_file:
@@ -63,5 +65,7 @@ def _stream(job: Job) -> int:
         log.write(counted(), Output())
     except EXPECTED as error:
         code = job.refuse(error).exit_code
+        if written == 0:
+            job.history.insert(0, LogOpened(format_version=FORMAT_VERSION))
         log.write(job.history, Output(), written)
     return code

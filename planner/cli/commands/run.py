@@ -2,21 +2,27 @@
 
 import argparse
 import contextlib
+import errno
 import os
-import sys
+import select
+import signal
 
 from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, errors_of, refusal_lines
 from planner.cli.streams import say
 from planner.cli.terminal import write_artefact
-from planner.errors import CANNOT_RESTART, EXPECTED, UsageError
+from planner.errors import CANNOT_RESTART, COULD_NOT, EXPECTED, UsageError
 from planner.events.log import LogWriter
-from planner.events.records import AnyEvent, RunReady
+from planner.events.records import AnyEvent, RunEnded, RunReady, StepFailed
 from planner.hookspecs import Executor
+from planner.identity import StepNumber
 from planner.library.rebuilding import DEFAULT_TIMEOUT, Prepared, carry_out, executor_named, prepare
 from planner.options import filled, split
 from planner.plans.wording import step_lines
 from planner.plugins import Registry
+from planner.text import shown
+
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Rebuild and hold; returns the executor's exit code, or 3 for what it refuses before its first step."""
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_IGN:
+        # SIGTERM ends a rebuild always; other signals that were ignored from the start stay so.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     executor = executor_named(args.executor, registry)
     options = filled(executor.options, split(args.option), f"executor {executor.name}")
     timeout = _timeout(args.timeout)
@@ -69,16 +78,55 @@ def _timeout(given: float | None) -> float:
 
 
 def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str | None, timeout: float) -> int:
+    announced: list[bool] = []
     with contextlib.ExitStack() as stack:
         writer = LogWriter(stack.enter_context(open_to_write(log_file)), job.history) if log_file is not None else None
 
         def record(event: AnyEvent) -> None:
+            if isinstance(event, RunReady):
+                announced.append(False)
+                _announce(event.pid, timeout)
+                announced[:] = [True]
             if writer is not None:
                 writer.add(event)
-            if isinstance(event, RunReady):
-                # Whoever started us may have stopped listening; the tree stands all the same.
-                with contextlib.suppress(BrokenPipeError):
-                    sys.stdout.write(f"ready {event.pid}\n")
-                    sys.stdout.flush()
 
-        return carry_out(executor, prepared, record, timeout, job.registry)
+        try:
+            code = carry_out(executor, prepared, record, timeout, job.registry)
+            if code == 0 and announced == [False]:
+                raise Unheard(errno.EINTR)
+            return code
+        except Unheard as error:
+            # The executor has ended everything: nobody knows that the tree stands, so nobody would end it.
+            name = errno.errorcode.get(error.errno or 0, "EIO")
+            if writer is not None:
+                writer.add(StepFailed(step=StepNumber(0), error=name, detail=Unheard.what))
+                writer.add(RunEnded(code=COULD_NOT))
+            if _has_room(STANDARD_ERROR, timeout):
+                say(shown(f"crplan: step 0 (executor): task {prepared.plan.root}: {Unheard.what}: {name}"))
+            return COULD_NOT
+
+
+class Unheard(OSError):
+    """The ready line cannot be written; EINTR is a signal that came while it was waiting for a reader."""
+
+    what = "the ready line cannot be written to standard output"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, self.what)
+
+
+def _announce(pid: int, timeout: float) -> None:
+    """Write the ready line, for which a full pipe has as long as a step; raises `Unheard`."""
+    try:
+        if not _has_room(STANDARD_OUTPUT, timeout):
+            raise Unheard(errno.ETIMEDOUT)
+        os.write(STANDARD_OUTPUT, f"ready {pid}\n".encode())
+    except OSError as error:
+        raise Unheard(error.errno or errno.EIO) from None
+
+
+def _has_room(descriptor: int, timeout: float) -> bool:
+    """Tell whether a line can be written without waiting, after waiting for that; a full pipe has as long as a step."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(timeout * 1000))

@@ -7,12 +7,12 @@ from typing import Final
 from planner.errors import Contradiction
 from planner.events.records import NamespaceInferred, TaskPlaced
 from planner.forest.model import Forest
-from planner.forest.pid_namespaces.assignment import Answer
-from planner.forest.pid_namespaces.cells import Bearers, Clash, check_numbers
+from planner.forest.pid_namespaces.assignment import Assignment
+from planner.forest.pid_namespaces.cells import Bearers, Conflict, check_numbers
 from planner.forest.pid_namespaces.constraints import Exhausted
 from planner.forest.pid_namespaces.ids import Names
 from planner.forest.pid_namespaces.recorded import is_nested
-from planner.identity import ProcessId, Sequence
+from planner.identity import EventNumber, ProcessId
 
 Decision = NamespaceInferred | TaskPlaced
 
@@ -22,10 +22,10 @@ def answers(forest: Forest, limit: int, effort: int) -> Generator[list[Decision]
     bearers = Bearers(forest)
     try:
         check_numbers(bearers)
-        answer = Answer(bearers, bearers.facts(), effort)
+        answer = Assignment(bearers, bearers.facts(), effort)
         answer.find()
         answer.count()
-    except Clash as clash:
+    except Conflict as clash:
         raise _contradiction(bearers, _smallest(bearers, clash)) from None
     except Exhausted:
         raise Contradiction(
@@ -63,13 +63,13 @@ _OBVIOUS: Final = frozenset({"session-leader-below", "namespace-init-below", "na
 _NOBODY: Final = -1
 
 
-def _contradiction(bearers: Bearers, clash: Clash) -> Contradiction:
+def _contradiction(bearers: Bearers, clash: Conflict) -> Contradiction:
     members = sorted(dict.fromkeys(clash.bearers))
     pid = bearers.number(clash.bearers[-1]) if clash.bearers else 0
     return Contradiction(clash.code, clash.message, (bearers.recorded[member] for member in members), pid)
 
 
-def _smallest(bearers: Bearers, clash: Clash) -> Clash:
+def _smallest(bearers: Bearers, clash: Conflict) -> Conflict:
     """Return a contradiction between as few facts as possible, none of which can be left out; the inits are taken as given.
 
     Junker's QuickXplain; where that would cost too much, the contradiction stays as it was met.
@@ -87,7 +87,7 @@ def _smallest(bearers: Bearers, clash: Clash) -> Clash:
         return clash
     tests = min(MINIMISING_TESTS, MINIMISING_TESTS * 100 // len(ordered))
 
-    def clashes(members: list[int]) -> Clash | None:
+    def clashes(members: list[int]) -> Conflict | None:
         nonlocal tests
         tests -= 1
         return None if tests < 0 else _clash_of(bearers, members)
@@ -110,18 +110,18 @@ def _smallest(bearers: Bearers, clash: Clash) -> Clash:
     return again
 
 
-def _clash_of(bearers: Bearers, members: list[int]) -> Clash | None:
+def _clash_of(bearers: Bearers, members: list[int]) -> Conflict | None:
     """Return the contradiction between some bearers alone, None where there is none or none was found with little effort."""
     try:
-        Answer(bearers, members, MINIMISING_EFFORT).find()
-    except Clash as clash:
+        Assignment(bearers, members, MINIMISING_EFFORT).find()
+    except Conflict as clash:
         return clash
     except Exhausted:
         return None
     return None
 
 
-def _decisions(forest: Forest, answer: Answer) -> list[Decision]:
+def _decisions(forest: Forest, answer: Assignment) -> list[Decision]:
     """Write an answer as events: namespaces from the outermost level down, then tasks, then dead leaders, in image order."""
     cells, bearers = answer.cells, answer.bearers
     names = Names(answer, forest.namespaces)
@@ -151,7 +151,7 @@ def _decisions(forest: Forest, answer: Answer) -> list[Decision]:
     return decisions
 
 
-def _placed(answer: Answer, member: int, names: Names) -> TaskPlaced:
+def _placed(answer: Assignment, member: int, names: Names) -> TaskPlaced:
     cells, bearers = answer.cells, answer.bearers
     cell = cells.own(member)
     vector = bearers.vectors[member]
@@ -169,7 +169,7 @@ def _placed(answer: Answer, member: int, names: Names) -> TaskPlaced:
     return TaskPlaced(pid=pid, namespace=names.ids[answer.namespace(cell)], rule=rule, choices=choices, because=because)
 
 
-def _why(answer: Answer, member: int, cell: int, level: int) -> tuple[str, tuple[Sequence, ...], int]:
+def _why(answer: Assignment, member: int, cell: int, level: int) -> tuple[str, tuple[EventNumber, ...], int]:
     """Return by which rule, and because of which facts, `member` is in `cell` at `level` or below it; and how many cells fit."""
     bearers, recorded = answer.bearers, answer.bearers.recorded
     choices = answer.fitting(cell)

@@ -11,10 +11,10 @@ from collections.abc import Container
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.forest.pid_namespaces.cells import ROOT
-from planner.identity import NO_PID, NamespaceId, Sequence
+from planner.identity import NO_PID, EventNumber, NamespaceId
 
 if TYPE_CHECKING:
-    from planner.forest.pid_namespaces.assignment import Answer
+    from planner.forest.pid_namespaces.assignment import Assignment
 
 UNKNOWN = NamespaceId(-1)
 
@@ -23,14 +23,14 @@ class Named(NamedTuple):
     """Why a namespace has a recorded id, and how many ids or namespaces would have fitted."""
 
     rule: str
-    because: tuple[Sequence, ...]
+    because: tuple[EventNumber, ...]
     choices: int
 
 
 class Names:
     """The ids of an answer's namespaces by cell, outermost first and then in image order."""
 
-    def __init__(self, answer: "Answer", in_use: Container[NamespaceId]) -> None:
+    def __init__(self, answer: "Assignment", in_use: Container[NamespaceId]) -> None:
         """Name the namespaces of an answer; a new one has the level-0 pid of its init as id, unless that is `in_use`."""
         self.ids: dict[int, NamespaceId] = {ROOT: NamespaceId(0)}
         self.named: dict[int, Named] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -23,6 +24,8 @@ from crplan_python.runtime.kernel import (
 from crplan_python.runtime.namespaces import Comparison
 from crplan_python.runtime.privileges import mount_proc
 from crplan_python.runtime.proc import Mismatch, Proc, check_vector, verify_nothing_else
+from crplan_python.runtime.signals import END_SIGNALS, Failed, asking_signals, has_ended
+from crplan_python.runtime.streams import write_in_time
 from crplan_python.runtime.tables import Plan, Process, Step
 
 TICK = 0.05
@@ -34,19 +37,10 @@ HOLD_TICK = 0.2
 STOPPED_AFTER = 0.1
 """Seconds without progress after which the process at work is looked at: it may have been killed."""
 
-END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 SCM_CREDENTIALS = 2
 
-
-class Failed(Exception):
-    """A step that failed: its index (-1 is the executor itself), the task, what happened and the errno's name or a word."""
-
-    def __init__(self, index: int, task: int, what: str, error: str) -> None:
-        super().__init__(what)
-        self.index = index
-        self.task = task
-        self.what = what
-        self.error = error
+AT_THE_END = 5.0
+"""Seconds that what was killed may take to end, at least."""
 
 
 class Executor(Rebuild):
@@ -65,7 +59,8 @@ class Executor(Rebuild):
         self._told = 0
         self._unheard = False
         """Whether somebody listened, and is gone: then the rebuild ends, however far it has come."""
-        self._timeout = timeout
+        self.timeout = timeout
+        self._asking = asking_signals()
         self.outer: dict[int, int] = {}
         self.link, self._inner_link = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.link.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -113,8 +108,8 @@ class Executor(Rebuild):
         """While the executor itself waits, heed signals and the time; raises Failed."""
         if self._outside:
             self.heed_signals()
-            if time.monotonic() - self._moved > self._timeout:
-                raise self.failed(f"no progress for {self._timeout:g} seconds", "ETIMEDOUT")
+            if time.monotonic() - self._moved > self.timeout:
+                raise self.failed(f"no progress for {self.timeout:g} seconds", "ETIMEDOUT")
 
     # The first init, and children of the executor.
 
@@ -124,12 +119,16 @@ class Executor(Rebuild):
             self._outside = False
             self._leave(child)
             live(self, child)
+        except OSError as error:
+            self.board.fail(error)
         finally:
             os._exit(1)
 
     def _leave(self, child: int) -> None:
-        """Leave the executor's descriptors and directory behind; raises OSError."""
+        """Leave the executor's descriptors, signals and directory behind; raises OSError."""
         first = not self._init
+        for number in END_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
@@ -195,7 +194,7 @@ class Executor(Rebuild):
 
     def _receive(self) -> tuple[bytes, list[tuple[int, int, bytes]]]:
         """Wait for a message of the first init; raises OSError when there is none in time."""
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self.timeout
         poll = select.poll()
         poll.register(self.link, select.POLLIN)
         while not poll.poll(TICK * 1000):
@@ -204,7 +203,12 @@ class Executor(Rebuild):
                 raise self.failed(f"{self.first_child} was killed", "killed")
             if time.monotonic() > deadline:
                 raise TimeoutError(errno.ETIMEDOUT, "the namespace's init does not answer")
-        message, ancillary, _, _ = self.link.recvmsg(64, 256)
+        message, ancillary, flags, _ = self.link.recvmsg(64, 256)
+        if flags & socket.MSG_CTRUNC:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        failure = self.board.failure()
+        if failure:
+            raise self.failed(failure[1], failure[0])
         if not message:
             raise ChildProcessError(errno.ECHILD, "the namespace's init has ended")
         return message, ancillary
@@ -291,14 +295,17 @@ class Executor(Rebuild):
 
     def heed_signals(self) -> None:
         """Raise Failed when a signal came that asks for the end."""
-        information = signal.sigtimedwait(END_SIGNALS, 0)
+        information = signal.sigtimedwait(self._asking, 0)
         if information:
             raise self.failed("interrupted", signal.Signals(information.si_signo).name)
 
     def failed(self, what: str, error: str) -> Failed:
         """Blame the step in work; what fails in a namespace that is being killed fails for that reason."""
-        if self._init and self.proc.top >= 0 and error in errno.errorcode.values() and self.proc.is_ending(self._init):
-            what, error = f"{self.first_child} was killed", "killed"
+        if self._init and self.proc.top >= 0 and error in errno.errorcode.values():
+            # Where descriptors are short nothing can be looked at either.
+            with contextlib.suppress(OSError):
+                if self.proc.is_ending(self._init):
+                    what, error = f"{self.first_child} was killed", "killed"
         index = min(self.board.current, len(self.plan.steps) - 1)
         step = self.plan.steps[index]
         return Failed(index, step.target or self.plan.root, f"{step.op}: {what}", error)
@@ -318,20 +325,21 @@ class Executor(Rebuild):
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer)
-        for number_of_signal in END_SIGNALS:
+        for number_of_signal in self._asking:
             signal.signal(number_of_signal, lambda *_: None)
         root_is_zombie = self.proc.has_ended(self.plan.root)
         try:
             self.announce(number)
         except OSError as error:
-            raise Failed(-1, self.plan.root, "nobody can be told that it is ready", error_name(error)) from None
+            what = "the ready line cannot be written to standard output"
+            raise Failed(-1, self.plan.root, what, error_name(error)) from None
         if self._unheard:
             raise Failed(-1, self.plan.root, "nobody listens any more", "EPIPE")
         poll = select.poll()
         poll.register(reader, select.POLLIN)
         poll.register(self._init_descriptor if root_is_zombie else root, select.POLLIN)
         self._watch_listener(poll)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._asking)
         # An init that was killed stays until the executor has reaped the tasks that it let enter: then only a look helps.
         look_after = HOLD_TICK * 1000 if len(self.outer) > 1 and not root_is_zombie else None
         while not poll.poll(look_after) and not self.proc.is_ending(self.plan.root):
@@ -346,7 +354,7 @@ class Executor(Rebuild):
     def announce(self, number: int) -> None:
         """Say that the root stands with this number; raises OSError."""
         self.tell(f"ready {number}")
-        os.write(1, b"ready %d\n" % number)
+        write_in_time(1, f"ready {number}\n", self.timeout, self.heed_signals)
 
     def finish(self) -> None:
         """Kill the namespace and reap until its init is gone: then nothing of it is left. Raises Failed."""
@@ -354,7 +362,7 @@ class Executor(Rebuild):
         if not init:
             return
         os.kill(init, signal.SIGKILL)
-        deadline, pause = time.monotonic() + max(self._timeout, 5), 0.0002
+        deadline, pause = time.monotonic() + max(self.timeout, AT_THE_END), 0.0002
         while True:
             pid = os.waitpid(-1, os.WNOHANG | WAIT_ALL)[0]
             if pid == init:
@@ -387,10 +395,3 @@ class Executor(Rebuild):
         if done > self._told:
             self.tell(f"done {self._told + 1} {done}")
             self._told = done
-
-
-def has_ended(descriptor: int) -> bool:
-    """Tell whether the process behind a pidfd has ended."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 
 from crplan_python.runtime.actor import Rebuild
-from crplan_python.runtime.executor import END_SIGNALS, SCM_CREDENTIALS, TICK, Executor, Failed
+from crplan_python.runtime.executor import AT_THE_END, SCM_CREDENTIALS, TICK, Executor
 from crplan_python.runtime.kernel import (
     CLONE_NEWPID,
     NR_PIDFD_OPEN,
@@ -36,10 +36,9 @@ from crplan_python.runtime.kernel import (
 from crplan_python.runtime.privileges import mount_proc
 from crplan_python.runtime.proc import Mismatch, Proc, check_vector, shown
 from crplan_python.runtime.program import give_up, hold_back_signals, rebuild
+from crplan_python.runtime.signals import Failed, asking_signals
+from crplan_python.runtime.streams import complain
 from crplan_python.runtime.tables import Plan, Process
-
-AT_THE_END = 5.0
-"""Seconds in which some of what was killed must end."""
 
 
 class Guest(Executor):
@@ -172,7 +171,7 @@ class Visit:
         if hung_up(link):
             os.kill(executor, signal.SIGTERM)
         while True:
-            information = signal.sigwaitinfo({*END_SIGNALS, signal.SIGCHLD})
+            information = signal.sigwaitinfo({*asking_signals(), signal.SIGCHLD})
             ended, status = os.waitpid(executor, os.WNOHANG)
             if ended:
                 break
@@ -205,7 +204,7 @@ def stand_by(link: socket.socket, keeper: int, events: list[int]) -> int:
                 code = int(value)
             else:
                 say_ready(credentials_in(ancillary), events)
-        information = signal.sigtimedwait(END_SIGNALS, 0)
+        information = signal.sigtimedwait(asking_signals(), 0)
         if information:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(keeper, information.si_signo)
@@ -240,7 +239,7 @@ def hung_up(link: socket.socket) -> bool:
 
 def killed(plan: Plan, who: str) -> int:
     """Say that a process of this program was killed; returns the exit code."""
-    os.write(2, f"crplan: step 0 (executor): task {plan.root}: the {who} was killed: killed\n".encode())
+    complain(f"step 0 (executor): task {plan.root}: the {who} was killed: killed", AT_THE_END)
     return 1
 
 

@@ -51,10 +51,10 @@ class Proc:
         return {name: rest.split() for name, _, rest in (line.partition(":") for line in self.read(path + "/status").split("\n"))}
 
     def stat(self, pid: int) -> list[str]:
-        """Return the fields of stat from the third on, the state; empty when there is no such task."""
+        """Return the fields of stat from the third on, the state; empty when there is no such task. Raises OSError."""
         try:
             return self.read(f"{pid}/stat").rpartition(")")[2].split()
-        except OSError:
+        except (FileNotFoundError, ProcessLookupError):
             return []
 
     def is_ending(self, pid: int) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import resource
 import signal
 import sys
 from collections.abc import Callable
 
 from crplan_python.runtime.actor import CORE_FLAG
-from crplan_python.runtime.executor import Executor, Failed
+from crplan_python.runtime.executor import Executor
 from crplan_python.runtime.kernel import NR_EXIT, THREAD_CODE, error_name
 from crplan_python.runtime.privileges import enter_user_namespace, may_administrate, what_forbids
+from crplan_python.runtime.signals import END_SIGNALS, Failed, asking_signals
+from crplan_python.runtime.streams import complain, fill_standard_streams, write_in_time
 from crplan_python.runtime.tables import Plan
 
 
@@ -38,11 +41,17 @@ def core_pattern() -> str:
         return ""
 
 
-def dry_run(plan: Plan) -> None:
-    """Print the steps."""
+DEFAULT_TIMEOUT = 30.0
+
+
+def dry_run(plan: Plan, timeout: float) -> None:
+    """Print the steps; raises OSError."""
+    for number in asking_signals():
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
     for step in plan.steps:
         actor = f"task {step.actor}" if step.actor else "the executor"
-        print(f"{step.number:5}  {actor}: {' '.join([step.op, *step.words])}  # {step.rule}")
+        write_in_time(1, f"{step.number:5}  {actor}: {' '.join([step.op, *step.words])}  # {step.rule}\n", timeout)
 
 
 def in_a_new_namespace(plan: Plan, timeout: float, events: list[int]) -> int:
@@ -70,45 +79,50 @@ def rebuild(plan: Plan, make_executor: Callable[[], Executor]) -> int:
             executor.finish()
     except Failed as failure:
         executor.report()
-        complain(plan, executor, failure)
+        tell_failure(plan, executor, failure)
         code = 1
     executor.tell(f"ended {code}")
     return code
 
 
 def hold_back_signals() -> None:
-    """Block all signals, and forget what the caller made of them."""
+    """Block all signals, and forget what the caller made of them, but for what `asking_signals` wants to know."""
     all_signals = signal.valid_signals()
-    for number in all_signals - {signal.SIGKILL, signal.SIGSTOP}:
+    for number in all_signals - {signal.SIGKILL, signal.SIGSTOP} - (set(END_SIGNALS) - asking_signals()):
         if signal.getsignal(number) != signal.SIG_DFL:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, all_signals)
 
 
-def complain(plan: Plan, executor: Executor, failure: Failed) -> None:
+def tell_failure(plan: Plan, executor: Executor, failure: Failed) -> None:
     """Say in one line what failed."""
     what = failure.what
     if failure.error == "EPERM" and failure.index == 0 and not executor.outer:
         what += f" ({what_forbids()})"
     number, rule = (plan.steps[failure.index].number, plan.steps[failure.index].rule) if failure.index >= 0 else (0, "executor")
-    line = f"step {number} ({rule}): task {failure.task}: {what}: {failure.error}"
     executor.tell(f"failed {number} {failure.error} {what}")
-    os.write(2, f"crplan: {line}\n".encode("ascii", "backslashreplace"))
+    complain(f"step {number} ({rule}): task {failure.task}: {what}: {failure.error}", executor.timeout)
 
 
 def main(plan: Plan, carry_out: Callable[[Plan, float, list[int]], int] = in_a_new_namespace) -> int:
     """Do what the environment asks for: CRPLAN_DRY_RUN, CRPLAN_TIMEOUT, CRPLAN_EVENTS; returns the exit code."""
+    fill_standard_streams()
+    timeout = seconds(os.environ.get("CRPLAN_TIMEOUT") or str(DEFAULT_TIMEOUT))
+    if not timeout:
+        complain("CRPLAN_TIMEOUT is not a number of seconds", DEFAULT_TIMEOUT)
+        return 2
     refused = refusal(plan)
     if refused:
-        os.write(2, f"crplan: cannot do this plan: {refused}\n".encode("ascii", "backslashreplace"))
+        complain(f"cannot do this plan: {refused}", timeout)
         return 3
-    if os.environ.get("CRPLAN_DRY_RUN", "0") not in ("", "0"):
-        dry_run(plan)
-        return 0
-    timeout = seconds(os.environ.get("CRPLAN_TIMEOUT") or "30")
-    if not timeout:
-        os.write(2, b"crplan: CRPLAN_TIMEOUT is not a number of seconds\n")
-        return 2
+    try:
+        if os.environ.get("CRPLAN_DRY_RUN", "0") not in ("", "0"):
+            dry_run(plan, timeout)
+            return 0
+    except OSError as error:
+        return give_up(plan, "the steps cannot be written to standard output", error)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     events = os.environ.get("CRPLAN_EVENTS", "")
     try:
         return carry_out(plan, timeout, [int(events)] if events.isdigit() else [])
@@ -127,6 +141,5 @@ def seconds(text: str) -> float:
 
 def give_up(plan: Plan, what: str, error: OSError) -> int:
     """Say what failed outside of any step; returns the exit code."""
-    line = f"crplan: step 0 (executor): task {plan.root}: {what}: {error_name(error)}\n"
-    os.write(2, line.encode("ascii", "backslashreplace"))
+    complain(f"step 0 (executor): task {plan.root}: {what}: {error_name(error)}", DEFAULT_TIMEOUT)
     return 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import select
 import signal
 import socket
 import time
@@ -28,7 +31,13 @@ from crplan_shell.agent.kernel import (
 )
 from crplan_shell.agent.proc import Proc, numbers_in, slashed
 
-ANSWERS = 4
+ANSWERS, COMPLAINTS = 4, 8
+SAID = 7
+"""The exit code that tells the shell that what failed has been said, and that it failed."""
+
+AT_THE_END = 5.0
+"""Seconds that what was killed may take to end, at least."""
+
 FLAGS = {
     "newpid": CLONE_NEWPID,
     "newuser": CLONE_NEWUSER,
@@ -42,8 +51,9 @@ FLAGS = {
 class Executor:
     """Takes the steps, hands each to the process whose step it is, and notices whoever dies before its time."""
 
-    def __init__(self, libc: Libc, timeout: float) -> None:
+    def __init__(self, libc: Libc, timeout: float, output: int) -> None:
         self.libc = libc
+        self.output = output
         self.timeout = timeout
         self.crowd = Crowd(libc, timeout)
         self.proc: Proc | None = None
@@ -51,6 +61,7 @@ class Executor:
         self.init = -1
         self.done = 0
         self.root = 0
+        self.announced = False
         self.threaded: set[int] = set()
         self.verified: list[int] = []
         self.reapers: set[int] = set()
@@ -139,11 +150,22 @@ class Executor:
             self.crowd.order(actor, task, verb, [known, int(words["signal"])])
             self.crowd.gone(ending, task, verb)
         elif verb == "reap":
-            if not actor and task in self.crowd.living:
-                self.crowd.wait(self.crowd.living[task].pidfd, task, verb)
-            self.crowd.order(actor, task, verb, [known])
+            if actor:
+                self.crowd.order(actor, task, verb, [known])
+            else:
+                self.reap_here(task, known)
         else:
             raise Refused(task, f"{verb} is no step", "EINVAL")
+
+    def reap_here(self, task: int, number: int) -> None:
+        """Reap a child of the executor's own; raises Refused. A tracer may keep it although it has ended."""
+        if task in self.crowd.living:
+            self.crowd.wait(self.crowd.living[task].pidfd, task, "reap")
+        deadline = time.monotonic() + self.timeout
+        while not os.waitpid(number, os.WNOHANG | WALL)[0]:
+            self.crowd.look_around(0.001)
+            if time.monotonic() > deadline:
+                raise Refused(task, "reap", "ETIMEDOUT")
 
     def map_ids(self, actor: int, task: int, words: dict[str, str]) -> None:
         """Have the actor write the id maps of a task's user namespace; without any, those of its own ids, as far as may be."""
@@ -215,8 +237,8 @@ class Executor:
         if space != known or (holder and space == self.places[kind, 0]):
             raise Refused(task, f"verify: the {kind} namespace is not that of {holder}", "differs")
 
-    def ready(self, after: int, root: int) -> int:
-        """Check that nothing was left out and nothing is too much; return the root's number here."""
+    def ready(self, after: int, root: int) -> None:
+        """Check that nothing was left out and nothing is too much; raises Refused."""
         if after != self.done:
             raise Refused(root, f"step {self.done + 1} of {after} is missing", "EINVAL")
         present = self.there().present()
@@ -226,21 +248,49 @@ class Executor:
             raise Refused(root, "the root is not there", "ESRCH")
         self.crowd.look_around(0)
         self.root = root
-        return self.crowd.hosts[root]
 
-    def end(self) -> None:
-        """Kill the namespace's init, with which everything dies, and reap; SIGALRM ends this process if the kernel hangs."""
+    def announce(self) -> None:
+        """Say that all is ready, for which a full pipe has the time of a step; raises Refused, EOFError when the shell goes."""
+        poll = select.poll()
+        poll.register(self.output, select.POLLOUT)
+        poll.register(COMMANDS, 0)
+        try:
+            events = dict(poll.poll(self.timeout * 1000))
+            if COMMANDS in events:
+                raise EOFError
+            if not events:
+                raise TimeoutError(errno.ETIMEDOUT, "")
+            os.write(self.output, f"ready {self.crowd.hosts[self.root]}\n".encode())
+        except OSError as error:
+            raise Refused(self.root, "the ready line cannot be written to standard output", name_of(error)) from None
+
+    def say(self, words: str) -> int:
+        """Say something on standard error, where somebody can be told in time; return the exit code that says so."""
+        poll = select.poll()
+        poll.register(COMPLAINTS, select.POLLOUT)
+        with contextlib.suppress(OSError):
+            if poll.poll(self.timeout * 1000):
+                os.write(COMPLAINTS, f"crplan: {words}\n".encode("ascii", "replace"))
+        return SAID
+
+    def end(self, code: int) -> int:
+        """Kill the namespace's init, with which everything dies, and reap; return `code`, or SAID where it does not end.
+
+        Whoever traces a member can keep it, and with it the init, for as long as it likes.
+        """
         if self.init < 0:
-            return
+            return code
         self.libc.syscall(PIDFD_SEND_SIGNAL, self.init, signal.SIGKILL, None, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(10)
-        while True:
+        deadline, pause = time.monotonic() + max(self.timeout, AT_THE_END), 0.0002
+        while time.monotonic() < deadline:
             try:
-                os.waitpid(-1, WALL)
+                if os.waitpid(-1, os.WNOHANG | WALL)[0]:
+                    continue
             except ChildProcessError:
-                signal.alarm(0)
-                return
+                return code
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+        return self.say("step 0 (executor): task 1: the namespace's init does not end: ETIMEDOUT")
 
     def take(self, line: str) -> str:
         """Carry out one line of the script and return the answer."""
@@ -248,7 +298,12 @@ class Executor:
         if verb == "need":
             return need(self.libc, words[0], words[1])
         if verb == "ready":
-            return f"ready {self.ready(int(words[1]), int(words[3]))}"
+            self.ready(int(words[1]), int(words[3]))
+            return "ok"
+        if verb == "announce" and self.root:
+            self.announce()
+            self.announced = True
+            return "ready"
         if verb != "step":
             raise ValueError(verb)
         number, verb, subject = int(words[0]), words[1], int(words[2])
@@ -265,35 +320,39 @@ class Executor:
         return "ok"
 
     def serve(self) -> int:
-        """Take lines until the script ends, and return the exit code."""
+        """Take lines until the script ends, and return the exit code: SAID when what failed has been said."""
         answer = "ok"
         try:
-            while not self.root:
+            while not self.announced:
                 self.crowd.wait_for_line()
                 line = read_line()
+                if line.startswith("say "):
+                    return max(self.end(SAID), self.say(line[4:].rstrip("\n")))
                 try:
                     answer = self.take(line)
                 except (ValueError, IndexError, KeyError) as error:
                     raise Refused(0, f"the line is not understood ({type(error).__name__} {error})", "EINVAL") from None
                 os.write(ANSWERS, answer.encode() + b"\n")
             self.crowd.hold(self.root)
-            self.end()
-            return 0
+            return self.end(0)
         except EOFError:
-            self.end()
-            return 1
+            return self.end(1)
         except (Refused, OSError) as error:
             answer = f"no {error}" if isinstance(error, Refused) else f"no task 0: {error.strerror}: {name_of(error)}"
-        self.end()
-        os.write(ANSWERS, answer.encode() + b"\n")
-        return 1
+        code = self.end(1)
+        with contextlib.suppress(OSError, EOFError):
+            os.write(ANSWERS, answer.encode() + b"\n")
+            line = read_line()
+            if line.startswith("say "):
+                code = self.say(line[4:].rstrip("\n"))
+        return code
 
 
 def settle_outside(libc: Libc) -> None:
     """As a child of the executor: die with it, take signals as anybody does, and keep none of its streams."""
     try:
         libc.call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
             signal.signal(ignored, signal.SIG_DFL)
         os.dup2(0, 2)
     except OSError:

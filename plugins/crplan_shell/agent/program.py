@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -14,6 +15,10 @@ from crplan_shell.agent.kernel import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, 
 
 NOBODY = 0x7FFFFFFF
 """A descriptor that nobody has."""
+
+
+class Lacking(Exception):
+    """What this machine lacks, or what is wrong with the surroundings, as a sentence."""
 
 
 def reap_the_writer() -> None:
@@ -39,11 +44,14 @@ def probe(libc: Libc) -> str:
 
 
 def become_root_of_a_user_namespace(libc: Libc) -> None:
-    """Get the capabilities that choosing numbers needs, in a user namespace of our own."""
+    """Get the capabilities that choosing numbers needs, in a user namespace of our own; raises OSError.
+
+    Where the ids may not be mapped they stay unmapped, which is enough for all but the looks.
+    """
     user, group = os.geteuid(), os.getegid()
     libc.call("unshare", CLONE_NEWUSER | CLONE_NEWNS)
     for file, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
-        with open(f"/proc/self/{file}", "w") as out:
+        with contextlib.suppress(OSError), open(f"/proc/self/{file}", "w") as out:
             out.write(text)
 
 
@@ -68,6 +76,28 @@ def missing(libc: Libc) -> str:
     return f"a process with a number of our choice cannot be created: {lack}" if lack else ""
 
 
+def prepare() -> tuple[Libc, float]:
+    """Prepare this process and return what it calls the kernel by, and the limit of a step; raises Refused."""
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, CORE_MOST))
+    try:
+        timeout = float(os.environ.get("CRPLAN_TIMEOUT") or 30)
+    except ValueError:
+        timeout = 0
+    if not 0 < timeout < 1e6:
+        raise Lacking("CRPLAN_TIMEOUT is no number of seconds")
+    libc = Libc()
+    lack = missing(libc)
+    if lack:
+        raise Lacking(lack)
+    return libc, timeout
+
+
 def main() -> None:
     """Prepare this process, tell the shell what is missing, and serve."""
     gc.disable()
@@ -76,26 +106,22 @@ def main() -> None:
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         if number < 32:
             signal.signal(number, signal.SIG_DFL)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
     try:
         import resource
 
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, CORE_MOST))
-        timeout = float(os.environ.get("CRPLAN_TIMEOUT") or 30)
-        if not 0 < timeout < 1e6:
-            raise ValueError
-        libc = Libc()
-        lack = missing(libc)
-    except ValueError:
-        lack = "CRPLAN_TIMEOUT is no number of seconds"
-    os.write(ANSWERS, f"no {lack}\n".encode() if lack else b"ok\n")
-    if lack:
+        output = os.dup(1)
+        libc, timeout = prepare()
+        executor = Executor(libc, timeout, output)
+    except Lacking as lacking:
+        os.write(ANSWERS, f"no {lacking}\n".encode())
         os._exit(1)
+    except OSError as error:
+        os.write(ANSWERS, f"no step 0 (executor): task 0: the agent itself: {name_of(error)}\n".encode())
+        os._exit(1)
+    os.write(ANSWERS, b"ok\n")
     gc.freeze()
-    os._exit(Executor(libc, timeout).serve())
+    os._exit(executor.serve())

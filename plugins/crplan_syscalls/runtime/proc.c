@@ -48,6 +48,8 @@ static int receive_descriptor(int socket)
 		return got ? (int)got : -EPIPE;
 	if (number < 0)
 		return number;
+	if (message.msg_flags & MSG_CTRUNC)
+		return -EMFILE;
 	return message.msg_controllen >= CMSG_LEN(sizeof(int)) ? *(int *)(void *)CMSG_DATA(&control.head) : -EPROTO;
 }
 

@@ -5,6 +5,11 @@
  */
 static int own_pidfd;
 
+/* Signals that ask for the end, and those that the executor takes otherwise than what it creates. */
+#define END_SIGNALS (BIT(SIGTERM) | BIT(SIGINT) | BIT(SIGHUP) | BIT(SIGQUIT))
+
+static const int taken[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE };
+
 static void on_signal(int number)
 {
 	board->stop = number;
@@ -17,10 +22,11 @@ static void live_below_executor(long process)
 	static const char default_action[64];
 	struct pollfd executor = { own_pidfd, POLLIN, 0 };
 	long proc;
+	size_t at;
 
-	CALL4(SYS_rt_sigaction, SIGTERM, default_action, NULL, 8);
-	CALL4(SYS_rt_sigaction, SIGINT, default_action, NULL, 8);
-	if (board->deaf & (BIT(SIGTERM) | BIT(SIGINT)))
+	for (at = 0; at < sizeof taken / sizeof *taken; at++)
+		CALL4(SYS_rt_sigaction, taken[at], default_action, NULL, 8);
+	if (board->deaf & END_SIGNALS)
 		CALL4(SYS_rt_sigprocmask, SIG_BLOCK, &board->deaf, NULL, sizeof board->deaf);
 	if (process == (long)steps[1].subject) {
 		struct timespec at_once = { 0, 0 };
@@ -121,6 +127,13 @@ static void add_step(struct text *text, unsigned number)
 	add(text, ")\n");
 }
 
+/* Say that a line could not be written; the program's exit code. */
+static int unheard(const char *what, long error)
+{
+	complain(0, ROOT, what, error_name((int)-error));
+	return 1;
+}
+
 static int dry_run(void)
 {
 	unsigned number;
@@ -129,8 +142,12 @@ static int dry_run(void)
 		char line[1024];
 		struct text text = { line, line + sizeof line };
 
+		long result;
+
 		add_step(&text, number);
-		write_all(1, line, (size_t)(text.at - line));
+		result = write_all(1, line, (size_t)(text.at - line));
+		if (result < 0)
+			return unheard("the steps cannot be written to standard output", result);
 	}
 	return 0;
 }
@@ -139,17 +156,7 @@ static void refuse(const char *what, int error) __attribute__((noreturn));
 
 static void refuse(const char *what, int error)
 {
-	char line[512];
-	struct text text = { line, line + sizeof line };
-
-	add(&text, "crplan: step 0 (executor): task ");
-	add_number(&text, at_level_0(ROOT));
-	add(&text, ": ");
-	add(&text, what);
-	add(&text, ": ");
-	add(&text, error_name(error));
-	add(&text, "\n");
-	write_all(2, line, (size_t)(text.at - line));
+	complain(0, ROOT, what, error_name(error));
 	_exit(1);
 }
 
@@ -192,6 +199,7 @@ static int write_file(const char *path, const char *words)
 	return result;
 }
 
+/* Without root's rights over itself, uid 0 may not be mapped: the ids stay unmapped, which is enough for all but the looks. */
 static void map_own_id(const char *path, long id)
 {
 	char line[WHOLE_LINE];
@@ -200,8 +208,7 @@ static void map_own_id(const char *path, long id)
 	add(&text, "0 ");
 	add_number(&text, id);
 	add(&text, " 1\n");
-	if (write_file(path, line))
-		refuse(path, errno);
+	write_file(path, line);
 }
 
 /* Without CAP_SYS_ADMIN, take it in a user namespace, or say what forbids that. */
@@ -230,21 +237,46 @@ static void gain_capabilities(void)
 	map_own_id("/proc/self/gid_map", gid);
 }
 
+/*
+ * Take the signals that ask for the end. SIGTERM ends this program always; the others stay ignored where they were from the
+ * start, as `nohup` and a shell's `&` want it.
+ */
 static void reset_signals(void)
 {
-	struct sigaction action;
-	uint64_t blocked = board->deaf & ~(BIT(SIGTERM) | BIT(SIGINT));
+	struct sigaction action, before;
+	uint64_t blocked = board->deaf & ~END_SIGNALS;
 	int number;
 
 	memset(&action, 0, sizeof action);
-	action.sa_handler = SIG_DFL;
-	for (number = 1; number < NSIG; number++)
-		sigaction(number, &action, NULL);
-	action.sa_handler = on_signal;
 	action.sa_flags = SA_RESTART;
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
+	for (number = 1; number < NSIG; number++) {
+		action.sa_handler = number < 64 && END_SIGNALS & BIT(number) ? on_signal : number == SIGPIPE ? SIG_IGN : SIG_DFL;
+		if (action.sa_handler == on_signal && number != SIGTERM && !sigaction(number, NULL, &before)
+		    && before.sa_handler == SIG_IGN)
+			continue;
+		sigaction(number, &action, NULL);
+	}
 	CALL4(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, sizeof blocked);
+}
+
+/* Open closed standard streams to nothing, the wrong way round, before other files take their place: to use them fails as before. */
+static void fill_standard_streams(void)
+{
+	int number;
+
+	for (number = 0; number <= 2; number++)
+		if (fcntl(number, F_GETFD) < 0)
+			open("/dev/null", number ? O_RDONLY : O_WRONLY);
+}
+
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 static void make_board(void)
@@ -290,15 +322,16 @@ static void hold_until_the_end(int root)
 {
 	static const struct timespec tick = { 0, TICK * 4 };
 	const struct timespec *look_each = NULL;
-	sigset_t before, both;
+	sigset_t before, asking;
 	unsigned step;
+	size_t at;
 	int status;
 	struct pollfd end = { (int)CALL2(SYS_pidfd_open, root, 0), POLLIN, 0 };
 
-	sigemptyset(&both);
-	sigaddset(&both, SIGTERM);
-	sigaddset(&both, SIGINT);
-	sigprocmask(SIG_BLOCK, &both, &before);
+	sigemptyset(&asking);
+	for (at = 0; at < sizeof taken / sizeof *taken; at++)
+		sigaddset(&asking, taken[at]);
+	sigprocmask(SIG_BLOCK, &asking, &before);
 	/* A root that is a zombie by plan has no end to wait for. */
 	if (processes[ROOT].ends)
 		end.fd = -1;
@@ -316,13 +349,18 @@ static void be_ready(void)
 	int root = outside_number(ROOT);
 	char line[WHOLE_LINE];
 	struct text text = { line, line + sizeof line };
+	long result;
 
 	if (!root)
 		report_and_finish(0, ROOT, "the number of the root outside", "ESRCH");
 	add(&text, "ready ");
 	add_number(&text, root);
 	add(&text, "\n");
-	write_all(1, line, (size_t)(text.at - line));
+	result = write_all(1, line, (size_t)(text.at - line));
+	if (result < 0) {
+		stop_if_asked();
+		report_and_finish(0, ROOT, "the ready line cannot be written to standard output", error_name((int)-result));
+	}
 	hold_until_the_end(root);
 }
 
@@ -333,9 +371,12 @@ int main(void)
 	char *watcher_stack;
 	long watcher;
 
-	if (dry && !strcmp(dry, "1"))
-		return dry_run();
+	fill_standard_streams();
+	signal(SIGPIPE, SIG_IGN);
 	set_patience();
+	if (dry && *dry && strcmp(dry, "0"))
+		return dry_run();
+	allow_descriptors();
 	refuse_core_files();
 	make_board();
 	reset_signals();

@@ -18,56 +18,75 @@ static long long now(void)
 	return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
+/* How long what was killed may take to end. */
+#define AT_THE_END 5000000000LL
+
 /*
- * End everything and the program: kill the init, which takes the namespace along, and reap all children.
+ * Kill the init, which takes the namespace along, and reap all children; false when they do not end.
  *
- * Where the plan has calls for this (kill, wait4), others are taken here, so that a trace tells them apart.
+ * Where the plan has calls for this (kill, wait4), others are taken here, so that a trace tells them apart. Whoever traces a
+ * member can keep it, and with it the init, for as long as it likes.
  */
-static void finish(int code) __attribute__((noreturn));
-
-static void finish(int code)
+static int end_all(void)
 {
-	long long deadline = now() + 60000000000LL;
-	uint32_t never = 0;
+	long long deadline = now() + (patience > AT_THE_END ? patience : AT_THE_END);
+	long init = board->init > 0 ? CALL2(SYS_pidfd_open, board->init, 0) : -1;
+	struct pollfd end = { (int)init, POLLIN, 0 };
+	static const struct timespec moment = { 0, 1000000 }, at_once = { 0, 0 };
 	siginfo_t info;
+	long result;
 
-	if (board->init > 0)
-		CALL4(SYS_pidfd_send_signal, CALL2(SYS_pidfd_open, board->init, 0), SIGKILL, NULL, 0);
+	if (init >= 0)
+		CALL4(SYS_pidfd_send_signal, init, SIGKILL, NULL, 0);
 	do {
 		memset(&info, 0, sizeof info);
-		if (CALL5(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | __WALL, NULL) == -ECHILD)
-			break;
+		result = CALL5(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | __WALL, NULL);
+		if (result == -ECHILD)
+			return 1;
+		/* Where a filter forbids that call, another may do; what can only be seen to have ended is this program's parent's to reap. */
+		if (result < 0 && result != -EINTR && CALL4(SYS_wait4, -1, NULL, WNOHANG | __WALL, NULL) < 0
+		    && CALL5(SYS_ppoll, &end, 1, &at_once, NULL, 8) == 1)
+			return 1;
 		if (!info.si_pid)
-			sleep_on(&never, 0, 1000000);
+			CALL5(SYS_ppoll, NULL, 0, &moment, NULL, 8);
 	} while (now() < deadline);
-	for (;;)
-		CALL1(SYS_exit_group, code);
+	return 0;
 }
 
-static void write_all(int file, const char *words, size_t length)
+/* Write a line, for which a full pipe has the time of a step, and a signal to end cuts that short; 0 or a negative errno. */
+static long write_all(int file, const char *words, size_t length)
 {
-	while (length) {
-		long written = CALL3(SYS_write, file, words, length);
+	static const struct timespec tick = { 0, TICK };
+	long long deadline = now() + patience;
 
-		if (written == -EINTR)
+	while (length) {
+		struct pollfd room = { file, POLLOUT, 0 };
+		long ready = CALL5(SYS_ppoll, &room, 1, &tick, NULL, 8), written;
+
+		if (ready <= 0) {
+			if (file == 1 && board && board->stop)
+				return -EINTR;
+			if (now() > deadline)
+				return -ETIMEDOUT;
+			continue;
+		}
+		written = CALL3(SYS_write, file, words, length < PIPE_BUF ? length : PIPE_BUF);
+		if (written == -EINTR || written == -EAGAIN)
 			continue;
 		if (written <= 0)
-			return;
+			return written ? written : -EIO;
 		words += written;
 		length -= (size_t)written;
 	}
+	return 0;
 }
 
-static void report_and_finish(unsigned step, unsigned process, const char *what, const char *error) __attribute__((noreturn));
-
-static void report_and_finish(unsigned step, unsigned process, const char *what, const char *error)
+/* Say in one line what failed, and where. */
+static void complain(unsigned step, unsigned process, const char *what, const char *error)
 {
 	char line[512];
 	struct text text = { line, line + sizeof line };
 
-	/* The main thread may come here at the same time. */
-	if (__atomic_exchange_n(&board->reported, 1, __ATOMIC_ACQ_REL))
-		hold();
 	add(&text, "crplan: step ");
 	add_number(&text, step);
 	add(&text, " (");
@@ -80,7 +99,37 @@ static void report_and_finish(unsigned step, unsigned process, const char *what,
 	add(&text, error);
 	add(&text, "\n");
 	write_all(2, line, (size_t)(text.at - line));
-	finish(1);
+}
+
+/* End everything and the program. */
+static void finish(int code) __attribute__((noreturn));
+
+static void finish(int code)
+{
+	if (!end_all()) {
+		complain(0, steps[1].subject, "the namespace's init does not end", "ETIMEDOUT");
+		code = 1;
+	}
+	for (;;)
+		CALL1(SYS_exit_group, code);
+}
+
+static void report_and_finish(unsigned step, unsigned process, const char *what, const char *error) __attribute__((noreturn));
+
+static void report_and_finish(unsigned step, unsigned process, const char *what, const char *error)
+{
+	int ended;
+
+	/* The main thread may come here at the same time. */
+	if (__atomic_exchange_n(&board->reported, 1, __ATOMIC_ACQ_REL))
+		hold();
+	/* Nobody may read what is said: so it comes last. */
+	ended = end_all();
+	complain(step, process, what, error);
+	if (!ended)
+		complain(0, steps[1].subject, "the namespace's init does not end", "ETIMEDOUT");
+	for (;;)
+		CALL1(SYS_exit_group, 1);
 }
 
 static unsigned first_pending(void)
@@ -165,6 +214,11 @@ static void look_after_init(void)
 	}
 }
 
+static const char *signal_name(int number)
+{
+	return number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGQUIT";
+}
+
 static void stop_if_asked(void)
 {
 	if (look(&board->failed))
@@ -173,7 +227,7 @@ static void stop_if_asked(void)
 	if (board->stop) {
 		unsigned step = first_pending();
 
-		report_and_finish(step, steps[step ? step : 1].subject, "stopped by a signal before ready", "EINTR");
+		report_and_finish(step, steps[step ? step : 1].subject, "interrupted", signal_name(board->stop));
 	}
 }
 

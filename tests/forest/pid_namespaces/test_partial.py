@@ -27,7 +27,7 @@ from planner.events.records import (
 from planner.findings.registry import KINDS
 from planner.forest.fold import fold
 from planner.identity import NamespaceId, Number, ProcessId
-from planner.pipeline.resolve import Outcome, resolve
+from planner.pipeline.resolve import Resolved, resolve
 from planner.testing.forests import events, notation
 from tests.helpers.amounts import amount, blocks
 from tests.helpers.trials import ALL_PROFILES, image_of, random_history
@@ -39,7 +39,7 @@ STEPS = (25, 60, 150, 300)
 replace = msgspec.structs.replace
 
 
-def resolved(text: str) -> Outcome:
+def resolved(text: str) -> Resolved:
     return resolve(list(events(text)))
 
 
@@ -251,7 +251,7 @@ def changed(image: Sequence[AnyEvent], random: Random) -> list[AnyEvent]:
 # Trials.
 
 
-def misses(image: Sequence[AnyEvent], outcome: Outcome) -> str:
+def misses(image: Sequence[AnyEvent], outcome: Resolved) -> str:
     """Return which recorded fact the outcome does not hold, or what is left unknown; "" when nothing is wrong."""
     tree = outcome.forest
     for event in image:
