@@ -1,4 +1,4 @@
-"""What went wrong, as one record: for people, for a machine format on standard output, and for the log."""
+"""What went wrong, as one record: for standard error, for a machine format on standard output, and for the log."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -83,7 +83,7 @@ def _hint(error: CrplanError) -> str:
 
 
 def evidence(events: Sequence[AnyEvent], seq: int) -> Evidence:
-    """Return what an event says, for people: its type and its fields, without its place."""
+    """Return what an event says, in words: its type and its fields, without its place."""
     if not 0 <= seq < len(events):
         return Evidence(seq=seq, text="an event that the log does not hold")
     event = events[seq]

@@ -31,7 +31,7 @@ from planner.forest.laws import check
 from planner.forest.laws_processes import MOST_LEVELS
 from planner.forest.model import ROOT_NAMESPACE, UNPLACED, Forest, Leader, Task, Thread
 from planner.forest.pid_namespaces.recorded import PidNamespaces
-from planner.identity import EventNumber, NamespaceId, Number, Pids, ProcessId
+from planner.identity import OUTSIDE, EventNumber, NamespaceId, Number, Pids, ProcessId
 
 
 def fold(events: Iterable[AnyEvent], *, partial: bool = False) -> Forest:
@@ -124,7 +124,7 @@ class _Folding:
         self.forest.leaders[pid] = Leader(pids=event.numbers, complete=event.complete, recorded=EventNumber(seq))
 
     def number_free(self, pids: Pids, seq: int) -> ProcessId:
-        """Return the level-0 number of a vector, which nobody else may bear."""
+        """Return the level-0 pid of a task, which no other may have."""
         if not pids or min(pids) < 1:
             raise Contradiction("impossible-number", f"pids {list(pids)} hold one that no task can have", (seq,))
         if len(pids) > MOST_LEVELS:
@@ -200,8 +200,10 @@ class _Folding:
         Namespace 0 of a kind is the root task's by definition (`planner.identity.NamespaceId`); others can be in it, too.
         """
         forest = self.forest
-        root = forest.tasks.get(forest.root)
-        if root is None or root.zombie:
+        if not any(task.parent == OUTSIDE for task in forest.tasks.values()):
+            return
+        root = forest.tasks[forest.root]
+        if root.zombie:
             return
         created = {record.kind for record in forest.namespace_records if record.id == 0 and record.facts.get("created") == "yes"}
         met = {kind for kinds in forest.other_namespaces.values() for kind, identity in kinds.items() if identity == 0}

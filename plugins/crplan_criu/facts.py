@@ -22,7 +22,7 @@ SECCOMP: Final = ("off", "strict", "filter")
 DEAD: Final = (2, 6)
 """`task_state` of a dead task."""
 UNSET: Final = 0xFFFF_FFFF
-"""A login uid that nobody has set."""
+"""A login uid that was never set."""
 
 CAPABILITIES: Final = {
     "cap_inh": ("cap_inheritable", False),

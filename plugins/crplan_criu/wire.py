@@ -1,9 +1,9 @@
 """A small decoder of protobuf's wire format: varints and lengths, iterative, bounded by the bytes that are there.
 
 A `Message` is a table of field numbers. Decoding gives a dictionary by field name: whole numbers for scalars, bytes for strings
-and for nested messages (decoded by whoever needs them, so that a processor's registers are stepped over in one go), lists for
-repeated fields. As in the protobuf library, the last scalar wins, a repeated nested message is the concatenation of its parts,
-and repeated scalars may be packed or not. Fields that the table does not know are counted.
+and for nested messages (decoded by the caller that needs them, so that a processor's registers are stepped over in one go),
+lists for repeated fields. As in the protobuf library, the last scalar wins, a repeated nested message is the concatenation of
+its parts, and repeated scalars may be packed or not. Fields that the table does not know are counted.
 
 Source: protobuf's encoding specification. `tests/plugins/test_criu_wire.py` holds this decoder against the protobuf library.
 """
@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 Kind = Literal["u32", "u64", "i32", "s32", "bool", "bytes", "message", "skip"]
-"""`i32` is two's complement, `s32` zigzag; `bytes` are strings too, since nobody promises that they are UTF-8; `skip` is a
+"""`i32` is two's complement, `s32` zigzag; `bytes` are strings too, since they need not be UTF-8; `skip` is a
 field that is known and not needed, of any wire type."""
 
 Value = int | bytes | list[int] | list[bytes]

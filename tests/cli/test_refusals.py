@@ -35,6 +35,12 @@ def test_a_cycle_of_ten_thousand_parents(tmp_path: Path, capsys: pytest.CaptureF
     assert len(json.loads(capsys.readouterr().out)["error"]["because"]) == MOST_FACTS
 
 
+def test_a_log_in_which_every_task_has_a_parent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for events in ([task(1, 2), task(2, 1)], [task(3, 7)], []):
+        assert cli.main(["plan", log_of(tmp_path, events)]) in {1, 3}
+        assert "defect" not in capsys.readouterr().err
+
+
 def test_a_vector_of_a_hundred_thousand_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = log_of(tmp_path, [task(1, 0), {**task(2, 1), "pids": list(range(2, 100_002))}])
     assert cli.main(["plan", image]) == 3

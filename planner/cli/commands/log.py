@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Iterable, Iterator
 
-from planner.cli.image_job import Job, add_image_arguments
+from planner.cli.image_job import Job, add_image_arguments, groups_of, worst
+from planner.cli.several import files_of
 from planner.cli.streams import Output
 from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
 from planner.errors import EXPECTED, UsageError
@@ -22,11 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Write the log; what could not be done is in it, too. Returns the exit code."""
-    job = Job(args, registry)
     if args.facts and args.until is not None and args.until.step:
         raise UsageError("--until step:N is for a plan, and --facts leaves the plan out")
+    placed = files_of(groups_of(args, registry), args.output, "jsonl", "logs")
+    return worst([_one(args, Job(args, registry, group), file) for group, file in placed])
+
+
+def _one(args: argparse.Namespace, job: Job, file: str | None) -> int:
+    """Write the log of one group; returns the exit code."""
     code = 0
-    to_file = args.output is not None and args.output != STANDARD_OUTPUT
+    to_file = file is not None and file != STANDARD_OUTPUT
     events: Iterable[AnyEvent] = job.history
     try:
         if args.facts and not to_file:
@@ -41,7 +47,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     if args.until is not None:
         events = log.until(events, job.end())
     if to_file:
-        write_artefact(b"".join(log.lines(events)), args.output)
+        write_artefact(b"".join(log.lines(events)), file)
     else:
         log.write(events, Output())
     return code
