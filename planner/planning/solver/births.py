@@ -31,6 +31,7 @@ def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS) -> Answer:
         return Undecided(conflicts=engine.conflicts, processes=reduced.core)
     if not found:
         return Refusal(processes=reduced.core, facts=())
+    engine.least()
     births = _searched(problem, reduced, rules, engine)
     _add_regular(problem, reduced, births)
     return Solution(births=tuple(_in_order(problem, births)), lost=problem.lost)

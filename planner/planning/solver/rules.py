@@ -10,7 +10,7 @@ from typing import Any
 
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.solver.engine import FALSE, TRUE, Clause, Engine, Literal
-from planner.planning.solver.orders import Acyclic, TreeOrder
+from planner.planning.solver.orders import Acyclic, Regions, TreeOrder
 from planner.planning.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem
 from planner.planning.solver.reduction import Demand
 
@@ -64,7 +64,15 @@ class Rules:
             for creator in candidates
             if creator != OUTSIDE
         }
-        engine.use(TreeOrder(engine, len(self.core), lambda y, x: self.above(self.core[y], self.core[x]), creators))
+        tree = TreeOrder(engine, len(self.core), lambda y, x: self.above(self.core[y], self.core[x]), creators)
+        engine.use(tree)
+        born = {
+            (place[pid], place[session]): self.born_of(pid, session)
+            for pid in self.core
+            for session in self.birth_sessions(pid)
+            if session != OUTSIDE and pid != INIT
+        }
+        engine.use(Regions(engine, tree, born))
         for edges in (self.before, self.waits):
             if edges:
                 engine.use(Acyclic(edges))
