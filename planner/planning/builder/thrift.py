@@ -1,0 +1,218 @@
+"""A solution with fewer helpers: the same forest, by births that take less.
+
+What the search finds need not be the cheapest. A process that is born in its group need not be moved there. A parent that is in
+the right session and group creates its child itself. A process that has its creator's parent is cloned beside it. A change is
+made only where every other birth stays what it is: those that have to be below a process still are.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from planner.forest.model import Forest
+from planner.identity import OUTSIDE, ProcessId
+from planner.planning.builder.clones import SIGCHLD, Clone
+from planner.planning.builder.spaces import Spaces
+from planner.planning.solver.solution import Birth, Solution
+
+MOST_ABOVE = 64
+"""How many creators are looked at to see that no process is born below itself; where there are more, nothing is changed."""
+
+
+def thrifty(forest: Forest, spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Clone]) -> Solution:
+    """Return a solution for the same forest that takes no more helpers; `clones` are its processes."""
+    saving = _Saving(forest, spaces, solution, clones)
+    return msgspec.structs.replace(solution, births=saving.run())
+
+
+class _Saving:
+    def __init__(self, forest: Forest, spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Clone]) -> None:
+        self.forest = forest
+        self.spaces = spaces
+        self.clones = clones
+        self.births = {birth.pid: birth for birth in solution.births}
+        self.relied_on: dict[ProcessId, set[ProcessId]] = {}
+        """Those that must be born below their creators, for which births."""
+        self.children: dict[ProcessId, set[ProcessId]] = {}
+        """The processes that each one creates."""
+        for birth in solution.births:
+            self.children.setdefault(birth.creator, set()).add(birth.pid)
+            for pid in self.path(birth):
+                self.relied_on.setdefault(pid, set()).add(birth.pid)
+
+    def run(self) -> tuple[Birth, ...]:
+        for birth in list(self.births.values()):
+            self.bear_late(birth)
+        for pid in self.births:
+            self.inherit_group(self.births[pid])
+        for pid in self.births:
+            birth = self.births[pid]
+            if birth.how != "created" and not self.by_parent(birth):
+                self.beside(birth)
+        return in_order(self.spaces, self.births)
+
+    def path(self, birth: Birth) -> list[ProcessId]:
+        """Return those between a process and the parent that it is born below, from the creator up; none where it is not."""
+        path: list[ProcessId] = []
+        here = birth.creator
+        while birth.how == "below" and here not in (birth.parent, OUTSIDE):
+            path.append(here)
+            here = self.births[here].creator
+        return path
+
+    def set(self, *births: Birth) -> None:
+        """Put births in the place of those that they change."""
+        for birth in births:
+            before = self.births[birth.pid]
+            self.children[before.creator].discard(birth.pid)
+            self.children.setdefault(birth.creator, set()).add(birth.pid)
+            self.births[birth.pid] = birth
+
+    # Sessions.
+
+    def is_free(self, birth: Birth) -> bool:
+        """Tell whether a process may be born in any session: it leads one, and creates no process before that."""
+        clone = self.clones[birth.pid]
+        if not clone.leads_session or birth.group is not None or birth.visits or birth.how == "sibling":
+            return False
+        return all(self.births[child].session == birth.pid for child in self.children.get(birth.pid, ()))
+
+    def bear_late(self, birth: Birth) -> None:
+        """Have a process that may be born in any session be born when its creator has its own, so that nothing waits for it."""
+        creator = self.clones.get(birth.creator)
+        if creator is not None and creator.leads_session and birth.session != creator.pid and self.is_free(birth):
+            self.set(msgspec.structs.replace(birth, session=creator.pid))
+
+    def born_in_session(self, pid: ProcessId, session: ProcessId) -> list[Birth] | None:
+        """Return the births by which a process can be born in a session, those changed alone; None where it cannot."""
+        changed: list[Birth] = []
+        for _ in range(MOST_ABOVE):
+            birth = self.births[pid]
+            if birth.session == session:
+                return changed
+            if not self.is_free(birth) or birth.creator == OUTSIDE:
+                return None
+            changed.append(msgspec.structs.replace(birth, session=session))
+            if self.clones[birth.creator].session == session:
+                return changed
+            if not self.clones[birth.creator].leads_session:
+                return None
+            pid = birth.creator
+        return None
+
+    # Groups.
+
+    def inherit_group(self, birth: Birth) -> None:
+        """Have a process be born in its group where its creator is in that anyway."""
+        for group in (birth.moved_to, *birth.visits):
+            if birth.group is None and group is not None:
+                changed = self.born_in_group(birth, group)
+                if changed is not None:
+                    visits = tuple(visit for visit in birth.visits if visit != group)
+                    moved_to = birth.moved_to if birth.moved_to != group else None
+                    self.set(*changed, msgspec.structs.replace(birth, group=group, moved_to=moved_to, visits=visits))
+                    return
+
+    def born_in_group(self, birth: Birth, group: ProcessId) -> list[Birth] | None:
+        """Return the births by which a process is born in a group that no creator goes to for it; None where it cannot."""
+        changed: list[Birth] = []
+        for _ in range(MOST_ABOVE):
+            if birth.group == group:
+                return changed
+            if birth.group is not None:
+                return None
+            changed.append(msgspec.structs.replace(birth, group=group))
+            if birth.creator == OUTSIDE:
+                return changed if group == OUTSIDE else None
+            creator = self.clones[birth.creator]
+            if creator.leads_session and birth.session == creator.pid:
+                return changed if group == creator.pid else None
+            if (group == creator.pid and not creator.leads_session) or group in self.births[creator.pid].visits:
+                return changed
+            birth = self.births[creator.pid]
+        return None
+
+    def visited(self, birth: Birth, group: ProcessId) -> list[Birth] | None:
+        """Return the birth of a process that is moved to its group before it creates others; None where it is not moved there."""
+        if birth.moved_to != group or not self.spaces.init(birth.namespace) == birth.pid:
+            return None
+        return [msgspec.structs.replace(birth, visits=tuple(dict.fromkeys((*birth.visits, group))))]
+
+    # Creators.
+
+    def by_parent(self, birth: Birth) -> bool:
+        """Have a parent create a process itself where it can be in the session and group; tell whether it does."""
+        parent = self.births.get(birth.parent or OUTSIDE)
+        if parent is None or self.relied_on.get(birth.pid) or not self.is_apart(birth.pid, parent.pid):
+            return False
+        by_parent = msgspec.structs.replace(birth, creator=parent.pid, how="created", group=None)
+        changed: list[Birth] | None = []
+        if birth.session != self.clones[parent.pid].session:
+            changed = self.born_in_session(parent.pid, birth.session)
+        if changed is None:
+            return False
+        if birth.group is not None:
+            if changed:
+                return False
+            changed = self.born_in_group(by_parent, birth.group)
+            if changed is None:
+                changed = self.visited(parent, birth.group) if birth.session == parent.session else None
+            if changed is None:
+                return False
+        self.release(birth)
+        self.set(*changed, msgspec.structs.replace(by_parent, group=birth.group))
+        return True
+
+    def beside(self, birth: Birth) -> bool:
+        """Have a creator with the same parent clone a process beside itself; tell whether it does."""
+        creator = self.births.get(birth.creator)
+        if birth.how not in ("below", "entered") or creator is None or creator.parent != birth.parent:
+            return False
+        if self.spaces.init(creator.namespace) == creator.pid or not self.alike(birth.pid, creator.pid):
+            return False
+        if any(self.births[other].parent == creator.pid for other in self.relied_on.get(birth.pid, ())):
+            return False
+        self.release(birth)
+        self.set(msgspec.structs.replace(birth, how="sibling"))
+        return True
+
+    def release(self, birth: Birth) -> None:
+        """Note that a process need not be born below its parent any more."""
+        for pid in self.path(birth):
+            self.relied_on[pid].discard(birth.pid)
+
+    def alike(self, pid: ProcessId, other: ProcessId) -> bool:
+        """Tell whether a process gets its exit signal by being cloned beside another one, or would not by adoption either."""
+        tasks = self.forest.tasks
+        wanted = tasks[pid].exit_signal if pid in tasks else -1
+        had = tasks[other].exit_signal if other in tasks else -1
+        return wanted not in (-1, SIGCHLD) or had in (-1, SIGCHLD)
+
+    def is_apart(self, pid: ProcessId, other: ProcessId) -> bool:
+        """Tell whether `pid` is not among the creators of `other`, nor `other` itself."""
+        for _ in range(MOST_ABOVE):
+            if other == pid:
+                return False
+            if other == OUTSIDE:
+                return True
+            other = self.births[other].creator
+        return False
+
+
+def in_order(spaces: Spaces, births: Mapping[ProcessId, Birth]) -> tuple[Birth, ...]:
+    """Return births in an order of events: as they are, each behind those that it needs."""
+    ordered: dict[ProcessId, Birth] = {}
+    for pid in births:
+        stack = [pid]
+        while stack:
+            birth = births[stack[-1]]
+            init = spaces.init(birth.namespace)
+            if init == birth.pid:
+                init = spaces.init(spaces.outside(birth.namespace))
+            needs = [other for other in (birth.creator, init, birth.group) if other and other not in ordered and other in births]
+            if needs and len(stack) <= len(births):
+                stack += needs[:1]
+            else:
+                ordered[birth.pid] = birth
+                stack.pop()
+    return tuple(ordered.values())
