@@ -1,5 +1,7 @@
 """The changes of session and group that each process makes during the births."""
 
+from collections.abc import Mapping
+
 from planner.identity import ProcessId
 from planner.planning.births.order import Change
 from planner.planning.builder.clones import AS_BORN, LAST, Clone
@@ -7,20 +9,20 @@ from planner.planning.builder.spaces import Spaces
 from planner.planning.solver.solution import Solution
 
 
-def birth_parent(clones: dict[ProcessId, Clone], clone: Clone) -> ProcessId:
+def birth_parent(clones: Mapping[ProcessId, Clone], clone: Clone) -> ProcessId:
     """Return the parent at birth: the creator, or for a sibling the creator's own parent."""
     while clone.sibling:
         clone = clones[clone.creator]
     return clone.creator
 
 
-def makers_of(clones: dict[ProcessId, Clone], solution: Solution) -> set[ProcessId]:
+def makers_of(clones: Mapping[ProcessId, Clone], solution: Solution) -> set[ProcessId]:
     """Return those that make a group by setpgid: leaders of groups that lead no session."""
     groups = {clone.group for clone in clones.values()} | {birth.group for birth in solution.births}
     return {pid for pid in groups if pid in clones and not clones[pid].leads_session}
 
 
-def changes_of(spaces: Spaces, solution: Solution, clones: dict[ProcessId, Clone]) -> dict[ProcessId, list[Change]]:
+def changes_of(spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Clone]) -> dict[ProcessId, list[Change]]:
     """Return the changes of session and group that each process makes during the births, the final one last."""
     makers = makers_of(clones, solution)
     births = {birth.pid: birth for birth in solution.births}
@@ -53,7 +55,7 @@ def changes_of(spaces: Spaces, solution: Solution, clones: dict[ProcessId, Clone
     return changes
 
 
-def rings_of_leaders(clones: dict[ProcessId, Clone], makers: set[ProcessId]) -> list[ProcessId]:
+def rings_of_leaders(clones: Mapping[ProcessId, Clone], makers: set[ProcessId]) -> list[ProcessId]:
     """Return one leader of each ring of those that each leave their group for the next one's."""
     target: dict[ProcessId, ProcessId] = {}
     for pid in sorted(makers, key=lambda pid: clones[pid].order):

@@ -11,6 +11,7 @@ import msgspec
 
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, ProcessId
+from planner.planning.builder.changes import makers_of
 from planner.planning.builder.clones import SIGCHLD, Clone
 from planner.planning.builder.spaces import Spaces
 from planner.planning.solver.solution import Birth, Solution
@@ -31,6 +32,7 @@ class _Saving:
         self.spaces = spaces
         self.clones = clones
         self.births = {birth.pid: birth for birth in solution.births}
+        self.makers = makers_of(clones, solution)
         self.relied_on: dict[ProcessId, set[ProcessId]] = {}
         """Those that must be born below their creators, for which births."""
         self.children: dict[ProcessId, set[ProcessId]] = {}
@@ -109,7 +111,8 @@ class _Saving:
                 changed = self.born_in_group(birth, group)
                 if changed is not None:
                     visits = tuple(visit for visit in birth.visits if visit != group)
-                    moved_to = birth.moved_to if birth.moved_to != group else None
+                    returns = bool(visits) or birth.pid in self.makers
+                    moved_to = birth.moved_to if birth.moved_to != group or returns else None
                     self.set(*changed, msgspec.structs.replace(birth, group=group, moved_to=moved_to, visits=visits))
                     return
 
@@ -164,9 +167,11 @@ class _Saving:
         return True
 
     def beside(self, birth: Birth) -> bool:
-        """Have a creator with the same parent clone a process beside itself; tell whether it does."""
+        """Have a creator with the same parent clone a process beside itself, if no helper must move it; tell whether it does."""
         creator = self.births.get(birth.creator)
-        if birth.how not in ("below", "entered") or creator is None or creator.parent != birth.parent:
+        if birth.moved_to is not None or birth.visits or birth.how not in ("below", "entered"):
+            return False
+        if creator is None or creator.parent != birth.parent:
             return False
         if self.spaces.init(creator.namespace) == creator.pid or not self.alike(birth.pid, creator.pid):
             return False
