@@ -5,16 +5,22 @@ the right session and group creates its child itself. A process that has its cre
 made only where every other birth stays what it is: those that have to be below a process still are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from planner.forest.model import Forest
-from planner.identity import OUTSIDE, ProcessId
+from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.builder.changes import makers_of
-from planner.planning.builder.clones import SIGCHLD, Clone
+from planner.planning.builder.clones import EXECUTOR_SPACE, SIGCHLD, Clone
 from planner.planning.builder.spaces import Spaces
 from planner.planning.solver.solution import Birth, Solution
+
+LEFT = ("below", "entered")
+"""How a process becomes the child of its parent where another one leaves it to that."""
+
+MOST_TRIED = 8
+"""How many processes are tried for one birth."""
 
 MOST_ABOVE = 64
 """How many creators are looked at to see that no process is born below itself; where there are more, nothing is changed."""
@@ -51,6 +57,7 @@ class _Saving:
             birth = self.births[pid]
             if birth.how != "created" and not self.by_parent(birth):
                 self.beside(birth)
+        self.by_others()
         return in_order(self.spaces, self.births)
 
     def path(self, birth: Birth) -> list[ProcessId]:
@@ -181,6 +188,71 @@ class _Saving:
         self.set(msgspec.structs.replace(birth, how="sibling"))
         return True
 
+    def by_others(self) -> None:
+        """Have processes that are there anyway do what helpers would be cast for.
+
+        One that ends leaves its children to the init that adopts them, or to its parent. One that lives directly above an init can
+        clone that beside itself.
+        """
+        near: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
+        ending: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
+        for birth in self.births.values():
+            clone = self.clones[birth.pid]
+            if self.spaces.init(birth.namespace) == birth.pid:
+                continue
+            for session in {birth.session, clone.session}:
+                near.setdefault((birth.namespace, session), []).append(birth)
+                if may_end(self.forest, clone):
+                    ending.setdefault((birth.namespace, session), []).append(birth)
+        for birth in list(self.births.values()):
+            if birth.how in ("below", "entered") and birth.parent and not self.leaves(birth.creator, birth.parent):
+                place = self.births[birth.parent].namespace
+                self.first_fitting(birth, ending.get((place, birth.session), []), self.left_by)
+            outer = self.spaces.outside(birth.namespace)
+            above = self.births.get(birth.creator)
+            if self.spaces.init(birth.namespace) == birth.pid and birth.how == "created" and birth.pid != 1:
+                if (EXECUTOR_SPACE if above is None else above.namespace) != outer:
+                    self.first_fitting(birth, near.get((outer, birth.session), []), self.cloned_beside)
+
+    def leaves(self, pid: ProcessId, parent: ProcessId) -> bool:
+        """Tell whether a process ends where its final parent lives, and leaves its children to that alone."""
+        birth = self.births.get(pid)
+        if birth is None or birth.namespace != self.births[parent].namespace or self.spaces.init(birth.namespace) == pid:
+            return False
+        return may_end(self.forest, self.clones[pid]) and all(
+            self.births[child].parent == parent for child in self.children.get(pid, ()) if self.births[child].how in LEFT
+        )
+
+    def first_fitting(self, birth: Birth, others: list[Birth], changed: Callable[[Birth, Birth], Birth | None]) -> None:
+        """Have the first of some processes that fits create another one, `changed` as it says."""
+        for other in others[:MOST_TRIED]:
+            candidate = changed(birth, self.births[other.pid])
+            if candidate is None or self.relied_on.get(birth.pid) or not self.is_apart(birth.pid, other.pid):
+                continue
+            further = [] if birth.group is None else self.born_in_group(candidate, birth.group)
+            if further is not None:
+                self.release(birth)
+                self.set(*further, msgspec.structs.replace(candidate, group=birth.group))
+                return
+
+    def left_by(self, birth: Birth, other: Birth) -> Birth | None:
+        """Return how a process is created by one that ends and leaves it to its final parent; None where it is not left to that."""
+        assert birth.parent is not None
+        if birth.moved_to is not None or birth.visits or not self.leaves(other.pid, birth.parent):
+            return None
+        adopts = self.spaces.init(other.namespace) == birth.parent
+        if not adopts and (other.creator != birth.parent or other.how == "sibling"):
+            return None
+        return msgspec.structs.replace(birth, creator=other.pid, how="entered" if adopts else "below", group=None)
+
+    def cloned_beside(self, birth: Birth, other: Birth) -> Birth | None:
+        """Return how an init is cloned beside a process with the same creator; None where that does not give it its parent."""
+        if birth.moved_to is not None or birth.visits or other.creator != birth.creator or other.how != "created":
+            return None
+        if not self.alike(birth.pid, other.pid):
+            return None
+        return msgspec.structs.replace(birth, creator=other.pid, how="sibling", group=None)
+
     def release(self, birth: Birth) -> None:
         """Note that a process need not be born below its parent any more."""
         for pid in self.path(birth):
@@ -202,6 +274,13 @@ class _Saving:
                 return True
             other = self.births[other].creator
         return False
+
+
+def may_end(forest: Forest, clone: Clone) -> bool:
+    """Tell whether a process can end before all adoptions are done: not with threads, or a flag that is set last."""
+    if not clone.zombie:
+        return clone.ends
+    return clone.pid not in forest.threads and not forest.tasks[clone.pid].subreaper
 
 
 def in_order(spaces: Spaces, births: Mapping[ProcessId, Birth]) -> tuple[Birth, ...]:
