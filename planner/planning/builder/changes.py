@@ -18,8 +18,8 @@ def birth_parent(clones: Mapping[ProcessId, Clone], clone: Clone) -> ProcessId:
 
 def makers_of(clones: Mapping[ProcessId, Clone], solution: Solution) -> set[ProcessId]:
     """Return those that make a group by setpgid: leaders of groups that lead no session."""
-    groups = {clone.group for clone in clones.values()} | {birth.group for birth in solution.births}
-    return {pid for pid in groups if pid in clones and not clones[pid].leads_session}
+    groups = [*(clone.group for clone in clones.values()), *(birth.group for birth in solution.births)]
+    return {pid for pid in groups if pid is not None and pid in clones and not clones[pid].leads_session}
 
 
 def changes_of(spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Clone]) -> dict[ProcessId, list[Change]]:

@@ -58,6 +58,8 @@ class _Saving:
             if birth.how != "created" and not self.by_parent(birth):
                 self.beside(birth)
         self.by_others()
+        for birth in list(self.births.values()):
+            self.from_outside(birth)
         return in_order(self.spaces, self.births)
 
     def path(self, birth: Birth) -> list[ProcessId]:
@@ -143,10 +145,26 @@ class _Saving:
         return None
 
     def visited(self, birth: Birth, group: ProcessId) -> list[Birth] | None:
-        """Return the birth of a process that is moved to its group before it creates others; None where it is not moved there."""
-        if birth.moved_to != group or not self.spaces.init(birth.namespace) == birth.pid:
+        """Return the birth of an init that its parent moves to a group before it creates others; None where that cannot be.
+
+        The group is led around the init, which could not end otherwise, and its parent sees it.
+        """
+        leader, parent = self.clones.get(group), self.births.get(birth.creator)
+        if self.spaces.init(birth.namespace) != birth.pid or birth.how != "created" or leader is None or parent is None:
+            return None
+        if leader.namespace == birth.namespace or not self.spaces.covers(leader.namespace, birth.namespace):
+            return None
+        if not self.spaces.covers(parent.namespace, leader.namespace):
             return None
         return [msgspec.structs.replace(birth, visits=tuple(dict.fromkeys((*birth.visits, group))))]
+
+    def from_outside(self, birth: Birth) -> None:
+        """Have a process that enters be created by the executor, where a leader would have to do it before its own setsid."""
+        creator = self.clones.get(birth.creator)
+        enters = birth.how == "entered" and birth.session == OUTSIDE and birth.group in (None, OUTSIDE)
+        moved = birth.moved_to is not None or birth.visits
+        if enters and not moved and creator is not None and creator.leads_session:
+            self.set(msgspec.structs.replace(birth, creator=OUTSIDE))
 
     # Creators.
 
@@ -191,8 +209,8 @@ class _Saving:
     def by_others(self) -> None:
         """Have processes that are there anyway do what helpers would be cast for.
 
-        One that ends leaves its children to the init that adopts them, or to its parent. One that lives directly above an init can
-        clone that beside itself.
+        One that ends leaves its children to the init that adopts them, or to its parent. One that lives directly above an init
+        can clone that beside itself.
         """
         near: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
         ending: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
@@ -210,9 +228,9 @@ class _Saving:
                 self.first_fitting(birth, ending.get((place, birth.session), []), self.left_by)
             outer = self.spaces.outside(birth.namespace)
             above = self.births.get(birth.creator)
-            if self.spaces.init(birth.namespace) == birth.pid and birth.how == "created" and birth.pid != 1:
-                if (EXECUTOR_SPACE if above is None else above.namespace) != outer:
-                    self.first_fitting(birth, near.get((outer, birth.session), []), self.cloned_beside)
+            jumps = self.spaces.init(birth.namespace) == birth.pid and birth.how == "created"
+            if jumps and (EXECUTOR_SPACE if above is None else above.namespace) != outer:
+                self.first_fitting(birth, near.get((outer, birth.session), []), self.cloned_beside)
 
     def leaves(self, pid: ProcessId, parent: ProcessId) -> bool:
         """Tell whether a process ends where its final parent lives, and leaves its children to that alone."""
@@ -236,7 +254,7 @@ class _Saving:
                 return
 
     def left_by(self, birth: Birth, other: Birth) -> Birth | None:
-        """Return how a process is created by one that ends and leaves it to its final parent; None where it is not left to that."""
+        """Return how a process is created by one that ends and leaves it to its final parent; None where it does not."""
         assert birth.parent is not None
         if birth.moved_to is not None or birth.visits or not self.leaves(other.pid, birth.parent):
             return None
@@ -247,7 +265,7 @@ class _Saving:
 
     def cloned_beside(self, birth: Birth, other: Birth) -> Birth | None:
         """Return how an init is cloned beside a process with the same creator; None where that does not give it its parent."""
-        if birth.moved_to is not None or birth.visits or other.creator != birth.creator or other.how != "created":
+        if other.creator != birth.creator or other.how != "created":
             return None
         if not self.alike(birth.pid, other.pid):
             return None
