@@ -6,7 +6,7 @@ from planner.identity import ProcessId
 from planner.planning.births.order import Change
 from planner.planning.builder.clones import AS_BORN, LAST, Clone
 from planner.planning.builder.spaces import Spaces
-from planner.planning.solver.solution import Solution
+from planner.planning.solver.solution import Birth, Solution
 
 
 def birth_parent(clones: Mapping[ProcessId, Clone], clone: Clone) -> ProcessId:
@@ -26,6 +26,11 @@ def changes_of(spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Cl
     """Return the changes of session and group that each process makes during the births, the final one last."""
     makers = makers_of(clones, solution)
     births = {birth.pid: birth for birth in solution.births}
+    saving = {
+        clone.creator
+        for clone in clones.values()
+        if clone.creator in clones and clones[clone.creator].group == clone.group != clone.pid
+    }
     changes: dict[ProcessId, list[Change]] = {}
     for clone in clones.values():
         creator = clones.get(clone.creator)
@@ -50,9 +55,24 @@ def changes_of(spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Cl
         elif clone.group is not None and Change("visit", clone.group) in changes.get(clone.pid, ()):
             changes[clone.pid].remove(Change("visit", clone.group))
             final = Change("join", clone.group)
+        elif clone.group is not None and clone.pid in saving and _joins_in_time(spaces, clones, births, clone):
+            final = Change("join", clone.group)
         if final is not None:
             changes.setdefault(clone.pid, []).append(final)
     return changes
+
+
+def _joins_in_time(spaces: Spaces, clones: Mapping[ProcessId, Clone], births: Mapping[ProcessId, Birth], clone: Clone) -> bool:
+    """Tell whether a process can join its final group before it creates others, so that they inherit it.
+
+    It sees the group, the leader comes first, and it does not inherit the group anyway.
+    """
+    group, creator = clone.group, clones.get(clone.creator)
+    if not group or births[clone.pid].group is not None or creator is None:
+        return False
+    if creator.group == group or group == creator.pid or clones[group].order > clone.order:
+        return False
+    return spaces.covers(clone.namespace, clones[group].namespace)
 
 
 def rings_of_leaders(clones: Mapping[ProcessId, Clone], makers: set[ProcessId]) -> list[ProcessId]:

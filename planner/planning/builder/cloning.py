@@ -24,9 +24,6 @@ from planner.planning.builder.spaces import Spaces
 from planner.planning.builder.thrift import may_end
 from planner.planning.solver.solution import Birth, Solution
 
-RULES = {"below": "session-below-parent", "entered": "session-enters", "sibling": "session-from-sibling"}
-"""The rule of a birth by how its parent comes about, where the creator is not the parent."""
-
 
 class _Here(msgspec.Struct, frozen=True):
     """How the next process is cloned: by which creator, at which of its stages, and whether with CLONE_PARENT."""
@@ -124,8 +121,11 @@ class Cloning:
         """Return the rule by which a process is cloned as it is."""
         if clone.rule != "parent-creates":
             return clone.rule
+        if birth.how == "sibling":
+            return "session-from-sibling"
         if birth.how != "created":
-            return RULES[birth.how]
+            assert birth.parent is not None
+            return "session-enters" if self._is_init(self.clones[birth.parent]) else "session-below-parent"
         creator = self.clones.get(birth.creator)
         if creator is None or not creator.leads_session or birth.session == creator.pid:
             return "parent-creates"

@@ -196,7 +196,7 @@ class _Saving:
         creator = self.births.get(birth.creator)
         if birth.moved_to is not None or birth.visits or birth.how not in ("below", "entered"):
             return False
-        if creator is None or creator.parent != birth.parent:
+        if creator is None or not self.is_child_of(creator, birth.parent):
             return False
         if self.spaces.init(creator.namespace) == creator.pid or not self.alike(birth.pid, creator.pid):
             return False
@@ -270,6 +270,10 @@ class _Saving:
         if not self.alike(birth.pid, other.pid):
             return None
         return msgspec.structs.replace(birth, creator=other.pid, how="sibling", group=None)
+
+    def is_child_of(self, birth: Birth, parent: ProcessId | None) -> bool:
+        """Tell whether a process becomes the child of a parent, or is its child until it ends."""
+        return birth.parent == parent or (birth.parent is None and birth.how == "created" and birth.creator == parent)
 
     def release(self, birth: Birth) -> None:
         """Note that a process need not be born below its parent any more."""
