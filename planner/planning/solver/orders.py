@@ -4,9 +4,11 @@ Written as clauses either one has the cube of its members, nearly all of which n
 it does.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from planner.planning.solver.engine import FALSE, TRUE, Clause, Engine, Literal
+
+Matrix = list[list[Literal]]
 
 
 class TreeOrder:
@@ -16,15 +18,12 @@ class TreeOrder:
     members are bit masks.
     """
 
-    def __init__(
-        self, engine: Engine, members: int, above: Callable[[int, int], Literal], creators: Mapping[tuple[int, int], Literal]
-    ) -> None:
-        """Take the literals: `above(y, x)` says that y is an ancestor of x, and `creators[x, y]` that y is the creator of x."""
+    def __init__(self, engine: Engine, above: Matrix, creators: Mapping[tuple[int, int], Literal]) -> None:
+        """Take the literals: `above[y][x]` says that y is an ancestor of x, and `creators[x, y]` that y is the creator of x."""
         self._engine = engine
-        self.members = members
-        everybody = range(members)
-        self.literal = [[above(y, x) if y != x else 0 for x in everybody] for y in everybody]
-        self.pairs = {self.literal[y][x]: (y, x) for y in everybody for x in everybody if y != x}
+        self.members = members = len(above)
+        self.literal = above
+        self.pairs = {literal: (y, x) for y, row in enumerate(above) for x, literal in enumerate(row) if y != x}
         self._creator = creators
         self._born = {literal: pair for pair, literal in creators.items()}
         self.above = [0] * members

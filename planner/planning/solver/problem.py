@@ -85,8 +85,8 @@ class Problem(msgspec.Struct, frozen=True):
     lost: tuple[LostNamespace, ...]
     sessions: dict[ProcessId, ProcessId]
     """The session of each group."""
-    led: frozenset[ProcessId]
-    """Groups with other members than their leaders, so that a leader who is elsewhere has left its birth group."""
+    led: dict[ProcessId, list[ProcessId]]
+    """For each group its other members, of whom one is enough for the leader to have left its birth group."""
 
     def is_init(self, pid: ProcessId) -> bool:
         """Return whether a process is the init of its pid namespace."""
@@ -132,7 +132,7 @@ class _Reading:
                     processes[leader] = self._dead_leader(leader, task, sessions.get(leader), groups.get(leader, []), processes)
             processes[pid] = self._task(task)
         session_of = {group: members[0].session for group, members in groups.items()}
-        led = frozenset(group for group, members in groups.items() if any(member.pid != group for member in members))
+        led = {group: [member.pid for member in members if member.pid != group] for group, members in groups.items()}
         return Problem(processes, self.namespaces, tuple(self.lost), session_of, led)
 
     def _task(self, task: Task) -> Process:

@@ -72,7 +72,7 @@ class Groups:
     def comes_with_birth(self, process: Process) -> bool:
         """Return whether the parent of a process, in the same session and group, has no difficulty to create it in that group."""
         group = process.group
-        if group is None or process.pid in self.problem.led:
+        if group is None or self.problem.led.get(process.pid):
             return False
         if process.parent == OUTSIDE:
             return (process.session, group) == (OUTSIDE, OUTSIDE)
