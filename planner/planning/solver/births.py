@@ -11,8 +11,9 @@ from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.engine import Engine
 from planner.planning.solver.problem import INIT, Problem, Process, read_problem
 from planner.planning.solver.reduction import Groups, Reduced, reduce_problem
+from planner.planning.solver.refusal import refuse
 from planner.planning.solver.rules import Rules
-from planner.planning.solver.solution import Answer, Birth, How, Refusal, Solution, Undecided
+from planner.planning.solver.solution import Answer, Birth, How, Solution, Undecided
 from planner.planning.solver.vocabulary import Vocabulary
 
 MOST_CONFLICTS: Final = 20_000
@@ -31,11 +32,11 @@ def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS) -> Answer:
     if found is None:
         return Undecided(conflicts=engine.conflicts, processes=reduced.core)
     if not found:
-        return Refusal(processes=reduced.core, facts=())
+        return refuse(problem, reduced, most_conflicts)
     engine.least()
     births = _searched(problem, reduced, rules.words, engine)
     _add_regular(problem, reduced, births)
-    return Solution(births=tuple(_in_order(problem, births)), lost=problem.lost)
+    return Solution(births=tuple(_in_order(problem, births)), lost=tuple(space for space in problem.lost if births[space.init].namespace == space.id))
 
 
 def _searched(problem: Problem, reduced: Reduced, words: Vocabulary, engine: Engine) -> Births:

@@ -40,7 +40,7 @@ def _say_final_group(words: Vocabulary, pid: ProcessId) -> None:
     words.clause(-words.row(pid), words.sees(pid, group), _is_moved(words, pid, group), stays)
     words.clause(-stays, words.born_in(pid, group))
     for member in words.problem.led.get(pid, ()):
-        words.clause(-stays, -words.row(member) if member in words.core else FALSE)
+        words.clause(-stays, -words.row(member))
     for other in words.hidden:
         words.clause(-stays, -words.visits(pid, other))
 

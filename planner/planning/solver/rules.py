@@ -23,6 +23,7 @@ class Rules:
         self.words = words = Vocabulary(problem, reduced, questioned)
         for pid in words.core:
             _say_what_is_stated(words, pid)
+            _say_leader(words, pid)
             _say_creator(words, pid)
             _say_parent(words, pid)
         for demand in words.demands:
@@ -48,10 +49,9 @@ class Rules:
             if creator != OUTSIDE
         }
         born = {
-            (place[pid], place[session]): words.born_of(pid, session)
+            (place[pid], place.get(session, len(core))): words.born_of(pid, session)
             for pid in core
             for session in words.birth_sessions(pid)
-            if session in place and pid != INIT
         }
         above = [[words.above(upper, lower) if upper != lower else FALSE for lower in core] for upper in core]
         decisions = [literal for pid in core for literal in _decisions(words, pid)]
@@ -96,6 +96,15 @@ def _say_what_is_stated(words: Vocabulary, pid: ProcessId) -> None:
     if session != pid:
         words.clause(-row, -words.leads(pid))
         words.clause(-row, words.born_of(pid, session))
+
+
+def _say_leader(words: Vocabulary, pid: ProcessId) -> None:
+    """The leader of a group is in the group's session: while the group is there setsid is refused to it."""
+    group, session = words.problem.processes[pid].group, words.problem.processes[pid].session
+    if not words.questioned or group in (None, OUTSIDE, pid, session) or group not in words.core:
+        return
+    words.clause(-words.row(pid), -words.leads(group))
+    words.clause(-words.row(pid), words.born_of(group, session or OUTSIDE))
 
 
 def _say_creator(words: Vocabulary, pid: ProcessId) -> None:
@@ -147,8 +156,7 @@ def _say_parent(words: Vocabulary, pid: ProcessId) -> None:
             if enters != FALSE:
                 words.clause(-child, -enters, -creates, words.covers(creator, parent))
             if sibling != FALSE:
-                beside = words.is_child(creator, parent) if words.may_be_beside(pid, creator) else FALSE
-                words.clause(-child, -sibling, -creates, beside)
+                words.clause(-child, -sibling, -creates, words.beside(creator, parent))
 
 
 def _say_line(words: Vocabulary, pid: ProcessId, parent: ProcessId) -> None:

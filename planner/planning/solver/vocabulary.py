@@ -40,8 +40,14 @@ class Vocabulary:
     # Statements.
 
     def row(self, pid: ProcessId) -> Literal:
-        """The image's row about a process holds; that of a dead leader, which has none, always does."""
-        return self.named("row", pid) if self.questioned and not self.problem.processes[pid].dead else TRUE
+        """The image's row about a process holds. A dead leader has none: what is known of it follows from other rows."""
+        if not self.questioned:
+            return TRUE
+        return FALSE if self.problem.processes[pid].dead else self.named("row", pid)
+
+    def rows(self) -> list[ProcessId]:
+        """Return the processes whose rows are questioned, in image order."""
+        return [pid for pid in self.problem.processes if ("row", pid) in self._names]
 
     def creator(self, child: ProcessId, creator: ProcessId) -> Literal:
         """`creator` is the one from whose line `child` is cloned."""
@@ -85,9 +91,16 @@ class Vocabulary:
 
     def is_sibling(self, pid: ProcessId) -> Literal:
         """A process is created with CLONE_PARENT."""
-        if pid in (OUTSIDE, INIT) or not any(self.may_be_beside(pid, creator) for creator in self._creators[pid]):
+        if pid in (OUTSIDE, INIT):
             return FALSE
-        return self.named("sibling", pid)
+        pairs = ((creator, parent) for creator in self._creators[pid] for parent in self.parents(pid))
+        return self.named("sibling", pid) if any(self.beside(*pair) != FALSE for pair in pairs) else FALSE
+
+    def beside(self, creator: ProcessId, parent: ProcessId) -> Literal:
+        """A process is a child of `parent` that may use CLONE_PARENT, and lives deeper than it; else another way does."""
+        if self.problem.is_init(creator) or creator == parent or self.is_beside(creator, parent) == TRUE:
+            return FALSE
+        return self.is_child(creator, parent)
 
     def born_in(self, pid: ProcessId, group: ProcessId) -> Literal:
         """A process must be born in a group."""
@@ -138,6 +151,8 @@ class Vocabulary:
     def birth_sessions(self, pid: ProcessId) -> Sequence[ProcessId]:
         """Return the sessions that a process may be born in, its parent's first."""
         process = self.problem.processes[pid]
+        if pid == INIT:
+            return (OUTSIDE,)
         if not self.questioned and process.session != pid:
             return (process.session or OUTSIDE,)
         parent = self.problem.processes.get(process.parent or OUTSIDE)
@@ -153,17 +168,10 @@ class Vocabulary:
 
     def places(self, pid: ProcessId) -> Sequence[NamespaceId]:
         """Return where a process can have lived."""
-        return (EXECUTOR_NAMESPACE,) if pid == OUTSIDE else self.problem.processes[pid].places
-
-    def may_be_beside(self, pid: ProcessId, creator: ProcessId) -> bool:
-        """Return whether CLONE_PARENT may serve: by a sibling that lives deeper than the parent, else another way does."""
-        if self.problem.is_init(creator):
-            return False
-        return any(
-            self.is_child(creator, parent) != FALSE and self.is_beside(creator, parent) != TRUE
-            for parent in self.parents(pid)
-            if parent != creator
-        )
+        if pid == OUTSIDE:
+            return (EXECUTOR_NAMESPACE,)
+        process = self.problem.processes[pid]
+        return process.possible if self.questioned else process.places
 
     def _all_sessions(self) -> list[ProcessId]:
         stated = (self.problem.processes[pid].session for pid in self.core)
@@ -171,12 +179,10 @@ class Vocabulary:
 
     def _all_adopters(self) -> list[ProcessId]:
         """Return the parents that a process without a row may have."""
-        if self.questioned:
-            return [OUTSIDE, *self.core]
-        parents = [self.problem.processes[pid].parent for pid in self.core]
-        if None not in parents:
+        parents = [self.problem.processes[pid].parent for pid in self.core if pid != INIT]
+        if not self.questioned and None not in parents:
             return []
-        stated = (*parents, *(demand.parent for demand in self.demands))
+        stated = (*parents, *(demand.parent for demand in self.demands), *(self.core if self.questioned else ()))
         return list(dict.fromkeys(parent for parent in stated if parent is not None))
 
     def _find_creators(self, pid: ProcessId) -> list[ProcessId]:
