@@ -11,8 +11,10 @@ from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.engine import Engine
 from planner.planning.solver.problem import INIT, Problem, Process, read_problem
 from planner.planning.solver.reduction import Groups, Reduced, reduce_problem
+from planner.planning.solver.refusal import refuse
 from planner.planning.solver.rules import Rules
-from planner.planning.solver.solution import Answer, Birth, How, Refusal, Solution, Undecided
+from planner.planning.solver.solution import Answer, Birth, How, Solution, Undecided
+from planner.planning.solver.vocabulary import Vocabulary
 
 MOST_CONFLICTS: Final = 20_000
 """How many conflicts a search may meet before its question stays undecided."""
@@ -24,21 +26,21 @@ def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS) -> Answer:
     """Return births that lead to a forest whose tasks have been placed in pid namespaces, or why there are none."""
     problem = read_problem(forest)
     reduced = reduce_problem(problem)
-    rules = Rules(problem, reduced.core, reduced.demands, reduced.hidden)
+    rules = Rules(problem, reduced)
     engine = rules.engine()
     found = engine.search(most_conflicts=most_conflicts)
     if found is None:
         return Undecided(conflicts=engine.conflicts, processes=reduced.core)
     if not found:
-        return Refusal(processes=reduced.core, facts=())
+        return refuse(problem, reduced, most_conflicts)
     engine.least()
-    births = _searched(problem, reduced, rules, engine)
+    births = _searched(problem, reduced, rules.words, engine)
     _add_regular(problem, reduced, births)
-    return Solution(births=tuple(_in_order(problem, births)), lost=problem.lost)
+    return Solution(births=tuple(_in_order(problem, births)), lost=tuple(space for space in problem.lost if births[space.init].namespace == space.id))
 
 
-def _searched(problem: Problem, reduced: Reduced, rules: Rules, engine: Engine) -> Births:
-    """Return the births of the core, as an assignment of the rules has them."""
+def _searched(problem: Problem, reduced: Reduced, words: Vocabulary, engine: Engine) -> Births:
+    """Return the births of the core, as an assignment of the words has them."""
     births: Births = {}
     holds = engine.holds
     for pid in reduced.core:
@@ -48,13 +50,13 @@ def _searched(problem: Problem, reduced: Reduced, rules: Rules, engine: Engine) 
             continue
         births[pid] = Birth(
             pid=pid,
-            creator=next(other for other in rules.candidates(pid) if holds(rules.creator(pid, other))),
-            namespace=next(place for place in process.places if holds(rules.lives_in(pid, place))),
-            session=next(session for session in rules.birth_sessions(pid) if holds(rules.born_of(pid, session))),
-            group=next((group for group in reduced.hidden if holds(rules.born_in(pid, group))), None),
-            parent=next((parent for parent in rules.parents(pid) if holds(rules.is_child(pid, parent))), None),
-            how="sibling" if holds(rules.is_sibling(pid)) else "created",
-            visits=tuple(group for group in reduced.hidden if holds(rules.visits(pid, group))),
+            creator=next(other for other in words.creators(pid) if holds(words.creator(pid, other))),
+            namespace=next(place for place in process.places if holds(words.lives_in(pid, place))),
+            session=next(session for session in words.birth_sessions(pid) if holds(words.born_of(pid, session))),
+            group=next((group for group in reduced.hidden if holds(words.born_in(pid, group))), None),
+            parent=next((parent for parent in words.parents(pid) if holds(words.is_child(pid, parent))), None),
+            how="sibling" if holds(words.is_sibling(pid)) else "created",
+            visits=tuple(group for group in reduced.hidden if holds(words.visits(pid, group))),
         )
     for pid in reduced.core:
         birth = births[pid]

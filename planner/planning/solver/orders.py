@@ -4,9 +4,11 @@ Written as clauses either one has the cube of its members, nearly all of which n
 it does.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from planner.planning.solver.engine import FALSE, TRUE, Clause, Engine, Literal
+
+Matrix = list[list[Literal]]
 
 
 class TreeOrder:
@@ -16,15 +18,12 @@ class TreeOrder:
     members are bit masks.
     """
 
-    def __init__(
-        self, engine: Engine, members: int, above: Callable[[int, int], Literal], creators: Mapping[tuple[int, int], Literal]
-    ) -> None:
-        """Take the literals: `above(y, x)` says that y is an ancestor of x, and `creators[x, y]` that y is the creator of x."""
+    def __init__(self, engine: Engine, above: Matrix, creators: Mapping[tuple[int, int], Literal]) -> None:
+        """Take the literals: `above[y][x]` says that y is an ancestor of x, and `creators[x, y]` that y is the creator of x."""
         self._engine = engine
-        self.members = members
-        everybody = range(members)
-        self.literal = [[above(y, x) if y != x else 0 for x in everybody] for y in everybody]
-        self.pairs = {self.literal[y][x]: (y, x) for y in everybody for x in everybody if y != x}
+        self.members = members = len(above)
+        self.literal = above
+        self.pairs = {literal: (y, x) for y, row in enumerate(above) for x, literal in enumerate(row) if y != x}
         self._creator = creators
         self._born = {literal: pair for pair, literal in creators.items()}
         self.above = [0] * members
@@ -201,16 +200,20 @@ class Regions:
     """
 
     def __init__(self, engine: Engine, tree: TreeOrder, born: Mapping[tuple[int, int], Literal]) -> None:
-        """Take the literal for each (member, leader) that may be born in the leader's session, constants included."""
+        """Take the literal for each (member, leader) that may be born in the leader's session, constants included.
+
+        A leader who is no member stands above all of them: the number after the last one.
+        """
         self._engine = engine
         self._tree = tree
         self._born = born
         self._pairs: dict[Literal, tuple[int, int]] = {}
         self._leader = [-1] * tree.members
         """For each member the leader in whose session it was born, -1 where that is open."""
-        self._region = [0] * tree.members
+        self._region = [0] * (tree.members + 1)
         """For each leader who was born in its session."""
-        self._foreign = [(1 << tree.members) - 1] * tree.members
+        everybody = (1 << tree.members) - 1
+        self._foreign = [everybody] * (tree.members + 1)
         """For each leader who was not."""
         for (member, leader), literal in born.items():
             self._foreign[leader] &= ~(1 << member)
@@ -246,7 +249,7 @@ class Regions:
             member, leader = self._pairs[literal]
             self._leader[member] = leader
             self._region[leader] |= 1 << member
-            for between in bits(tree.above[member] & (tree.below[leader] | self._foreign[leader]) & ~(1 << leader)):
+            for between in bits(tree.above[member] & (self._below(leader) | self._foreign[leader]) & ~(1 << leader)):
                 yield leader, between, member
         elif -literal in self._pairs:
             between, leader = self._pairs[-literal]
@@ -258,12 +261,16 @@ class Regions:
             for member in bits(tree.below[lower] & self._region[upper]):
                 yield upper, lower, member
             leader = self._leader[lower]
-            if leader not in (-1, upper) and (tree.below[leader] | self._foreign[leader]) >> upper & 1:
+            if leader not in (-1, upper) and (self._below(leader) | self._foreign[leader]) >> upper & 1:
                 yield leader, upper, lower
+
+    def _below(self, leader: int) -> int:
+        return self._tree.below[leader] if leader < self._tree.members else (1 << self._tree.members) - 1
 
     def _clause(self, leader: int, between: int, member: int) -> Clause:
         above = self._tree.literal
         born = self._born.get((between, leader), FALSE)
-        clause = born, -above[leader][between], -above[between][member], -self._born[member, leader]
+        below = above[leader][between] if leader < self._tree.members else TRUE
+        clause = born, -below, -above[between][member], -self._born[member, leader]
         value = self._engine.value
         return sorted(clause, key=lambda literal: value[literal] < 0)

@@ -35,10 +35,10 @@ class Reduced(msgspec.Struct, frozen=True):
     """Groups with members in the core that do not see them, or must not be in them: inits that would wait for themselves."""
 
 
-def reduce_problem(problem: Problem) -> Reduced:
-    """Return the parts of a problem."""
+def reduce_problem(problem: Problem, kept: Iterable[ProcessId] = ()) -> Reduced:
+    """Return the parts of a problem; those who are to be `kept` are in the core."""
     groups = Groups(problem)
-    pinned = {INIT, *(pid for pid, process in problem.processes.items() if not process.places)}
+    pinned = {INIT, *kept, *(pid for pid, process in problem.processes.items() if not process.places)}
     while True:
         reduced = _take_off(problem, groups, pinned)
         more = groups.bound(reduced) - pinned
@@ -72,7 +72,7 @@ class Groups:
     def comes_with_birth(self, process: Process) -> bool:
         """Return whether the parent of a process, in the same session and group, has no difficulty to create it in that group."""
         group = process.group
-        if group is None or process.pid in self.problem.led:
+        if group is None or self.problem.led.get(process.pid):
             return False
         if process.parent == OUTSIDE:
             return (process.session, group) == (OUTSIDE, OUTSIDE)
