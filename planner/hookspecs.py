@@ -16,7 +16,7 @@ from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind
 from planner.findings.report import Report
-from planner.findings.verdicts import Invocation
+from planner.findings.verdicts import ConsumerName, Invocation
 from planner.forest.model import Forest
 from planner.host.facts import Host
 from planner.options import Option, Options
@@ -132,13 +132,13 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a check is asked about.
 
-    `host` are the facts of the machine, None where none was given. `invocations` are the consumers whose verdicts are wanted,
-    with their options. `options` are the check's own, with their defaults filled in.
+    `invocation` is the consumer whose verdict is wanted, with what it is given; None for a check that speaks for none. `host` are
+    the facts of the machine, None where none was given. `options` are the check's own, with their defaults filled in.
     """
 
     artefact: Artefact
     host: Host | None = None
-    invocations: tuple[Invocation, ...] = ()
+    invocation: Invocation | None = None
     options: Options = {}
 
 
@@ -147,15 +147,15 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     It yields a `Finding` for what is amiss, `Passed` for a question that was asked with all its facts, and `Unknown` for one
     whose facts are missing; what it is silent on counts as not asked. `kinds` are the kinds that it adds to those of
-    `planner.findings.registry`. `forecasts` names the program whose outcome the check predicts, "" for none: refused or wrong
-    by the kinds that it finds, unknown where an answer is, else as recorded.
+    `planner.findings.registry`. `consumers` are those that the check speaks for: it is asked once for each of them whose verdict
+    is wanted, and what it finds decides no other's. One that names none is asked once an image and host, and decides no verdict.
     """
 
     name: str
     help: str
     check: Callable[[CheckRequest], Iterator[Answer]]
     kinds: tuple[Kind, ...] = ()
-    forecasts: str = ""
+    consumers: tuple[ConsumerName, ...] = ()
     options: tuple[Option, ...] = ()
     priority: int = 50
     api: str = API

@@ -91,6 +91,8 @@ def test_every_path_that_is_named_exists() -> None:
         assert (ROOT / path).exists(), path
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not shutil.which("git"), reason="a fresh clone needs git")
 def test_the_setup_commands_work_in_a_fresh_clone(tmp_path: Path) -> None:
     """The first command as it stands; of the second, the installation and one test of the suite that it would run."""

@@ -15,8 +15,8 @@ import msgspec
 from planner.identity import NamespaceId, Number, Pids, ProcessId, Sequence, StepNumber
 from planner.steps import AnyStep, Process
 
-FORMAT_VERSION = 1
-"""Version of the log format; a reader of a newer version refuses, of an older one upcasts."""
+FORMAT_VERSION = 2
+"""Version of the log format; a reader refuses a newer version and upcasts an older one (`planner.events.upcasts`)."""
 
 Place = int | str
 """Where in the image a fact stands: a byte offset, or `"file#entry"`."""

@@ -137,6 +137,20 @@ class Forest(msgspec.Struct, kw_only=True):
         words = " ".join(filter(None, (self.format, self.generation)))
         return f"pod of {len(self.images)} containers, {words}" if self.images else words
 
+    def __repr__(self) -> str:
+        name = f" of {self.source}" if self.source else ""
+        threads = sum(map(len, self.threads.values()))
+        return f"<Forest{name}: {len(self.tasks)} tasks, {threads} threads, {len(self.namespaces)} pid namespaces>"
+
+    def inhabited_namespaces(self) -> set[NamespaceId]:
+        """Return the pid namespaces that tasks are in: the root namespace, and all others whose init is recorded."""
+        return {
+            task.namespace
+            for task in self.tasks.values()
+            if task.namespace == ROOT_NAMESPACE
+            or (task.namespace in self.namespaces and self.namespaces[task.namespace].init in self.tasks)
+        }
+
     def children(self) -> dict[ProcessId, list[ProcessId]]:
         """Return the children of every task (and of 0, outside), in image order."""
         children: dict[ProcessId, list[ProcessId]] = {}

@@ -10,6 +10,7 @@ import msgspec
 
 from planner.errors import UsageError
 from planner.ranges import parse_ranges
+from planner.text import json_line
 
 KIND = "crplan-host"
 FORMAT_VERSION = 2
@@ -101,6 +102,14 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.capabilities is None else capability in self.capabilities
 
 
+def namespace_of(pid: int, host: Host) -> int:
+    """Return the id of the pid namespace that a process of the host is in; raises `UsageError` where the facts do not say."""
+    for namespace in host.namespaces:
+        if pid in parse_ranges(namespace.members):
+            return namespace.id
+    raise UsageError(f"the host's facts have no process {pid}, or do not say in which pid namespace it is")
+
+
 def decode(data: bytes) -> Host:
     """Read a host file; raises `UsageError` for what is none."""
     try:
@@ -119,4 +128,4 @@ def decode(data: bytes) -> Host:
 
 def encode(host: Host) -> bytes:
     """Return a host file."""
-    return msgspec.json.format(msgspec.json.encode(host, order="sorted"), indent=2) + b"\n"
+    return json_line(msgspec.json.format(msgspec.json.encode(host, order="sorted"), indent=2)) + b"\n"

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from planner.host.facts import PidNamespace
+from planner.host.probes import pid_max_of
 from planner.ranges import parse_ranges
 
 LOW: Final = 300
@@ -31,8 +32,6 @@ def limit_of(namespaces: tuple[PidNamespace, ...], target: int, process: int, av
     `process` is a member of it, a number in the caller's own namespace. The child that is sent there takes no number in use and
     none of `avoided`: those of an image, say.
     """
-    from planner.host.probes import pid_max_of
-
     if target == 0:
         with open("/proc/sys/kernel/pid_max", encoding="ascii") as stream:
             return int(stream.read())

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from planner.host.facts import CAPABILITIES, Feature, Host, Limits
+from planner.host.pid_limits import with_own_limit
+from planner.host.pids_in_use import occupied
 from planner.host.probes import TRIALS, attempt
 
 TOOLS: Final = (
@@ -26,9 +28,6 @@ def record(say: Callable[[str], None] = lambda words: None) -> Host:
     """
     if not sys.platform.startswith("linux"):
         return Host(kernel=None, machine=None)
-    from planner.host.pid_limits import with_own_limit
-    from planner.host.pids_in_use import occupied
-
     features: dict[str, Feature] = {}
     for name, trial in TRIALS.items():
         say(f"trying {name}")

@@ -8,6 +8,8 @@ kernel and meets this rule; a function name is the kernel's, of Linux 6.18.
 
 import msgspec
 
+from planner.errors import CrplanError
+
 
 class KernelRule(msgspec.Struct, frozen=True):
     """A rule of the kernel; `errno` is the name of the error that breaking it gives, or ""."""
@@ -285,7 +287,7 @@ KERNEL_RULES: dict[str, KernelRule] = {rule.name: rule for rule in _RULES}
 """The kernel's rules by name, in the order of the table."""
 
 
-class KernelError(Exception):
+class KernelError(CrplanError):
     """A system call fails: `errno` is the error's name, `rule` the name of the rule that was broken."""
 
     def __init__(self, rule: str) -> None:

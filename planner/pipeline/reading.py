@@ -11,8 +11,10 @@ from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
 from planner.hookspecs import Reader, ReadRequest, Source
 from planner.pipeline import sources
 from planner.plugins import Registry, load
+from planner.pods.join import join
+from planner.pods.parts import Part, labelled, labels, part_of
 
-AnySource = str | os.PathLike[str] | bytes | BinaryIO | Source
+AnySource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Source
 """What the library takes for an image: a path, bytes, an open binary stream, or a source."""
 
 
@@ -30,11 +32,11 @@ def source_of(source: AnySource) -> Source:
     """Return a path, bytes or an open binary stream as a source; raises `BadImage` for a path that cannot be opened."""
     if isinstance(source, Source):
         return source
-    if isinstance(source, bytes):
-        return sources.from_bytes(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return sources.from_bytes(bytes(source))
     if isinstance(source, (str, os.PathLike)):
         return sources.from_path(os.fspath(source))
-    return sources.from_stream(source, getattr(source, "name", "stream"))
+    return sources.from_stream(source, str(getattr(source, "name", "stream")))
 
 
 def stream_events(source: Source, registry: Registry, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
@@ -65,9 +67,6 @@ def pod_events(given: Sequence[Source], registry: Registry) -> Iterator[AnyEvent
     What a log of one of them has decided is left out: it was decided for that one alone. Raises as `stream_events` does, with
     the image in the place.
     """
-    from planner.pods.join import join
-    from planner.pods.parts import Part, labelled, labels, part_of
-
     yield LogOpened(format_version=FORMAT_VERSION)
     formats = [reader.name for reader in registry.readers if reader.containers]
     parts: list[Part] = []

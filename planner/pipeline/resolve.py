@@ -15,16 +15,22 @@ from planner.events.records import AnyEvent, DefectRecorded, FindingRaised, Plan
 from planner.findings.registry import KINDS, Finding
 from planner.forest.digest import image_id
 from planner.forest.fold import fold
+from planner.forest.laws_processes import undecided
+from planner.forest.minimise import narrowed
 from planner.forest.model import Forest
+from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, solutions
 from planner.hookspecs import Artefact, BackEnd
 from planner.identity import ProcessId
 from planner.identity import Sequence as Seq
+from planner.kernel.proof import ModelRefusal, ProofFailed, prove
 from planner.options import filled
 from planner.planning.births.manners import MANNERS, Manner
+from planner.planning.decide import decide
 from planner.plans.fold import DECISIONS, fold_findings, fold_plan, lost_properties, recorded_id
 from planner.plans.model import Plan
 from planner.plans.rebuild import fold_run
 from planner.plugins import Registry
+from planner.pods.clashes import refuse_clashes
 from planner.text import FILE, Terminal
 
 MOST_PLACED = 1_000_000
@@ -77,8 +83,6 @@ def _refuse_unreadable(history: Sequence[AnyEvent]) -> None:
 
 def _plan(history: list[AnyEvent]) -> Outcome:
     """Plan a log of image events; `history` grows by the decisions."""
-    from planner.pods.clashes import refuse_clashes
-
     try:
         refuse_clashes(history)
         forest, decisions = decide_placed(history)
@@ -97,7 +101,7 @@ def _plan(history: list[AnyEvent]) -> Outcome:
 
 def _proved_plan(forest: Forest, decisions: list[AnyEvent], identity: str) -> Plan:
     plan = fold_plan(decisions, forest, identity)
-    _prove(plan, forest, decisions, recorded=False)
+    prove_plan(plan, forest, decisions, recorded=False)
     return plan
 
 
@@ -118,11 +122,6 @@ def _planned_otherwise(history: list[AnyEvent], identity: str, first: NotProved)
 def decide_placed(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried."""
     forest = fold(history)
-    from planner.forest.laws_processes import undecided
-    from planner.forest.minimise import narrowed
-    from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, solutions
-    from planner.planning.decide import decide
-
     first: Contradiction | None = None
     most = max(2, min(MOST_SOLUTIONS, MOST_PLACED // max(1, len(forest.tasks))))
     answers = solutions(forest, most)
@@ -176,7 +175,7 @@ def _replay(history: list[AnyEvent]) -> Outcome:
     forest = fold(history)
     identity = image_id(forest)
     plan = fold_plan(history, forest, recorded_id(forest) or identity)
-    _prove(plan, forest, history, recorded=True)
+    prove_plan(plan, forest, history, recorded=True)
     if proved[-1].plan_id != plan.plan_id:
         raise NotProved(
             f"the steps are not those that were proved: plan {plan.plan_id}, recorded {proved[-1].plan_id}", recorded=True
@@ -186,8 +185,6 @@ def _replay(history: list[AnyEvent]) -> Outcome:
 
 def _refuse_again(history: Sequence[AnyEvent]) -> None:
     """Raise the contradiction that ended the planning of this log, if that is how it ended."""
-    from planner.pods.clashes import refuse_clashes
-
     refuse_clashes(history)
     fold(history)
     last = history[-1]
@@ -195,9 +192,11 @@ def _refuse_again(history: Sequence[AnyEvent]) -> None:
         raise Contradiction(last.code, last.detail, last.because, last.pid)
 
 
-def _prove(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded: bool) -> None:
-    from planner.kernel.proof import ModelRefusal, ProofFailed, prove
+def prove_plan(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded: bool) -> None:
+    """Prove on the model kernel that a plan ends in `forest`, but for what the findings in `history` say is lost.
 
+    Raises `NotProved` with the step, the rule and the errno; `recorded` says that the plan came with a log or plan file.
+    """
     try:
         prove(plan, forest, lost=lost_properties(history))
     except (ModelRefusal, ProofFailed) as error:
@@ -216,7 +215,7 @@ def as_it_stood(history: Sequence[AnyEvent], seq: int) -> Artefact:
     proved = any(type(event) is PlanProved for event in cut)
     if proved:
         try:
-            _prove(plan, forest, cut, recorded=True)
+            prove_plan(plan, forest, cut, recorded=True)
         except NotProved:
             proved = False
     return Artefact(
@@ -245,6 +244,3 @@ def emit_with(
     except Exception as error:  # whatever a plugin raises, the user is told which plugin
         plugin = registry.provider("back end", back_end.name)
         raise PluginFailed(f"back end {back_end.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
-
-
-# The library's functions, which `planner` offers under its own name.

@@ -18,9 +18,10 @@ STANDARD_INPUT = "-"
 class _Rejoined(io.RawIOBase):
     """A stream whose first bytes were taken off, with these bytes in front again."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+    def __init__(self, head: bytes, rest: BinaryIO, name: str) -> None:
         self._head = memoryview(head)
         self._rest = rest
+        self._name = name
 
     def readable(self) -> bool:
         return True
@@ -31,7 +32,10 @@ class _Rejoined(io.RawIOBase):
             buffer[:count] = self._head[:count]
             self._head = self._head[count:]
             return count
-        data = self._rest.read(len(buffer))
+        try:
+            data = self._rest.read(len(buffer))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), self._name) from None
         buffer[: len(data)] = data
         return len(data)
 
@@ -41,11 +45,17 @@ class _Rejoined(io.RawIOBase):
 
 
 def from_stream(stream: BinaryIO, name: str) -> Source:
-    """Return the source that reads `stream`, which need not be seekable, from where it stands."""
+    """Return the source that reads `stream`, which need not be seekable, from where it stands.
+
+    Raises `BadImage` for what cannot be read.
+    """
     head = b""
-    while len(head) < HEAD and (more := stream.read(HEAD - len(head))):
-        head += more
-    return Source(name=name, head=head, open=lambda: cast("BinaryIO", io.BufferedReader(_Rejoined(head, stream), 1 << 16)))
+    try:
+        while len(head) < HEAD and (more := stream.read(HEAD - len(head))):
+            head += more
+    except OSError as error:
+        raise BadImage(0, f"cannot be read: {error.strerror or error}") from None
+    return Source(name=name, head=head, open=lambda: cast("BinaryIO", io.BufferedReader(_Rejoined(head, stream, name), 1 << 16)))
 
 
 def from_bytes(data: bytes, name: str = "bytes") -> Source:

@@ -111,3 +111,6 @@ _RULES = (
 
 RULES: dict[str, Rule] = {rule.name: rule for rule in _RULES}
 """Every rule by name."""
+
+RETIRED: dict[str, Rule] = {}
+"""Rules that no plan of this version has, by the names that older logs and plans have; `explain` still says what they mean."""

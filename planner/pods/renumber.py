@@ -45,6 +45,9 @@ class Numbers:
         """The same of namespaces; the first number behind it is that of the next image's root task."""
         self._objects_before = 0
         self._namespaces_before = 0
+        self._pid_namespaces: set[NamespaceId] = set()
+        self._pid_namespaces_before: frozenset[NamespaceId] = frozenset()
+        """Ids of the pid namespaces of the images before."""
         self._known: dict[tuple[str, Identity], NamespaceId] = {}
         self._recorded: set[tuple[str, NamespaceId]] = set()
         self._roots: dict[str, NamespaceId] = {}
@@ -56,6 +59,7 @@ class Numbers:
         """Settle the namespaces of an image's root task: what nothing says to be the same is its own."""
         self._objects_before = self._objects
         self._namespaces_before = 0 if self._first else self._namespaces + 1
+        self._pid_namespaces_before = frozenset(self._pid_namespaces)
         self._roots = {PID: ROOT}
         self._left = {}
         container = next((event.facts.get("container_id", "") for event in events if isinstance(event, ImageOpened)), "")
@@ -106,8 +110,12 @@ class Numbers:
             return identity
         if identity == ROOT:
             found = self._roots.get(kind, NamespaceId(self._namespaces_before))
+        elif kind == PID and identity not in self._pid_namespaces_before:
+            found = identity  # the pid of its init, which no other container of the pid namespace has
         else:
             found = NamespaceId(identity + self._namespaces_before)
+        if kind == PID:
+            self._pid_namespaces.add(found)
         self._namespaces = max(self._namespaces, found)
         return found
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from planner.findings.registry import Answer
+from planner.findings.verdicts import BY_CRIU
 from planner.hookspecs import Check, CheckRequest, hookimpl
 
 
@@ -17,7 +18,7 @@ def crplan_checks() -> tuple[Check, ...]:
             help="what `criu restore` would refuse or get wrong, by the image alone",
             check=_criu,
             kinds=kinds.CRIU,
-            forecasts="criu restore, as far as the image tells",
+            consumers=BY_CRIU,
             priority=20,
         ),
         Check(
@@ -25,7 +26,7 @@ def crplan_checks() -> tuple[Check, ...]:
             help="what `crplan run` needs and the host lacks",
             check=_host,
             kinds=kinds.HOST,
-            forecasts="crplan run on the host",
+            consumers=("run", "run-into"),
             priority=30,
         ),
         Check(
@@ -33,7 +34,7 @@ def crplan_checks() -> tuple[Check, ...]:
             help="numbers that are taken in the pid namespace that the tree is to go to, or above its limit",
             check=_numbers,
             kinds=kinds.NUMBERS,
-            forecasts="a restore into the host's pid namespace",
+            consumers=(*BY_CRIU, "run", "run-into"),
             priority=40,
         ),
         Check(
@@ -41,7 +42,7 @@ def crplan_checks() -> tuple[Check, ...]:
             help="what `criu restore` needs and the host lacks",
             check=_criu_host,
             kinds=kinds.CRIU_HOST,
-            forecasts="criu restore, as far as the host tells",
+            consumers=BY_CRIU,
             priority=50,
         ),
     )

@@ -1,13 +1,12 @@
 """The kinds of finding of these checks; `outcome` says what follows for the program that a check speaks of."""
 
-from typing import Final, Literal
+from typing import Final
 
 from planner.findings.registry import Kind, Severity
+from planner.findings.verdicts import Consequence
 
-Outcome = Literal["", "refused", "wrong"]
 
-
-def _kind(code: str, severity: Severity, outcome: Outcome, sentence: str, hint: str, documentation: str) -> Kind:
+def _kind(code: str, severity: Severity, outcome: Consequence, sentence: str, hint: str, documentation: str) -> Kind:
     return Kind(code=code, severity=severity, outcome=outcome, sentence=sentence, hint=hint, documentation=documentation)
 
 

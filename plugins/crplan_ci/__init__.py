@@ -39,6 +39,7 @@ def crplan_reports() -> tuple[ReportFormat, ...]:
 
 
 _OPTIONS = {
+    "text": (Option(name="passed", help="list the questions that were asked and found nothing", kind="switch", default=False),),
     "json": (Option(name="indent", help="columns of indentation, 0 for one line", kind="number", default=2),),
     "github": (Option(name="annotations", help="annotations at most; GitHub shows about 10 a step", kind="number", default=10),),
 }

@@ -26,7 +26,7 @@ from planner.events.records import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.identity import Number, Pids, ProcessId
+from planner.identity import NamespaceId, Number, Pids, ProcessId
 
 STATES: Final[dict[int, TaskState]] = {1: "running", 2: "zombie", 3: "stopped", 6: "zombie"}
 """`task_state` of a core image; 6 is a zombie inside CRIU's own machinery and harmless to know."""
@@ -47,7 +47,7 @@ def events(dump: Dump) -> Iterator[AnyEvent]:
     yield ImageOpened(
         format="criu", generation=facts.generation(dump), facts=facts.header(dump, root_core, root_ids), at=place("inventory.img")
     )
-    namespaces = Namespaces(dump, root_ids, place(f"ids-{root.pids[0]}.img"))
+    namespaces = Namespaces(dump, root_ids, place(f"ids-{root.pids[0]}.img"), _inits(dump))
     body: list[AnyEvent] = []
     for position, entry in enumerate(dump.tree):
         body += _task(dump, namespaces, root_core, position, entry)
@@ -57,6 +57,15 @@ def events(dump: Dump) -> Iterator[AnyEvent]:
     yield from facts.of_image(dump)
     yield from _left_over(dump)
     yield ImageClosed(tasks=len(dump.tree), complete=True, at=place("pstree.img", len(dump.tree)))
+
+
+def _inits(dump: Dump) -> dict[int, NamespaceId]:
+    """Return the level-0 pids of the inits of nested pid namespaces by CRIU's ids of these."""
+    inits: dict[int, NamespaceId] = {}
+    for entry in dump.tree or ():
+        if len(entry.pids) > 1 and entry.pids[-1] == 1 and (ids := _ids(dump, entry.pids[0])) is not None:
+            inits.setdefault(number(ids, "pid"), NamespaceId(entry.pids[0]))
+    return inits
 
 
 def _core(dump: Dump, number_in_name: int, position: int) -> Core:

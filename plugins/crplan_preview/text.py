@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from crplan_preview.drawing import Line, render, wrapped
+from crplan_preview.drawing import STYLES, wrapped
 from crplan_preview.tree import helper_lines, leader_lines, tree_lines
-from planner.findings.problems import place_words
+from planner.errors import place_words
 from planner.findings.registry import Finding
 from planner.hookspecs import Artefact
 from planner.options import Options
@@ -14,7 +14,7 @@ from planner.plans.rebuild import Rebuild
 from planner.plans.wording import step_words, wait_words
 from planner.pods.evidence import SHARED_PROPERTY
 from planner.steps import AnyStep
-from planner.text import Terminal, escaped
+from planner.text import Line, Terminal, escaped, render
 
 RULE_COLUMNS = 22
 """Columns that a rule's name is given beside its step."""
@@ -24,7 +24,7 @@ def emit(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     """Return the preview; its width is that of the terminal, or 100 columns in a file."""
     terminal = msgspec.structs.replace(terminal, unicode=terminal.unicode and not options.get("ascii", False))
     lines = _lines(artefact, terminal, with_steps=bool(options.get("steps", True)))
-    return render(lines, colour=terminal.colour, unicode=terminal.unicode)
+    return render(lines, STYLES, colour=terminal.colour, unicode=terminal.unicode)
 
 
 def _lines(artefact: Artefact, terminal: Terminal, *, with_steps: bool) -> Iterator[Line]:
@@ -72,7 +72,7 @@ def _head(artefact: Artefact, width: int) -> Iterator[Line]:
     parts = [_count(len(forest.tasks), "task")]
     parts += [_count(threads, "thread")] if threads else []
     parts += [_count(zombies, "zombie")] if zombies else []
-    parts += [_count(len({task.namespace for task in forest.tasks.values()}), "pid namespace")]
+    parts += [_count(len(forest.inhabited_namespaces()), "pid namespace")]
     yield [(source, "heading"), (f": {', '.join(parts)}", "")]
     facts = [f"{key} {value}" for key, value in sorted(forest.image_facts.items()) if value and key != "image_id"]
     if facts:
@@ -152,7 +152,7 @@ def _rebuild(rebuild: Rebuild, artefact: Artefact) -> Iterator[Line]:
 
 def _finding(found: Finding, width: int) -> Iterator[Line]:
     where = f" ({place_words(found.at)})" if found.at is not None else ""
-    first, *rest = wrapped(f"{found.severity}: {escaped(found.message)}{where} [{found.code}]", width, "    ", "  ")
+    first, *rest = wrapped(f"{found.severity}: {escaped(found.message)}{where} [{escaped(found.code)}]", width, "    ", "  ")
     yield [(first, found.severity)]
     for line in rest:
         yield [(line, found.severity)]

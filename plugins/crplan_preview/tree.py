@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from crplan_preview.drawing import Line
 from planner.forest.model import Forest, Task
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
 from planner.plans.wording import status_words, vector
-from planner.text import Terminal, escaped
+from planner.text import Line, Terminal, escaped
 
 DEEPEST_DRAWN: Final = 14
 """Generations that are drawn with branches; below, the generation is written out."""

@@ -6,8 +6,8 @@ import pytest
 
 from planner.checks.ask import ask, known_kinds, split_options
 from planner.errors import UsageError
-from planner.findings.registry import Answer, Kind, Passed, Unknown
-from planner.findings.report import Forecast
+from planner.findings.registry import Answer, Kind, Passed
+from planner.findings.verdicts import ConsumerName, Invocation
 from planner.hookspecs import Artefact, Check, CheckRequest
 from planner.host.facts import Host
 from planner.options import Option
@@ -26,31 +26,32 @@ def artefact() -> Artefact:
     return pipeline.resolve(events("1 2:1/2 3:1")).artefact()
 
 
-def check(*answers: Answer, name: str = "some", forecasts: str = "some restore") -> Check:
-    return Check(name=name, help="Asks.", check=lambda request: iter(answers), kinds=KINDS, forecasts=forecasts)
+CRIU = Invocation(consumer="criu-restore")
+RUN = Invocation(consumer="run")
 
 
-def forecast(artefact: Artefact, *answers: Answer) -> Forecast | None:
-    (asked,) = ask(Registry(checks=(check(*answers),)), artefact, None, {})
-    return asked.forecast
+def check(*answers: Answer, name: str = "some", consumers: tuple[ConsumerName, ...] = ("criu-restore",)) -> Check:
+    return Check(name=name, help="Asks.", check=lambda request: iter(answers), kinds=KINDS, consumers=consumers)
 
 
-def test_a_forecast_is_the_worst_that_was_found(artefact: Artefact) -> None:
-    passed, unknown = Passed(code="some-note"), Unknown(code="some-refusal", missing="a fact")
-    for answers, outcome, because in (
-        ((passed,), "ok", ()),
-        ((passed, HARMLESS.found()), "ok", ()),
-        ((passed, unknown), "unknown", ("some-refusal",)),
-        ((unknown, WRONG.found()), "wrong", ("some-error",)),
-        ((unknown, WRONG.found(), REFUSED.found()), "refused", ("some-refusal",)),
-    ):
-        assert forecast(artefact, *answers) == Forecast(of="some restore", outcome=outcome, because=because)  # type: ignore[arg-type]
+def test_a_check_is_asked_once_for_each_consumer_that_it_speaks_for_and_each_host(artefact: Artefact) -> None:
+    registry = Registry(checks=(check(Passed(code="some-note")), check(HARMLESS.found(), name="other", consumers=())))
+    asked = ask(registry, artefact, (CRIU, RUN), {"a": Host(), "b": Host()})
+    assert [(each.check, each.invocation, each.host) for each in asked] == [
+        ("some", CRIU, "a"), ("some", CRIU, "b"), ("other", None, "a"), ("other", None, "b"),
+    ]  # fmt: skip
+    assert ask(registry, artefact, (RUN,))[0].check == "other"
 
 
-def test_a_check_that_is_silent_foretells_nothing(artefact: Artefact) -> None:
-    assert forecast(artefact) is None
-    (asked,) = ask(Registry(checks=(check(Passed(code="some-note"), forecasts=""),)), artefact, None, {})
-    assert asked.forecast is None
+def test_a_check_knows_the_consumer_and_its_options(artefact: Artefact) -> None:
+    def echo(request: CheckRequest) -> Iterator[Answer]:
+        assert request.invocation is not None
+        yield HARMLESS.found(f"{request.invocation.consumer} {request.invocation.has('--shell-job')}")
+
+    echoing = Check(name="echo", help="Echoes.", check=echo, consumers=("criu-restore", "run"))
+    given = Invocation(consumer="criu-restore", options=("--shell-job",))
+    asked = ask(Registry(checks=(echoing,)), artefact, (given, RUN))
+    assert [each.findings[0].message for each in asked] == ["criu-restore True", "run False"]
 
 
 def test_a_check_that_raises_becomes_a_finding_and_its_questions_unknown(artefact: Artefact) -> None:
@@ -58,19 +59,17 @@ def test_a_check_that_raises_becomes_a_finding_and_its_questions_unknown(artefac
         yield Passed(code="some-refusal")
         raise ZeroDivisionError("a\nb")
 
-    bad = Check(name="bad", help="Raises.", check=raises, kinds=KINDS, forecasts="some restore")
-    first, second = ask(Registry(checks=(bad, check(HARMLESS.found(), name="good"))), artefact, None, {})
+    bad = Check(name="bad", help="Raises.", check=raises, kinds=KINDS)
+    first, second = ask(Registry(checks=(bad, check(HARMLESS.found(), name="good"))), artefact, (CRIU,))
     assert [found.code for found in first.findings] == ["check-failed"]
     assert first.findings[0].message == "check bad of plugin unknown failed: ZeroDivisionError: a b"
     assert first.passed == ()
     assert [answer.code for answer in first.unknown] == [kind.code for kind in KINDS]
-    assert first.forecast is not None
-    assert first.forecast.outcome == "unknown"
     assert [found.code for found in second.findings] == ["some-note"]
 
 
 def test_what_is_no_answer_is_a_failure_of_the_check(artefact: Artefact) -> None:
-    (asked,) = ask(Registry(checks=(check("fine"),)), artefact, None, {})  # type: ignore[arg-type]
+    (asked,) = ask(Registry(checks=(check("fine"),)), artefact, (CRIU,))  # type: ignore[arg-type]
     assert asked.findings[0].code == "check-failed"
     assert "yielded str" in asked.findings[0].message
 
@@ -85,7 +84,7 @@ def test_checks_get_the_host_and_their_options(artefact: Artefact) -> None:
     )
     given, rest = split_options((echoing,), (Option(name="indent", help="i"),), {"depth": "5", "indent": "0"})
     assert rest == {"indent": "0"}
-    (asked,) = ask(Registry(checks=(echoing,)), artefact, Host(machine="m68k"), given)
+    (asked,) = ask(Registry(checks=(echoing,)), artefact, (), {"m": Host(machine="m68k")}, given)
     assert asked.findings[0].message == "m68k 5 of 3"
 
 

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from planner.checks.ask import Asked, known_kinds
-from planner.checks.report import Settings, baseline_of, build
+from planner.checks.report import Settings, baseline_of, gather, image_report
 from planner.errors import UsageError
 from planner.findings.problems import Problem
 from planner.findings.registry import Finding, Passed, Unknown
-from planner.findings.report import Report
+from planner.findings.report import ImageReport
 from planner.hookspecs import Artefact
 from planner.identity import ProcessId
 from planner.pipeline import resolve as pipeline
@@ -26,16 +26,12 @@ def artefact() -> Artefact:
     return pipeline.resolve(events("1 2:1/2 3:1")).artefact()
 
 
-def report(*findings: Finding, artefact: Artefact | None = None, settings: Settings | None = None, **fields: object) -> Report:
+def report(
+    *findings: Finding, artefact: Artefact | None = None, settings: Settings | None = None, **fields: object
+) -> ImageReport:
     asked = Asked(check="some", findings=findings, **fields)  # type: ignore[arg-type]
-    return build(
-        image="some.img",
-        artefact=artefact,
-        asked=(asked,),
-        not_checked=("the weather",),
-        kinds=known_kinds(Registry()),
-        host="none",
-        settings=settings or Settings(),
+    return image_report(
+        image="some.img", artefact=artefact, asked=(asked,), not_checked=("the weather",), settings=settings or Settings()
     )
 
 
@@ -57,7 +53,7 @@ def test_what_is_ignored_or_known_is_told_and_does_not_count() -> None:
     first = report(finding("a", "error"), finding("b", "error"))
     assert first.exit_code == 3
     assert report(finding("a", "error"), settings=Settings(ignored=frozenset({"a"}))).exit_code == 0
-    known = baseline_of(msgspec.json.encode(first))
+    known = baseline_of(msgspec.json.encode(gather([first], kinds={})))
     again = report(finding("a", "error"), finding("b", "error"), finding("c", "error"), settings=Settings(baseline=known))
     assert [found.suppressed for found in again.findings] == ["baseline", "baseline", ""]
     assert [found.code for found in again.counting()] == ["c"]
@@ -85,19 +81,29 @@ def test_what_is_unknown_is_no_pass_and_fails_only_when_asked() -> None:
 
 def test_an_image_that_cannot_be_planned_stays_so_whatever_is_ignored() -> None:
     problem = Problem(exit_code=3, code="two-inits", message="Two.", pid=4, at=96)
-    told = build(
+    told = image_report(
         image="i",
         artefact=None,
         asked=(),
         not_checked=(),
-        kinds=known_kinds(Registry()),
-        host="none",
         settings=Settings(ignored=frozenset({"two-inits"})),
         error=problem,
     )
     assert told.exit_code == 3
     assert [(found.code, found.pid, found.at) for found in told.findings] == [("two-inits", 4, 96)]
-    assert [kind.code for kind in told.kinds] == ["two-inits"]
+    whole = gather([told], kinds=known_kinds(Registry()))
+    assert (whole.exit_code, [kind.code for kind in whole.kinds]) == (3, ["two-inits"])
+
+
+def test_a_baseline_of_version_1_has_its_findings_at_the_top() -> None:
+    old = b'{"kind":"crplan-check","format_version":1,"image":"i","findings":[{"fingerprint":"f"}]}'
+    assert baseline_of(old) == {"f"}
+
+
+def test_the_exit_code_of_several_images_is_that_of_the_worst() -> None:
+    fine, failing = report(), report(finding(severity="error"))
+    broken = msgspec.structs.replace(fine, exit_code=1)
+    assert [gather(images, kinds={}).exit_code for images in ([fine, fine], [fine, failing], [failing, broken])] == [0, 3, 1]
 
 
 def test_every_text_is_printable_and_on_one_line(artefact: Artefact) -> None:

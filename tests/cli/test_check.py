@@ -133,10 +133,12 @@ def test_against_another_machine(crplan: Crplan, fine: Path, tmp_path: Path) -> 
     file.write_bytes(encode(host))
     code, out, _ = crplan("check", fine, "--host", file, "--format", "json")
     report = json.loads(out)
+    (image,) = report["images"]
     assert code == 3
-    assert [found["property"] for found in report["findings"]] == ["kernel.threads-max"]
-    assert [question["missing"] for question in report["unknown"]] == ["free numbers of the host's pid namespace"]
-    assert report["host"] == "file"
+    assert [found["property"] for found in image["findings"]] == ["kernel.threads-max"]
+    assert [question["missing"] for question in image["unknown"]] == ["free numbers of the host's pid namespace"]
+    assert len(report["hosts"]) == 1
+    assert [(each["consumer"], each["verdict"]) for each in image["verdicts"]] == [("run", "refused")]
     assert crplan("check", fine, "--host", file, "--ignore", "limit-too-low")[0] == 0
     assert crplan("check", fine, "--host", file, "--ignore", "limit-too-low", "--fail-on-unknown")[0] == 3
 
@@ -158,3 +160,56 @@ def test_a_report_says_nothing_of_the_machine(crplan: Crplan, refused: Path) -> 
         out = crplan("check", refused.resolve(), "--format", form)[1]
         assert str(refused.parent) not in out
         assert out == crplan("check", refused.resolve(), "--format", form)[1]
+
+
+def first_line(out: str) -> str:
+    return out.splitlines()[0]
+
+
+def test_the_verdict_stands_first_and_names_the_consumer_and_what_decides(crplan: Crplan, refused: Path) -> None:
+    _, out, _ = crplan("check", refused)
+    assert first_line(out).startswith("criu restore: refused, ")
+    assert "[criu-group-leader-moved] (image only" in " ".join(out.split())
+
+
+def test_an_image_of_no_engine_is_judged_for_crplan_itself(crplan: Crplan, fine: Path) -> None:
+    assert first_line(crplan("check", fine)[1]).startswith("crplan run: ok (image only")
+
+
+def test_an_ignored_finding_decides_nothing_and_the_line_says_so(crplan: Crplan, refused: Path) -> None:
+    code, out, _ = crplan("check", refused, "--ignore", "criu-group-leader-moved", "--format", "json")
+    (verdict,) = json.loads(out)["images"][0]["verdicts"]
+    assert (code, verdict["verdict"], verdict["ignored"]) == (0, "ok", ["criu-group-leader-moved"])
+    _, out, _ = crplan("check", refused, "--ignore", "criu-group-leader-moved")
+    assert "not counted: criu-group-leader-moved" in " ".join(out.split())
+
+
+def test_the_exit_code_follows_the_consumer_that_is_asked_for(crplan: Crplan, refused: Path) -> None:
+    assert crplan("check", refused)[0] == 3
+    code, out, _ = crplan("check", refused, "--for", "run")
+    assert code == 0
+    assert first_line(out).startswith("crplan run: ok")
+    assert "\ncriu restore: refused, " in out
+    code, out, _ = crplan("check", refused, "--engine", "podman")
+    assert first_line(out).startswith("podman container restore: refused")
+
+
+def test_each_host_has_a_verdict_of_its_own(crplan: Crplan, fine: Path, tmp_path: Path) -> None:
+    small, large = tmp_path / "small.json", tmp_path / "large.json"
+    small.write_bytes(encode(Host(limits=Limits(threads_max=5, tasks_in_use=4))))
+    large.write_bytes(encode(Host(limits=Limits(threads_max=500, tasks_in_use=4))))
+    code, out, _ = crplan("check", fine, "--host", small, "--host", large, "--format", "json")
+    (image,) = json.loads(out)["images"]
+    assert code == 3
+    assert [(each["host"], each["verdict"]) for each in image["verdicts"]] == [
+        ("small.json", "refused"),
+        ("large.json", "unknown"),
+    ]
+    (found,) = [found for found in image["findings"] if found["code"] == "limit-too-low"]
+    assert found["hosts"] == ["small.json"]
+
+
+def test_options_that_criu_does_not_have_are_a_usage_error(crplan: Crplan, refused: Path) -> None:
+    code, out, err = crplan("check", refused, "--criu-options=--moon")
+    assert (code, out) == (2, "")
+    assert "--moon" in err

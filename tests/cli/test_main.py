@@ -26,7 +26,7 @@ from planner.testing.plans import PLANS
 from tests.helpers.places import DATA
 
 IMAGES = DATA / "linux-cr"
-OPENED = b'{"seq":0,"type":"LogOpened","format_version":1}\n'
+OPENED = b'{"seq":0,"type":"LogOpened","format_version":2}\n'
 
 Crplan = Callable[..., tuple[int, bytes, str]]
 

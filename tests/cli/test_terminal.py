@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.cli import terminal
+from planner.cli import streams, terminal
 
 
 class Stream(io.StringIO):
@@ -43,11 +43,11 @@ def test_colours_follow_the_terminal_and_the_conventions(monkeypatch: pytest.Mon
 
 
 def test_unicode_is_for_files_and_utf8_terminals() -> None:
-    assert terminal.shows_unicode(None)
-    assert terminal.shows_unicode(Stream(tty=False, encoding="ascii"))
-    assert terminal.shows_unicode(Stream(tty=True, encoding="UTF-8"))
-    assert not terminal.shows_unicode(Stream(tty=True, encoding="ascii"))
-    assert not terminal.shows_unicode(Stream(tty=True, encoding="iso-8859-1"))
+    assert streams.shows_unicode(None)
+    assert streams.shows_unicode(Stream(tty=False, encoding="ascii"))
+    assert streams.shows_unicode(Stream(tty=True, encoding="UTF-8"))
+    assert not streams.shows_unicode(Stream(tty=True, encoding="ascii"))
+    assert not streams.shows_unicode(Stream(tty=True, encoding="iso-8859-1"))
 
 
 @pytest.mark.parametrize(("columns", "expected"), [("20", 60), ("90", 90), ("1000", 160)])

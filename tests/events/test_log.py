@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from hypothesis import given
@@ -22,10 +23,11 @@ from planner.events.records import (
     TaskStateRecorded,
     UnknownEvent,
 )
+from planner.events.upcasts import Upcast
 from planner.identity import Number, ProcessId, StepNumber
 from planner.steps import Create, Wait
 
-OPENED = b'{"seq":0,"type":"LogOpened","format_version":1}\n'
+OPENED = b'{"seq":0,"type":"LogOpened","format_version":2}\n'
 
 
 def written(*events: AnyEvent) -> bytes:
@@ -133,12 +135,17 @@ def test_no_bytes_raise_anything_but_bad_image(tail: bytes) -> None:
 
 
 def test_an_older_version_is_upcast_one_version_at_a_time() -> None:
-    """Version -1 called the step `number`, version 0 counted it from 0."""
-    upcasts: dict[int, log.Upcast] = {
-        -1: lambda fields: {("step" if key == "number" else key): value for key, value in fields.items()},
-        0: lambda fields: fields | {"step": fields["step"] + 1},
-    }
-    old = b'{"seq":0,"type":"LogOpened","format_version":-1}\n{"seq":1,"type":"StepDone","number":4}\n'
+    """Version -1 counted steps from 0, version 0 by halves."""
+
+    def changed(change: Callable[[int], int]) -> Upcast:
+        def upcast(events: Iterable[AnyEvent]) -> Iterator[AnyEvent]:
+            for event in events:
+                yield StepDone(step=StepNumber(change(event.step))) if isinstance(event, StepDone) else event
+
+        return upcast
+
+    upcasts = {-1: changed(lambda step: step + 1), 0: changed(lambda step: step * 2), 1: changed(lambda step: step - 5)}
+    old = b'{"seq":0,"type":"LogOpened","format_version":-1}\n{"seq":1,"type":"StepDone","step":4}\n'
     events = list(log.read(io.BytesIO(old), upcasts))
     assert events == [LogOpened(format_version=FORMAT_VERSION), StepDone(step=StepNumber(5))]
 

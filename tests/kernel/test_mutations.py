@@ -198,6 +198,8 @@ def test_the_model_replays_every_transcript() -> None:
         assert replay(lines, ModelPlayer()) == ""
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800, method="thread")  # the signal is used here
 def test_no_mutant_replays_every_transcript() -> None:
     before = signal.signal(signal.SIGALRM, _too_long)
     try:
@@ -241,6 +243,7 @@ def fails(story: Callable[[], None]) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_stories_of_plans_tell_what_players_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     told = [story for story in stories() if not fails(story)]
     assert len(told) > 50

@@ -60,7 +60,7 @@ class Story:
         return number in self.player.world()
 
 
-@pytest.fixture(params=["model", "kernel"])
+@pytest.fixture(params=["model", pytest.param("kernel", marks=pytest.mark.root)])
 def story(request: pytest.FixtureRequest) -> Iterator[Story]:
     """A story told to the model, and the same told to the running kernel."""
     if request.param == "model":

@@ -31,19 +31,22 @@ from planner.plans.relax import conceded
 from planner.steps import Create, Verify
 from planner.testing.plans import FAILURES, PLANS, chain, nested_namespaces, wide, zombies
 from tests.generators.random_plans import random_plan
+from tests.helpers.amounts import amount, blocks
 from tests.helpers.executors import Sandbox, expected, expected_exit_signals, shares
+
+kill_rounds = pytest.mark.parametrize("rounds", blocks(amount("CRPLAN_KILLS", 50, 20), 4, 23))
+"""Rounds in which a process is killed at a random moment, with `rounds` for the numbers of some of them."""
 
 FAILURE_LINE = re.compile(r"^crplan: step (\d+) \(([^)]*)\): task (\d+): (.+): ([A-Za-z0-9 ]+)\n$")
 
 
+@pytest.mark.root
 class ExecutorSuite:
     """The contract of DESIGN, "Executors", as tests."""
 
     refuses: ClassVar[frozenset[str]] = frozenset()
     """Names in `PLANS` that this executor refuses before its first step, by `CannotEmit` or by exit code 3."""
 
-    kill_rounds: ClassVar[int] = 50
-    random_rounds: ClassVar[int] = 20
     without_root: ClassVar[bool] = True
     """Whether another user may run the command line, as far as its files go."""
 
@@ -61,8 +64,6 @@ class ExecutorSuite:
         self, plan: Plan, directory: Path, *, options: Sequence[str] = (), environment: Mapping[str, str] | None = None
     ) -> Sandbox:
         """Start the executor in a sandbox."""
-        if os.geteuid():
-            pytest.skip("needs root")
         return Sandbox(self.command(plan, directory), options=options, environment=environment)
 
     def stop(self, sandbox: Sandbox, number: int = signal.SIGTERM) -> None:
@@ -204,8 +205,9 @@ class ExecutorSuite:
                 assert sandbox.standing() == expected(plan)
                 self.stop(sandbox)
 
-    def test_random_histories_stand_as_the_model_says(self, tmp_path: Path) -> None:
-        for seed in range(self.random_rounds):
+    @pytest.mark.parametrize("seeds", blocks(amount("CRPLAN_RANDOM_PLANS", 20, 12), 3, 17))
+    def test_random_histories_stand_as_the_model_says(self, seeds: range, tmp_path: Path) -> None:
+        for seed in seeds:
             plan = random_plan(seed)
             directory = tmp_path / str(seed)
             directory.mkdir()
@@ -286,8 +288,9 @@ class ExecutorSuite:
             assert sandbox.left() == []
         assert time.monotonic() - began < 10
 
-    def test_a_killed_process_is_noticed_at_any_moment(self, tmp_path: Path) -> None:
-        for round_ in range(self.kill_rounds):
+    @kill_rounds
+    def test_a_killed_process_is_noticed_at_any_moment(self, rounds: range, tmp_path: Path) -> None:
+        for round_ in rounds:
             chance = random.Random(round_)
             directory = tmp_path / str(round_)
             directory.mkdir()

@@ -1,6 +1,5 @@
 """Trees with shared memory, exit signals and mapped user namespaces: captured as they run, rebuilt, and captured again: equal."""
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +60,7 @@ def nameless(forest: Forest) -> Forest:
     return forest
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.root
 @pytest.mark.parametrize("program", [c, python, shell])
 @pytest.mark.parametrize("name", ["shared_memory", "exit_signals", "user_namespaces", "mapped_user_namespaces"])
 def test_what_was_captured_is_rebuilt_and_captured_again(name: str, program: Program, tmp_path: Path) -> None:
@@ -78,7 +77,7 @@ def test_what_was_captured_is_rebuilt_and_captured_again(name: str, program: Pro
     assert maps(after.forest) == maps(before.forest)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.root
 def test_without_shared_memory_only_that_is_missing(tmp_path: Path) -> None:
     for step in ("first", "second"):
         (tmp_path / step).mkdir()

@@ -21,7 +21,7 @@ from planner.steps import Verify
 from planner.testing.plans import PLANS, chain, with_init
 from tests.helpers.executors import expected, shares
 from tests.helpers.places import DATA
-from tests.linux.executor_suite import ExecutorSuite
+from tests.linux.executor_suite import ExecutorSuite, kill_rounds
 
 IMAGES: Final = [image for image in sorted((DATA / "linux-cr").glob("*.ckpt")) if "error" not in image.stem]
 """All images but the one that says itself that its checkpoint failed."""
@@ -66,9 +66,10 @@ class TestProgram(ExecutorSuite):
             assert sandbox.standing() == expected(plan)
             self.stop(sandbox)
 
-    def test_any_process_may_be_killed_the_program_included(self, tmp_path: Path) -> None:
+    @kill_rounds
+    def test_any_process_may_be_killed_the_program_included(self, rounds: range, tmp_path: Path) -> None:
         """The suite kills what was created; here the program itself is among the victims, before ready."""
-        for round_ in range(self.kill_rounds):
+        for round_ in rounds:
             chance = random.Random(1000 + round_)
             plan = PLANS[chance.choice(["nested_namespaces", "entered_and_adopted", "zombies", "wide", "subtree"])]()
             with self.start(plan, tmp_path) as sandbox:

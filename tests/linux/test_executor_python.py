@@ -39,6 +39,7 @@ class TestProgram(ExecutorSuite):
         program.write_text(emit(plan))
         return [SYSTEM_PYTHON, "-I", "-S", str(program)]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("image", IMAGES, ids=lambda image: str(image.name))
     def test_an_image_is_rebuilt(self, image: Path, tmp_path: Path) -> None:
         try:
@@ -129,11 +130,11 @@ class TestProgram(ExecutorSuite):
             self.stop(sandbox)
 
 
+@pytest.mark.slow
 class TestRun(ExecutorSuite):
     """What `crplan run` does with it."""
 
     refuses = frozenset({"shared_memory"})
-    kill_rounds = 10
     without_root = False
     proves_first = True
 
@@ -145,15 +146,13 @@ class TestRun(ExecutorSuite):
     def test_shared_memory_may_be_left_out(self, tmp_path: Path) -> None:
         plan = PLANS["shared_memory"]()
         command = [*self.command(plan, tmp_path), "--option", "sharing=possible"]
-        if os.geteuid():
-            pytest.skip("needs root")
         with Sandbox(command) as sandbox:
             sandbox.ready(self.timeout)
             assert sandbox.standing() == expected(plan)
             self.stop(sandbox)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.root
 class TestEvents:
     """What the executor tells `crplan run` while it works."""
 

@@ -28,7 +28,7 @@ from planner.steps import AnyStep, CreateThread, Verify, Wait
 from planner.testing.plans import PLANS, nested_namespaces, wide, with_init
 from tests.helpers.executors import Ended, Sandbox, expected
 from tests.helpers.places import DATA
-from tests.linux.executor_suite import FAILURE_LINE, ExecutorSuite
+from tests.linux.executor_suite import FAILURE_LINE, ExecutorSuite, kill_rounds
 from tests.plugins.test_shell import everything
 
 IMAGES = sorted((DATA / "linux-cr").glob("*.ckpt"))
@@ -97,9 +97,10 @@ class ShellSuite(ExecutorSuite):
             assert ended.stderr.startswith("crplan: ")
             assert sandbox.left() == []
 
-    def test_whoever_is_killed_nothing_is_left(self, tmp_path: Path) -> None:
+    @kill_rounds
+    def test_whoever_is_killed_nothing_is_left(self, rounds: range, tmp_path: Path) -> None:
         """The shell, the agent or a process that it made, at any moment; who ends early says so in one line or is dead."""
-        for round_ in range(self.kill_rounds):
+        for round_ in rounds:
             chance = random.Random(f"anybody {round_}")
             names = ["nested_namespaces", "entered_from_outside", "wide", "zombies", "threads"]
             plan = PLANS[chance.choice([name for name in names if name not in self.refuses])]()
@@ -204,6 +205,7 @@ class TestDash(ShellSuite):
 
     PRESSED = ("crossed_groups", "adopted_by_subreaper", "entered_from_inside", "zombies")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", PRESSED)
     def test_no_line_can_be_taken_out(self, name: str, tmp_path: Path) -> None:
         head, lines = taken_apart(PLANS[name]())
@@ -215,6 +217,7 @@ class TestDash(ShellSuite):
             assert f"step {place + 1} " in line[4]
             assert int(line[1]) == min(place + 2, len(lines) - 1)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", PRESSED)
     def test_no_two_lines_can_be_swapped(self, name: str, tmp_path: Path) -> None:
         head, lines = taken_apart(PLANS[name]())
@@ -227,6 +230,7 @@ class TestDash(ShellSuite):
             assert int(line[1]) == place + 2
             assert f"step {place + 1} " in line[4]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", PRESSED)
     def test_the_numbers_are_not_what_makes_a_line_needed(self, name: str, tmp_path: Path) -> None:
         """With the numbers mended, a line that is missing is found by its effects."""
@@ -240,6 +244,7 @@ class TestDash(ShellSuite):
             assert FAILURE_LINE.match(ended.stderr), ended.stderr
 
 
+@pytest.mark.slow
 class TestBash(ShellSuite):
     shell = "bash"
 
@@ -257,6 +262,7 @@ def without_threads(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, steps=tuple(steps), processes=processes)
 
 
+@pytest.mark.slow
 class TestPerl(ShellSuite):
     """A machine without Python: perl-base speaks the same lines, and refuses threads alone."""
 
@@ -301,8 +307,9 @@ class TestPerl(ShellSuite):
             assert ended.stderr.startswith("crplan: task 100 has threads, and those need python3")
             assert sandbox.left() == []
 
-    def test_a_killed_process_is_noticed_at_any_moment(self, tmp_path: Path) -> None:
-        for round_ in range(self.kill_rounds):
+    @kill_rounds
+    def test_a_killed_process_is_noticed_at_any_moment(self, rounds: range, tmp_path: Path) -> None:
+        for round_ in rounds:
             chance = random.Random(round_)
             plan = PLANS[chance.choice(["nested_namespaces", "entered_and_adopted", "crossed_groups", "wide"])]()
             with self.start(plan, tmp_path) as sandbox:
@@ -345,9 +352,8 @@ def taken_apart(plan: Plan) -> tuple[str, list[str]]:
     return before + own + "".join(lines[:first]), lines[first:]
 
 
+@pytest.mark.root
 def test_a_core_that_the_machine_hands_on_is_refused(tmp_path: Path) -> None:
-    if os.geteuid():
-        pytest.skip("needs root")
     draft = with_init("core")
     draft.create(1, 2)
     draft.exit(2, 6 | 0x80)

@@ -34,7 +34,7 @@ from planner.testing.forests import events
 from planner.testing.plans import PLANS
 from tests.helpers.executors import Sandbox, expected
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = pytest.mark.root
 
 
 def children() -> set[str]:

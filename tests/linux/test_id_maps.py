@@ -14,7 +14,7 @@ import pytest
 
 from planner.kernel.rules import KERNEL_RULES
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="whole maps are written as root")
+pytestmark = pytest.mark.root
 
 NEWUSER = 0x10000000
 LIBC = ctypes.CDLL(None, use_errno=True)

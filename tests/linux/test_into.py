@@ -34,17 +34,18 @@ from planner.plans.model import Plan
 from planner.steps import Verify
 from planner.testing.forests import events
 from tests.generators.histories import PROFILES
+from tests.helpers.amounts import amount
 from tests.helpers.inhabited import Container, container
 from tests.helpers.trials import image_of, random_history
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = pytest.mark.root
 
 FAILURE = re.compile(r"crplan: step (\d+) \([a-z-]+\): task (\d+): (?:create|thread): .*: ([A-Z]+)\n")
 
-KILLS = int(os.environ.get("CRPLAN_KILLS_INTO", "40"))
+KILLS = amount("CRPLAN_KILLS_INTO", 40, 20)
 """How many runs lose a process."""
 
-REBUILDS = int(os.environ.get("CRPLAN_REBUILDS_INTO", "12"))
+REBUILDS = amount("CRPLAN_REBUILDS_INTO", 12, 12)
 """How many random trees are rebuilt."""
 
 TREE = "100:0/0/0 101:100/101 102:101 110.1:100/110 111.2:110 120:100/0/140 130:100/0/0+131"
@@ -66,7 +67,7 @@ def named(file: Path, pid: int, capsysbinary: pytest.CaptureFixture[bytes]) -> l
     cli.main(["check", str(file), "--here", "--into", str(pid), "--format", "json"])
     report = json.loads(capsysbinary.readouterr().out)
     codes = ("number-taken", "number-above-limit")
-    messages = [found["message"] for found in report["findings"] if found["code"] in codes]
+    messages = [found["message"] for found in report["images"][0]["findings"] if found["code"] in codes]
     found = [re.match(r"number (\d+), of a [a-z ]+ that step (\d+) creates, is ", message) for message in messages]
     assert all(found)
     return sorted((int(match[2]), int(match[1])) for match in found if match)
@@ -243,6 +244,7 @@ def subtrees(history: Sequence[AnyEvent]) -> Iterator[list[AnyEvent]]:
             yield [history[0], *image_of_it, ImageClosed(tasks=len(inside), complete=True, at=0)]
 
 
+@pytest.mark.slow
 def test_what_lies_below_a_task_at_the_end_of_a_random_history_goes_into_a_namespace(tmp_path: Path) -> None:
     rebuilt = 0
     with container((7, 99)) as place:
@@ -349,6 +351,7 @@ def everybody(run: Run, place: Container, before: dict[int, int]) -> list[int]:
     return sorted({*found, *inside})
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_nothing_is_left_and_nobody_else_dies(tmp_path: Path) -> None:
     """One process of the run's own, at any moment: the command, keeper, executor, reaper, a task, a helper."""
     tree = "100 200:100/200 210:200/210 201:100/200 211:100/210 250.1:100 251.2:250 260:100+261"

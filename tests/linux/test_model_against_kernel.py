@@ -21,7 +21,7 @@ from tests.helpers.counts import columns, count
 from tests.helpers.puppets import Arena, available
 from tests.helpers.trials import ALL_PROFILES, can_act, random_history
 
-pytestmark = pytest.mark.skipif(bool(available()), reason=available())
+pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(available()), reason=available())]
 
 STEPS = 150
 HISTORIES = int(os.environ.get("CRPLAN_HISTORIES", "4"))
@@ -85,6 +85,7 @@ def history(profile: str, seed: int) -> tuple[list[Operation], Counter[str]]:
     return operations, counted + Counter(model.met) + model.kernel.met
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + HISTORIES))
 @pytest.mark.parametrize("profile", ALL_PROFILES)
 def test_model_and_kernel_agree(profile: str, seed: int, met: Counter[str]) -> None:
@@ -109,6 +110,7 @@ def met() -> Iterator[Counter[str]]:
     count(columns(f"{times:7} {name}" for name, times in ends))
 
 
+@pytest.mark.slow
 def test_model_and_kernel_agree_on_how_deep_namespaces_nest(met: Counter[str]) -> None:
     """No small tree has so many levels. What stands between the machine and the container takes some from the real kernel."""
 
@@ -122,6 +124,7 @@ def test_model_and_kernel_agree_on_how_deep_namespaces_nest(met: Counter[str]) -
     met.update(model.met)
 
 
+@pytest.mark.slow
 def test_model_and_kernel_agree_on_signals_that_there_are_not(met: Counter[str]) -> None:
     model = ModelPlayer(kernel=CountingKernel)
     first: Operation = ("clone", 0, 1, (1,), 1, 0, 17)
@@ -129,6 +132,7 @@ def test_model_and_kernel_agree_on_signals_that_there_are_not(met: Counter[str])
     met.update(model.met)
 
 
+@pytest.mark.slow
 def test_every_rule_was_met(met: Counter[str]) -> None:
     """The histories meet every rule that is said to be compared, each of its errnos, and each operation that there is."""
     if len(met) < len(OPERATIONS):

@@ -45,7 +45,7 @@ def together(namespaces: dict[int, int]) -> set[frozenset[int]]:
     return {frozenset(group) for group in groups.values()}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.root
 @pytest.mark.parametrize("program", [python, shell, c])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_who_is_together_in_a_dump_is_together_in_its_rebuild(name: str, program: Any, tmp_path: Path) -> None:

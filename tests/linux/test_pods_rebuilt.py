@@ -15,7 +15,7 @@ from tests.helpers.containers import POD_NAMESPACES, Dump, cri_o, shipper, web
 from tests.helpers.executors import Sandbox, expected
 from tests.helpers.rebuilding import WAYS, rebuild, tasks_standing
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = pytest.mark.root
 
 KINDS = ("mnt", "uts", "ipc", "net", "cgroup", "user", "time")
 

@@ -4,7 +4,6 @@ Generations and byte orders of one sample give the same plan; each plan is rebui
 image.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from tests.helpers.executors import expected
 from tests.helpers.places import DATA
 from tests.helpers.rebuilding import WAYS, rebuild
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+pytestmark = pytest.mark.root
 
 IMAGES = sorted((DATA / "linux-cr").glob("*.ckpt"))
 REFUSED = {"gen_P3_error.ckpt"}
@@ -48,6 +47,7 @@ def test_only_those_made_to_be_refused_are() -> None:
     assert refused == REFUSED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_every_plan_of_the_samples_stands(way: str) -> None:
     failures = []

@@ -18,7 +18,7 @@ from planner.testing.plans import PLANS
 from tests.generators.random_plans import random_plan
 
 pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.root,
     pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace"),
 ]
 
@@ -38,6 +38,7 @@ def test_the_program_makes_the_listed_calls(name: str, tmp_path: Path) -> None:
     compare(PLANS[name](), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_the_program_makes_the_listed_calls_of_a_random_history(seed: int, tmp_path: Path) -> None:
     compare(random_plan(seed), tmp_path)

@@ -189,7 +189,7 @@ def test_placings_that_were_not_tried_prove_nothing_either(monkeypatch: pytest.M
     with pytest.raises(Contradiction) as proof:
         resolve(events(text))
     assert proof.value.code not in ("plan-undecided", "namespace-undecided")
-    monkeypatch.setattr("planner.forest.pid_namespaces.infer.MOST_SOLUTIONS", 2)
+    monkeypatch.setattr("planner.pipeline.resolve.MOST_SOLUTIONS", 2)
     with pytest.raises(Contradiction) as refusal:
         resolve(events(text))
     assert refusal.value.code == "plan-undecided"

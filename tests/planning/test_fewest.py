@@ -17,6 +17,8 @@ from planner.testing.forests import events
 from tests.generators.exhaustive import Shape, fewest_births, text_of
 from tests.helpers.counts import count
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("exhaustive")]
+
 Size = tuple[int, int, int, bool]
 """Tasks, levels, helpers at one time, and whether there are groups."""
 

@@ -4,8 +4,6 @@ A stream of generation P holds the numbers of dead leaders, S and B do not even 
 find them a place from which the tree can be reached. `CRPLAN_IMAGES=N` writes N histories in each generation.
 """
 
-import multiprocessing
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,11 +17,13 @@ from planner.identity import ProcessId
 from planner.pipeline.reading import default_registry, source_of, stream_events
 from planner.pipeline.resolve import resolve
 from planner.testing.forests import events, notation
-from tests.helpers.counts import count
+from tests.helpers.amounts import amount, blocks
+from tests.helpers.counts import tally
 from tests.helpers.linuxcr import Entry, build
 from tests.helpers.trials import ALL_PROFILES, image_of, random_history
 
-NUMBER = int(os.environ.get("CRPLAN_IMAGES", "600"))
+NUMBER = amount("CRPLAN_IMAGES", 600, 400)
+FAST = 80
 GENERATIONS = ("P3", "S", "B")
 STEPS = (25, 60, 150, 300)
 LARGE = 900
@@ -63,8 +63,8 @@ def attempt(case: Case) -> str:
     return "" if same else f"read-otherwise: {notation(found)}\n{notation(forest)}"
 
 
-def judge(base: str, number: int) -> None:
-    """Try so many histories in each generation."""
+def judge(base: str, block: range) -> None:
+    """Try histories in each generation."""
     try_all(
         [
             (
@@ -73,31 +73,35 @@ def judge(base: str, number: int) -> None:
                 STEPS[index // len(ALL_PROFILES) % len(STEPS)],
                 generation,
             )
-            for index in range(number)
+            for index in block
             for generation in GENERATIONS
         ]
     )
 
 
 def try_all(cases: list[Case]) -> None:
-    """Try all cases in two processes."""
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        results = list(zip(cases, pool.imap(attempt, cases, chunksize=16), strict=True))
-    failures = [(case, found) for case, found in results if found]
-    count(f"images that name no namespaces: {len(results)}, of which {len(results) - len(failures)} are planned and proved")
+    """Try all cases."""
+    failures = [(case, found) for case in cases if (found := attempt(case))]
+    tally("images that name no namespaces", tried=len(cases), planned_and_proved=len(cases) - len(failures))
     kinds = Counter(found.partition(":")[0] for _, found in failures)
     words = "\n\n".join(f"{case}: {found}" for case, found in failures[:10])
     assert not failures, f"{len(failures)} of {len(cases)} images fail: {kinds.most_common()}\n\n{words}"
 
 
-@pytest.mark.parametrize("base", ["image", f"fresh {time.time_ns()}"], ids=["fixed", "fresh"])
-def test_an_image_without_namespaces_is_planned(base: str) -> None:
-    judge(base, NUMBER if base == "image" else NUMBER // 4)
+@pytest.mark.parametrize("block", blocks(NUMBER, FAST, 80))
+def test_an_image_without_namespaces_is_planned(block: range) -> None:
+    judge("image", block)
 
 
+@pytest.mark.parametrize("block", blocks(NUMBER // 4, 0, 80))
+def test_a_fresh_image_without_namespaces_is_planned(block: range) -> None:
+    judge(f"fresh {time.time_ns()}", block)
+
+
+@pytest.mark.parametrize("block", blocks(6, 1, 1))
 @pytest.mark.parametrize("profile", ["deep", "entry", "mixture", "scenes"])
-def test_a_large_image_on_many_levels_is_planned(profile: str) -> None:
-    try_all([(f"large {seed}", profile, LARGE, generation) for seed in range(6) for generation in GENERATIONS])
+def test_a_large_image_on_many_levels_is_planned(profile: str, block: range) -> None:
+    try_all([(f"large {seed}", profile, LARGE, generation) for seed in block for generation in GENERATIONS])
 
 
 def test_kin_of_a_dead_leader_are_placed_together() -> None:

@@ -5,12 +5,12 @@ history that fails alike, and the forest that it leads to.
 """
 
 import hashlib
-import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from random import Random
 
 import pytest
@@ -21,11 +21,13 @@ from planner.pipeline.resolve import decide_placed
 from planner.planning.births.manners import MANNERS
 from planner.plans.fold import fold_plan, lost_properties
 from planner.testing.forests import events
-from tests.helpers.counts import count
+from tests.helpers.amounts import amount, blocks
+from tests.helpers.counts import tally
 from tests.helpers.places import ROOT
 from tests.helpers.trials import ALL_PROFILES, code, image_of, planned, random_history, reordered, shrunk, story, trial
 
-NUMBER = int(os.environ.get("CRPLAN_HISTORIES_PLANNED", "10000"))
+NUMBER = amount("CRPLAN_HISTORIES_PLANNED", 10_000, 3000)
+FAST = 300
 STEPS = (25, 60, 150, 300)
 ORDERS = 3
 """Other orders in which each plan is run."""
@@ -36,10 +38,10 @@ Case = tuple[int | str, str, int]
 """Seed, profile, steps."""
 
 
-def fixed_cases(number: int) -> list[Case]:
+def fixed_cases(block: Iterable[int]) -> list[Case]:
     """Return the cases that are the same in every run, in all profiles and lengths."""
     profiles = ALL_PROFILES
-    return [(index, profiles[index % len(profiles)], STEPS[index // len(profiles) % len(STEPS)]) for index in range(number)]
+    return [(index, profiles[index % len(profiles)], STEPS[index // len(profiles) % len(STEPS)]) for index in block]
 
 
 def attempt(case: Case) -> str:
@@ -49,11 +51,9 @@ def attempt(case: Case) -> str:
 
 
 def judge(cases: list[Case]) -> None:
-    """Try all cases in two processes; fail with the smallest stories of each kind of failure."""
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        results = list(zip(cases, pool.imap(attempt, cases, chunksize=16), strict=True))
-    failures = [(case, found) for case, found in results if found]
-    count(f"random histories on the model: {len(results)}, of which {len(results) - len(failures)} are planned and proved")
+    """Try all cases; fail with the smallest stories of each kind of failure."""
+    failures = [(case, found) for case in cases if (found := attempt(case))]
+    tally("random histories on the model", tried=len(cases), planned_and_proved=len(cases) - len(failures))
     if failures:
         shown: Counter[str] = Counter()
         words = [f"{len(failures)} of {len(cases)} histories fail: {Counter(code(found) for _, found in failures).most_common()}"]
@@ -75,13 +75,15 @@ def small(case: Case) -> str:
     return story(shrunk(random_history(*case), fails))
 
 
-def test_every_fixed_history_is_planned_and_proved_in_any_order() -> None:
-    judge(fixed_cases(NUMBER))
+@pytest.mark.parametrize("block", blocks(NUMBER, FAST, 100))
+def test_every_fixed_history_is_planned_and_proved_in_any_order(block: range) -> None:
+    judge(fixed_cases(block))
 
 
-def test_every_fresh_history_is_planned_and_proved_in_any_order() -> None:
+@pytest.mark.parametrize("block", blocks(NUMBER // 10, 0, 100))
+def test_every_fresh_history_is_planned_and_proved_in_any_order(block: range) -> None:
     base = f"{time.time_ns()}"
-    judge([(f"{base} {index}", profile, steps) for index, profile, steps in fixed_cases(NUMBER // 10)])
+    judge([(f"{base} {index}", profile, steps) for index, profile, steps in fixed_cases(block)])
 
 
 def attempt_in_every_manner(case: Case) -> str:
@@ -98,28 +100,26 @@ def attempt_in_every_manner(case: Case) -> str:
     return "; ".join(found)
 
 
-def test_every_manner_of_casting_helpers_leads_to_a_plan() -> None:
+@pytest.mark.parametrize("block", blocks(NUMBER // 20, 50, 50))
+def test_every_manner_of_casting_helpers_leads_to_a_plan(block: range) -> None:
     """The thrifty manner is tried first and mostly stands, so that the others would go untested; traps on the way apart."""
-    cases = fixed_cases(NUMBER // 20)
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        failures = [
-            (case, found) for case, found in zip(cases, pool.imap(attempt_in_every_manner, cases, 8), strict=True) if found
-        ]
+    cases = fixed_cases(block)
+    failures = [(case, found) for case in cases if (found := attempt_in_every_manner(case))]
     assert not failures, f"{len(failures)} of {len(cases)}: {failures[:5]}"
 
 
 DIGEST = """
 from tests.planning.test_random import digest
-print(digest())
+print(digest(range({block.start}, {block.stop})))
 """
 
 
-def digest() -> str:
+def digest(block: range) -> str:
     """Return a digest of the decisions for some histories, byte by byte."""
     import msgspec
 
     together = hashlib.sha256()
-    for seed, profile, steps in fixed_cases(NUMBER // 20):
+    for seed, profile, steps in fixed_cases(block):
         try:
             outcome = planned(image_of(random_history(seed, profile, steps)))
         except Exception as error:  # a refusal must be the same in every process too
@@ -129,11 +129,12 @@ def digest() -> str:
     return together.hexdigest()
 
 
-def test_the_same_image_gives_the_same_bytes_under_any_hash_seed() -> None:
+@pytest.mark.parametrize("block", blocks(NUMBER // 20, 50, 50))
+def test_the_same_image_gives_the_same_bytes_under_any_hash_seed(block: range) -> None:
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
+    command = [sys.executable, "-c", DIGEST.format(block=block)]
     running = [
-        subprocess.Popen([sys.executable, "-c", DIGEST], env={**environment, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE)
-        for seed in ("1", "271828")
+        subprocess.Popen(command, env={**environment, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE) for seed in ("1", "271828")
     ]
     found = [process.communicate(timeout=300)[0] for process in running]
     assert len(found[0]) > 64

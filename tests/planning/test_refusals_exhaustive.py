@@ -18,6 +18,8 @@ import pytest
 from tests.generators.exhaustive import Shape, reached, text_of
 from tests.helpers.evidence import Facts, Pattern, Verdict, all_verdicts, held, is_held_with_one_more, pattern, profile
 
+pytestmark = pytest.mark.xdist_group("exhaustive")
+
 TRAP = "init-trap"
 
 DRAWS = 20
@@ -85,23 +87,27 @@ def good_forests() -> set[Shape]:
     return small_reached().union(*(planned(all_verdicts(size, 2)) for size in (1, 2, 3)))
 
 
+@pytest.mark.slow
 def test_up_to_3_tasks_on_one_level() -> None:
     """Here what is planned is all that is reached, traps apart (`tests.planning.test_exhaustive`)."""
     verdicts = all_verdicts(1, 1) | all_verdicts(2, 1) | all_verdicts(3, 1)
     assert not judged("3 tasks on one level", verdicts, planned(verdicts))
 
 
+@pytest.mark.slow
 def test_4_tasks_on_one_level_whatever_their_sessions() -> None:
     """Groups come last on one level, so that they contradict nothing here but in traps."""
     verdicts = {shape: verdict for size in range(1, 5) for shape, verdict in all_verdicts(size, 1, groups=False).items()}
     assert not judged("4 tasks on one level, in their sessions' groups", verdicts, planned(verdicts))
 
 
+@pytest.mark.slow
 def test_up_to_3_tasks_on_two_levels() -> None:
     verdicts = all_verdicts(1, 2) | all_verdicts(2, 2) | all_verdicts(3, 2)
     assert not judged("3 tasks on two levels", verdicts, good_forests())
 
 
+@pytest.mark.slow
 def test_evidence_that_says_too_little_or_too_much_is_found() -> None:
     """The judge itself: without one of its facts a refusal is wrong, and with one of another task it says too much."""
     verdicts = all_verdicts(1, 1) | all_verdicts(2, 1) | all_verdicts(3, 1)

@@ -14,6 +14,7 @@ from functools import cache
 from random import Random
 
 import msgspec
+import pytest
 
 from planner.errors import Contradiction
 from planner.events.records import (
@@ -32,13 +33,14 @@ from planner.pipeline.resolve import resolve
 from planner.testing.forests import notation
 from tests.generators.exhaustive import NOBODY, Shape, Task, canonical, text_of
 from tests.generators.histories import PROFILES
+from tests.helpers.amounts import amount
 from tests.helpers.evidence import verdicts
 from tests.helpers.trials import image_of, random_history
 from tests.planning.test_refusals_exhaustive import good_forests, judged, small_reached
 
-SMALL_HISTORIES = 3000
-SHORT_HISTORIES = 600
-LARGE_HISTORIES = 150
+SMALL_HISTORIES = amount("CRPLAN_MUTATED_SMALL", 3000, 1500)
+SHORT_HISTORIES = amount("CRPLAN_MUTATED_SHORT", 600, 300)
+LARGE_HISTORIES = amount("CRPLAN_MUTATED_LARGE", 150, 80)
 MUTATIONS = 8
 """How many facts of each large forest are changed, one at a time."""
 
@@ -116,6 +118,8 @@ def small_mutants() -> set[Shape]:
     return {(moved, tuple((entry[0], entry[1]) for entry in gone)) for moved, gone in (canonical(*one) for one in mutants)}
 
 
+@pytest.mark.xdist_group("exhaustive")
+@pytest.mark.slow
 def test_small_forests_with_one_fact_changed() -> None:
     """What the search reaches is planned; whatever else is planned was proved; and evidence is as it must be."""
     said = verdicts(small_mutants())
@@ -220,6 +224,7 @@ def names_the_change(image: list[AnyEvent], mutant: list[AnyEvent], because: tup
     return True
 
 
+@pytest.mark.slow
 def test_the_changed_fact_is_among_the_evidence() -> None:
     """Small forests on many levels, so that most of their facts have to do with each other."""
     counts: Counter[str] = Counter()
@@ -240,6 +245,7 @@ def test_the_changed_fact_is_among_the_evidence() -> None:
     assert not wrong, f"{len(wrong)} do not name what was changed:\n" + "\n".join(wrong[:5])
 
 
+@pytest.mark.slow
 def test_large_forests_with_one_fact_changed() -> None:
     """Each is planned and proved, or refused for facts of the image that stay refused when they are cut out of it."""
     counts: Counter[str] = Counter()

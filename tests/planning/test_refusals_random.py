@@ -8,6 +8,8 @@ superfluous is not asked: among so few forests of this size there need be none t
 from collections import defaultdict
 from random import Random
 
+import pytest
+
 from tests.generators.exhaustive import NOBODY, Shape, Task, canonical, text_of
 from tests.helpers.evidence import Facts, Pattern, held, is_held_with_one_more, pattern, profile, verdicts
 
@@ -47,6 +49,7 @@ def _ends(tasks: tuple[Task, ...], index: int) -> bool:
     return index == NOBODY
 
 
+@pytest.mark.slow
 def test_five_tasks_on_one_level() -> None:
     random = Random("five tasks")
     said = verdicts({shape for shape in (drawn(random) for _ in range(DRAWN)) if shape is not None})

@@ -19,7 +19,7 @@ from tests.generators.random_plans import random_plan
 from tests.helpers.browser import MISSING, Browser, browser
 from tests.plugins.test_pictures import NAMES, TREE, assert_states, planned, states_after
 
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 WIDE_AND_NARROW = (1280, 390)
 

@@ -13,8 +13,10 @@ LAYERS = (
     "identity",
     "text",
     "errors",
+    "display",
     "options",
     "ranges",
+    "schemas",
     "steps",
     "events",
     "findings",
@@ -31,6 +33,7 @@ LAYERS = (
     "plugins",
     "pipeline",
     "checks",
+    "library",
     "cli",
     "testing",
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from planner.errors import Contradiction
 from planner.events.records import NamespaceInferred, NamespaceRecorded, TaskPlaced
-from planner.forest.model import ROOT_NAMESPACE, UNPLACED, Forest, Namespace, Task
+from planner.forest.model import ROOT_NAMESPACE, UNPLACED, Forest, Leader, Namespace, Task
 from planner.identity import OUTSIDE, Level, NamespaceId, ProcessId, Sequence
 
 UNKNOWN_LEVEL = Level(-1)
@@ -128,3 +128,8 @@ def _settle_levels(namespaces: Mapping[NamespaceId, Namespace]) -> None:
         if outer is not None and outer.level != UNKNOWN_LEVEL:
             for depth, inner in enumerate(reversed(below), start=1):
                 inner.level = Level(outer.level + depth)
+
+
+def is_nested(leader: Leader) -> bool:
+    """Whether a dead leader is known to have lived in a nested namespace, and at which level."""
+    return len(leader.pids) > 1 and (leader.complete or leader.pids[-1] == 1)

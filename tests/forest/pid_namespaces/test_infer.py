@@ -11,8 +11,9 @@ from planner.events.records import NamespaceInferred, TaskPlaced
 from planner.findings.registry import KINDS
 from planner.forest.fold import fold
 from planner.forest.model import Forest, Task
-from planner.forest.pid_namespaces.infer import RULES, Decision, infer, solutions
-from planner.identity import NamespaceId, Number, ProcessId
+from planner.forest.pid_namespaces.infer import Decision, infer, solutions
+from planner.forest.pid_namespaces.rules import RULES
+from planner.identity import NO_PID, NamespaceId, Number, ProcessId
 from planner.identity import Sequence as EventNumber
 from planner.testing.forests import events, forest
 from tests.generators.memberships import History
@@ -74,7 +75,7 @@ def test_a_child_at_its_parents_level_shares_the_parents_namespace() -> None:
 def test_a_nested_init_lies_in_the_namespace_of_a_parent_one_level_up() -> None:
     decisions = infer(forest("1 2.1:1 3.1:1 4.2.1:3 5.3.2:4"))
     assert around(decisions) == {2: 0, 3: 0, 4: 3}
-    assert inferred(decisions)[3].rule == "parent"
+    assert inferred(decisions)[4].rule == "parent"
 
 
 def test_an_entered_task_lies_below_the_namespace_of_its_parent() -> None:
@@ -260,8 +261,10 @@ def test_a_recorded_namespace_is_kept_and_joined() -> None:
 
 def test_new_namespaces_do_not_take_recorded_numbers() -> None:
     decisions = infer(forest("@5:0 1 2.1:1@5 3.1:1 4.2:3"))
-    assert placed(decisions)[4].namespace == 6
-    assert inferred(decisions)[6].parent == 0
+    assert placed(decisions)[4].namespace == 3
+    assert inferred(decisions)[3].parent == 0
+    decisions = infer(forest("@3:0 1 2.1:1@3 3.1:1 4.2:3"))
+    assert placed(decisions)[4].namespace > NO_PID, "the image calls the namespace of another init 3"
 
 
 def test_recorded_namespaces_that_parents_make_one_are_a_contradiction() -> None:
@@ -460,7 +463,7 @@ def test_renumbering_that_keeps_the_order_gives_the_same_answer(
             pids=moved(leader.pids), complete=leader.complete, recorded=EventNumber(leader.recorded)
         )
     ours, theirs = infer(tree), infer(renumbered)
-    assert {new(pid): event.namespace for pid, event in placed(ours).items()} == {
+    assert {new(pid): new(event.namespace) for pid, event in placed(ours).items()} == {
         pid: event.namespace for pid, event in placed(theirs).items()
     }
     assert {new(inner): new(outer) for inner, outer in around(ours).items()} == around(theirs)
@@ -521,4 +524,4 @@ def test_forced_images_are_linear_and_do_not_recurse() -> None:
     tasks[ProcessId(1)].namespace = NamespaceId(0)
     decisions = infer(Forest(tasks=tasks))
     assert len(decisions) == 30 + 20_029
-    assert {event.namespace for event in list(placed(decisions).values())[29:]} == {30}
+    assert {event.namespace for event in list(placed(decisions).values())[29:]} == {31}

@@ -4,8 +4,6 @@ What is hidden is found again or given another place, and what is recorded is ke
 is planned or refused, and nothing else may happen. `CRPLAN_PARTIAL=N` tries N histories each way.
 """
 
-import multiprocessing
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -31,9 +29,11 @@ from planner.forest.fold import fold
 from planner.identity import NamespaceId, Number, ProcessId
 from planner.pipeline.resolve import Outcome, resolve
 from planner.testing.forests import events, notation
+from tests.helpers.amounts import amount, blocks
 from tests.helpers.trials import ALL_PROFILES, image_of, random_history
 
-NUMBER = int(os.environ.get("CRPLAN_PARTIAL", "400"))
+NUMBER = amount("CRPLAN_PARTIAL", 400, 300)
+FAST = 60
 STEPS = (25, 60, 150, 300)
 
 replace = msgspec.structs.replace
@@ -137,10 +137,10 @@ def test_the_choice_among_inits_says_how_many_would_have_fitted() -> None:
     assert placed[21].choices == 2
 
 
-def test_new_ids_are_above_all_that_the_image_names() -> None:
+def test_new_ids_are_the_pids_of_inits() -> None:
     made = resolved("@9:1 1 2.1:1@30 3.2:2 4.1:1 5.2:4").events
     assert [event.id for event in made if isinstance(event, NamespaceInferred)] == [30, 1]
-    assert decided("@9:0 1 2.1:1@30 3.2:2 4.1:1@9 6.1:1 5.2:6")[5].namespace == 31
+    assert decided("@9:0 1 2.1:1@30 3.2:2 4.1:1@9 6.1:1 5.2:6")[5].namespace == 6
 
 
 # Contradictions.
@@ -336,28 +336,29 @@ def _notation(found: Sequence[AnyEvent]) -> str:
         return seen(found)
 
 
-def judge(attempt: Callable[[tuple[int | str, str, int]], str], base: str, number: int) -> None:
-    """Try so many histories, in two processes."""
+Attempt = Callable[[tuple[int | str, str, int]], str]
+
+
+def judge(attempt: Attempt, base: str, block: range) -> None:
+    """Try histories."""
     cases = [
         (f"{base} {index}", ALL_PROFILES[index % len(ALL_PROFILES)], STEPS[index // len(ALL_PROFILES) % len(STEPS)])
-        for index in range(number)
+        for index in block
     ]
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        results = list(zip(cases, pool.imap(attempt, cases, chunksize=16), strict=True))
-    failures = [(case, found) for case, found in results if found]
+    failures = [(case, found) for case in cases if (found := attempt(case))]
     kinds = Counter(found.partition(":")[0] for _, found in failures)
     words = "\n\n".join(f"{case}: {found}" for case, found in failures[:10])
     assert not failures, f"{len(failures)} of {len(cases)} images fail: {kinds.most_common()}\n\n{words}"
 
 
-BASES = ["partial", f"fresh {time.time_ns()}"]
+@pytest.mark.parametrize("attempt", [attempt_hidden, attempt_changed], ids=["a part", "changed facts"])
+@pytest.mark.parametrize("block", blocks(NUMBER, FAST, 60))
+def test_an_image_that_says_a_part_is_planned_and_keeps_what_it_says(attempt: Attempt, block: range) -> None:
+    """With changed facts it is planned or refused."""
+    judge(attempt, "partial", block)
 
 
-@pytest.mark.parametrize("base", BASES, ids=["fixed", "fresh"])
-def test_an_image_that_says_a_part_is_planned_and_keeps_what_it_says(base: str) -> None:
-    judge(attempt_hidden, base, NUMBER if base == "partial" else NUMBER // 4)
-
-
-@pytest.mark.parametrize("base", BASES, ids=["fixed", "fresh"])
-def test_an_image_with_changed_facts_is_planned_or_refused(base: str) -> None:
-    judge(attempt_changed, base, NUMBER if base == "partial" else NUMBER // 4)
+@pytest.mark.parametrize("attempt", [attempt_hidden, attempt_changed], ids=["a part", "changed facts"])
+@pytest.mark.parametrize("block", blocks(NUMBER // 4, 0, 60))
+def test_a_fresh_image_that_says_a_part_is_planned_and_keeps_what_it_says(attempt: Attempt, block: range) -> None:
+    judge(attempt, f"fresh {time.time_ns()}", block)
