@@ -45,8 +45,7 @@ class _Saving:
         """The processes that each one creates."""
         for birth in solution.births:
             self.children.setdefault(birth.creator, set()).add(birth.pid)
-            for pid in self.path(birth):
-                self.relied_on.setdefault(pid, set()).add(birth.pid)
+            self.rely(birth)
 
     def run(self) -> tuple[Birth, ...]:
         for birth in list(self.births.values()):
@@ -251,6 +250,7 @@ class _Saving:
             if further is not None:
                 self.release(birth)
                 self.set(*further, msgspec.structs.replace(candidate, group=birth.group))
+                self.rely(self.births[birth.pid])
                 return
 
     def left_by(self, birth: Birth, other: Birth) -> Birth | None:
@@ -259,7 +259,7 @@ class _Saving:
         if birth.moved_to is not None or birth.visits or not self.leaves(other.pid, birth.parent):
             return None
         adopts = self.spaces.init(other.namespace) == birth.parent
-        if not adopts and (other.creator != birth.parent or other.how == "sibling"):
+        if not adopts and (other.creator not in (birth.parent, birth.creator) or other.how == "sibling"):
             return None
         return msgspec.structs.replace(birth, creator=other.pid, how="entered" if adopts else "below", group=None)
 
@@ -274,6 +274,11 @@ class _Saving:
     def is_child_of(self, birth: Birth, parent: ProcessId | None) -> bool:
         """Tell whether a process becomes the child of a parent, or is its child until it ends."""
         return birth.parent == parent or (birth.parent is None and birth.how == "created" and birth.creator == parent)
+
+    def rely(self, birth: Birth) -> None:
+        """Note that a process must be born below its parent, where it is."""
+        for pid in self.path(birth):
+            self.relied_on.setdefault(pid, set()).add(birth.pid)
 
     def release(self, birth: Birth) -> None:
         """Note that a process need not be born below its parent any more."""
