@@ -31,6 +31,25 @@ def changes_of(spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Cl
         for clone in clones.values()
         if clone.creator in clones and clones[clone.creator].group == clone.group != clone.pid
     }
+    changes = _visits(spaces, clones)
+    for clone in clones.values():
+        own = changes.get(clone.pid, [])
+        if (moved_to := _moved_in_time(births.get(clone.pid), clones, clone)) is not None:
+            own.append(Change("moved", moved_to))
+        joins_early = clone.pid in saving and _joins_in_time(spaces, clones, births, clone)
+        if clone.leads_session:
+            own.append(Change("setsid", clone.pid))
+        elif clone.pid in makers:
+            own.append(Change("make", clone.pid))
+        elif clone.group is not None and (clone.ends or joins_early or Change("visit", clone.group) in own):
+            own = [change for change in own if change != Change("visit", clone.group)] + [Change("join", clone.group)]
+        if own:
+            changes[clone.pid] = own
+    return changes
+
+
+def _visits(spaces: Spaces, clones: Mapping[ProcessId, Clone]) -> dict[ProcessId, list[Change]]:
+    """Return the groups that each process is in for a while, to create others: it joins those that it sees."""
     changes: dict[ProcessId, list[Change]] = {}
     for clone in clones.values():
         creator = clones.get(clone.creator)
@@ -39,27 +58,15 @@ def changes_of(spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Cl
             visit = Change(kind, clone.stage)
             if visit not in changes.setdefault(creator.pid, []):
                 changes[creator.pid].append(visit)
-    for clone in clones.values():
-        birth = births.get(clone.pid)
-        if birth is not None and birth.moved_to is not None and not clone.leads_session:
-            parent = clones.get(birth_parent(clones, clone))
-            if parent is not None and parent.leads_session and parent.session != clone.session:
-                changes.setdefault(clone.pid, []).append(Change("moved", birth.moved_to))
-        final = None
-        if clone.leads_session:
-            final = Change("setsid", clone.pid)
-        elif clone.pid in makers:
-            final = Change("make", clone.pid)
-        elif clone.ends and clone.group is not None:
-            final = Change("join", clone.group)
-        elif clone.group is not None and Change("visit", clone.group) in changes.get(clone.pid, ()):
-            changes[clone.pid].remove(Change("visit", clone.group))
-            final = Change("join", clone.group)
-        elif clone.group is not None and clone.pid in saving and _joins_in_time(spaces, clones, births, clone):
-            final = Change("join", clone.group)
-        if final is not None:
-            changes.setdefault(clone.pid, []).append(final)
     return changes
+
+
+def _moved_in_time(birth: Birth | None, clones: Mapping[ProcessId, Clone], clone: Clone) -> ProcessId | None:
+    """Return the final group that a parent must move a process to before it has its own session; None where there is none."""
+    if birth is None or birth.moved_to is None or clone.leads_session:
+        return None
+    parent = clones.get(birth_parent(clones, clone))
+    return birth.moved_to if parent is not None and parent.leads_session and parent.session != clone.session else None
 
 
 def _joins_in_time(spaces: Spaces, clones: Mapping[ProcessId, Clone], births: Mapping[ProcessId, Birth], clone: Clone) -> bool:
