@@ -133,7 +133,7 @@ class _Reading:
                 if leader not in tasks and leader not in processes and leader != OUTSIDE:
                     processes[leader] = self._dead_leader(leader, task, sessions.get(leader), groups.get(leader, []), processes)
             processes[pid] = self._task(task)
-        session_of = {group: members[0].session for group, members in groups.items()}
+        session_of = {OUTSIDE: OUTSIDE, **{group: members[0].session for group, members in groups.items()}}
         led = {group: [member.pid for member in members if member.pid != group] for group, members in groups.items()}
         return Problem(processes, self.namespaces, tuple(self.lost), session_of, led)
 

@@ -123,7 +123,8 @@ class _Drawing:
         for pid, space in self.dead.items():
             if any(process.session == pid for process in self.processes.values()):
                 known = self.random.randint(1, len(self.line(space)))
-                yield f"!{self.vector(pid, space, known)}{'' if known == len(self.line(space)) and self.random.random() < 0.7 else '..'}"
+                whole = known == len(self.line(space)) and self.random.random() < 0.7
+                yield f"!{self.vector(pid, space, known)}{'' if whole else '..'}"
         for group in dict.fromkeys(process.group for process in self.processes.values()):
             if group >= 1000:
                 space = self.random.choice(list(self.outer))
