@@ -10,7 +10,7 @@ from planner.forest.model import Forest
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.engine import Engine
 from planner.planning.solver.problem import INIT, Problem, Process, read_problem
-from planner.planning.solver.reduction import Groups, Reduced, reduce_problem
+from planner.planning.solver.reduction import Groups, Reduced, birth_session, reduce_problem
 from planner.planning.solver.refusal import refuse
 from planner.planning.solver.rules import Rules
 from planner.planning.solver.solution import Answer, Birth, How, Solution, Undecided
@@ -36,7 +36,8 @@ def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS) -> Answer:
     engine.least()
     births = _searched(problem, reduced, rules.words, engine)
     _add_regular(problem, reduced, births)
-    return Solution(births=tuple(_in_order(problem, births)), lost=tuple(space for space in problem.lost if births[space.init].namespace == space.id))
+    lost = tuple(space for space in problem.lost if births[space.init].namespace == space.id)
+    return Solution(births=tuple(_in_order(problem, births)), lost=lost)
 
 
 def _searched(problem: Problem, reduced: Reduced, words: Vocabulary, engine: Engine) -> Births:
@@ -112,11 +113,8 @@ def _add_regular(problem: Problem, reduced: Reduced, births: Births) -> None:
 
 
 def _regular(problem: Problem, groups: Groups, births: Births, process: Process) -> Birth:
-    parent, session = process.parent, process.session
-    assert parent is not None and session is not None
-    above = problem.processes.get(parent)
-    if session == process.pid:
-        session = OUTSIDE if above is None or above.session is None else above.session
+    parent, session = process.parent, birth_session(problem, process)
+    assert parent is not None
     how, creator = _way(problem, births, parent, session)
     return Birth(
         pid=process.pid,
@@ -134,6 +132,7 @@ def _way(problem: Problem, births: Births, parent: ProcessId, session: ProcessId
     own = OUTSIDE if parent == OUTSIDE else births[parent].session
     if session in (own, parent):
         return "created", parent
+<<<<<<< HEAD
     if session != OUTSIDE:
         leader = births[session]
         if _is_below(births, session, parent):
@@ -141,6 +140,16 @@ def _way(problem: Problem, births: Births, parent: ProcessId, session: ProcessId
         if leader.parent == parent and not problem.is_init(session):
             return "sibling", session
     return "entered", session
+=======
+    if session == OUTSIDE:
+        return "entered", session
+    leader = births[session]
+    if _is_below(births, session, parent):
+        return "below", session
+    if problem.is_init(parent) and problem.namespaces.covers(leader.namespace, births[parent].namespace):
+        return "entered", session
+    return "sibling", session
+>>>>>>> planner-rules
 
 
 def _dead_session_leader(problem: Problem, process: Process) -> Birth:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.solver.engine import FALSE, TRUE, Clause, Literal
 from planner.planning.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem
-from planner.planning.solver.reduction import Reduced
+from planner.planning.solver.reduction import Reduced, birth_session
 
 Name = str | int
 
@@ -155,9 +155,8 @@ class Vocabulary:
             return (OUTSIDE,)
         if not self.questioned and process.session != pid:
             return (process.session or OUTSIDE,)
-        parent = self.problem.processes.get(process.parent or OUTSIDE)
-        first = OUTSIDE if parent is None or parent.session is None else parent.session
-        return [session for session in dict.fromkeys((first, *self._sessions)) if session != pid and session in self._sessions]
+        sessions = dict.fromkeys((birth_session(self.problem, process), *self._sessions))
+        return [session for session in sessions if session != pid and session in self._sessions]
 
     def parents(self, pid: ProcessId) -> Sequence[ProcessId]:
         """Return who may be the final parent of a process."""

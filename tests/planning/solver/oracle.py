@@ -6,6 +6,7 @@ from pathlib import Path
 import clingo
 
 from planner.forest.model import Forest
+from planner.planning.solver.solution import Solution
 
 RULES = (Path(__file__).parent / "oracle.lp").read_text()
 
@@ -15,9 +16,31 @@ def is_reachable(forest: Forest, rows: Collection[int] | None = None) -> bool:
 
     Given `rows` only what these tasks' rows say has to come out, and the parent, session and group of all others can be any.
     """
+    return _has_answer(facts(forest, rows))
+
+
+def allows(forest: Forest, solution: Solution) -> bool:
+    """Return whether births that were found are some of those that lead to a forest, with nothing left open."""
+    said = facts(forest)
+    numbers = {space.id: f"gone({space.init})" for space in solution.lost}
+    said += [f":- not outer(gone({space.init}),{space.parent})" for space in solution.lost]
+    for birth in solution.births:
+        atoms = [f"creator({birth.pid},{birth.creator})", f"born_of({birth.pid},{birth.session})"]
+        atoms.append(f"lives({birth.pid},{numbers.get(birth.namespace, birth.namespace)})")
+        atoms += [f"born_in({birth.pid},{birth.group})"] if birth.group is not None else []
+        atoms += [f"may_be_moved({birth.pid},{birth.moved_to})"] if birth.moved_to is not None else []
+        atoms += [f"visits({birth.pid},{group})" for group in birth.visits]
+        if birth.parent is not None:
+            atoms.append(f"parent({birth.pid},{birth.parent})")
+            atoms.append(f"way({birth.pid},{'below' if birth.how == 'created' else birth.how})")
+        said += [f":- not {atom}" for atom in atoms]
+    return _has_answer(said)
+
+
+def _has_answer(said: list[str]) -> bool:
     control = clingo.Control(["--warn=none"])
     control.add("base", [], RULES)
-    control.add("base", [], " ".join(f"{fact}." for fact in facts(forest, rows)))
+    control.add("base", [], " ".join(f"{fact}." for fact in said))
     control.ground([("base", [])])
     return bool(control.solve().satisfiable)
 
