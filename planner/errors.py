@@ -4,7 +4,7 @@ All derive from `CrplanError`. The library raises them with the image's name, so
 command prints the name itself, it prints `error.message`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -69,13 +69,30 @@ def _restored(kind: type[CrplanError], args: tuple[Any, ...], state: dict[str, A
 class BadImage(CrplanError):
     """The bytes cannot be decoded into facts: exit code 1.
 
-    `at` is a byte offset or `"file#entry"`; the message says what was found, what was expected and, where possible, what to do.
+    `at` is a byte offset or `"file#entry"`, None for the whole input; the message says what was found, what was expected and,
+    where possible, what to do.
     """
 
-    at: int | str
-
-    def __init__(self, at: int | str, message: str) -> None:
+    def __init__(self, at: int | str | None, message: str) -> None:
         super().__init__(message, at=at)
+
+
+class SeveralImages(BadImage):
+    """An input holds several checkpoints, and one was asked for: exit code 1 where nothing can take several.
+
+    `names` select one each. `events(name)` yields the image events of one that was read already, so that an input which can be
+    read only once is not read again; it raises `BadImage` for one that is not as it should be.
+    """
+
+    def __init__(self, names: Iterable[str], events: Callable[[str], Iterator[Any]]) -> None:
+        self.names = tuple(names)
+        listed = ", ".join(name or "the top" for name in self.names[:10]) + (", ..." if len(self.names) > 10 else "")
+        super().__init__(None, f"holds {len(self.names)} checkpoints: {listed}; name one of them as IMAGE::NAME")
+        self.events = events
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pass between processes as what it is for those who take one image."""
+        return BadImage, (self.at, self.message)
 
 
 class Contradiction(CrplanError):

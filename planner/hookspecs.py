@@ -52,8 +52,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     range: Callable[[int, int], bytes] | None = None
 
 
-Detail = Literal["tree", "all"]
-"""How much a reader records: the process tree, or everything that the processes hold beside it."""
+Detail = Literal["pod", "tree", "all"]
+"""How much a reader records: the process tree, or everything that the processes hold beside it; with "pod" no more than what says
+with which other containers an image shares a pid namespace (`planner.pods.evidence`), up to the first task."""
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +75,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     """Turns images of one kind into image events.
 
     `recognises` must be quick, must not raise, and looks at content, never at a name. `read` yields events without sequence
-    numbers and raises `BadImage`. `members` lists the checkpoints of an input that may hold several; without it there is one.
+    numbers and raises `BadImage`, and `SeveralImages` for an input that holds several where the request names none. `members`
+    lists the checkpoints of an input that may hold several; without it there is one.
     `advise` is asked of an input that no reader recognises: it returns one sentence that says what the input is and what to give
     instead, "" where it does not know. `containers` says that its images may be of containers, several of which `crplan A B`
     plans together when they share a pid namespace (`planner.pods.join`); the `format` of its images is then its name.

@@ -1,5 +1,6 @@
 """Sets of numbers that are written as ranges: `1-40,52`."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
 from planner.errors import UsageError
@@ -24,8 +25,6 @@ class Numbers:
         self.firsts = [first for first, _ in self.pairs]
 
     def __contains__(self, number: int) -> bool:
-        from bisect import bisect_right
-
         at = bisect_right(self.firsts, number) - 1
         return at >= 0 and number <= self.pairs[at][1]
 

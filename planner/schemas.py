@@ -1,5 +1,6 @@
 """The JSON Schemas that are published for documents: made from their records, and the same whatever library made them."""
 
+import inspect
 from typing import Any
 
 import msgspec
@@ -20,8 +21,6 @@ def published(record: type[msgspec.Struct], title: str) -> bytes:
 
 def _cleaned(node: Any) -> Any:
     """Return a part of a schema with its descriptions cleaned."""
-    import inspect
-
     match node:
         case dict():
             return {

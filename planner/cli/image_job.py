@@ -146,7 +146,9 @@ class Job:
         problem = problem_of(error, self.history)
         say(*lines(problem, self.image))
         if isinstance(error, BadImage):
-            self.history.append(DefectRecorded(code=BAD_IMAGE, detail=problem.message, at=error.at))
+            self.history.append(
+                DefectRecorded(code=BAD_IMAGE, detail=problem.message, at=error.at if error.at is not None else 0)
+            )
         elif not (self.history and isinstance(self.history[-1], FindingRaised)):
             self.history.append(FindingRaised(code=problem.code, detail=problem.message, because=getattr(error, "because", ())))
         return problem

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import stat
 from functools import partial
 from typing import BinaryIO, cast
@@ -13,6 +14,9 @@ HEAD = 4096
 """Bytes of a stream that readers see before one of them is chosen."""
 
 STANDARD_INPUT = "-"
+
+REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,15})://")
+"""How the name of something begins that no file system has."""
 
 
 class _Rejoined(io.RawIOBase):
@@ -85,8 +89,13 @@ def from_path(path: str) -> Source:
             head = stream.read(HEAD)
             size = os.fstat(stream.fileno()).st_size
     except (OSError, ValueError) as error:
+        if match := REMOTE.match(path):
+            what = (
+                f"is the URL of something remote ({match[1]}://); download it and give the local file, or give it through a pipe"
+            )
+            raise BadImage(None, f"{what}: `... | crplan -`") from None
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise BadImage(0, f"cannot be opened: {reason}") from None
+        raise BadImage(None, f"cannot be opened: {reason}") from None
     return Source(
         name=path, head=head, open=lambda: open(path, "rb"), repeatable=True, size=size, range=partial(_range_of_file, path)
     )

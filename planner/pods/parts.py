@@ -38,8 +38,10 @@ def labels(names: Sequence[str]) -> list[str]:
     return [f"{number}:{escaped(path[-1])}" for number, path in enumerate(paths, start=1)]
 
 
-def labelled(label: str, at: Place) -> str:
+def labelled(label: str, at: Place | None) -> str:
     """Return a place in one of several images: the image, then the file and entry or the offset in it."""
+    if at is None:
+        return label
     if isinstance(at, int):
         return f"{label}#{at}"
     # A reader of an archive names the archive itself where no member stands at the place.

@@ -115,7 +115,7 @@ def test_an_unknown_option_comes_with_the_list(crplan: Crplan) -> None:
     ("data", "words"),
     [
         (b"", "it is empty"),
-        (b"moonmoonmoon", "6d 6f 6f 6e"),
+        (b"moonmoonmoon", "is not a checkpoint image; supported are: "),
         (OPENED + b"moon\n", f"at offset {len(OPENED)}: line 2"),
         (b'{"kind":"crplan-plan"}', "format_version"),
     ],

@@ -1,4 +1,4 @@
-"""Every small forest that is refused: do the facts that the refusal names contradict each other, and is each of them needed?
+"""Every small forest that is refused: the facts that the refusal names contradict each other, and each of them is needed.
 
 Both are decided by look-up: in all forests of the same sizes that can be, and in random ones of one task more that hold the facts
 (`tests.helpers.evidence` says what a fact is). A forest that would hold the evidence with two tasks more is beyond this; so are

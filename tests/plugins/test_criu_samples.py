@@ -33,7 +33,7 @@ def images(name: str) -> list[Path]:
     return [directory / "img"] if (directory / "img").is_dir() else sorted(directory.glob("*.tar*"))
 
 
-SAMPLES = [
+CASES = [
     pytest.param(name, path, id=f"{name}-{path.name}")
     for name in sorted(path.name for path in SAMPLES.iterdir())
     for path in images(name)
@@ -59,7 +59,7 @@ def partition(namespaces: dict[int, int]) -> set[frozenset[int]]:
     return {frozenset(group) for group in groups.values()}
 
 
-@pytest.mark.parametrize(("name", "path"), SAMPLES)
+@pytest.mark.parametrize(("name", "path"), CASES)
 def test_every_task_and_thread_is_as_proc_showed_it(name: str, path: Path) -> None:
     forest = fold(events(path))
     expected = {
@@ -85,7 +85,7 @@ def test_every_task_and_thread_is_as_proc_showed_it(name: str, path: Path) -> No
     }
 
 
-@pytest.mark.parametrize(("name", "path"), SAMPLES)
+@pytest.mark.parametrize(("name", "path"), CASES)
 def test_tasks_are_together_in_namespaces_as_they_were(name: str, path: Path) -> None:
     forest = fold(events(path))
     for kind in KINDS:
@@ -102,7 +102,7 @@ def test_tasks_are_together_in_namespaces_as_they_were(name: str, path: Path) ->
         assert known[forest.root] == 0
 
 
-@pytest.mark.parametrize(("name", "path"), SAMPLES)
+@pytest.mark.parametrize(("name", "path"), CASES)
 def test_every_event_says_file_and_entry(name: str, path: Path) -> None:
     read = events(path)
     for event in read:

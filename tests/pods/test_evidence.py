@@ -33,7 +33,9 @@ def verdict(one: bytes, other: bytes) -> tuple[str, str]:
     """What the log says: the code or the property, and the words."""
     events = planner.read(one, other)
     (said,) = (
-        event for event in events if isinstance(event, DefectRecorded) or getattr(event, "property", "") == SHARED_PROPERTY
+        event
+        for event in events
+        if getattr(event, "code", "") in {APART, ASSUMED, TWICE} or getattr(event, "property", "") == SHARED_PROPERTY
     )
     if isinstance(said, FactRecorded):
         return said.property, said.value

@@ -159,7 +159,7 @@ def test_an_init_among_the_roots_is_the_root_of_the_whole(tmp_path: Path) -> Non
         (["explain", "web.tar"], 2, "STEP|PID"),
         (["check", "web.tar", "moon.tar"], 2, "there is no file moon.tar"),
         (["web.tar", ROOT / "examples/images/nested.ckpt"], 1, "at nested.ckpt: is of format linux-cr"),
-        (["web.tar", ROOT / "README.md"], 1, "at README.md#0: is no image that an installed reader recognises"),
+        (["web.tar", ROOT / "README.md"], 1, "at README.md: is not a checkpoint image"),
         (["web.tar", "cut.tar"], 1, "at cut.tar: is cut short"),
         (["web.tar", "plan.json"], 1, "at plan.json: is of format plan"),
         (["web.tar", "pod.jsonl"], 1, "at pod.jsonl: holds several containers already"),
