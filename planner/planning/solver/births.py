@@ -132,15 +132,6 @@ def _way(problem: Problem, births: Births, parent: ProcessId, session: ProcessId
     own = OUTSIDE if parent == OUTSIDE else births[parent].session
     if session in (own, parent):
         return "created", parent
-<<<<<<< HEAD
-    if session != OUTSIDE:
-        leader = births[session]
-        if _is_below(births, session, parent):
-            return "below", session
-        if leader.parent == parent and not problem.is_init(session):
-            return "sibling", session
-    return "entered", session
-=======
     if session == OUTSIDE:
         return "entered", session
     leader = births[session]
@@ -149,7 +140,6 @@ def _way(problem: Problem, births: Births, parent: ProcessId, session: ProcessId
     if problem.is_init(parent) and problem.namespaces.covers(leader.namespace, births[parent].namespace):
         return "entered", session
     return "sibling", session
->>>>>>> planner-rules
 
 
 def _dead_session_leader(problem: Problem, process: Process) -> Birth:
