@@ -8,6 +8,7 @@ import msgspec
 
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, ProcessId
+from planner.planning.solver.components import components
 from planner.planning.solver.engine import Engine
 from planner.planning.solver.problem import INIT, Problem, Process, read_problem
 from planner.planning.solver.reduction import Groups, Reduced, birth_session, reduce_problem
@@ -16,8 +17,11 @@ from planner.planning.solver.rules import Rules
 from planner.planning.solver.solution import Answer, Birth, How, Solution, Undecided
 from planner.planning.solver.vocabulary import Vocabulary
 
-MOST_CONFLICTS: Final = 20_000
+MOST_CONFLICTS: Final = 3_000
 """How many conflicts a search may meet before its question stays undecided."""
+
+MOST_REFINED: Final = 300
+"""How many more it may meet for the least answer; beyond them the least one that was found is given, the same one every time."""
 
 Births = dict[ProcessId, Birth]
 
@@ -26,15 +30,17 @@ def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS) -> Answer:
     """Return births that lead to a forest whose tasks have been placed in pid namespaces, or why there are none."""
     problem = read_problem(forest)
     reduced = reduce_problem(problem)
-    rules = Rules(problem, reduced)
-    engine = rules.engine()
-    found = engine.search(most_conflicts=most_conflicts)
-    if found is None:
-        return Undecided(conflicts=engine.conflicts, processes=reduced.core)
-    if not found:
-        return refuse(problem, reduced, most_conflicts)
-    engine.least()
-    births = _searched(problem, reduced, rules.words, engine)
+    births: Births = {}
+    for part in components(problem, reduced):
+        rules = Rules(problem, part)
+        engine = rules.engine()
+        found = engine.search(most_conflicts=most_conflicts)
+        if found is None:
+            return Undecided(conflicts=engine.conflicts, processes=part.core)
+        if not found:
+            return refuse(problem, part, most_conflicts)
+        engine.least(MOST_REFINED)
+        births |= _searched(problem, part, rules.words, engine)
     _add_regular(problem, reduced, births)
     lost = tuple(space for space in problem.lost if births[space.init].namespace == space.id)
     return Solution(births=tuple(_in_order(problem, births)), lost=lost)

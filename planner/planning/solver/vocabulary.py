@@ -27,8 +27,10 @@ class Vocabulary:
         self.clauses: list[Clause] = []
         self.lines: list[tuple[ProcessId, ProcessId]] = []
         """Pairs of a process and a parent for which somebody asked for `line`, and what it takes is not said yet."""
+        self._members = frozenset((OUTSIDE, *self.core))
         self._names: dict[tuple[Name, ...], Literal] = {}
         self._sessions = self._all_sessions()
+        self._birth_sessions = {pid: self._find_birth_sessions(pid) for pid in self.core}
         self._adopters = self._all_adopters()
         self._creators = {pid: self._find_creators(pid) for pid in self.core}
 
@@ -150,6 +152,9 @@ class Vocabulary:
 
     def birth_sessions(self, pid: ProcessId) -> Sequence[ProcessId]:
         """Return the sessions that a process may be born in, its parent's first."""
+        return self._birth_sessions[pid]
+
+    def _find_birth_sessions(self, pid: ProcessId) -> Sequence[ProcessId]:
         process = self.problem.processes[pid]
         if pid == INIT:
             return (OUTSIDE,)
@@ -173,8 +178,8 @@ class Vocabulary:
         return process.possible if self.questioned else process.places
 
     def _all_sessions(self) -> list[ProcessId]:
-        stated = (self.problem.processes[pid].session for pid in self.core)
-        return list(dict.fromkeys((OUTSIDE, *(session for session in stated if session is not None))))
+        stated = dict.fromkeys(self.problem.processes[pid].session for pid in self.core)
+        return [OUTSIDE, *(session for session in stated if session in self._members and session)]
 
     def _all_adopters(self) -> list[ProcessId]:
         """Return the parents that a process without a row may have."""
@@ -182,13 +187,13 @@ class Vocabulary:
         if not self.questioned and None not in parents:
             return []
         stated = (*parents, *(demand.parent for demand in self.demands), *(self.core if self.questioned else ()))
-        return list(dict.fromkeys(parent for parent in stated if parent is not None))
+        return list(dict.fromkeys(parent for parent in stated if parent in self._members))
 
     def _find_creators(self, pid: ProcessId) -> list[ProcessId]:
         if pid == INIT:
             return []
         parent = self.problem.processes[pid].parent
-        first = [parent] if parent is not None else []
+        first = [parent] if parent in self._members else []
         everybody = dict.fromkeys((*first, *self.core, OUTSIDE))
         return [other for other in everybody if other != pid and self._may_create(other, pid)]
 
