@@ -1,21 +1,122 @@
-"""Every exception that the library raises on purpose, and the exit codes of the command line."""
+"""Every exception that crplan raises on purpose, and the exit codes of the command line.
 
-from collections.abc import Iterable
+All derive from `CrplanError`. The library raises them with the image's name, so that `str(error)` is a complete sentence; where a
+command prints the name itself, it prints `error.message`.
+"""
 
-from planner.identity import ProcessId, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
 
-COULD_NOT = 1
+import msgspec
+
+from planner.identity import EventNumber, ProcessId
+from planner.text import escaped
+
+COULD_NOT: Final = 1
+"""The job could not be done."""
+
+USAGE: Final = 2
+"""Usage error."""
+
+CANNOT_RESTART: Final = 3
+"""The facts are there, and they cannot be restarted."""
 
 
-USAGE = 2
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event that a problem or an explanation rests on: its position in the log, its place in the image, and what it says."""
+
+    seq: int
+    at: int | str | None = None
+    text: str
 
 
-CANNOT_RESTART = 3
+class CrplanError(Exception):
+    """The base of all exceptions that crplan raises on purpose.
+
+    `message` is one sentence. `at` is the place in the image: a byte offset, `"file#entry"`, or None where there is none. `image`
+    is the name of the image that was worked on, `facts` are the events that the error rests on, and `hint` says what to do; the
+    library fills them in, and they are empty before. `exit_code` is what the command line ends with.
+    """
+
+    exit_code: int = COULD_NOT
+
+    def __init__(self, message: str, *, at: int | str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.at = at
+        self.image = ""
+        self.facts: tuple[Evidence, ...] = ()
+        self.hint = ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let the error pass between processes whatever its arguments were."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+    def __str__(self) -> str:
+        """Return the message in one line, with the image in front where it is known, and the place where there is an image."""
+        if not self.image:
+            return self.message
+        place = f"{words}: " if (words := place_words(self.at)) else ""
+        return f"{escaped(self.image)}: {place}{escaped(self.message)}"
 
 
-class NotProved(Exception):
-    """A plan does not end in the image's forest on the model kernel; `recorded` says that it came with the log or plan file.
+def _restored(kind: type[CrplanError], args: tuple[Any, ...], state: dict[str, Any]) -> CrplanError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
+
+class BadImage(CrplanError):
+    """The bytes cannot be decoded into facts: exit code 1.
+
+    `at` is a byte offset or `"file#entry"`, None for the whole input; the message says what was found, what was expected and,
+    where possible, what to do.
+    """
+
+    def __init__(self, at: int | str | None, message: str) -> None:
+        super().__init__(message, at=at)
+
+
+class SeveralImages(BadImage):
+    """An input holds several checkpoints, and one was asked for: exit code 1 where nothing can take several.
+
+    `names` select one each. `events(name)` yields the image events of one that was read already, so that an input which can be
+    read only once is not read again; it raises `BadImage` for one that is not as it should be.
+    """
+
+    def __init__(self, names: Iterable[str], events: Callable[[str], Iterator[Any]]) -> None:
+        self.names = tuple(names)
+        listed = ", ".join(name or "the top" for name in self.names[:10]) + (", ..." if len(self.names) > 10 else "")
+        super().__init__(None, f"holds {len(self.names)} checkpoints: {listed}; name one of them as IMAGE::NAME")
+        self.events = events
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pass between processes as what it is for those who take one image."""
+        return BadImage, (self.at, self.message)
+
+
+class Contradiction(CrplanError):
+    """Facts of the image exclude each other, or no history of a kernel leads to them: exit code 3.
+
+    `code` is a finding's code, `pid` the level-0 pid of the process involved (0 is the whole image). `because` are the sequence
+    numbers of the smallest set of facts that was found to exclude each other.
+    """
+
+    exit_code = CANNOT_RESTART
+
+    def __init__(self, code: str, message: str, because: Iterable[int] = (), pid: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+        self.because = tuple(EventNumber(seq) for seq in because)
+        self.pid = ProcessId(pid)
+        self.met_last: Contradiction | None = None
+        """What a search met last that met this one first: how far it came."""
+
+
+class NotProved(CrplanError):
+    """A plan does not end in the image's forest on the model kernel.
+
+    `recorded` says that the plan came with the log or plan file (exit code 3); otherwise crplan itself made it (exit code 1).
     `rule` is the rule of the model by which a step was refused, "" where all were done.
     """
 
@@ -23,44 +124,29 @@ class NotProved(Exception):
         super().__init__(message)
         self.recorded = recorded
         self.rule = rule
+        self.exit_code = CANNOT_RESTART if recorded else COULD_NOT
 
 
-class BadImage(Exception):
-    """The bytes cannot be decoded into facts: exit code 1.
-
-    `at` is a byte offset or `"file#entry"`; the message says what was found, what was expected and, where possible, what to do.
-    """
-
-    def __init__(self, at: int | str, message: str) -> None:
-        super().__init__(message)
-        self.at = at
-        self.message = message
-
-
-class CannotEmit(Exception):
+class CannotEmit(CrplanError):
     """A back end or executor cannot do this plan: exit code 3. The message names the task and the reason."""
 
-
-class Contradiction(Exception):
-    """Facts of the image exclude each other; `because` are the sequence numbers of the smallest set that does."""
-
-    def __init__(self, code: str, message: str, because: Iterable[int] = (), pid: int = 0) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.because = tuple(Sequence(seq) for seq in because)
-        self.pid = ProcessId(pid)
-        self.met_last: Contradiction | None = None
-        """What a search met last that met this one first: how far it came."""
+    exit_code = CANNOT_RESTART
 
 
-class UsageError(Exception):
-    """The command was not asked rightly: exit code 2."""
+class PluginFailed(CrplanError):
+    """A reader, back end, report format or executor of a plugin raised something that it must not: exit code 1."""
 
 
-class PluginFailed(Exception):
-    """A reader, back end or executor of a plugin raised something that it must not: exit code 1."""
+class UsageError(CrplanError):
+    """An argument, option or name does not exist or does not fit the others: exit code 2."""
+
+    exit_code = USAGE
 
 
-EXPECTED = (BadImage, Contradiction, CannotEmit, PluginFailed, NotProved)
+EXPECTED: Final = (BadImage, Contradiction, CannotEmit, PluginFailed, NotProved)
 """What a job may end with; anything else is a defect of crplan."""
+
+
+def place_words(at: int | str | None) -> str:
+    """Return a place in an image in words: `at offset 96`, or `at file#entry`, "" where there is none."""
+    return "" if at is None else f"at offset {at}" if isinstance(at, int) else f"at {escaped(at)}"

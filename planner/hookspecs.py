@@ -1,4 +1,4 @@
-"""The whole plugin contract: five hooks and the records that they return.
+"""The whole plugin contract: five hooks and the records that they return. `plugins/README.md` explains the design.
 
 A plugin is a module registered in the entry-point group `crplan`. It implements any of the hooks below with the decorator
 `hookimpl`, returns frozen records, and imports its implementation only when that is called (the records hold functions that
@@ -6,8 +6,8 @@ import on use): `crplan --help` loads every plugin. Contributions are sorted by 
 never shows. `api` is the version of this contract; a foreign major version is refused by name.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO, Literal
 
 import msgspec
 import pluggy
@@ -16,15 +16,17 @@ from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind
 from planner.findings.report import Report
+from planner.findings.verdicts import ConsumerName, Invocation
 from planner.forest.model import Forest
+from planner.host.facts import Host
 from planner.options import Option, Options
 from planner.plans.model import Plan
 from planner.plans.rebuild import Rebuild
-from planner.plans.retarget import Visit
+from planner.plans.retarget import Retargeted
 from planner.text import Terminal
 
-API = "1.0"
-"""Version of this contract; plugins state it in every record."""
+API = "2.0"
+"""Version of this contract; plugins state it in every record. 2.0 is not released yet: it may still grow."""
 
 PROJECT = "crplan"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -35,28 +37,57 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where an image comes from, as a reader gets it.
 
     `name` is for messages only. `head` holds the first bytes (up to 4096) of a file or pipe and is empty for a directory.
-    `open` returns the whole stream from its first byte, unseekable in general; it may be called once. `directory` is the
-    path of an image directory, "" for a stream.
+    `open` returns the whole stream from its first byte, unseekable in general; it may be called once, or any number of times
+    where the source is `repeatable`. `size` is the number of bytes, None where that is not known. `range` returns the bytes from
+    an offset on, as many as were asked for or as there are; None where a source can only be read from its beginning.
+    `directory` is the path of an image directory, "" for a stream.
     """
 
     name: str
     head: bytes
     open: Callable[[], BinaryIO]
     directory: str = ""
+    repeatable: bool = False
+    size: int | None = None
+    range: Callable[[int, int], bytes] | None = None
+
+
+Detail = Literal["pod", "tree", "all"]
+"""How much a reader records: the process tree, or everything that the processes hold beside it; with "pod" no more than what says
+with which other containers an image shares a pid namespace (`planner.pods.evidence`), up to the first task."""
+
+
+class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a reader: which checkpoint of an input that holds several ("" for the only one), and how much of it."""
+
+    member: str = ""
+    detail: Detail = "tree"
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A checkpoint inside an input: the name by which a request asks for it, and what it is, in one line for people."""
+
+    name: str
+    help: str = ""
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
     """Turns images of one kind into image events.
 
     `recognises` must be quick, must not raise, and looks at content, never at a name. `read` yields events without sequence
-    numbers and raises `BadImage`. `containers` says that its images may be of containers, several of which `crplan A B` plans
-    together when they share a pid namespace (`planner.pods.join`); the `format` of its images is then its name.
+    numbers and raises `BadImage`, and `SeveralImages` for an input that holds several where the request names none. `members`
+    lists the checkpoints of an input that may hold several; without it there is one.
+    `advise` is asked of an input that no reader recognises: it returns one sentence that says what the input is and what to give
+    instead, "" where it does not know. `containers` says that its images may be of containers, several of which `crplan A B`
+    plans together when they share a pid namespace (`planner.pods.join`); the `format` of its images is then its name.
     """
 
     name: str
     help: str
     recognises: Callable[[Source], bool]
-    read: Callable[[Source], Iterator[AnyEvent]]
+    read: Callable[[Source, ReadRequest], Iterator[AnyEvent]]
+    members: Callable[[Source], Iterator[Member]] | None = None
+    advise: Callable[[Source], str] | None = None
     containers: bool = False
     priority: int = 50
     api: str = API
@@ -65,7 +96,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
 class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
     """Turns a proved plan into an artefact: a pure function, the core writes the file.
 
-    `emit` gets the plan, the forest and findings that it came from, and the options with their defaults filled in.
+    `emit` gets the plan, the forest and findings that it came from, the options with their defaults filled in, and what the
+    terminal can show, which only outputs for people look at.
     `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `machine` marks a
     format that programs read; such a back end also has `problem`, which writes a valid document that holds the error, so that
     whoever reads standard output finds a document whatever the exit code.
@@ -73,7 +105,7 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     help: str
-    emit: Callable[["Artefact", Options], str | bytes]
+    emit: Callable[["Artefact", Options, Terminal], str | bytes]
     options: tuple[Option, ...] = ()
     executable: bool = False
     machine: bool = False
@@ -87,8 +119,7 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
 
     `proved` is False for the beginning of a log (`--until`), whose plan may lack steps; then `cut_at` is the position where it
     ends. `rebuild` says how far a run came, where the log holds one. `events` is the log that plan and forest were folded from,
-    for the evidence behind them; it is empty where only a plan is at hand. `width`, `colour` and `unicode` say what the terminal
-    can show; only outputs for people look at them, and their values here are those of a file.
+    for the evidence behind them; it is empty where only a plan is at hand.
     """
 
     plan: Plan
@@ -98,25 +129,35 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     cut_at: int | None = None
     rebuild: Rebuild | None = None
     events: Sequence[AnyEvent] = ()
-    width: int = 100
-    colour: bool = False
-    unicode: bool = True
+
+
+class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check is asked about.
+
+    `invocation` is the consumer whose verdict is wanted, with what it is given; None for a check that speaks for none. `host` are
+    the facts of the machine, None where none was given. `options` are the check's own, with their defaults filled in.
+    """
+
+    artefact: Artefact
+    host: Host | None = None
+    invocation: Invocation | None = None
+    options: Options = {}
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """Answers questions about a plan on a host; `host` is the decoded host file (`planner.host.facts`), or empty.
+    """Answers questions about a plan, its image, and a host where the facts of one are given.
 
     It yields a `Finding` for what is amiss, `Passed` for a question that was asked with all its facts, and `Unknown` for one
     whose facts are missing; what it is silent on counts as not asked. `kinds` are the kinds that it adds to those of
-    `planner.findings.registry`. `forecasts` names the program whose outcome the check predicts, "" for none: refused or wrong
-    by the kinds that it finds, unknown where an answer is, else as recorded.
+    `planner.findings.registry`. `consumers` are those that the check speaks for: it is asked once for each of them whose verdict
+    is wanted, and what it finds decides no other's. One that names none is asked once an image and host, and decides no verdict.
     """
 
     name: str
     help: str
-    check: Callable[["Artefact", Mapping[str, object], Options], Iterator[Answer]]
+    check: Callable[[CheckRequest], Iterator[Answer]]
     kinds: tuple[Kind, ...] = ()
-    forecasts: str = ""
+    consumers: tuple[ConsumerName, ...] = ()
     options: tuple[Option, ...] = ()
     priority: int = 50
     api: str = API
@@ -145,22 +186,34 @@ def _whole(plan: Plan, options: Options) -> Plan:
     return plan
 
 
+def _nothing() -> str:
+    return ""
+
+
+Ability = Literal["threads", "files", "memory", "namespaces", "into"]
+"""What an executor can do: threads with their numbers; shared tables other than memory; shared memory and signal handlers; other
+namespaces than pid with their id maps; a pid namespace that is there already."""
+
+
 class Executor(msgspec.Struct, frozen=True, kw_only=True):
     """Carries a plan out for real.
 
     `run` blocks until the tree has ended, gives every run event to `record` as it happens, calls `record(RunReady)` when all
     stands and is verified, and returns the exit code. `refuses` returns a sentence for what it cannot do, or "". `run_into` does
     what `run` does in a pid namespace that is there already; None where an executor always makes one. Where there are `options`,
-    all get the plan as `concedes` returns it: without what the options let it leave out.
+    all get the plan as `concedes` returns it: without what the options let it leave out. `missing` says what this machine lacks
+    for the executor, "" where nothing is. `abilities` are what it can do beyond processes, sessions and groups.
     """
 
     name: str
     help: str
     run: Callable[[Plan, Callable[[AnyEvent], None], float], int]
     refuses: Callable[[Plan], str]
-    run_into: "Callable[[Visit, Callable[[AnyEvent], None], float], int] | None" = None
+    run_into: Callable[[Retargeted, Callable[[AnyEvent], None], float], int] | None = None
     options: tuple[Option, ...] = ()
     concedes: Callable[[Plan, Options], Plan] = _whole
+    missing: Callable[[], str] = _nothing
+    abilities: tuple[Ability, ...] = ()
     priority: int = 50
     api: str = API
 

@@ -26,10 +26,20 @@ The kernel wants `set_tid` innermost first; `planner.steps.set_tid` is the one p
 """
 
 NamespaceId = NewType("NamespaceId", int)
-"""A namespace of one image, numbered by the reader or by inference; 0 is the root task's own."""
+"""A namespace of one image; 0 is the root task's own.
 
-Sequence = NewType("Sequence", int)
+A pid namespace is named by the level-0 pid of its init, in events as in plans, previews and explanations. Only where an image has
+ids of its own does it keep them, and a namespace whose init no pid is known of has a number that is no pid.
+"""
+
+NO_PID: Final = 1 << 22
+"""The first number that no process can have (PID_MAX_LIMIT of the kernel)."""
+
+EventNumber = NewType("EventNumber", int)
 """Position of an event in its log, dense from 0."""
+
+Sequence = EventNumber
+"""The same, for the modules of the planner that are being replaced."""
 
 StepNumber = NewType("StepNumber", int)
 """Position of a step in its plan, dense from 1."""

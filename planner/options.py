@@ -56,6 +56,11 @@ def filled(options: Sequence[Option], given: Mapping[str, str], owner: str) -> O
     return values
 
 
+def as_given(options: Mapping[str, str | int | bool]) -> dict[str, str]:
+    """Return option values as they would stand on the command line."""
+    return {name: {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value) for name, value in options.items()}
+
+
 def _described(option: Option) -> str:
     kind = "|".join(option.choices) if option.choices else {"text": "TEXT", "number": "NUMBER", "switch": "yes|no"}[option.kind]
     return f"{option.name}={kind} ({option.help})"

@@ -1,5 +1,6 @@
 """Sets of numbers that are written as ranges: `1-40,52`."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
 from planner.errors import UsageError
@@ -16,7 +17,7 @@ def ranges(numbers: Iterable[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
 
 
-class Numbers:
+class RangeSet:
     """A set of numbers that was written as ranges; membership costs a look-up in a sorted list."""
 
     def __init__(self, pairs: list[tuple[int, int]]) -> None:
@@ -24,8 +25,6 @@ class Numbers:
         self.firsts = [first for first, _ in self.pairs]
 
     def __contains__(self, number: int) -> bool:
-        from bisect import bisect_right
-
         at = bisect_right(self.firsts, number) - 1
         return at >= 0 and number <= self.pairs[at][1]
 
@@ -33,7 +32,7 @@ class Numbers:
         return sum(last - first + 1 for first, last in self.pairs)
 
 
-def parse_ranges(text: str) -> Numbers:
+def parse_ranges(text: str) -> RangeSet:
     """Read what `ranges` writes; raises `UsageError`."""
     pairs = []
     for part in text.split(",") if text else ():
@@ -45,4 +44,4 @@ def parse_ranges(text: str) -> Numbers:
         if not 0 < pair[0] <= pair[1] < 1 << 31:
             raise UsageError(f"the host file has the numbers {part[:40]!r}, which are no range")
         pairs.append(pair)
-    return Numbers(pairs)
+    return RangeSet(pairs)

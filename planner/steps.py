@@ -1,8 +1,9 @@
 """The vocabulary of steps: the processes that a plan creates, and what each of them does.
 
 A process is named by its number at level 0; actor 0 is the executor, which stands outside the new pid namespace. Steps of one
-actor happen in plan order. A step that needs something done by another process names that step in `waits`. Events, plans, the
-model kernel and executors all speak of these records.
+actor happen in plan order, and the creation of an actor comes before its first step. A step that needs something else done by
+another process first names that step in `waits`; so `waits` alone do not order a plan, and `planner.predecessors` returns all
+that comes before a step. Events, plans, the model kernel and executors all speak of these records.
 """
 
 from typing import Literal
@@ -31,7 +32,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
 
 
 class Wait(msgspec.Struct, frozen=True, gc=False):
-    """A step of another process that must be done first, and the precedence rule that says so."""
+    """A step that must be done first, and the precedence rule that says so."""
 
     step: StepNumber
     rule: str

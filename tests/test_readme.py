@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.helpers.places import ROOT
+
 README = (ROOT / "README.md").read_text()
 
 BLOCKS = re.findall(r"^```(\w+)([^\n]*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -90,6 +91,8 @@ def test_every_path_that_is_named_exists() -> None:
         assert (ROOT / path).exists(), path
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not shutil.which("git"), reason="a fresh clone needs git")
 def test_the_setup_commands_work_in_a_fresh_clone(tmp_path: Path) -> None:
     """The first command as it stands; of the second, the installation and one test of the suite that it would run."""
@@ -103,6 +106,6 @@ def test_the_setup_commands_work_in_a_fresh_clone(tmp_path: Path) -> None:
     run = subprocess.run(first, shell=True, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("#!/bin/sh")
-    second = f"{SETUP[1].strip()} tests/test_log.py"
+    second = f"{SETUP[1].strip()} tests/events/test_log.py"
     run = subprocess.run(second, shell=True, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr

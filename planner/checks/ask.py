@@ -6,20 +6,22 @@ import msgspec
 
 from planner.errors import UsageError
 from planner.findings.registry import KINDS, PROBLEMS, Finding, Kind, Passed, Unknown
-from planner.findings.report import Forecast
-from planner.hookspecs import Artefact, Check
+from planner.findings.verdicts import Invocation
+from planner.hookspecs import Artefact, Check, CheckRequest
+from planner.host.facts import Host
 from planner.options import Option, filled
 from planner.plugins import Registry
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A check with all its answers."""
+    """A check with all its answers about one consumer on one host; `invocation` is None where it speaks for no consumer."""
 
     check: str
+    invocation: Invocation | None = None
+    host: str = ""
     findings: tuple[Finding, ...] = ()
     passed: tuple[Passed, ...] = ()
     unknown: tuple[Unknown, ...] = ()
-    forecast: Forecast | None = None
 
 
 def known_kinds(registry: Registry) -> dict[str, Kind]:
@@ -52,19 +54,35 @@ def split_options(
 
 
 def ask(
-    registry: Registry, artefact: Artefact, host: Mapping[str, object], given: Mapping[str, Mapping[str, str]]
+    registry: Registry,
+    artefact: Artefact,
+    invocations: Sequence[Invocation] = (),
+    hosts: Mapping[str, Host] | None = None,
+    given: Mapping[str, Mapping[str, str]] | None = None,
 ) -> tuple[Asked, ...]:
-    """Ask every installed check, in the order of the registry; raises `UsageError` for an option's bad value."""
-    return tuple(_ask(registry, check, artefact, host, given.get(check.name, {})) for check in registry.checks)
+    """Ask every installed check about every consumer on every host; raises `UsageError` for an option's bad value.
+
+    The order is that of the registry, then of the consumers, then of the hosts. `hosts` maps the name of each host to its facts;
+    without one the image alone is judged. `given` are the options of each check by its name.
+    """
+    judged: Sequence[tuple[str, Host | None]] = tuple((hosts or {}).items()) or (("", None),)
+    asked = []
+    for check in registry.checks:
+        options = filled(check.options, (given or {}).get(check.name, {}), f"check {check.name}")
+        about = [each for each in invocations if each.consumer in check.consumers] if check.consumers else [None]
+        for invocation in about:
+            for name, host in judged:
+                request = CheckRequest(artefact=artefact, host=host, invocation=invocation, options=options)
+                asked.append(_ask(registry, check, request, name))
+    return tuple(asked)
 
 
-def _ask(registry: Registry, check: Check, artefact: Artefact, host: Mapping[str, object], given: Mapping[str, str]) -> Asked:
-    options = filled(check.options, given, f"check {check.name}")
+def _ask(registry: Registry, check: Check, request: CheckRequest, host: str) -> Asked:
     findings: list[Finding] = []
     passed: list[Passed] = []
     unknown: list[Unknown] = []
     try:
-        for answer in check.check(artefact, host, options):
+        for answer in check.check(request):
             match answer:
                 case Finding():
                     findings.append(answer)
@@ -81,30 +99,9 @@ def _ask(registry: Registry, check: Check, artefact: Artefact, host: Mapping[str
         passed, unknown = [], [Unknown(code=kind.code, missing=f"check {check.name} failed") for kind in check.kinds]
     return Asked(
         check=check.name,
+        invocation=request.invocation,
+        host=host,
         findings=tuple(findings),
         passed=tuple(passed),
         unknown=tuple(unknown),
-        forecast=_forecast(check, findings, unknown, bool(findings or passed or unknown)),
     )
-
-
-def _forecast(check: Check, findings: Sequence[Finding], unknown: Sequence[Unknown], answered: bool) -> Forecast | None:
-    """Return what the answers say of the program whose outcome the check predicts; a check that was silent predicts nothing."""
-    if not check.forecasts or not answered:
-        return None
-    outcome_of = {kind.code: kind.outcome for kind in check.kinds}
-    codes = {"refused": set[str](), "wrong": set[str]()}
-    for found in findings:
-        outcome = outcome_of.get(found.code, "")
-        if outcome:
-            codes[outcome].add(found.code)
-    failed = {found.code for found in findings if found.code == "check-failed"}
-    if codes["refused"]:
-        return Forecast(of=check.forecasts, outcome="refused", because=tuple(sorted(codes["refused"])))
-    if codes["wrong"]:
-        return Forecast(of=check.forecasts, outcome="wrong", because=tuple(sorted(codes["wrong"])))
-    if unknown or failed:
-        return Forecast(
-            of=check.forecasts, outcome="unknown", because=tuple(sorted({answer.code for answer in unknown} | failed))
-        )
-    return Forecast(of=check.forecasts, outcome="ok")

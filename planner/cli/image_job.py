@@ -3,27 +3,45 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from planner.cli.terminal import STANDARD_OUTPUT, open_image, say, shows_unicode, wants_colour, width
-from planner.errors import EXPECTED, BadImage, UsageError
+import msgspec
+
+from planner.cli.streams import say, shows_unicode
+from planner.cli.terminal import STANDARD_OUTPUT, open_image, wants_colour, width
+from planner.errors import EXPECTED, BadImage, CrplanError, UsageError, place_words
+from planner.events import log
 from planner.events.records import AnyEvent, DefectRecorded, FindingRaised
-from planner.findings.problems import Problem, lines, place_words, problem_of
+from planner.findings.problems import Problem, lines, problem_of
 from planner.findings.registry import Finding
 from planner.hookspecs import Artefact
+from planner.identity import StepNumber
 from planner.pipeline.reading import pod_events, stream_events
 from planner.pipeline.resolve import BAD_IMAGE, as_it_stood, resolve
-from planner.plans.rebuild import fold_run
 from planner.plugins import Registry
-from planner.text import escaped
+from planner.text import Shown, Terminal, escaped, shown
 
 
-def sequence(text: str) -> int:
-    """Read a position in a log, for argparse."""
-    value = int(text)
-    if value < 0:
+class Position(msgspec.Struct, frozen=True):
+    """An event that `--until` names: by its position in the log, or as the one that planned a step."""
+
+    number: int
+    step: bool
+
+    def in_log(self, events: list[AnyEvent]) -> int | None:
+        """Return the position in a log, None where the log does not reach as far."""
+        if self.step:
+            return log.position_of_step(events, StepNumber(self.number))
+        return self.number if self.number < len(events) else None
+
+
+def position(text: str) -> Position:
+    """Read a position in a log, for argparse: `SEQ`, or `step:N`."""
+    step = text.startswith("step:")
+    value = int(text.removeprefix("step:"))
+    if value < (1 if step else 0):
         raise ValueError(text)
-    return value
+    return Position(value, step)
 
 
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +55,10 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--replan", action="store_true", help="plan anew what a log or a plan has decided")
     parser.add_argument(
-        "--until", metavar="SEQ", type=sequence, help="show forest, plan or rebuild as it stood at event SEQ of the log"
+        "--until",
+        metavar="SEQ|step:N",
+        type=position,
+        help="show process tree, plan or rebuild as it stood at event SEQ of the log, or when step N was planned",
     )
 
 
@@ -69,7 +90,7 @@ class Job:
         self.images: list[str] = args.images
         self.image = image_words(self.images)
         self.replan: bool = args.replan
-        self.until: int | None = args.until
+        self.until: Position | None = args.until
         self.color: str = args.color
         self.to_file: bool = getattr(args, "output", None) not in {None, STANDARD_OUTPUT}
         self.registry = registry
@@ -91,53 +112,43 @@ class Job:
         """Read, decide, and return what a back end works from, as it stood at `--until`; raises `problems.EXPECTED`."""
         self.read()
         if self.until is None:
-            outcome = resolve(self.history, replan=self.replan)
-            return self._for_terminal(
-                Artefact(
-                    plan=outcome.plan,
-                    forest=outcome.forest,
-                    findings=outcome.findings,
-                    rebuild=fold_run(self.history),
-                    events=self.history,
-                )
-            )
-        if self.replan or not self._decided():
+            return resolve(self.history, replan=self.replan).artefact()
+        if self.replan or self.until.in_log(self.history) is None:
             try:
                 resolve(self.history, replan=self.replan)
             except EXPECTED as error:
                 # What came before the failure can still be looked at.
-                if self.until >= len(self.history):
+                if self.until.in_log(self.history) is None:
                     raise
-                say(f"crplan: {escaped(self.image)}: {escaped(str(error))}; shown as it stood before")
-        return self._for_terminal(as_it_stood(self.history, self.until))
+                say(shown(f"crplan: {escaped(self.image)}: {escaped(error.message)}; shown as it stood before"))
+        return as_it_stood(self.history, self.end())
 
-    def _decided(self) -> bool:
-        """Whether the log reaches as far as `--until` by itself."""
-        assert self.until is not None
-        return self.until < len(self.history)
+    def end(self) -> int:
+        """Return the position in the log that `--until` names, the last one where it names none.
 
-    def _for_terminal(self, artefact: Artefact) -> Artefact:
-        """Say what the terminal can show; what goes to a file is for no terminal."""
+        Raises `UsageError` for a step that the plan does not have.
+        """
+        last = len(self.history) - 1
+        if self.until is None:
+            return last
+        end = self.until.in_log(self.history)
+        if end is None and self.until.step:
+            raise UsageError(f"the plan has no step {self.until.number} for --until")
+        return last if end is None else end
+
+    def terminal(self) -> Terminal:
+        """Return what the terminal can show; what goes to a file is for no terminal."""
         stdout = None if self.to_file else sys.stdout
-        return Artefact(
-            plan=artefact.plan,
-            forest=artefact.forest,
-            findings=artefact.findings,
-            proved=artefact.proved,
-            cut_at=artefact.cut_at,
-            rebuild=artefact.rebuild,
-            events=artefact.events,
-            width=width(stdout),
-            colour=wants_colour(self.color, stdout),
-            unicode=shows_unicode(stdout),
-        )
+        return Terminal(width=width(stdout), colour=wants_colour(self.color, stdout), unicode=shows_unicode(stdout))
 
-    def refuse(self, error: Exception) -> Problem:
+    def refuse(self, error: CrplanError) -> Problem:
         """Report an expected exception on standard error, and return it as a record; the log holds it, too."""
         problem = problem_of(error, self.history)
         say(*lines(problem, self.image))
         if isinstance(error, BadImage):
-            self.history.append(DefectRecorded(code=BAD_IMAGE, detail=problem.message, at=error.at))
+            self.history.append(
+                DefectRecorded(code=BAD_IMAGE, detail=problem.message, at=error.at if error.at is not None else 0)
+            )
         elif not (self.history and isinstance(self.history[-1], FindingRaised)):
             self.history.append(FindingRaised(code=problem.code, detail=problem.message, because=getattr(error, "because", ())))
         return problem
@@ -148,7 +159,13 @@ def errors_of(artefact: Artefact) -> list[Finding]:
     return [found for found in artefact.findings if found.severity == "error"]
 
 
-def finding_line(found: Finding) -> str:
+def refusal_lines(job: Job, errors: Iterable[Finding]) -> list[Shown]:
+    """Return the lines that say that an image cannot be restarted, and why."""
+    head = shown(f"crplan: {escaped(job.image)}: cannot be restarted as it is")
+    return [head, *(shown(f"  {finding_line(found)}") for found in errors)]
+
+
+def finding_line(found: Finding) -> Shown:
     """Return a finding in one line, for people."""
     where = f" ({place_words(found.at)})" if found.at is not None else ""
-    return f"{found.severity}: {escaped(found.message)}{where} [{found.code}]"
+    return shown(f"{found.severity}: {escaped(found.message)}{where} [{escaped(found.code)}]")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from planner.cli import streams
 from planner.cli.commands import COMMANDS
 
 if TYPE_CHECKING:
@@ -20,10 +21,15 @@ EXIT_CODES: Final = """\
 exit codes:
   0  done
   1  the job could not be done: bytes that cannot be decoded into facts, a plugin that fails, a rebuild that fails
-  2  the command was not asked rightly
+  2  usage error
   3  the facts are there, and they cannot be restarted
   4  differs
 """
+
+COULD_NOT: Final = 1
+INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
+"""As if SIGPIPE had ended the command: whatever read its output has gone."""
 
 _SWITCHES: Final = frozenset({"--no-plugins", "--exit-zero"})
 
@@ -42,41 +48,54 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _guarded(argv: list[str]) -> int:
     """Turn what may happen to any command into an exit code."""
+    streams.occupy()
     try:
-        return _dispatch(argv)
+        code = _dispatch(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a plugin may have written something
+        return code
     except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        streams.silence(sys.stdout)
+        return BROKEN_PIPE
     except KeyboardInterrupt:
-        print("crplan: interrupted", file=sys.stderr)
-        return 130
+        _say("interrupted")
+        return INTERRUPTED
     except MemoryError:
-        print("crplan: not enough memory", file=sys.stderr)
-        return 1
+        _say("not enough memory")
+        return COULD_NOT
     except OSError as error:
+        if error.filename == streams.OUTPUT_NAME:
+            streams.silence(sys.stdout)
         name = f"{error.filename}: " if error.filename else ""
-        print(f"crplan: {name}{error.strerror or error}", file=sys.stderr)
-        return 1
+        _say(f"{name}{error.strerror or error}")
+        return COULD_NOT
     except Exception as error:  # a defect of our own is one line, too
         if os.environ.get("CRPLAN_DEBUG"):
             raise
-        print(f"crplan: defect of crplan: {type(error).__name__}: {error} (CRPLAN_DEBUG=1 shows where)", file=sys.stderr)
-        return 1
+        _say(f"defect of crplan: {type(error).__name__}: {error} (CRPLAN_DEBUG=1 shows where)")
+        return COULD_NOT
+
+
+def _say(words: str) -> None:
+    from planner.text import shown
+
+    streams.say(shown(f"crplan: {words}"))
 
 
 def _dispatch(argv: list[str]) -> int:
     leading, rest = _leading(argv)
     if not rest:
-        print(_usage(), end="", file=sys.stderr)
+        from planner.text import shown
+
+        streams.say(*map(shown, _usage().splitlines()))
         return 2
     if rest[0] in {"-h", "--help"}:
-        print(_usage(), end="")
+        streams.write(_usage().encode())
         return 0
     if rest[0] in {"-V", "--version"}:
         from planner import __version__
 
-        print(f"crplan {__version__}")
+        streams.write(f"crplan {__version__}\n".encode())
         return 0
     explicit = rest[0] in COMMANDS
     command = rest[0] if explicit else next(iter(COMMANDS))
@@ -101,7 +120,9 @@ def parser_of(command: str, explicit: bool = True) -> "argparse.ArgumentParser":
     import argparse
     from importlib import import_module
 
-    parser = argparse.ArgumentParser(
+    from planner.cli.parser import Parser
+
+    parser = Parser(
         prog=f"crplan {command}" if explicit else "crplan",
         description=(COMMANDS[command][0].upper() + COMMANDS[command][1:] + ".") if explicit else _usage(),
         epilog=EXIT_CODES,
@@ -110,7 +131,7 @@ def parser_of(command: str, explicit: bool = True) -> "argparse.ArgumentParser":
     )
     import_module(f"planner.cli.commands.{command}").add_arguments(parser)
     common = parser.add_argument_group("for every command")
-    common.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours for people")
+    common.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours of human-readable output")
     common.add_argument("--no-plugins", action="store_true", help="load only what comes with crplan itself")
     common.add_argument("--exit-zero", action="store_true", help="exit with 0 instead of 3 or 4")
     return parser
@@ -131,7 +152,6 @@ def _run(command: str, explicit: bool, arguments: list[str]) -> int:
 
 
 def _with_plugins(command: str, run: "Runner", args: "argparse.Namespace") -> int:
-    from planner.cli.terminal import say
     from planner.errors import EXPECTED, UsageError
     from planner.findings.problems import lines, problem_of
     from planner.plugins import load
@@ -139,17 +159,17 @@ def _with_plugins(command: str, run: "Runner", args: "argparse.Namespace") -> in
     registry = load(third_party=not args.no_plugins)
     if command != "plugins":
         for report in registry.broken():
-            say(f"crplan: plugin {report.name} ({report.distribution} {report.version}) is not fully loaded: {report.reason}")
+            _say(f"plugin {report.name} ({report.distribution} {report.version}) is not fully loaded: {report.reason}")
     try:
         return run(args, registry)
     except UsageError as error:
-        say(f"crplan: {error}")
+        _say(error.message)
         return 2
     except EXPECTED as error:
         problem = problem_of(error)
         from planner.cli.image_job import image_words
 
-        say(*lines(problem, image_words(getattr(args, "images", [command]))))
+        streams.say(*lines(problem, image_words(getattr(args, "images", [command]))))
         return problem.exit_code
 
 
@@ -160,7 +180,7 @@ def _usage() -> str:
         "usage: crplan IMAGE [IMAGE ...] [--emit NAME] [--option NAME=VALUE] [-o FILE]\n"
         "       crplan COMMAND [ARGUMENTS]\n\n"
         "Plans the restart of a checkpointed tree of processes: in which order the tasks must be created again,\n"
-        "by whom and with which numbers; proves the plan on a model kernel; and writes it in any form.\n"
+        "by which process and with which pids; proves the plan on a model kernel; and writes it in any form.\n"
         "IMAGE is recognised by its content; - reads standard input. Several are the containers of one pod.\n\n"
         f"commands:\n{listed}\n"
         "`crplan COMMAND --help` lists the arguments of one; `crplan plan --help` those of `crplan IMAGE`.\n\n"

@@ -24,7 +24,7 @@ def _lines(commands: Mapping[str, tuple[Argument, ...]]) -> Iterator[str]:
     yield ".B crplan"
     yield r".IR COMMAND \ [ ARGUMENTS ]"
     yield ".SH DESCRIPTION"
-    yield "Reads a checkpoint image, plans in which order its tasks must be created again, by whom and with which numbers,"
+    yield "Reads a checkpoint image, plans in which order its tasks must be created again, by which process and with which pids,"
     yield "proves the plan on a model kernel, and writes it in any form or carries it out."
     yield "IMAGE is recognised by its content; \\- reads standard input. Several are the containers of one pod, and are planned"
     yield "together when they share a pid namespace."

@@ -1,14 +1,15 @@
 """Standard output for artefacts, standard error for people, and what the terminal behind them can show."""
 
-import contextlib
 import os
-import stat
 import sys
 from typing import Final, TextIO, TypeGuard
 
+from planner.cli.files import replace
+from planner.cli.streams import INPUT_NAME, write
+from planner.errors import BadImage
 from planner.hookspecs import Source
 from planner.pipeline.sources import STANDARD_INPUT, from_path, from_stream
-from planner.text import ascii_only
+from planner.text import without_controls
 
 FILE_WIDTH: Final = 100
 """Columns of a preview that does not go to a terminal."""
@@ -18,7 +19,11 @@ STANDARD_OUTPUT: Final = "-"
 
 def open_image(name: str) -> Source:
     """Return the source that an IMAGE argument names; `-` is standard input."""
-    return from_stream(sys.stdin.buffer, "standard input") if name == STANDARD_INPUT else from_path(name)
+    if name != STANDARD_INPUT:
+        return from_path(name)
+    if sys.stdin is None:
+        raise BadImage(0, "cannot be read: standard input is closed")
+    return from_stream(sys.stdin.buffer, INPUT_NAME)
 
 
 def wants_colour(mode: str, stream: TextIO | None) -> bool:
@@ -39,13 +44,6 @@ def _is_terminal(stream: TextIO | None) -> TypeGuard[TextIO]:
     return stream is not None and stream.isatty()
 
 
-def shows_unicode(stream: TextIO | None) -> bool:
-    """Say whether box drawing characters can be shown: always in a file, which is UTF-8, else where the terminal is."""
-    if not _is_terminal(stream):
-        return True
-    return (stream.encoding or "").lower().replace("-", "") == "utf8" and os.environ.get("TERM") != "linux"
-
-
 def width(stream: TextIO | None) -> int:
     """Return the columns to fill, between 60 and 160."""
     if not _is_terminal(stream):
@@ -55,51 +53,14 @@ def width(stream: TextIO | None) -> int:
     return min(max(get_terminal_size((FILE_WIDTH, 24)).columns, 60), 160)
 
 
-def say(*lines: str) -> None:
-    """Write lines to standard error, for people."""
-    text = "".join(f"{line}\n" for line in lines)
-    if not shows_unicode(sys.stderr):
-        text = ascii_only(text)
-    with contextlib.suppress(BrokenPipeError):
-        sys.stderr.write(text)
-        sys.stderr.flush()
-
-
 def write_artefact(data: str | bytes, file: str | None, *, executable: bool = False) -> None:
-    """Write an artefact to standard output, or to `file` by way of a temporary file that then takes its name.
+    """Write an artefact to standard output, or to `file`, which is then whole or not there.
 
-    So a file is either whole or not there. Raises OSError when that cannot be done.
+    Text keeps no control character but the sequences of colours.
+    Raises `UsageError` for a file without a name, and OSError where it cannot be written.
     """
-    encoded = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
+    encoded = without_controls(data).encode() if isinstance(data, str) else data
     if file is None or file == STANDARD_OUTPUT:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(encoded)
-        sys.stdout.buffer.flush()
+        write(encoded)
         return
-    if os.path.exists(file) and not os.path.isfile(file):
-        with open(file, "wb") as special:
-            special.write(encoded)
-        return
-    from tempfile import mkstemp
-
-    target = os.path.realpath(file)
-    descriptor, temporary = mkstemp(prefix=".crplan-", dir=os.path.dirname(target))
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(encoded)
-            os.chmod(temporary, _mode(target, executable))
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _mode(file: str, executable: bool) -> int:
-    """Return the mode that a new file gets under the process's mask, or that of the file which is replaced."""
-    with contextlib.suppress(OSError):
-        mode = stat.S_IMODE(os.stat(file).st_mode)
-        return mode | (mode & 0o444) >> 2 if executable else mode
-    mask = os.umask(0)
-    os.umask(mask)
-    return (0o777 if executable else 0o666) & ~mask
+    replace(file, encoded, executable=executable)

@@ -1,16 +1,16 @@
 """A comparison as a document, and in words: for people, for a terminal with colours, and as Markdown."""
 
-import io
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 
-from planner.comparison.forests import Change, TaskChange
+from planner.comparison.forests import PropertyChange, TaskChange
 from planner.comparison.plans import CreatorChange, HelperChange, OrderChange, PlanChange
 from planner.explanation.lookup import rule_words
 from planner.findings.problems import Problem
-from planner.text import ascii_only, escaped
+from planner.schemas import published
+from planner.text import Line, Span, escaped, json_document, render
 
 KIND: Final = "crplan-diff"
 FORMAT_VERSION: Final = 1
@@ -42,6 +42,9 @@ class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):
     plan: PlanChange | msgspec.UnsetType = msgspec.UNSET
     error: Problem | msgspec.UnsetType = msgspec.UNSET
 
+    def __repr__(self) -> str:
+        return f"<DiffDocument: {headline(self)}>"
+
 
 def document(before: Side, after: Side, tasks: tuple[TaskChange, ...], plan: PlanChange | None) -> DiffDocument:
     """Return the document of a comparison; `plan` is None where a side has none."""
@@ -55,52 +58,33 @@ def _reason(side: Side) -> str:
 
 def encoded(compared: DiffDocument) -> bytes:
     """Return the document as JSON."""
-    return msgspec.json.format(msgspec.json.encode(compared), indent=2) + b"\n"
+    return json_document(compared)
 
 
 def schema() -> bytes:
     """Return the published JSON Schema of the document, generated from the records."""
-    generated = msgspec.json.schema(DiffDocument)
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"crplan comparison, format version {FORMAT_VERSION}",
-    }
-    return msgspec.json.format(msgspec.json.encode({**head, **generated}), indent=2) + b"\n"
+    return published(DiffDocument, f"crplan comparison, format version {FORMAT_VERSION}")
 
-
-Span = tuple[str, str]
-"""Text and what it is: a key of `STYLES`, "" for plain words."""
 
 STYLES: Final = {"heading": "bold", "came": "green", "went": "red", "changed": "yellow", "name": "bold", "quiet": "dim"}
 """Colours repeat what the signs +, - and ~ say."""
 
 SIGNS: Final = {"came": "+", "went": "-", "changed": "~"}
 
+WORDS: Final = {"came": "added", "went": "removed", "changed": "changed"}
+"""What the kinds of change of the document are called in human-readable output."""
+
 
 def text(compared: DiffDocument, *, colour: bool = False, unicode: bool = True) -> str:
     """Return the comparison for people; colours are ANSI sequences."""
-    lines = list(_lines(compared))
-    if not colour:
-        plain = "".join("".join(part for part, _ in line).rstrip() + "\n" for line in lines)
-        return plain if unicode else ascii_only(plain)
-    from rich.console import Console
-    from rich.text import Text
-
-    out = io.StringIO()
-    console = Console(
-        file=out, force_terminal=True, color_system="standard", width=1 << 16, highlight=False, legacy_windows=False
-    )
-    for line in lines:
-        spans = [(part if unicode else ascii_only(part), STYLES.get(style, "")) for part, style in line]
-        console.print(Text.assemble(*spans), soft_wrap=True)
-    return out.getvalue()
+    return render(_lines(compared), STYLES, colour=colour, unicode=unicode)
 
 
-def _lines(compared: DiffDocument) -> Iterator[list[Span]]:
+def _lines(compared: DiffDocument) -> Iterator[Line]:
     yield [(headline(compared), "heading")]
     if compared.tasks:
         yield []
-        yield [("Tasks", "heading"), ("   numbers outermost first", "quiet")]
+        yield [("Tasks", "heading"), ("   pids outermost first", "quiet")]
         for change in compared.tasks:
             yield from _task_lines(change)
     plan_lines = list(_plan_lines(compared))
@@ -115,7 +99,7 @@ def headline(compared: DiffDocument) -> str:
     if not compared.differs:
         return "no difference"
     counts = {kind: sum(change.kind == kind for change in compared.tasks) for kind in SIGNS}
-    parts = [f"{count} {kind}" for kind, count in counts.items() if count]
+    parts = [f"{count} {WORDS[kind]}" for kind, count in counts.items() if count]
     tasks = f"tasks: {', '.join(parts)}" if parts else "the same tasks"
     plan = compared.plan
     if not isinstance(plan, PlanChange):
@@ -127,8 +111,8 @@ def _planned(compared: DiffDocument) -> bool:
     return any(isinstance(side, Side) and side.plan_id for side in (compared.before, compared.after))
 
 
-def _task_lines(change: TaskChange) -> Iterator[list[Span]]:
-    """Yield a line for a task that came or went, and one for each change of another."""
+def _task_lines(change: TaskChange) -> Iterator[Line]:
+    """Yield a line for a task that was added or removed, and one for each change of another."""
     sign: Span = (f"  {SIGNS[change.kind]} ", change.kind)
     facts = {fact.property: fact for fact in change.changes}
     if change.kind == "changed":
@@ -137,31 +121,34 @@ def _task_lines(change: TaskChange) -> Iterator[list[Span]]:
         number = facts["number"]
         label = number.after or number.before
     name = f" {escaped(change.name)}" if change.name else ""
-    head: list[Span] = [sign, (label, change.kind), (name, "name"), (" " * max(2, 26 - len(label + name)), "")]
+    head: Line = [sign, (label, change.kind), (name, "name"), (" " * max(2, 26 - len(label + name)), "")]
     if change.kind != "changed":
         said = [_fact_words(fact) for fact in change.changes if fact.property != "number"]
         yield [*head, (", ".join(said), "")]
         return
     for place, fact in enumerate(change.changes):
-        lead: list[Span] = head if place == 0 else [(" " * max(30, 6 + len(label + name)), "")]
+        lead: Line = head if place == 0 else [(" " * max(30, 6 + len(label + name)), "")]
         yield [*lead, (change_words(fact), "")]
 
 
-def _fact_words(fact: Change) -> str:
+def _fact_words(fact: PropertyChange) -> str:
     value = fact.after or fact.before
     return value if fact.property in {"state"} else f"{fact.property} {escaped(value)}"
 
 
-def change_words(fact: Change) -> str:
+def change_words(fact: PropertyChange) -> str:
     """Return one change in words: `moved: parent 3 -> 7`."""
     moved = "moved: " if fact.property == "parent" else ""
     return f"{moved}{fact.property} {escaped(fact.before) or 'none'} -> {escaped(fact.after) or 'none'}"
 
 
-def _plan_lines(compared: DiffDocument) -> Iterator[list[Span]]:
+def _plan_lines(compared: DiffDocument) -> Iterator[Line]:
     for side, word in ((compared.before, "before"), (compared.after, "after")):
         if isinstance(side, Side) and isinstance(side.problem, Problem):
-            yield [("  ! ", "went"), (f"{word}: cannot be planned: {escaped(side.problem.message)} [{side.problem.code}]", "")]
+            yield [
+                ("  ! ", "went"),
+                (f"{word}: cannot be planned: {escaped(side.problem.message)} [{escaped(side.problem.code)}]", ""),
+            ]
     plan = compared.plan
     if not isinstance(plan, PlanChange) or not plan.differs:
         return
@@ -182,7 +169,7 @@ def helper_words(helper: HelperChange) -> str:
         return f"{helper.role} {helper.after} appeared"
     if helper.kind == "went":
         return f"{helper.role} {helper.before} is no longer needed"
-    return f"{helper.role} {helper.before} is now {helper.after}, or has another vector"
+    return f"{helper.role} {helper.before} is now {helper.after}, or has other pids"
 
 
 def creator_words(creator: CreatorChange) -> str:
@@ -203,7 +190,7 @@ def steps_words(plan: PlanChange) -> str:
     if not (plan.helpers or plan.creators or plan.orders or plan.steps_came or plan.steps_went):
         return f"the same {plan.steps_after} steps, with other facts to verify or in an order that no step depends on"
     came, went = len(plan.steps_came), len(plan.steps_went)
-    return f"{plan.steps_before} -> {plan.steps_after} steps; {came} came, {went} went, verify steps not counted"
+    return f"{plan.steps_before} -> {plan.steps_after} steps; {came} added, {went} removed, verify steps not counted"
 
 
 def _because(rule: str) -> str:
@@ -230,7 +217,7 @@ def _task_row(change: TaskChange) -> str:
         said = "; ".join(change_words(fact) for fact in change.changes)
     else:
         said = ", ".join(_fact_words(fact) for fact in change.changes)
-    return f"| {change.kind} | {label} | {_code(escaped(change.name))} | {_plain(said)} |"
+    return f"| {WORDS[change.kind]} | {label} | {_code(escaped(change.name))} | {_plain(said)} |"
 
 
 def _plan_entries(compared: DiffDocument) -> Iterator[str]:

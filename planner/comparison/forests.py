@@ -15,14 +15,14 @@ from planner.identity import OUTSIDE, Level, ProcessId
 from planner.plans.fold import PLAN_FORMAT
 from planner.plans.wording import status_words, vector
 
-Kind = Literal["came", "went", "changed"]
+ChangeKind = Literal["came", "went", "changed"]
 Property = Literal[
     "number", "parent", "session", "group", "namespace", "state", "name", "threads", "subreaper", "exit signal", "dead leader"
 ]
 """What may differ: a changed `parent` is a move; `threads` and `dead leader` are vectors, all others what the words say."""
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class PropertyChange(msgspec.Struct, frozen=True, kw_only=True):
     """A property with its value before and after, in words; "" is none."""
 
     property: Property
@@ -33,15 +33,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class TaskChange(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one task.
 
-    `before` and `after` are its level-0 numbers in either forest, 0 where it is not. A task that came or went has all its facts
+    `before` and `after` are its level-0 pids in either forest, 0 where it is not. A task that came or went has all its facts
     as changes from or to nothing.
     """
 
-    kind: Kind
+    kind: ChangeKind
     before: ProcessId
     after: ProcessId
     name: str
-    changes: tuple[Change, ...]
+    changes: tuple[PropertyChange, ...]
 
 
 Matches = dict[ProcessId, ProcessId]
@@ -95,7 +95,7 @@ class _Comparison:
         origins = {new: old for old, new in self.same.items()}
         for pid, task in self.after.tasks.items():
             if pid not in origins:
-                changes = tuple(Change(property=name, before="", after=text) for name, text in _facts(self.after, task))
+                changes = tuple(PropertyChange(property=name, before="", after=text) for name, text in _facts(self.after, task))
                 yield TaskChange(kind="came", before=OUTSIDE, after=pid, name=task.name, changes=changes)
                 continue
             origin = self.before.tasks[origins[pid]]
@@ -103,40 +103,40 @@ class _Comparison:
                 yield TaskChange(kind="changed", before=origin.pid, after=pid, name=task.name, changes=changes)
         for pid, task in self.before.tasks.items():
             if pid not in self.same:
-                changes = tuple(Change(property=name, before=text, after="") for name, text in _facts(self.before, task))
+                changes = tuple(PropertyChange(property=name, before=text, after="") for name, text in _facts(self.before, task))
                 yield TaskChange(kind="went", before=pid, after=OUTSIDE, name=task.name, changes=changes)
         yield from self._leaders()
 
-    def _changes(self, old: Task, new: Task) -> Iterator[Change]:
+    def _changes(self, old: Task, new: Task) -> Iterator[PropertyChange]:
         if old.pids != new.pids:
-            yield Change(property="number", before=vector(old.pids), after=vector(new.pids))
+            yield PropertyChange(property="number", before=vector(old.pids), after=vector(new.pids))
         yield from self._relation("parent", old.parent, new.parent)
         yield from self._relation("session", old.session, new.session)
         yield from self._relation("group", old.group, new.group)
         yield from self._namespace(old, new)
         if (was := self._state(self.before, old)) != (now := self._state(self.after, new)):
-            yield Change(property="state", before=was, after=now)
+            yield PropertyChange(property="state", before=was, after=now)
         if old.name != new.name:
-            yield Change(property="name", before=old.name, after=new.name)
+            yield PropertyChange(property="name", before=old.name, after=new.name)
         if (was := _threads(self.before, old)) != (now := _threads(self.after, new)):
-            yield Change(property="threads", before=was, after=now)
+            yield PropertyChange(property="threads", before=was, after=now)
         if old.subreaper != new.subreaper:
-            yield Change(property="subreaper", before=_switch(old.subreaper), after=_switch(new.subreaper))
+            yield PropertyChange(property="subreaper", before=_switch(old.subreaper), after=_switch(new.subreaper))
         if old.exit_signal != new.exit_signal and min(old.exit_signal, new.exit_signal) >= 0:
-            yield Change(property="exit signal", before=str(old.exit_signal), after=str(new.exit_signal))
+            yield PropertyChange(property="exit signal", before=str(old.exit_signal), after=str(new.exit_signal))
 
-    def _relation(self, name: Literal["parent", "session", "group"], old: ProcessId, new: ProcessId) -> Iterator[Change]:
+    def _relation(self, name: Literal["parent", "session", "group"], old: ProcessId, new: ProcessId) -> Iterator[PropertyChange]:
         now = self.same.get(old, old)
         if now != new:
             known_as = f" (now {now})" if now != old else ""
-            yield Change(property=name, before=f"{_whom(old)}{known_as}", after=_whom(new))
+            yield PropertyChange(property=name, before=f"{_whom(old)}{known_as}", after=_whom(new))
 
-    def _namespace(self, old: Task, new: Task) -> Iterator[Change]:
+    def _namespace(self, old: Task, new: Task) -> Iterator[PropertyChange]:
         was, now = _init(self.before, old), _init(self.after, new)
         if was is None or now is None:
             return
         if old.level != new.level or self.same.get(was, was) != now:
-            yield Change(property="namespace", before=_namespace_words(was), after=_namespace_words(now))
+            yield PropertyChange(property="namespace", before=_namespace_words(was), after=_namespace_words(now))
 
     def _state(self, forest: Forest, task: Task) -> str:
         if self.coarse and not task.zombie:
@@ -151,7 +151,7 @@ class _Comparison:
             new = self.after.leaders.get(pid)
             if new is not None and not (_may_be(old, new) and _may_be(new, old)):
                 was, now = (vector(leader.pids) + ("" if leader.complete else "/?") for leader in (old, new))
-                change = Change(property="dead leader", before=was, after=now)
+                change = PropertyChange(property="dead leader", before=was, after=now)
                 yield TaskChange(kind="changed", before=pid, after=pid, name="", changes=(change,))
 
 

@@ -9,26 +9,11 @@ from typing import Literal
 
 import msgspec
 
+from planner import steps
 from planner.comparison.forests import Matches
 from planner.identity import OUTSIDE, ProcessId, StepNumber
 from planner.plans.model import Plan
 from planner.plans.wording import Table, actor_words, step_words
-from planner.steps import (
-    AnyStep,
-    Create,
-    CreateThread,
-    Enter,
-    Exit,
-    Join,
-    Kill,
-    MapIds,
-    Reap,
-    SetGroup,
-    SetSession,
-    SetSubreaper,
-    Unshare,
-    Verify,
-)
 
 
 class HelperChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,8 +93,10 @@ class _Side:
         self.plan = plan
         self.table: Table = plan.process_table()
         self.names: dict[ProcessId, object] = {OUTSIDE: OUTSIDE, **names}
-        self.births: dict[ProcessId, AnyStep] = {
-            step.child: step for step in plan.steps if isinstance(step, (Create, CreateThread)) and step.child in self.table
+        self.births: dict[ProcessId, steps.AnyStep] = {
+            step.child: step
+            for step in plan.steps
+            if isinstance(step, (steps.Create, steps.CreateThread)) and step.child in self.table
         }
         self.keys: dict[StepNumber, _Key] = {}
         self.numbers: dict[_Key, StepNumber] = {}
@@ -121,7 +108,7 @@ class _Side:
             self.names.setdefault(pid, (own, pid))
         counts: dict[_Key, int] = {}
         for step in self.plan.steps:
-            if isinstance(step, Verify):
+            if isinstance(step, steps.Verify):
                 continue
             does = self._does(step)
             counts[does] = counts.get(does, 0) + 1
@@ -132,32 +119,32 @@ class _Side:
     def name(self, pid: ProcessId) -> object:
         return self.names.get(pid, ("unknown", pid))
 
-    def _does(self, step: AnyStep) -> _Key:
+    def _does(self, step: steps.AnyStep) -> _Key:
         actor = self.name(step.actor)
         match step:
-            case Create() | CreateThread():
+            case steps.Create() | steps.CreateThread():
                 return ("create", self.name(step.child))
-            case SetSession():
+            case steps.SetSession():
                 return ("setsid", actor)
-            case SetGroup():
+            case steps.SetGroup():
                 return ("setpgid", actor, self.name(step.target), self.name(step.group))
-            case SetSubreaper():
+            case steps.SetSubreaper():
                 return ("subreaper", actor, step.on)
-            case Enter():
+            case steps.Enter():
                 return ("enter", actor, self.name(step.namespace))
-            case Exit():
+            case steps.Exit():
                 return ("exit", actor, step.thread_only)
-            case Kill():
+            case steps.Kill():
                 return ("kill", self.name(step.target))
-            case Reap():
+            case steps.Reap():
                 return ("reap", self.name(step.child))
-            case Unshare():
+            case steps.Unshare():
                 return ("unshare", actor, step.kinds)
-            case MapIds():
+            case steps.MapIds():
                 return ("map", actor, self.name(step.target))
-            case Join():
+            case steps.Join():
                 return ("join", actor, step.kind, self.name(step.target))
-            case Verify():
+            case steps.Verify():
                 return ("verify", self.name(step.target))
 
     def origins(self, helpers: list[ProcessId]) -> dict[_Origin, list[ProcessId]]:
@@ -306,16 +293,16 @@ class _PlanComparison:
         yield OrderChange(first=first, second=second, first_words=first_words, second_words=second_words, rule=rule)
 
 
-def _manner(step: AnyStep) -> _Key:
+def _manner(step: steps.AnyStep) -> _Key:
     """Return how a process is created, apart from by whom."""
-    if isinstance(step, Create):
+    if isinstance(step, steps.Create):
         return (step.rule, step.new_namespace, step.sibling, step.share)
     return (step.rule,)
 
 
-def _birth_words(step: AnyStep) -> str:
+def _birth_words(step: steps.AnyStep) -> str:
     words = [actor_words(step.actor)]
-    if isinstance(step, Create):
+    if isinstance(step, steps.Create):
         words += ["as its sibling"] if step.sibling else []
         words += ["in a new pid namespace"] if step.new_namespace else []
         words += [f"sharing {', '.join(step.share)}"] if step.share else []

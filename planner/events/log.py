@@ -1,31 +1,28 @@
 """The event log as a file: JSON Lines, one event a line, written and read in a stream.
 
-    {"seq":0,"type":"LogOpened","format_version":1}
+    {"seq":0,"type":"LogOpened","format_version":2}
     {"seq":1,"type":"ImageOpened","format":"linux-cr","generation":"P3","at":0}
 
 The first line is always `LogOpened`. `seq` is the position of the line, dense from 0; it is written here and nowhere else, so an
 event does not know its number and a log can be cut or continued without touching what it holds. Within one format version
-unknown fields are passed over and lines of an unknown type are kept as they are. Lines of an older version are brought up to
+unknown fields are passed over and lines of an unknown type are kept as they are. Events of an older version are brought up to
 date one version at a time; a newer version is refused, because its known types may mean something else.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 import msgspec
 
 from planner.errors import BadImage
-from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened, UnknownEvent, WrittenEvent
+from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened, StepPlanned, UnknownEvent, WrittenEvent
+from planner.events.upcasts import UPCASTS, Upcast
+from planner.identity import StepNumber
+from planner.text import escaped, json_line
 
 LONGEST_LINE: Final = 1 << 20
 """Bytes that a line may have, its end included: a line of a hostile log must not fill the memory."""
-
-Upcast = Callable[[dict[str, Any]], dict[str, Any]]
-"""Turns the decoded fields of a line of one format version into those of the next version."""
-
-UPCASTS: Final[Mapping[int, Upcast]] = {}
-"""How to leave each older format version; version 1 is the first, so there is none yet."""
 
 _BATCH: Final = 512
 
@@ -53,11 +50,12 @@ def encode_line(seq: int, event: AnyEvent) -> bytes:
     """Return the line, with its end, that holds `event` at position `seq`."""
     if type(event) is UnknownEvent:
         return _unknown_line(seq, event.raw)
-    return b'{"seq":%d,%b\n' % (seq, _encode(event)[1:])
+    return b'{"seq":%d,%b\n' % (seq, json_line(_encode(event)[1:]))
 
 
 def _unknown_line(seq: int, raw: bytes) -> bytes:
-    """Return a kept line: byte for byte at its own place, renumbered elsewhere."""
+    """Return a kept line: byte for byte at its own place, renumbered elsewhere; control characters in it are escaped."""
+    raw = json_line(raw.replace(b"\r", b" "))
     if _decode_line(raw).seq == seq:
         return raw + b"\n"
     fields = _decode_fields(raw) | {"seq": msgspec.Raw(b"%d" % seq)}
@@ -70,13 +68,49 @@ def lines(events: Iterable[AnyEvent], first: int = 0) -> Iterator[bytes]:
         yield encode_line(seq, event)
 
 
-def write(events: Iterable[AnyEvent], stream: BinaryIO, first: int = 0) -> int:
+class Writable(Protocol):
+    """A stream that takes all the bytes that it is given."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write all of `data`."""
+
+
+def write(events: Iterable[AnyEvent], stream: Writable, first: int = 0) -> int:
     """Write `events`, numbered from `first`, and return the number that the next event would get."""
     ready = lines(events, first)
     while batch := list(islice(ready, _BATCH)):
         stream.write(b"".join(batch))
         first += len(batch)
     return first
+
+
+class Log(list[AnyEvent]):
+    """The events of an image, a log or a plan, in order; `image` is the name of what they were read from.
+
+    It is a list of events with a short repr; `encoded` returns it as a file.
+    """
+
+    def __init__(self, events: Iterable[AnyEvent] = (), image: str = "") -> None:
+        super().__init__(events)
+        self.image = image
+
+    def __repr__(self) -> str:
+        name = f" of {escaped(self.image)}" if self.image else ""
+        return f"<Log{name}: {len(self)} events>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        counts: dict[str, int] = {}
+        for event in self:
+            name = type(event).__name__
+            counts[name] = counts.get(name, 0) + 1
+        rows = "".join(f"<tr><td>{name}</td><td>{count}</td></tr>" for name, count in counts.items())
+        return f"<table><caption>{escape(repr(self))}</caption><tr><th>event</th><th>count</th></tr>{rows}</table>"
+
+    def encoded(self) -> bytes:
+        """Return the log as JSON Lines."""
+        return b"".join(lines(self))
 
 
 class LogWriter:
@@ -99,19 +133,24 @@ def read(stream: BinaryIO, upcasts: Mapping[int, Upcast] = UPCASTS, version: int
 
     `upcasts` and `version` are there for tests. Raises `BadImage` with the byte offset of the line that cannot be understood.
     """
+    lines_read = _events(stream, upcasts, version)
+    opened = next(lines_read)
+    assert isinstance(opened, LogOpened)
+    yield LogOpened(format_version=version)
+    for step in range(opened.format_version, version):
+        lines_read = upcasts[step](lines_read)
+    yield from lines_read
+
+
+def _events(stream: BinaryIO, upcasts: Mapping[int, Upcast], version: int) -> Iterator[AnyEvent]:
+    """Yield the events of a log as its own format version has them."""
     offset = seq = 0
-    older: int | None = None
     readline = stream.readline
     while line := readline(LONGEST_LINE + 1):
         if len(line) > LONGEST_LINE:
             raise BadImage(offset, f"line {seq + 1} of the event log is longer than {LONGEST_LINE} bytes")
         try:
-            if seq == 0:
-                opened = _opened(line, upcasts, version)
-                older = opened.format_version if opened.format_version < version else None
-                event: AnyEvent = LogOpened(format_version=version)
-            else:
-                event = _event(_upcast(line, older, upcasts, version) if older is not None else line, seq)
+            event = _event(line, seq) if seq else _opened(line, upcasts, version)
         except (msgspec.MsgspecError, RecursionError, ValueError, _Refused) as error:
             raise BadImage(offset, f"line {seq + 1} of the event log: {_reason(error)}") from None
         yield event
@@ -149,13 +188,6 @@ def _opened(line: bytes, upcasts: Mapping[int, Upcast], version: int) -> LogOpen
     return event
 
 
-def _upcast(line: bytes, older: int, upcasts: Mapping[int, Upcast], version: int) -> bytes:
-    fields = msgspec.json.decode(line, type=dict[str, Any])
-    for step in range(older, version):
-        fields = upcasts[step](fields)
-    return _encode(fields) + b"\n"
-
-
 def _event(line: bytes, seq: int) -> AnyEvent:
     """Decode the line at position `seq`."""
     if not line.startswith(b'{"seq":%d,' % seq):
@@ -180,3 +212,8 @@ _KNOWN: Final = frozenset(kind.__name__ for kind in WrittenEvent.__args__)
 def until(events: Iterable[AnyEvent], seq: int) -> Iterator[AnyEvent]:
     """Yield the events up to and with position `seq`: the log as it stood then."""
     return islice(iter(events), seq + 1)
+
+
+def position_of_step(events: Iterable[AnyEvent], number: StepNumber) -> int | None:
+    """Return the position of the event that planned a step, None where the events plan no such step."""
+    return next((seq for seq, event in enumerate(events) if type(event) is StepPlanned and event.step.number == number), None)

@@ -2,7 +2,7 @@
 
 The log is the one source of truth. The forest is the fold of the image events, the plan the fold of the decision events, the
 state of a rebuild the fold of the run events. Records are frozen; a field that a source does not hold has an explicit value
-that says so, never None by accident. Sequence numbers are positions and are written by `planner.events.log`.
+that says so, never None by accident. EventNumber numbers are positions and are written by `planner.events.log`.
 
 Places: `at` is a byte offset (int) in a stream, or `"file#entry"` (str) in a directory or archive. In a log of several images
 (`planner.pods.join`) the label of the image stands in front: `"image#offset"` or `"image/file#entry"`.
@@ -12,11 +12,11 @@ from typing import Literal
 
 import msgspec
 
-from planner.identity import NamespaceId, Number, Pids, ProcessId, Sequence, StepNumber
+from planner.identity import EventNumber, NamespaceId, Number, Pids, ProcessId, StepNumber
 from planner.steps import AnyStep, Process
 
-FORMAT_VERSION = 1
-"""Version of the log format; a reader of a newer version refuses, of an older one upcasts."""
+FORMAT_VERSION = 2
+"""Version of the log format; a reader refuses a newer version and upcasts an older one (`planner.events.upcasts`)."""
 
 Place = int | str
 """Where in the image a fact stands: a byte offset, or `"file#entry"`."""
@@ -190,7 +190,7 @@ class NamespaceInferred(Event, frozen=True, kw_only=True):
     parent: NamespaceId
     init: ProcessId
     rule: str
-    because: tuple[Sequence, ...] = ()
+    because: tuple[EventNumber, ...] = ()
 
 
 class TaskPlaced(Event, frozen=True, kw_only=True):
@@ -200,7 +200,7 @@ class TaskPlaced(Event, frozen=True, kw_only=True):
     namespace: NamespaceId
     rule: str
     choices: int = 1
-    because: tuple[Sequence, ...] = ()
+    because: tuple[EventNumber, ...] = ()
 
 
 class BirthDecided(Event, frozen=True, kw_only=True):
@@ -209,7 +209,7 @@ class BirthDecided(Event, frozen=True, kw_only=True):
     pid: ProcessId
     creator: ProcessId
     rule: str
-    because: tuple[Sequence, ...] = ()
+    because: tuple[EventNumber, ...] = ()
 
 
 class ProcessPlanned(Event, frozen=True, kw_only=True):
@@ -222,7 +222,7 @@ class StepPlanned(Event, frozen=True, kw_only=True):
     """A step of the plan, in plan order."""
 
     step: AnyStep
-    because: tuple[Sequence, ...] = ()
+    because: tuple[EventNumber, ...] = ()
 
 
 class FindingRaised(Event, frozen=True, kw_only=True):
@@ -234,7 +234,7 @@ class FindingRaised(Event, frozen=True, kw_only=True):
     recorded: str = ""
     target: str = ""
     detail: str = ""
-    because: tuple[Sequence, ...] = ()
+    because: tuple[EventNumber, ...] = ()
 
 
 class PlanProved(Event, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from planner import steps
+from planner.errors import Evidence, place_words
 from planner.events.records import (
     AnyEvent,
     BirthDecided,
@@ -20,11 +22,14 @@ from planner.events.records import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.findings.problems import Evidence, evidence, place_words
+from planner.findings.problems import evidence
+from planner.forest.pid_namespaces.rules import RULES as PLACING_RULES
 from planner.identity import OUTSIDE, ProcessId, StepNumber
+from planner.kernel.rules import KERNEL_RULES
+from planner.plans.graph import IMPLIED, predecessors
 from planner.plans.model import Plan
+from planner.plans.rules import RETIRED, RULES
 from planner.plans.wording import actor_words, step_words, vector, wait_words
-from planner.steps import AnyStep, Create, CreateThread, Enter, Kill, Reap, SetGroup, Verify
 from planner.text import escaped
 
 FORMAT_VERSION: Final = 1
@@ -50,18 +55,18 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     headline: str
     reasons: tuple[Reason, ...]
 
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.headline}: {len(self.reasons)} reasons>"
+
 
 def rule_words(name: str) -> tuple[str, str]:
     """Return a rule's sentence and its source; both are "" for a rule that this version does not know."""
-    from planner.forest.pid_namespaces import infer as namespaces
-    from planner.kernel.rules import KERNEL_RULES
-    from planner.plans.rules import RULES
-
-    if name in RULES:
-        return RULES[name].sentence, RULES[name].source
+    rule = RULES.get(name) or RETIRED.get(name)
+    if rule is not None:
+        return rule.sentence, rule.source
     if name in KERNEL_RULES:
         return KERNEL_RULES[name].sentence, ""
-    return namespaces.RULES.get(name, ""), ""
+    return PLACING_RULES.get(name, ""), ""
 
 
 class Explainer:
@@ -71,7 +76,7 @@ class Explainer:
         self.events = events
         self.plan = plan
         self.table = plan.process_table()
-        self.steps: dict[StepNumber, AnyStep] = {step.number: step for step in plan.steps}
+        self.steps: dict[StepNumber, steps.AnyStep] = {step.number: step for step in plan.steps}
 
     def step(self, number: int) -> Explanation | None:
         """Explain a step of the plan, None where there is no such step."""
@@ -80,19 +85,29 @@ class Explainer:
             return None
         planned = next((event for event in self.events if isinstance(event, StepPlanned) and event.step.number == number), None)
         because = planned.because if planned else ()
-        reasons = [self._reason("it is there", step.rule, because)]
+        reasons = [self._reason("reason", step.rule, because)]
         reasons += [
             self._reason(f"it comes after step {wait.step}: {step_words(self.steps[wait.step], self.table)}", wait.rule, ())
             for wait in step.waits
             if wait.step in self.steps
         ]
-        if isinstance(step, Verify):
+        if isinstance(step, steps.Verify):
             reasons.append(Reason(text="it comes after every other step, because it looks at what they made"))
+        else:
+            reasons += self._implied(step)
         for pid in _created(step):
             reasons += self._births(pid)
         return Explanation(
             subject=f"step {number}", headline=f"step {number}: {step_words(step, self.table)}", reasons=tuple(reasons)
         )
+
+    def _implied(self, step: steps.AnyStep) -> Iterator[Reason]:
+        """Yield what comes before a step without a wait that says so."""
+        for before in predecessors(self.plan, step):
+            if before.rule in IMPLIED:
+                words = step_words(self.steps[before.step], self.table)
+                text = f"it comes after step {before.step}: {words}"
+                yield Reason(text=text, rule=before.rule, sentence=IMPLIED[before.rule])
 
     def process(self, pid: int) -> Explanation | None:
         """Explain a process, thread or dead leader by its number at level 0, None where there is none."""
@@ -107,7 +122,7 @@ class Explainer:
         for event in self.events:
             if isinstance(event, TaskPlaced) and event.pid == subject:
                 choices = f", one of {event.choices} that fit" if event.choices > 1 else ""
-                text = f"it is in pid namespace {event.namespace}{choices}"
+                text = f"it is in pid namespace {self._namespace_of(subject, event.namespace)}{choices}"
                 reasons.append(self._reason(text, event.rule, event.because))
             elif isinstance(event, NamespaceInferred) and event.init == subject:
                 text = f"it is the init of pid namespace {event.id}, inside namespace {event.parent}"
@@ -126,12 +141,19 @@ class Explainer:
                 reasons.append(Reason(text=f"step {step.number}: {step_words(step, self.table)}{waits}", rule=step.rule))
         return Explanation(subject=f"process {pid}", headline=self._headline(subject), reasons=tuple(reasons))
 
+    def _namespace_of(self, pid: ProcessId, recorded: int) -> int:
+        """Return the id of a process's pid namespace: its init's level-0 pid, as far as the plan says; `recorded` elsewhere."""
+        process = self.table.get(pid)
+        if process is None or recorded == 0:
+            return recorded
+        return process.namespace or recorded
+
     def _headline(self, pid: ProcessId) -> str:
         process = self.table.get(pid)
         if process is None:
             return f"process {pid}: only named by the image"
         name = f" {escaped(process.name)}" if process.name else ""
-        return f"process {pid}: {process.role}{name}, numbers {vector(process.pids)} (outermost first)"
+        return f"process {pid}: {process.role}{name}, pids {vector(process.pids)} (outermost first)"
 
     def _births(self, pid: ProcessId) -> Iterator[Reason]:
         for event in self.events:
@@ -146,20 +168,20 @@ class Explainer:
         )
 
 
-def _created(step: AnyStep) -> tuple[ProcessId, ...]:
-    return (step.child,) if isinstance(step, (Create, CreateThread)) else ()
+def _created(step: steps.AnyStep) -> tuple[ProcessId, ...]:
+    return (step.child,) if isinstance(step, (steps.Create, steps.CreateThread)) else ()
 
 
-def _touched(step: AnyStep) -> tuple[ProcessId, ...]:
+def _touched(step: steps.AnyStep) -> tuple[ProcessId, ...]:
     """Return the processes that a step is about, besides its actor."""
     match step:
-        case Create() | CreateThread() | Reap():
+        case steps.Create() | steps.CreateThread() | steps.Reap():
             return (step.child,)
-        case SetGroup():
+        case steps.SetGroup():
             return (step.target, step.group)
-        case Kill() | Verify():
+        case steps.Kill() | steps.Verify():
             return (step.target,)
-        case Enter():
+        case steps.Enter():
             return (step.namespace,)
         case _:
             return ()

@@ -16,33 +16,33 @@ _FACTS: Final[tuple[Row, ...]] = (
     ("no-task", "The image holds no task.", "A plan needs at least one task whose parent is outside the image."),
     (
         "task-unknown",
-        "A fact is recorded for a number that no task bears.",
-        "A state, a namespace or a shared object names a level-0 number that no task or thread of the image has.",
+        "A fact is recorded for a pid that no task has.",
+        "A state, a namespace or a shared object names a level-0 pid that no task or thread of the image has.",
     ),
     (
         "impossible-number",
-        "A vector has a number below 1, or none at all.",
-        "The kernel numbers tasks from 1 on in each pid namespace; a vector holds one number for each level.",
+        "A task has a pid below 1, or none at all.",
+        "The kernel gives pids from 1 on in each pid namespace; an image records one pid for each level.",
     ),
     (
         "too-deep",
-        "A task has more numbers than the kernel allows levels of pid namespaces.",
+        "A task has more pids than the kernel allows levels of pid namespaces.",
         "The limit is the kernel's MAX_PID_NS_LEVEL, 32 levels, which also bounds clone3's set_tid.",
     ),
     (
         "duplicate-number",
-        "Two tasks bear one number in one pid namespace.",
-        "A number belongs to one task, or to the session or group of a dead one, for as long as anything uses it.",
+        "Two tasks have one pid in one pid namespace.",
+        "A pid belongs to one task, or to the session or group of a dead one, for as long as anything uses it.",
     ),
     (
         "number-too-high",
-        "A number is above what any pid namespace gives.",
-        "A 64-bit kernel gives numbers up to 4194303 (PID_MAX_LIMIT less one), at every level.",
+        "A pid is above what any pid namespace gives.",
+        "A 64-bit kernel gives pids up to 4194303 (PID_MAX_LIMIT less one), at every level.",
     ),
     (
         "two-inits",
-        "A pid namespace has two tasks with number 1.",
-        "The first task of a pid namespace gets number 1, and only it.",
+        "A pid namespace has two tasks with pid 1.",
+        "The first task of a pid namespace gets pid 1, and only it.",
     ),
     (
         "init-with-parent",
@@ -57,7 +57,7 @@ _FACTS: Final[tuple[Row, ...]] = (
     (
         "parent-is-thread",
         "A task's parent is a thread that leads no thread group.",
-        "Images name the parent by the number of its thread group.",
+        "Images name the parent by the pid of its thread group.",
     ),
     ("parent-cycle", "Tasks are each other's ancestors.", "The parents of a task lead outside the image in finitely many steps."),
     (
@@ -87,8 +87,8 @@ _FACTS: Final[tuple[Row, ...]] = (
     ),
     (
         "session-leader-elsewhere",
-        "A task bears a session's number and is in another session.",
-        "A session leader stays in its session for ever.",
+        "A task has the pid of a session and is in another session.",
+        "A session leader never leaves its session.",
     ),
     (
         "session-leader-below",
@@ -103,12 +103,12 @@ _FACTS: Final[tuple[Row, ...]] = (
     (
         "group-of-outer-session",
         "A task is in a group that was made outside, and in a session that was made inside.",
-        "A session passes from creator to child, so nobody above the session's leader was ever in it.",
+        "A session passes from creator to child, so no process above the session's leader was ever in it.",
     ),
     (
         "leader-is-thread",
-        "A session or group bears the number of a thread.",
-        "Sessions and groups bear the number of the process that made them.",
+        "A session or group has the pid of a thread.",
+        "Sessions and groups have the pid of the process that made them.",
     ),
     (
         "zombie-with-child",
@@ -118,12 +118,12 @@ _FACTS: Final[tuple[Row, ...]] = (
     (
         "zombie-init",
         "A pid namespace whose init has ended has tasks.",
-        "When an init ends the kernel kills everybody in its namespace, and waits for them.",
+        "When an init ends, the kernel kills every task of its namespace and waits for them.",
     ),
     (
         "namespace-level",
-        "A task has more or fewer numbers than its pid namespace has levels.",
-        "A vector holds a number for each namespace from the image's root down to the task's own.",
+        "A task has more or fewer pids than its pid namespace has levels.",
+        "A task has a pid in each namespace from the image's root down to its own.",
     ),
     (
         "impossible-status",
@@ -155,8 +155,8 @@ _NAMESPACES: Final[tuple[Row, ...]] = (
     ),
     (
         "namespace-init-deeper",
-        "A task has the number 1 in a pid namespace and lives in a deeper one.",
-        "Number 1 is borne by the namespace's own first task; whoever lives deeper was created later.",
+        "A task has pid 1 in a pid namespace and lives in a deeper one.",
+        "Pid 1 is that of the namespace's own first task; a task that lives deeper was created later.",
     ),
     (
         "namespace-without-init",
@@ -165,8 +165,8 @@ _NAMESPACES: Final[tuple[Row, ...]] = (
     ),
     (
         "namespace-none-fits",
-        "Some tasks fit into no pid namespaces of the image without bearing one number twice.",
-        "The image does not name their namespaces, and every way to place them contradicts a number, parent, session or name.",
+        "Some tasks fit into no pid namespaces of the image without two of them having one pid.",
+        "The image does not name their namespaces, and every way to place them contradicts a pid, parent, session or name.",
     ),
     (
         "namespace-recorded-apart",
@@ -186,7 +186,7 @@ _NAMESPACES: Final[tuple[Row, ...]] = (
     (
         "leader-without-namespace",
         "A dead leader lived in a pid namespace that the image does not hold.",
-        "A helper has to bear the dead leader's numbers, and there is no namespace at its level to create it in.",
+        "A helper must have the dead leader's pids, and there is no namespace at its level to create it in.",
     ),
 )
 
@@ -203,7 +203,7 @@ _REACH: Final[tuple[Row, ...]] = (
     ),
     (
         "session-from-above",
-        "A task is in a session that none of those below whom it was created can have been in.",
+        "A task is in a session that no possible creator of it can have been in.",
         "A session passes from creator to child only, and its leader lives above the parent's pid namespace.",
     ),
     (
@@ -234,12 +234,12 @@ _REACH: Final[tuple[Row, ...]] = (
     (
         "two-birth-groups",
         "A task would have to be born in two groups.",
-        "A group without a number in a pid namespace can only be inherited there, and only one can.",
+        "A group without a pid in a pid namespace can only be inherited there, and only one can.",
     ),
     (
         "group-out-of-sight",
         "A task is in a group that it can neither join nor inherit.",
-        "setpgid looks numbers up in the caller's pid namespace; a group without a number there is set from above or inherited.",
+        "setpgid looks pids up in the caller's pid namespace; a group without a pid there is set from above or inherited.",
     ),
     (
         "crossing-sessions",
@@ -248,17 +248,17 @@ _REACH: Final[tuple[Row, ...]] = (
     ),
     (
         "reaper-taken",
-        "The image is a subtree, and number 1 is borne by a task that is not its root.",
-        "A subtree is rebuilt below an init of the plan, which needs number 1.",
+        "The image is a subtree, and a task that is not its root has pid 1.",
+        "A subtree is rebuilt below an init of the plan, which needs pid 1.",
     ),
 )
 
 _TRAP: Final[Row] = (
     "init-trap",
-    "An init could never finish dying: its group is led from its own pid namespace, or closes a ring of such inits.",
-    "A dying init waits until every number in its namespace but its own is free, and whoever is in a group keeps the number of"
+    "An init could never finish dying: its group is led from its own pid namespace, or closes a cycle of such inits.",
+    "A dying init waits until every pid in its namespace but its own is free, and a member of a group keeps the pid of"
     " the group's leader in use. So it waits for itself where its own group is led inside, and for another init that is in a"
-    " group led inside; inits that wait for each other in a ring stay until reboot. No executor begins such a tree.",
+    " group led inside; inits that wait for each other in a cycle stay until reboot. No executor begins such a tree.",
 )
 _TRAP_HINT: Final = (
     "Another checkpoint of the same tree is refused as well. First let one of the named inits leave its group, by its own setpgid"
@@ -283,7 +283,7 @@ OUTCOMES: Final[tuple[Row, ...]] = (
         "The message names the task and the reason; nothing was begun.",
     ),
     ("plugin-failed", "A reader or a back end raised something that it must not.", "The message names the plugin."),
-    ("usage", "The command was not asked rightly.", "The message says what can be asked."),
+    ("usage", "An argument does not exist, or does not fit the others.", "The message says what is allowed."),
     (
         "check-failed",
         "A check raised an exception, so that none of its questions is answered.",
@@ -297,7 +297,7 @@ _PODS: Final[tuple[tuple[Row, str], ...]] = (
         (
             "pid-namespaces-apart",
             "Images that are to be planned together are of containers that do not share a pid namespace.",
-            "Numbers mean something in one pid namespace only. The message names the evidence: an init in each image, pods, paths"
+            "A pid has a meaning in one pid namespace only. The message names the evidence: an init in each image, pods, paths"
             " that the runtime was given, or the ids of the dump.",
         ),
         "Plan each of them alone: every rebuild makes a pid namespace of its own, so both can stand beside each other.",
@@ -313,9 +313,9 @@ _PODS: Final[tuple[tuple[Row, str], ...]] = (
     (
         (
             "containers-clash",
-            "Images of containers in one pid namespace give one number two meanings.",
-            "A number is borne once in a pid namespace, for as long as a task, a session or a group uses it. The message"
-            " names every clash, and the evidence both places.",
+            "Images of containers in one pid namespace give one pid two meanings.",
+            "A pid is used once in a pid namespace, for as long as a task, a session or a group has it. The message"
+            " names every conflict, and the evidence both places.",
         ),
         "The images were not taken of one pod at one time: take the checkpoints again together, or plan each alone.",
     ),
@@ -338,6 +338,34 @@ OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]]
         "A P generation writes the state of a task behind its pid objects; streams cut short lack it.",
     ),
     (
+        "container-file-unreadable",
+        "warning",
+        "A file of the container engine cannot be used.",
+        "The process tree was read without it; an engine that restores the container reads it.",
+        "config.dump and spec.dump say which container the images are of; the images alone hold the process tree.",
+    ),
+    (
+        "container-specification-missing",
+        "warning",
+        "The archive has no spec.dump.",
+        "Take the checkpoint again with the engine, or restore the images by criu itself.",
+        "podman, CRI-O and containerd create the container from spec.dump before criu restores its processes.",
+    ),
+    (
+        "parent-dump-missing",
+        "warning",
+        "The dump was taken after an earlier one that is not there.",
+        "Give the earlier dump, too (podman container restore --import-previous), where `parent` leads to.",
+        "criu dump --prev-images-dir leaves memory pages out that the earlier dump holds; a restore needs both.",
+    ),
+    (
+        "images-of-another-dump",
+        "note",
+        "Images of tasks that the process tree does not name lie beside the others.",
+        "Dump into an empty directory: criu keeps what is there already.",
+        "criu dump writes over files of the same name and leaves the others.",
+    ),
+    (
         "tail-missing",
         "warning",
         "The image ends after its tasks without the record that closes it.",
@@ -355,14 +383,14 @@ OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]]
         "depth-disagrees",
         "warning",
         "A task's entry and its pid object have different depths.",
-        "The pid object, which holds the numbers, was believed.",
+        "The pid object, which holds the pids, was believed.",
         "linux-cr writes the depth of a task twice.",
     ),
     (
         "unknown-record",
         "warning",
         "The image has records of a type that the reader does not know.",
-        "They were passed over; a plan needs only tasks and their numbers.",
+        "They were passed over; a plan needs only tasks and their pids.",
         "Newer or patched kernels add records; each has a length, so the next one is found.",
     ),
     (
@@ -376,9 +404,8 @@ OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]]
         "namespace-ambiguous",
         "note",
         "A task fits into several pid namespaces, and the image does not say which it was in.",
-        "Every fitting choice rebuilds the recorded numbers, parents, sessions and groups; `crplan explain` shows what was "
-        "chosen.",
-        "linux-cr stores numbers per level and no identity of namespaces; the choice is an event with its evidence.",
+        "Every fitting choice rebuilds the recorded pids, parents, sessions and groups; `crplan explain` shows what was chosen.",
+        "linux-cr stores pids per level and no identity of namespaces; the choice is an event with its evidence.",
     ),
     (
         "sharing-lost",
@@ -398,7 +425,7 @@ OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]]
         "id-map-lost",
         "warning",
         "An id map of a user namespace cannot be written as recorded.",
-        "Expect root of that namespace to be the user and group of whoever rebuilds.",
+        "Expect root of that namespace to be the user and group of the rebuilding process.",
         "A map gives ids of the user namespace above; the finding says why the recorded ones are none, or none that the kernel "
         "takes.",
     ),
@@ -406,8 +433,8 @@ OTHERS: Final[tuple[tuple[str, Literal["warning", "note"], str, str, str], ...]]
         "namespace-not-covered",
         "warning",
         "A task cannot get into its namespace of another kind than pid in a rebuild.",
-        "Expect the task to be in the namespace of whoever creates it.",
-        "setns needs somebody in the namespace whom the task can see, rights over it, and in some kinds a task that shares"
+        "Expect the task to be in the namespace of its creator.",
+        "setns needs a process in the namespace that the task can see, rights over it, and in some kinds a task that shares"
         " nothing and has no threads yet; the finding says what is missing.",
     ),
     (

@@ -4,24 +4,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from planner.errors import CANNOT_RESTART, COULD_NOT, BadImage, CannotEmit, Contradiction, NotProved
+from planner.errors import BadImage, CannotEmit, Contradiction, CrplanError, Evidence, NotProved, UsageError, place_words
 from planner.events.records import AnyEvent
-from planner.text import escaped
-
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event that a problem or an explanation rests on: its position in the log, its place in the image, and what it says."""
-
-    seq: int
-    at: int | str | None = None
-    text: str
+from planner.findings.registry import KINDS
+from planner.text import Shown, escaped, shown
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a job could not be done, in a form for every output.
 
     `exit_code` is what the command ends with; `code` is a finding's code, or "bad-image", "plugin-failed", "cannot-emit",
-    "not-proved". `at` is the place in the image, `because` are the facts that contradict each other.
+    "not-proved", "usage". `at` is the place in the image, `because` are the facts that contradict each other.
     """
 
     exit_code: int
@@ -33,39 +26,48 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hint: str = ""
 
 
-def problem_of(error: Exception, events: Sequence[AnyEvent] = ()) -> Problem:
+def problem_of(error: CrplanError, events: Sequence[AnyEvent] = ()) -> Problem:
     """Return the record of an expected exception; `events` is the log that its evidence points into."""
+    return Problem(
+        exit_code=error.exit_code,
+        code=_code(error),
+        message=error.message,
+        at=error.at,
+        pid=error.pid if isinstance(error, Contradiction) else 0,
+        because=tuple(evidence(events, seq) for seq in error.because) if isinstance(error, Contradiction) else (),
+        hint=_hint(error),
+    )
+
+
+def described(error: CrplanError, image: str, events: Sequence[AnyEvent]) -> CrplanError:
+    """Return the error with the image's name, the facts that it rests on and its hint filled in."""
+    problem = problem_of(error, events)
+    error.image, error.facts, error.hint = image, problem.because, problem.hint
+    return error
+
+
+def _code(error: CrplanError) -> str:
     match error:
-        case BadImage():
-            return Problem(exit_code=COULD_NOT, code="bad-image", message=error.message, at=error.at)
         case Contradiction():
-            return Problem(
-                exit_code=CANNOT_RESTART,
-                code=error.code,
-                message=error.message,
-                pid=error.pid,
-                because=tuple(evidence(events, seq) for seq in error.because),
-                hint=_hint(error.code),
-            )
+            return error.code
+        case BadImage():
+            return "bad-image"
         case CannotEmit():
-            return Problem(exit_code=CANNOT_RESTART, code="cannot-emit", message=str(error))
-        case NotProved(recorded=True):
-            return Problem(exit_code=CANNOT_RESTART, code="not-proved", message=str(error))
+            return "cannot-emit"
         case NotProved():
-            return Problem(
-                exit_code=COULD_NOT,
-                code="not-proved",
-                message=str(error),
-                hint="This is a defect of crplan; please report it with the output of `crplan log IMAGE`.",
-            )
+            return "not-proved"
+        case UsageError():
+            return "usage"
         case _:
-            return Problem(exit_code=COULD_NOT, code="plugin-failed", message=str(error))
+            return "plugin-failed"
 
 
-def _hint(code: str) -> str:
-    from planner.findings.registry import KINDS
-
-    return KINDS[code].hint if code in KINDS else ""
+def _hint(error: CrplanError) -> str:
+    if isinstance(error, Contradiction):
+        return KINDS[error.code].hint if error.code in KINDS else ""
+    if isinstance(error, NotProved) and not error.recorded:
+        return "This is a defect of crplan; please report it with the output of `crplan log IMAGE`."
+    return ""
 
 
 def evidence(events: Sequence[AnyEvent], seq: int) -> Evidence:
@@ -97,19 +99,14 @@ def _value(value: object) -> str:
     return escaped(str(value))
 
 
-def place_words(at: int | str | None) -> str:
-    """Return a place in an image for people: `at offset 96`, or `at file#entry`, "" where there is none."""
-    return "" if at is None else f"at offset {at}" if isinstance(at, int) else f"at {escaped(at)}"
-
-
-def lines(problem: Problem, image: str) -> list[str]:
+def lines(problem: Problem, image: str) -> list[Shown]:
     """Return the problem as lines for standard error, the first of them complete in itself."""
     where = f"{place_words(problem.at)}: " if problem.at is not None else ""
-    code = "" if problem.code in {"bad-image", "plugin-failed"} else f" [{problem.code}]"
-    result = [f"crplan: {escaped(image)}: {where}{escaped(problem.message)}{code}"]
+    code = "" if problem.code in {"bad-image", "plugin-failed"} else f" [{escaped(problem.code)}]"
+    result = [shown(f"crplan: {escaped(image)}: {where}{escaped(problem.message)}{code}")]
     for fact in problem.because:
         place = place_words(fact.at)
-        result.append(f"  event {fact.seq}{', ' + place if place else ''}: {fact.text}")
+        result.append(shown(f"  event {fact.seq}{', ' + place if place else ''}: {fact.text}"))
     if problem.hint:
-        result.append(f"  {problem.hint}")
+        result.append(shown(f"  {problem.hint}"))
     return result

@@ -10,17 +10,18 @@ from typing import Literal
 import msgspec
 
 from planner.findings.kinds import ERRORS, OTHERS, OUTCOMES
+from planner.findings.verdicts import Consequence
 from planner.identity import ProcessId
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""From the gravest to the lightest."""
+"""From the most severe to the least."""
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A kind of finding: what it means, in one sentence, what to do, and what is behind it.
 
-    `outcome` is what follows for the program whose outcome the check predicts (`Check.forecasts`): "refused", "wrong" (it says
+    `outcome` is what follows for the consumer that was asked about: "refused", "hangs" (it may not end), "wrong" (it says
     success, and the tree differs), or "" where nothing follows.
     """
 
@@ -29,7 +30,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sentence: str
     hint: str
     documentation: str = ""
-    outcome: Literal["", "refused", "wrong"] = ""
+    outcome: Consequence = ""
 
     def found(
         self,
@@ -40,6 +41,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         recorded: str = "",
         target: str = "",
         at: int | str | None = None,
+        needs: tuple[str, ...] = (),
     ) -> "Finding":
         """Return a finding of this kind; `detail` replaces the kind's sentence."""
         return Finding(
@@ -52,13 +54,16 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             target=target,
             at=at,
             hint=self.hint,
+            outcome=self.outcome,
+            needs=needs,
         )
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A finding about one image: the kind's code, the subject, what was recorded and what the target has, and where it stands.
 
-    `pid` is the level-0 number of the task, 0 for the whole image; `at` is the place in the image.
+    `pid` is the level-0 number of the task, 0 for the whole image; `at` is the place in the image. `outcome` is what follows for
+    the consumer that was asked about, as its kind has it. `needs` are options of CRIU with which the finding is none.
     """
 
     code: str
@@ -70,6 +75,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     target: str = ""
     at: int | str | None = None
     hint: str = ""
+    outcome: Consequence = ""
+    needs: tuple[str, ...] = ()
 
 
 class Passed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,11 +87,15 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Unknown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A question that cannot be answered, because the fact `missing` is; `pid` is the task concerned, 0 for the whole image."""
+    """A question that cannot be answered, because the fact `missing` is; `pid` is the task concerned, 0 for the whole image.
+
+    `needs` are the options of CRIU that the answer depends on, where that is what is missing.
+    """
 
     code: str
     missing: str
     pid: ProcessId = ProcessId(0)
+    needs: tuple[str, ...] = ()
 
 
 Answer = Finding | Passed | Unknown

@@ -4,35 +4,18 @@ Every text in a report is printable and on one line. Machine formats carry `form
 within a version.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
+from planner.errors import CANNOT_RESTART
 from planner.findings.problems import Problem
 from planner.findings.registry import SEVERITIES, Kind, Severity
+from planner.findings.verdicts import Consequence, ConsumerName, Verdict
 
-Outcome = Literal["ok", "refused", "wrong", "unknown"]
-
-
-class Forecast(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What will come of giving the image to the program `of`: as recorded, refused, done wrongly, or not to be told.
-
-    `because` are the codes of the findings or of the unanswered questions that decide it.
-    """
-
-    of: str
-    outcome: Outcome
-    because: tuple[str, ...] = ()
-
-
-KIND = "crplan-check"
-
-
-FORMAT_VERSION = 1
-
-
-HostSource = Literal["none", "here", "file"]
-
+KIND: Final = "crplan-check"
+FORMAT_VERSION: Final = 2
+"""Version of reports; in those of version 1 the one image stands in the report itself. A baseline may be of either."""
 
 Suppression = Literal["", "ignored", "baseline"]
 
@@ -40,14 +23,20 @@ Suppression = Literal["", "ignored", "baseline"]
 class Reported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A finding in a report, with its subject and what was decided about it.
 
-    `check` is the check that found it, "" for the reader and the planner. `fingerprint` stays the same while code, subject,
-    property and recorded value do. `suppressed` says why it does not count.
+    `check` is the check that found it, "" for the reader and the planner. `consumers` are the consumers that it concerns, empty
+    for all, and `outcome` is what follows for them; `hosts` are those that it was found on, empty where it depends on none.
+    `fingerprint` stays the same while code, subject, property and recorded value do. `suppressed` says why it does not count,
+    `fails` that the check fails by it.
     """
 
     code: str
     severity: Severity
     message: str
     check: str = ""
+    consumers: tuple[ConsumerName, ...] = ()
+    hosts: tuple[str, ...] = ()
+    outcome: Consequence = ""
+    needs: tuple[str, ...] = ()
     pid: int = 0
     pids: tuple[int, ...] = ()
     name: str = ""
@@ -58,6 +47,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hint: str = ""
     fingerprint: str
     suppressed: Suppression = ""
+    fails: bool = False
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,44 +55,84 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     code: str
     check: str
+    consumers: tuple[ConsumerName, ...] = ()
+    hosts: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     detail: str = ""
     missing: str = ""
     pid: int = 0
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What `crplan check` found out; `failed` says that the exit code is not 0, `exit_code` which one it is.
+class ImageReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out about one image, or about several that are planned as one.
 
-    `image` is the image as it was named on the command line. `kinds` documents every code that occurs. `error` is why no plan
-    could be made; it is a finding, too, where facts are at fault.
+    `image` is its name on the command line, `image_id` the digest of its process tree. `error` is why no plan could be made; it
+    is a finding, too, where facts are at fault. `verdicts` has one entry a consumer and host; the first consumer is the one that
+    the exit code follows.
     """
 
-    kind: str = KIND
-    format_version: int = FORMAT_VERSION
     image: str
     image_format: str = ""
     image_id: str = ""
     plan_id: str = ""
     tasks: int = 0
-    host: HostSource = "none"
-    fail_on: Severity = "error"
     exit_code: int = 0
+    verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Reported, ...] = ()
     passed: tuple[Question, ...] = ()
     unknown: tuple[Question, ...] = ()
-    forecasts: tuple[Forecast, ...] = ()
     not_checked: tuple[str, ...] = ()
-    kinds: tuple[Kind, ...] = ()
     error: Problem | None = None
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{sum(found.severity == severity for found in self.counting())} {severity}s" for severity in SEVERITIES
+        )
+        return f"<Report on {self.image or 'an image'}: exit code {self.exit_code}, {counts}, {len(self.unknown)} unknown>"
 
     def counting(self) -> tuple[Reported, ...]:
         """Return the findings that are not suppressed."""
         return tuple(found for found in self.findings if not found.suppressed)
 
-    def fails(self, found: Reported) -> bool:
-        """Say whether a finding makes the check fail."""
-        return not found.suppressed and _rank(found.severity) <= _rank(self.fail_on)
+    def broken(self) -> bool:
+        """Say whether there is an error that is no finding: the image could not be read, or the command was not usable."""
+        return self.error is not None and self.error.exit_code != CANNOT_RESTART
 
 
-def _rank(severity: Severity) -> int:
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What `crplan check` found out: one entry an image, in the order of the command line.
+
+    `hosts` names the machines whose facts were judged, empty for none. `exit_code` is that of the command, the worst of the
+    images'. `kinds` documents every code that occurs. `error` is why no image was looked at.
+    """
+
+    kind: str = KIND
+    format_version: int = FORMAT_VERSION
+    hosts: tuple[str, ...] = ()
+    fail_on: Severity = "error"
+    exit_code: int = 0
+    images: tuple[ImageReport, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    error: Problem | None = None
+
+    def __repr__(self) -> str:
+        return f"<Report on {len(self.images)} image{'' if len(self.images) == 1 else 's'}: exit code {self.exit_code}>"
+
+    @property
+    def findings(self) -> tuple[Reported, ...]:
+        """The findings of all images."""
+        return tuple(found for image in self.images for found in image.findings)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts on all images."""
+        return tuple(verdict for image in self.images for verdict in image.verdicts)
+
+    def counting(self) -> tuple[Reported, ...]:
+        """Return the findings of all images that are not suppressed."""
+        return tuple(found for image in self.images for found in image.counting())
+
+
+def rank(severity: Severity) -> int:
+    """Return the place of a severity, 0 for the most severe."""
     return SEVERITIES.index(severity)

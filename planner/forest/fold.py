@@ -31,7 +31,7 @@ from planner.forest.laws import check
 from planner.forest.laws_processes import MOST_LEVELS
 from planner.forest.model import ROOT_NAMESPACE, UNPLACED, Forest, Leader, Task, Thread
 from planner.forest.pid_namespaces.recorded import PidNamespaces
-from planner.identity import Number, Pids, ProcessId, Sequence
+from planner.identity import EventNumber, Number, Pids, ProcessId
 
 
 def fold(events: Iterable[AnyEvent], *, partial: bool = False) -> Forest:
@@ -74,7 +74,7 @@ class _Folding:
             NamespaceRecorded: self.namespace,
             TaskNamespacesRecorded: self.task_namespaces,
             OuterNumberRecorded: lambda seq, event: forest.outer_numbers.__setitem__(event.pid, event.number),
-            FactRecorded: lambda seq, event: forest.facts.append((Sequence(seq), event)),
+            FactRecorded: lambda seq, event: forest.facts.append((EventNumber(seq), event)),
             DefectRecorded: self.defect,
             CheckpointFailed: self.failed,
             ImageClosed: self.closed,
@@ -100,7 +100,7 @@ class _Folding:
         kind = KINDS.get(event.code)
         if kind is not None and kind.severity == "error":
             raise Contradiction(event.code, event.detail, (seq,), event.pid)
-        self.forest.defects.append((Sequence(seq), event))
+        self.forest.defects.append((EventNumber(seq), event))
 
     def task(self, seq: int, event: TaskRecorded) -> None:
         pids = event.pids
@@ -111,31 +111,31 @@ class _Folding:
             group=event.group,
             session=event.session,
             namespace=ROOT_NAMESPACE if len(pids) == 1 else UNPLACED,
-            recorded=Sequence(seq),
+            recorded=EventNumber(seq),
         )
 
     def thread(self, seq: int, event: ThreadRecorded) -> None:
-        thread = Thread(pids=event.pids, thread_group=event.thread_group, recorded=Sequence(seq))
+        thread = Thread(pids=event.pids, thread_group=event.thread_group, recorded=EventNumber(seq))
         self.threads[Number(self.number_free(event.pids, seq))] = thread
         self.forest.threads.setdefault(event.thread_group, []).append(thread)
 
     def leader(self, seq: int, event: PidRecorded) -> None:
         pid = self.number_free(event.numbers, seq)
-        self.forest.leaders[pid] = Leader(pids=event.numbers, complete=event.complete, recorded=Sequence(seq))
+        self.forest.leaders[pid] = Leader(pids=event.numbers, complete=event.complete, recorded=EventNumber(seq))
 
     def number_free(self, pids: Pids, seq: int) -> ProcessId:
         """Return the level-0 number of a vector, which nobody else may bear."""
         if not pids or min(pids) < 1:
-            raise Contradiction("impossible-number", f"a vector {list(pids)} has a number that no task can have", (seq,))
+            raise Contradiction("impossible-number", f"pids {list(pids)} hold one that no task can have", (seq,))
         if len(pids) > MOST_LEVELS:
             raise Contradiction(
-                "too-deep", f"task {pids[0]} has {len(pids)} numbers; the kernel allows {MOST_LEVELS}", (seq,), pids[0]
+                "too-deep", f"task {pids[0]} has {len(pids)} pids; the kernel allows {MOST_LEVELS}", (seq,), pids[0]
             )
         pid = ProcessId(pids[0])
         bearer: Task | Thread | Leader | None
         bearer = self.forest.tasks.get(pid) or self.threads.get(pids[0]) or self.forest.leaders.get(pid)
         if bearer is not None:
-            raise Contradiction("duplicate-number", f"number {pid} is borne twice at level 0", (bearer.recorded, seq), pid)
+            raise Contradiction("duplicate-number", f"pid {pid} is used twice at level 0", (bearer.recorded, seq), pid)
         return pid
 
     def state(self, seq: int, event: TaskStateRecorded) -> None:
@@ -146,7 +146,7 @@ class _Folding:
             task.exit_signal = event.exit_signal
             task.name = event.name
             task.subreaper = event.subreaper
-            task.state_recorded = Sequence(seq)
+            task.state_recorded = EventNumber(seq)
             return
         thread = self.threads.get(Number(event.pid))
         if thread is None:
@@ -154,7 +154,7 @@ class _Folding:
             return
         thread.state = event.state
         thread.name = event.name
-        thread.state_recorded = Sequence(seq)
+        thread.state_recorded = EventNumber(seq)
 
     def namespace(self, seq: int, event: NamespaceRecorded) -> None:
         self.forest.namespace_records.append(event)

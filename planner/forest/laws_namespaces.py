@@ -21,7 +21,7 @@ def check_namespaces(forest: Forest) -> None:
         if len(task.pids) == 1 and task.namespace > 0:
             raise Contradiction(
                 "namespace-level",
-                f"task {task.pid} has one number and is in pid namespace {task.namespace}; at level 0 is the root's alone",
+                f"task {task.pid} has one pid and is in pid namespace {task.namespace}; at level 0 is the root's alone",
                 (task.recorded,),
                 task.pid,
             )
@@ -128,7 +128,7 @@ def _lines_of_ancestors(forest: Forest) -> dict[NamespaceId, tuple[NamespaceId, 
 
 
 def _borne_twice(namespace: NamespaceId, number: Number, first: "Task | Thread", second: "Task | Thread") -> Contradiction:
-    what = "two inits" if number == 1 else f"number {number} twice"
+    what = "two inits" if number == 1 else f"pid {number} twice"
     return Contradiction(
         "two-inits" if number == 1 else "duplicate-number",
         f"pid namespace {namespace} has {what}: {first.pids[0]} and {second.pids[0]}",

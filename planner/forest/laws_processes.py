@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 from planner.errors import Contradiction
 from planner.forest.model import Forest, Task, Thread
-from planner.identity import OUTSIDE, NamespaceId, ProcessId, Sequence
+from planner.identity import OUTSIDE, EventNumber, NamespaceId, ProcessId
 
 MOST_LEVELS: Final = 32
 """Numbers that a vector can have: the kernel's MAX_PID_NS_LEVEL, which also bounds `set_tid`."""
@@ -43,7 +43,7 @@ def _check_numbers(forest: Forest) -> None:
     for task in forest.tasks.values():
         lowest = min(task.parent, task.session, task.group)
         if lowest < 0:
-            message = f"task {task.pid} names the number {lowest} as its parent, session or group, and none is below 0"
+            message = f"task {task.pid} names pid {lowest} as its parent, session or group, and none is below 0"
             raise Contradiction("impossible-number", message, (task.recorded,), task.pid)
         highest = max(*task.pids, task.session, task.group)
         if highest > HIGHEST_NUMBER:
@@ -57,8 +57,8 @@ def _check_numbers(forest: Forest) -> None:
             _refuse_number(pid, max(leader.pids), leader.recorded)
 
 
-def _refuse_number(pid: ProcessId, number: int, recorded: Sequence) -> NoReturn:
-    message = f"task {pid} has or names the number {number}, and no pid namespace gives one above {HIGHEST_NUMBER}"
+def _refuse_number(pid: ProcessId, number: int, recorded: EventNumber) -> NoReturn:
+    message = f"task {pid} has or names pid {number}, and no pid namespace gives one above {HIGHEST_NUMBER}"
     raise Contradiction("number-too-high", message, (recorded,), pid)
 
 
@@ -92,7 +92,7 @@ def _check_threads(forest: Forest) -> None:
             if leader is None:
                 raise Contradiction(
                     "thread-group-unknown",
-                    f"thread {number} is of thread group {group}, and no process of the image has that number",
+                    f"thread {number} is of thread group {group}, and no process of the image has that pid",
                     (thread.recorded,),
                     number,
                 )
@@ -123,7 +123,7 @@ def _check_parents(forest: Forest, threads: dict[ProcessId, Thread]) -> None:
                 )
             raise Contradiction(
                 "parent-unknown",
-                f"the parent of task {pid} is {task.parent}, and no process of the image has that number",
+                f"the parent of task {pid} is {task.parent}, and no process of the image has that pid",
                 (task.recorded,),
                 pid,
             )
@@ -273,7 +273,7 @@ def dead(forest: Forest, task: Task) -> bool:
     return task.state == "zombie" and all(thread.state == "zombie" for thread in forest.threads.get(task.pid, ()))
 
 
-def ended_by(forest: Forest, task: Task) -> tuple[Sequence, ...]:
+def ended_by(forest: Forest, task: Task) -> tuple[EventNumber, ...]:
     """Return the facts by which a process is dead: the states of its leading thread and of all others."""
     return task.state_recorded, *(thread.state_recorded for thread in forest.threads.get(task.pid, ()))
 

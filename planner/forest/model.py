@@ -15,7 +15,7 @@ from planner.events.records import (
     SharingRecorded,
     TaskState,
 )
-from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
+from planner.identity import OUTSIDE, EventNumber, Level, NamespaceId, Number, Pids, ProcessId
 
 ROOT_NAMESPACE = NamespaceId(0)
 
@@ -30,7 +30,7 @@ class Namespace(msgspec.Struct, kw_only=True, gc=False):
     parent: NamespaceId
     level: Level
     init: ProcessId
-    recorded: Sequence
+    recorded: EventNumber
     inferred: bool = False
     """Whether inference found it; otherwise the image names it."""
 
@@ -53,9 +53,9 @@ class Task(msgspec.Struct, kw_only=True, gc=False):
     subreaper: bool = False
     namespace: NamespaceId = NamespaceId(-1)
     """The task's own pid namespace; -1 until inference has placed it."""
-    recorded: Sequence
-    state_recorded: Sequence = Sequence(-1)
-    namespace_recorded: Sequence = Sequence(-1)
+    recorded: EventNumber
+    state_recorded: EventNumber = EventNumber(-1)
+    namespace_recorded: EventNumber = EventNumber(-1)
     """The event that says in which pid namespace the task is, -1 where none does."""
 
     @property
@@ -81,8 +81,8 @@ class Thread(msgspec.Struct, kw_only=True, gc=False):
     thread_group: ProcessId
     state: TaskState = "running"
     name: str = ""
-    recorded: Sequence
-    state_recorded: Sequence = Sequence(-1)
+    recorded: EventNumber
+    state_recorded: EventNumber = EventNumber(-1)
 
 
 class Leader(msgspec.Struct, kw_only=True, gc=False):
@@ -93,7 +93,7 @@ class Leader(msgspec.Struct, kw_only=True, gc=False):
 
     pids: Pids
     complete: bool
-    recorded: Sequence
+    recorded: EventNumber
 
 
 class Forest(msgspec.Struct, kw_only=True):
@@ -111,8 +111,8 @@ class Forest(msgspec.Struct, kw_only=True):
     """Namespaces of other kinds than "pid", by kind, as far as the image names them."""
     namespace_records: list[NamespaceRecorded] = []
     outer_numbers: dict[ProcessId, Number] = {}
-    facts: list[tuple[Sequence, FactRecorded]] = []
-    defects: list[tuple[Sequence, DefectRecorded]] = []
+    facts: list[tuple[EventNumber, FactRecorded]] = []
+    defects: list[tuple[EventNumber, DefectRecorded]] = []
     format: str = ""
     generation: str = ""
     image_facts: dict[str, str] = {}
@@ -136,6 +136,20 @@ class Forest(msgspec.Struct, kw_only=True):
         """What the forest was read from, in words; "" where only a plan is at hand."""
         words = " ".join(filter(None, (self.format, self.generation)))
         return f"pod of {len(self.images)} containers, {words}" if self.images else words
+
+    def __repr__(self) -> str:
+        name = f" of {self.source}" if self.source else ""
+        threads = sum(map(len, self.threads.values()))
+        return f"<Forest{name}: {len(self.tasks)} tasks, {threads} threads, {len(self.namespaces)} pid namespaces>"
+
+    def inhabited_namespaces(self) -> set[NamespaceId]:
+        """Return the pid namespaces that tasks are in: the root namespace, and all others whose init is recorded."""
+        return {
+            task.namespace
+            for task in self.tasks.values()
+            if task.namespace == ROOT_NAMESPACE
+            or (task.namespace in self.namespaces and self.namespaces[task.namespace].init in self.tasks)
+        }
 
     def children(self) -> dict[ProcessId, list[ProcessId]]:
         """Return the children of every task (and of 0, outside), in image order."""

@@ -4,16 +4,17 @@ Whatever could not be found out is absent: None, a missing key, or a feature who
 machine or the time. Numbers are those that the recording process saw: its own pid namespace is the namespace 0 of the file.
 """
 
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from planner.errors import UsageError
 from planner.ranges import parse_ranges
+from planner.text import json_line
 
 KIND = "crplan-host"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version of host files; those of version 1 lack facts that are unknown then, and are read."""
 
 CAPABILITIES = (
     "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "linux_immutable",
@@ -101,6 +102,14 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.capabilities is None else capability in self.capabilities
 
 
+def namespace_of(pid: int, host: Host) -> int:
+    """Return the id of the pid namespace that a process of the host is in; raises `UsageError` where the facts do not say."""
+    for namespace in host.namespaces:
+        if pid in parse_ranges(namespace.members):
+            return namespace.id
+    raise UsageError(f"the host's facts have no process {pid}, or do not say in which pid namespace it is")
+
+
 def decode(data: bytes) -> Host:
     """Read a host file; raises `UsageError` for what is none."""
     try:
@@ -109,19 +118,14 @@ def decode(data: bytes) -> Host:
         raise UsageError(f"the host file is none: {error}") from None
     if host.kind != KIND:
         raise UsageError(f"the host file is of the kind {host.kind!r}, expected {KIND!r}")
-    if host.format_version != FORMAT_VERSION:
-        raise UsageError(f"the host file has format version {host.format_version}, this crplan reads {FORMAT_VERSION}")
+    if not 1 <= host.format_version <= FORMAT_VERSION:
+        raise UsageError(f"the host file has format version {host.format_version}, this crplan reads 1 to {FORMAT_VERSION}")
     for namespace in host.namespaces:
         parse_ranges(namespace.taken)
         parse_ranges(namespace.members)
-    return host
+    return msgspec.structs.replace(host, format_version=FORMAT_VERSION)
 
 
 def encode(host: Host) -> bytes:
     """Return a host file."""
-    return msgspec.json.format(msgspec.json.encode(host, order="sorted"), indent=2) + b"\n"
-
-
-def of_mapping(facts: Mapping[str, object]) -> Host | None:
-    """Return the facts that a check was given as a record, None where there are none."""
-    return msgspec.convert(dict(facts), type=Host) if facts else None
+    return json_line(msgspec.json.format(msgspec.json.encode(host, order="sorted"), indent=2)) + b"\n"

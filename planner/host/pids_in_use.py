@@ -24,12 +24,10 @@ class _Seen:
         self.parent = parent
         self.taken: set[int] = set()
         self.members: set[int] = set()
-        self.init = 0
-        """The number of its init in the reader's namespace, 0 where that is not seen."""
 
 
-def occupied() -> tuple[tuple[PidNamespace, ...], dict[int, int]]:
-    """Return the pid namespaces that are seen, without their limits, and the number of the init of each by its id.
+def occupied() -> tuple[PidNamespace, ...]:
+    """Return the pid namespaces that are seen, without their limits.
 
     Namespace 0 is the caller's own; the others follow by level and by the number of their first member. The calling process is
     counted, too. Returns nothing where /proc cannot be read.
@@ -37,10 +35,10 @@ def occupied() -> tuple[tuple[PidNamespace, ...], dict[int, int]]:
     seen = _gather()
     own = _inode("/proc/self/ns/pid")
     if own not in seen:
-        return (), {}
+        return ()
     order = sorted(seen, key=lambda inode: (inode != own, seen[inode].level, min(seen[inode].members, default=0)))
     ids = {inode: identifier for identifier, inode in enumerate(order)}
-    namespaces = tuple(
+    return tuple(
         PidNamespace(
             id=ids[inode],
             parent=ids.get(seen[inode].parent, -1),
@@ -50,7 +48,6 @@ def occupied() -> tuple[tuple[PidNamespace, ...], dict[int, int]]:
         )
         for inode in order
     )
-    return namespaces, {ids[inode]: seen[inode].init for inode in order}
 
 
 def _gather() -> dict[int, _Seen]:
@@ -75,8 +72,6 @@ def _gather() -> dict[int, _Seen]:
                 if level < len(vector) and vector[level]:
                     seen[inode].taken.add(vector[level])
         seen[chain[-1]].members.add(pids[0])
-        if pids[-1] == 1:
-            seen[chain[-1]].init = pids[0]
     return seen
 
 

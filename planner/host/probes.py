@@ -2,9 +2,11 @@
 
 Each trial runs in a child of its own, in new namespaces where it needs some, is given a few seconds, and leaves nothing behind:
 the child and the inits of its namespaces die with this process. What a child may not do is "no" with the errno; what could not be
-tried is "unknown".
+tried is "unknown". No trial enters a pid namespace that is there already, but for `pid_max_of`: a process that is forked into one
+takes a number there and moves its last pid, which breaks a restore that runs beside it.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -12,7 +14,7 @@ import select
 import signal
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from planner.host.facts import Feature
@@ -27,6 +29,7 @@ NEW: Final = {
 """CLONE_NEW flags by kind of namespace; the one of time is unshare's alone."""
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_CAP_SYS_ADMIN = 21
 _NR_FSOPEN, _NR_FSCONFIG, _NR_FSMOUNT, _NR_PIDFD_OPEN, _NR_CLONE3 = 430, 431, 432, 434, 435
 _FSCONFIG_CMD_CREATE = 6
 _DEEPEST: Final = 40
@@ -142,6 +145,27 @@ def _new(kind: str) -> Trial:
     return trial
 
 
+def _as_executor(trial: Trial) -> Trial:
+    """Return a trial in the way of the executors: without CAP_SYS_ADMIN as root of a user namespace of one's own."""
+
+    def in_its_way(kernel: _Kernel) -> str:
+        if not _may_administrate():
+            user, group = os.getuid(), os.getgid()
+            kernel.unshare(NEW["user"] | NEW["mnt"])
+            for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+                with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+                    file.write(text)
+        return trial(kernel)
+
+    return in_its_way
+
+
+def _may_administrate() -> bool:
+    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:
+        effective = next((line.split()[1] for line in stream if line.startswith("CapEff:")), "0")
+    return bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)
+
+
 def _in_new_pid_namespace(body: Callable[[_Kernel], str], *, with_user: bool = False) -> Trial:
     """Return a trial that runs `body` as the init of a new pid namespace."""
 
@@ -222,12 +246,19 @@ def _levels(kernel: _Kernel) -> str:
     return deeper(0)
 
 
-def pid_max_of(init: int) -> int | None:
-    """Return the limit of the pid namespace of process `init`, read by a child inside it; None where that cannot be had."""
+def pid_max_of(process: int, vectors: Iterable[tuple[int, ...]]) -> int | None:
+    """Return the limit of the pid namespace of `process`, read by a child inside it; None where that cannot be had.
+
+    The kernel shows the limit to members only. The child takes the numbers of one of `vectors`, outermost first, one for each
+    level below the caller's: numbers that are chosen, unlike those that the kernel gives, do not move a namespace's last pid.
+    """
 
     def trial(kernel: _Kernel) -> str:
-        kernel.setns(kernel.call(_NR_PIDFD_OPEN, init, 0), NEW["pid"])
-        return kernel.child(lambda: _pid_max(kernel))
+        kernel.setns(kernel.call(_NR_PIDFD_OPEN, process, 0), NEW["pid"])
+        for vector in vectors:
+            with contextlib.suppress(FileExistsError):
+                return kernel.child(lambda: _pid_max(kernel), pids=vector)
+        raise FileExistsError(errno.EEXIST, "")
 
     found = attempt(trial)
     return int(found.detail) if found.state == "yes" and found.detail.isdigit() else None
@@ -237,11 +268,15 @@ TRIALS: Final[dict[str, Trial]] = {
     **{f"{kind}_namespaces": _new(kind) for kind in NEW},
     "set_tid": _in_new_pid_namespace(_set_tid),
     "set_tid_without_root": _in_new_pid_namespace(_set_tid, with_user=True),
-    "new_namespace_pid_max": _in_new_pid_namespace(_pid_max),
-    "levels_below": _levels,
+    "new_namespace_pid_max": _as_executor(_in_new_pid_namespace(_pid_max)),
+    "levels_below": _as_executor(_levels),
     "pidfd": _pidfd,
-    "enter_by_pidfd": _enter,
-    "own_proc": _in_new_pid_namespace(_own_proc),
+    "enter_by_pidfd": _as_executor(_enter),
+    "own_proc": _as_executor(_in_new_pid_namespace(_own_proc)),
     "subreaper": _subreaper,
 }
-"""What is tried, by the name that a host file has for it."""
+"""What is tried, by the name that a host file has for it.
+
+Kinds of namespace and `set_tid` say what this user may do as it is, `set_tid_without_root` what a user namespace adds; the others
+are tried in the way of the executors.
+"""

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-import msgspec
-
-from planner.host.facts import CAPABILITIES, Feature, Host, Limits, PidNamespace
-from planner.host.probes import TRIALS, attempt, pid_max_of
+from planner.host.facts import CAPABILITIES, Feature, Host, Limits
+from planner.host.pid_limits import with_own_limit
+from planner.host.pids_in_use import occupied
+from planner.host.probes import TRIALS, attempt
 
 TOOLS: Final = (
     "criu", "podman", "docker", "runc", "crun", "crictl", "checkpointctl", "sh", "dash", "bash", "perl", "python3", "cc",
@@ -17,28 +17,23 @@ TOOLS: Final = (
 )  # fmt: skip
 """Programs that executors or a restore may need."""
 
-MOST_LIMITS: Final = 64
-"""Pid namespaces whose limit is asked, one child each; the limits of the others stay unknown."""
-
 Found = TypeVar("Found")
 
 
 def record(say: Callable[[str], None] = lambda words: None) -> Host:
-    """Return the facts of this machine; `say` is told what is being tried."""
+    """Return the facts of this machine; `say` is told what is being tried.
+
+    Nothing is done in pid namespaces other than the caller's own and new ones, so their limits stay unknown here:
+    `planner.host.pid_limits` asks for that of one of them.
+    """
     if not sys.platform.startswith("linux"):
         return Host(kernel=None, machine=None)
-    from planner.host.pids_in_use import occupied
-
     features: dict[str, Feature] = {}
     for name, trial in TRIALS.items():
         say(f"trying {name}")
         features[name] = attempt(trial)
     say("counting numbers")
-    namespaces, inits = occupied()
-    namespaces = (
-        tuple(msgspec.structs.replace(namespace, pid_max=_pid_max(namespace, inits)) for namespace in namespaces[:MOST_LIMITS])
-        + namespaces[MOST_LIMITS:]
-    )
+    namespaces = with_own_limit(occupied(), _file_number("/proc/sys/kernel/pid_max"))
     system = os.uname()
     levels, new_max = _number(features.pop("levels_below")), _number(features.pop("new_namespace_pid_max"))
     return Host(
@@ -58,13 +53,6 @@ def record(say: Callable[[str], None] = lambda words: None) -> Host:
 
 def _number(found: Feature) -> int | None:
     return int(found.detail) if found.state == "yes" and found.detail.isdigit() else None
-
-
-def _pid_max(namespace: PidNamespace, inits: dict[int, int]) -> int | None:
-    if namespace.id == 0:
-        return _file_number("/proc/sys/kernel/pid_max")
-    init = inits.get(namespace.id, 0)
-    return pid_max_of(init) if init else None
 
 
 def _text(file: str) -> str | None:

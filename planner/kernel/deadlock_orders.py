@@ -32,16 +32,21 @@ def first_unordered(
         elif not near or not isinstance(step, (Exit, Kill)) or _ended(step) not in inits:
             continue
         chosen.append(step.number)
-    before: dict[StepNumber, list[StepNumber]] = {}
+    if len(chosen) < 2:
+        return None
+    import networkx as nx
+
+    order: nx.DiGraph[StepNumber] = nx.DiGraph()
     last: dict[ProcessId, StepNumber] = {}
     for step in steps:
-        before[step.number] = [wait.step for wait in step.waits]
+        order.add_edges_from((wait.step, step.number) for wait in step.waits)
         if step.actor in last:
-            before[step.number].append(last[step.actor])
+            order.add_edge(last[step.actor], step.number)
         last[step.actor] = step.number
         if isinstance(step, Create):
             last[step.child] = step.number
-    return next((later for earlier, later in pairwise(chosen) if not _comes_after(earlier, later, before)), None)
+    order.add_nodes_from(chosen)
+    return next((later for earlier, later in pairwise(chosen) if not nx.has_path(order, earlier, later)), None)
 
 
 def _concerned(step: AnyStep) -> ProcessId:
@@ -54,16 +59,3 @@ def _concerned(step: AnyStep) -> ProcessId:
 
 def _ended(step: Exit | Kill) -> ProcessId:
     return step.target if isinstance(step, Kill) else step.actor
-
-
-def _comes_after(earlier: StepNumber, later: StepNumber, before: dict[StepNumber, list[StepNumber]]) -> bool:
-    met = {later}
-    stack = [later]
-    while stack:
-        for step in before[stack.pop()]:
-            if step == earlier:
-                return True
-            if step > earlier and step not in met:
-                met.add(step)
-                stack.append(step)
-    return False

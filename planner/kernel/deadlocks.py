@@ -153,38 +153,12 @@ def smallest_ring(start: Init, held_up: Callable[[Init], Iterable[Init]]) -> lis
 def rings(held_up: Mapping[Init, Collection[Init]]) -> list[list[Init]]:
     """Return the sets of inits that wait for each other, and those that wait for themselves, in time linear in the graph.
 
-    `held_up` says for each init whom it holds up; whoever is no key of it holds up nobody. These are the strongly connected
-    components of more than one init (Tarjan's algorithm), and single inits that hold up themselves.
+    `held_up` says for each init which it holds up; one that is no key of it holds up none. Hardly any image has an init that
+    holds up another, so the graph library is loaded for those alone.
     """
-    found: list[list[Init]] = []
-    place: dict[Init, int] = {}
-    lowest: dict[Init, int] = {}
-    open_: dict[Init, None] = {}
-    for start, others in held_up.items():
-        if start in place or not others:
-            continue
-        place[start] = lowest[start] = len(place)
-        open_[start] = None
-        path = [(start, iter(others))]
-        while path:
-            here, rest = path[-1]
-            for following in rest:
-                if following not in place:
-                    place[following] = lowest[following] = len(place)
-                    open_[following] = None
-                    path.append((following, iter(held_up.get(following, ()))))
-                    break
-                if following in open_:
-                    lowest[here] = min(lowest[here], place[following])
-            else:
-                path.pop()
-                if path:
-                    above = path[-1][0]
-                    lowest[above] = min(lowest[above], lowest[here])
-                if lowest[here] == place[here]:
-                    ring: list[Init] = []
-                    while not ring or ring[-1] != here:
-                        ring.append(open_.popitem()[0])
-                    if len(ring) > 1 or here in held_up.get(here, ()):
-                        found.append(ring[::-1])
-    return found
+    if not any(held_up.values()):
+        return []
+    import networkx as nx
+
+    graph: nx.DiGraph[Init] = nx.DiGraph((init, other) for init, others in held_up.items() for other in others)
+    return [list(ring) for ring in nx.strongly_connected_components(graph) if len(ring) > 1 or graph.has_edge(*ring, *ring)]

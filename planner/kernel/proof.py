@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
+from planner.errors import CrplanError
 from planner.forest.model import SHARED_KINDS, Forest, Task
 from planner.identity import OUTSIDE, ProcessId, StepNumber
+from planner.kernel.deadlock_orders import first_unordered
 from planner.kernel.deadlocks import Past, ring_of, words
 from planner.kernel.model import LEVELS, PID_LIMIT, Kernel
 from planner.kernel.namespaces import be_born_in_new_user, join, map_ids, unshare
@@ -30,18 +32,18 @@ from planner.steps import (
 from planner.steps import Process as PlannedProcess
 
 
-class ModelRefusal(Exception):
+class ModelRefusal(CrplanError):
     """The model kernel refuses a step: `errno` is the error's name, "" where the step has no effect or the plan is at fault."""
 
     def __init__(self, step: StepNumber, rule: str, detail: str = "") -> None:
         self.step = step
         self.rule = rule
         self.errno = KERNEL_RULES[rule].errno
-        self.message = detail or KERNEL_RULES[rule].sentence
-        super().__init__(f"step {step} ({rule}): {self.errno + ': ' if self.errno else ''}{self.message}")
+        words = detail or KERNEL_RULES[rule].sentence
+        super().__init__(f"step {step} ({rule}): {self.errno + ': ' if self.errno else ''}{words}")
 
 
-class ProofFailed(Exception):
+class ProofFailed(CrplanError):
     """The plan runs, and ends in another forest than the image's: `pid` is the task, `property` what differs of it."""
 
     def __init__(self, pid: ProcessId, property: str, expected: object, found: object) -> None:
@@ -49,8 +51,7 @@ class ProofFailed(Exception):
         self.property = property
         self.expected = expected
         self.found = found
-        self.message = f"task {pid}: {property} is {found} at the end of the plan, and {expected} in the image"
-        super().__init__(self.message)
+        super().__init__(f"task {pid}: {property} is {found} at the end of the plan, and {expected} in the image")
 
 
 class World:
@@ -133,8 +134,6 @@ class _Run:
         return self.world
 
     def _refuse_other_orders(self, steps: list[AnyStep], joined: dict[ProcessId, set[int]]) -> None:
-        from planner.kernel.deadlock_orders import first_unordered
-
         inits = {step.child for step in steps if isinstance(step, Create) and step.new_namespace}
         step = first_unordered(steps, joined, inits)
         if step is not None:

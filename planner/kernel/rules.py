@@ -2,11 +2,13 @@
 
 A rule is data: a name, one sentence, the errno that breaking it gives ("" for a rule that refuses nothing), and how it was
 verified. The model kernel raises these names, the planner names them in the sources of its own rules, and findings and
-documentation print the sentences. "compared" means that `tests/kernel` plays random histories on the model and on the running
+documentation print the sentences. "compared" means that `tests/linux` plays random histories on the model and on the running
 kernel and meets this rule; a function name is the kernel's, of Linux 6.18.
 """
 
 import msgspec
+
+from planner.errors import CrplanError
 
 
 class KernelRule(msgspec.Struct, frozen=True):
@@ -50,18 +52,18 @@ _RULES = (
     KernelRule("level-limit", "Pid namespaces nest 32 levels deep and no deeper.", "ENOSPC", "create_pid_namespace; compared"),
     KernelRule(
         "vector-length",
-        "A vector has a number for every level of the container that the child is visible at: with more, numbers outside the"
+        "set_tid has a pid for every level of the container that the child is visible at: with more, pids outside the"
         " container would be set, with fewer, the kernel would choose the outer ones.",
         "EINVAL",
         "alloc_pid; compared for longer ones, shorter ones are refused by the model alone",
     ),
     KernelRule(
-        "number-range", "A number is at least 1 and below its namespace's pid_max.", "EINVAL", "clone(2); alloc_pid; compared"
+        "number-range", "A pid is at least 1 and below its namespace's pid_max.", "EINVAL", "clone(2); alloc_pid; compared"
     ),
-    KernelRule("init-first", "The first task of a pid namespace has number 1 there.", "EINVAL", "clone(2); alloc_pid; compared"),
+    KernelRule("init-first", "The first task of a pid namespace has pid 1 there.", "EINVAL", "clone(2); alloc_pid; compared"),
     KernelRule(
         "number-taken",
-        "A number is taken as long as a task, a thread, a group or a session bears it, at every level it has.",
+        "A pid is taken as long as a task, a thread, a group or a session has it, at every level it has.",
         "EEXIST",
         "clone(2); alloc_pid; compared",
     ),
@@ -81,7 +83,7 @@ _RULES = (
     KernelRule("setsid-leader", "A session leader makes no second session.", "EPERM", "setsid(2); ksys_setsid; compared"),
     KernelRule(
         "setsid-group",
-        "setsid fails while any process, a zombie included, is in the group of the caller's own number.",
+        "setsid fails while any process, a zombie included, is in the group of the caller's own pid.",
         "EPERM",
         "setsid(2); ksys_setsid; compared",
     ),
@@ -152,7 +154,7 @@ _RULES = (
     ),
     KernelRule(
         "time-alone",
-        "A time namespace is entered only by a task that shares its memory with nobody.",
+        "A time namespace is entered only by a task that shares its memory with no other task.",
         "EUSERS",
         "setns(2); timens_install, current_is_single_threaded; compared",
     ),
@@ -242,7 +244,7 @@ _RULES = (
     ),
     KernelRule(
         "init-waits",
-        "An init has not ended before every number in its namespace but its own is free.",
+        "An init has not ended before every pid in its namespace but its own is free.",
         "",
         "zap_pid_ns_processes; compared",
     ),
@@ -255,10 +257,10 @@ _RULES = (
     ),
     KernelRule(
         "init-trap",
-        "An init in a group whose leader's number lies in the init's own namespace or below can never finish dying. Neither can"
-        " inits in a ring, each in a group with a number in the namespace of the next, other than that init's own.",
+        "An init in a group whose leader's pid lies in the init's own namespace or below can never finish dying. Neither can"
+        " inits in a cycle, each in a group with a pid in the namespace of the next, other than that init's own.",
         "",
-        "one init, and two in a ring, seen on Linux 6.18; zap_pid_ns_processes, free_pid; in no test, for only a reboot ends it",
+        "one init, and two in a cycle, seen on Linux 6.18; zap_pid_ns_processes, free_pid; in no test, for only a reboot ends it",
     ),
     KernelRule(
         "zombie-pins",
@@ -285,7 +287,7 @@ KERNEL_RULES: dict[str, KernelRule] = {rule.name: rule for rule in _RULES}
 """The kernel's rules by name, in the order of the table."""
 
 
-class KernelError(Exception):
+class KernelError(CrplanError):
     """A system call fails: `errno` is the error's name, `rule` the name of the rule that was broken."""
 
     def __init__(self, rule: str) -> None:

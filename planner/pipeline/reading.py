@@ -5,15 +5,21 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import BinaryIO
 
-from planner.errors import BadImage, Contradiction, PluginFailed
+from planner.errors import BadImage, Contradiction, PluginFailed, SeveralImages
 from planner.events import log
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
-from planner.hookspecs import Reader, Source
+from planner.hookspecs import Reader, ReadRequest, Source
 from planner.pipeline import sources
 from planner.plugins import Registry, load
+from planner.pods.join import join
+from planner.pods.parts import Part, labelled, labels, part_of
 
-AnySource = str | os.PathLike[str] | bytes | BinaryIO | Source
+AnySource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Source
 """What the library takes for an image: a path, bytes, an open binary stream, or a source."""
+
+
+WHOLE = ReadRequest()
+"""The only checkpoint of an input, as much of it as a plan needs."""
 
 
 @cache
@@ -26,18 +32,27 @@ def source_of(source: AnySource) -> Source:
     """Return a path, bytes or an open binary stream as a source; raises `BadImage` for a path that cannot be opened."""
     if isinstance(source, Source):
         return source
-    if isinstance(source, bytes):
-        return sources.from_bytes(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return sources.from_bytes(bytes(source))
     if isinstance(source, (str, os.PathLike)):
         return sources.from_path(os.fspath(source))
-    return sources.from_stream(source, getattr(source, "name", "stream"))
+    return sources.from_stream(source, str(getattr(source, "name", "stream")))
 
 
-def stream_events(source: Source, registry: Registry) -> Iterator[AnyEvent]:
+def stream_events(source: Source, registry: Registry, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
     """Yield the log of a source as it is read, `LogOpened` first: what the image says, and in a log or plan what was decided.
 
-    Raises `BadImage` where the bytes cannot be decoded, and `PluginFailed` where a reader raises anything else.
+    Several checkpoints in one source are the containers of one pod. Raises `BadImage` where the bytes cannot be decoded, and
+    `PluginFailed` where a reader raises anything else.
     """
+    try:
+        yield from image_events(source, registry, request)
+    except SeveralImages as several:
+        yield from join([Part(name, list(several.events(name))) for name in several.names])
+
+
+def image_events(source: Source, registry: Registry, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
+    """Yield the log of one checkpoint of a source; raises as `stream_events` does, and `SeveralImages` where it holds several."""
     if log.recognises(source.head):
         with source.open() as stream:
             yield from log.read(stream)
@@ -45,7 +60,7 @@ def stream_events(source: Source, registry: Registry) -> Iterator[AnyEvent]:
     reader = recognise(source, registry)
     yield LogOpened(format_version=FORMAT_VERSION)
     try:
-        yield from reader.read(source)
+        yield from reader.read(source, request)
     except (BadImage, Contradiction, GeneratorExit):
         raise
     except RecursionError:
@@ -61,9 +76,6 @@ def pod_events(given: Sequence[Source], registry: Registry) -> Iterator[AnyEvent
     What a log of one of them has decided is left out: it was decided for that one alone. Raises as `stream_events` does, with
     the image in the place.
     """
-    from planner.pods.join import join
-    from planner.pods.parts import Part, labelled, labels, part_of
-
     yield LogOpened(format_version=FORMAT_VERSION)
     formats = [reader.name for reader in registry.readers if reader.containers]
     parts: list[Part] = []
@@ -85,6 +97,23 @@ def recognise(source: Source, registry: Registry) -> Reader:
         except Exception as error:  # whatever a plugin raises, the user is told which plugin
             plugin = registry.provider("reader", reader.name)
             raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
-    found = "a directory" if source.directory else f"it begins with {source.head[:8].hex(' ')}" if source.head else "it is empty"
-    known = ", ".join(["event log", *(reader.name for reader in registry.readers)])
-    raise BadImage(0, f"is no image that an installed reader recognises ({found}); readers: {known}")
+    if advice := _advice(source, registry):
+        raise BadImage(None, advice)
+    known = "; ".join(dict.fromkeys(reader.help for reader in registry.readers))
+    empty = "it is empty, and so " if not (source.head or source.directory) else ""
+    raise BadImage(None, f"{empty}is not a checkpoint image; supported are: {known}")
+
+
+def _advice(source: Source, registry: Registry) -> str:
+    """Return what the first reader that knows the input says of it, "" where none does."""
+    for reader in registry.readers:
+        if reader.advise is None:
+            continue
+        try:
+            advice = reader.advise(source)
+        except Exception as error:  # whatever a plugin raises, the user is told which plugin
+            plugin = registry.provider("reader", reader.name)
+            raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+        if advice:
+            return advice
+    return ""

@@ -15,16 +15,22 @@ from planner.events.records import AnyEvent, DefectRecorded, FindingRaised, Plan
 from planner.findings.registry import KINDS, Finding
 from planner.forest.digest import image_id
 from planner.forest.fold import fold
+from planner.forest.laws_processes import undecided
+from planner.forest.minimise import narrowed
 from planner.forest.model import Forest
+from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, solutions
 from planner.hookspecs import Artefact, BackEnd
-from planner.identity import ProcessId
-from planner.identity import Sequence as Seq
+from planner.identity import EventNumber, ProcessId
+from planner.kernel.proof import ModelRefusal, ProofFailed, prove
 from planner.options import filled
 from planner.planning.births.manners import MANNERS, Manner
+from planner.planning.decide import decide
 from planner.plans.fold import DECISIONS, fold_findings, fold_plan, lost_properties, recorded_id
 from planner.plans.model import Plan
 from planner.plans.rebuild import fold_run
 from planner.plugins import Registry
+from planner.pods.clashes import refuse_clashes
+from planner.text import FILE, Terminal
 
 MOST_PLACED = 1_000_000
 """How many tasks are placed and planned anew before the refusal of an image stands: large ones get fewer placings."""
@@ -33,7 +39,7 @@ BAD_IMAGE = "bad-image"
 """Code of the defect by which a log says that its image could not be read to the end."""
 
 
-class Outcome(msgspec.Struct, kw_only=True):
+class Resolved(msgspec.Struct, kw_only=True):
     """What a log comes to: its events with the decisions, and their folds."""
 
     events: list[AnyEvent]
@@ -48,7 +54,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         )
 
 
-def resolve(events: Iterable[AnyEvent], *, replan: bool = False) -> Outcome:
+def resolve(events: Iterable[AnyEvent], *, replan: bool = False) -> Resolved:
     """Fold a log, decide what it leaves open, and prove the plan on the model kernel.
 
     Raises `Contradiction` for facts that cannot be or cannot be restarted, `BadImage` for a log that was cut or does not hold
@@ -74,10 +80,8 @@ def _refuse_unreadable(history: Sequence[AnyEvent]) -> None:
             raise BadImage(event.at, event.detail)
 
 
-def _plan(history: list[AnyEvent]) -> Outcome:
+def _plan(history: list[AnyEvent]) -> Resolved:
     """Plan a log of image events; `history` grows by the decisions."""
-    from planner.pods.clashes import refuse_clashes
-
     try:
         refuse_clashes(history)
         forest, decisions = decide_placed(history)
@@ -91,12 +95,12 @@ def _plan(history: list[AnyEvent]) -> Outcome:
         forest, decisions, plan = _planned_otherwise(history, identity, error)
     history += decisions
     history.append(PlanProved(image_id=identity, plan_id=plan.plan_id))
-    return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
+    return Resolved(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
 
 
 def _proved_plan(forest: Forest, decisions: list[AnyEvent], identity: str) -> Plan:
     plan = fold_plan(decisions, forest, identity)
-    _prove(plan, forest, decisions, recorded=False)
+    prove_plan(plan, forest, decisions, recorded=False)
     return plan
 
 
@@ -117,11 +121,6 @@ def _planned_otherwise(history: list[AnyEvent], identity: str, first: NotProved)
 def decide_placed(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried."""
     forest = fold(history)
-    from planner.forest.laws_processes import undecided
-    from planner.forest.minimise import narrowed
-    from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, solutions
-    from planner.planning.decide import decide
-
     first: Contradiction | None = None
     most = max(2, min(MOST_SOLUTIONS, MOST_PLACED // max(1, len(forest.tasks))))
     answers = solutions(forest, most)
@@ -131,7 +130,7 @@ def decide_placed(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS
         tried += 1
         try:
             whole = fold(chain(history, placed)) if placed else forest
-            return whole, [*placed, *decide(whole, Seq(len(history) + len(placed)), manners)]
+            return whole, [*placed, *decide(whole, EventNumber(len(history) + len(placed)), manners)]
         except Contradiction as error:
             first = first or error
             try:
@@ -163,7 +162,7 @@ def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
     return list(doubted)
 
 
-def _replay(history: list[AnyEvent]) -> Outcome:
+def _replay(history: list[AnyEvent]) -> Resolved:
     """Fold a log that holds decisions, and prove its plan again."""
     proved = [event for event in history if type(event) is PlanProved]
     if not proved:
@@ -175,18 +174,16 @@ def _replay(history: list[AnyEvent]) -> Outcome:
     forest = fold(history)
     identity = image_id(forest)
     plan = fold_plan(history, forest, recorded_id(forest) or identity)
-    _prove(plan, forest, history, recorded=True)
+    prove_plan(plan, forest, history, recorded=True)
     if proved[-1].plan_id != plan.plan_id:
         raise NotProved(
             f"the steps are not those that were proved: plan {plan.plan_id}, recorded {proved[-1].plan_id}", recorded=True
         )
-    return Outcome(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
+    return Resolved(events=history, forest=forest, plan=plan, findings=fold_findings(history, forest))
 
 
 def _refuse_again(history: Sequence[AnyEvent]) -> None:
     """Raise the contradiction that ended the planning of this log, if that is how it ended."""
-    from planner.pods.clashes import refuse_clashes
-
     refuse_clashes(history)
     fold(history)
     last = history[-1]
@@ -194,9 +191,11 @@ def _refuse_again(history: Sequence[AnyEvent]) -> None:
         raise Contradiction(last.code, last.detail, last.because, last.pid)
 
 
-def _prove(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded: bool) -> None:
-    from planner.kernel.proof import ModelRefusal, ProofFailed, prove
+def prove_plan(plan: Plan, forest: Forest, history: Iterable[AnyEvent], *, recorded: bool) -> None:
+    """Prove on the model kernel that a plan ends in `forest`, but for what the findings in `history` say is lost.
 
+    Raises `NotProved` with the step, the rule and the errno; `recorded` says that the plan came with a log or plan file.
+    """
     try:
         prove(plan, forest, lost=lost_properties(history))
     except (ModelRefusal, ProofFailed) as error:
@@ -215,7 +214,7 @@ def as_it_stood(history: Sequence[AnyEvent], seq: int) -> Artefact:
     proved = any(type(event) is PlanProved for event in cut)
     if proved:
         try:
-            _prove(plan, forest, cut, recorded=True)
+            prove_plan(plan, forest, cut, recorded=True)
         except NotProved:
             proved = False
     return Artefact(
@@ -229,19 +228,18 @@ def as_it_stood(history: Sequence[AnyEvent], seq: int) -> Artefact:
     )
 
 
-def emit_with(back_end: BackEnd, artefact: Artefact, given: Mapping[str, str], registry: Registry) -> str | bytes:
+def emit_with(
+    back_end: BackEnd, artefact: Artefact, given: Mapping[str, str], registry: Registry, terminal: Terminal = FILE
+) -> str | bytes:
     """Run a back end with its options filled in.
 
     Raises `UsageError` for an option that it does not have, `CannotEmit` when it cannot do this plan, and `PluginFailed`.
     """
     options = filled(back_end.options, given, f"back end {back_end.name}")
     try:
-        return back_end.emit(artefact, options)
+        return back_end.emit(artefact, options, terminal)
     except CannotEmit:
         raise
     except Exception as error:  # whatever a plugin raises, the user is told which plugin
         plugin = registry.provider("back end", back_end.name)
         raise PluginFailed(f"back end {back_end.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
-
-
-# The library's functions, which `planner` offers under its own name.

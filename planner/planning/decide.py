@@ -59,10 +59,20 @@ def decide(forest: Forest, first: Sequence, manners: tuple[Manner, ...] = MANNER
     processes leads to, as far as the planner can tell, with the facts that exclude each other.
     """
     from planner.forest.laws_status import refuse_faults_of_inits
-    from planner.planning.steps.phases import write_steps
 
     refuse_faults_of_inits(forest)
-    cast, order = _births_in_order(forest, manners)
+    try:
+        cast, order = _births_in_order(forest, manners)
+    except Contradiction as refusal:
+        cast, order = _built(forest, refusal)
+    return decisions_of(cast, order)
+
+
+def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
+    """Return the decisions that a cast with its births in order comes to."""
+    from planner.planning.steps.phases import write_steps
+
+    forest = cast.forest
     decisions: list[DecisionEvent] = [
         BirthDecided(pid=actor.pid, creator=actor.creator, rule=actor.rule, because=actor.because)
         for actor in cast.actors.values()
@@ -100,6 +110,24 @@ def decide(forest: Forest, first: Sequence, manners: tuple[Manner, ...] = MANNER
         )
     steps, findings = write_steps(cast, order)
     return [*decisions, *steps, *findings]
+
+
+def _built(forest: Forest, refusal: Contradiction) -> "tuple[Cast, list[Event]]":
+    """Return a cast with its births in order, built from what the exact search finds.
+
+    Raises `refusal`, that of this module's own path, where the rules cannot be met, and "plan-undecided" where the search met its
+    bound.
+    """
+    from planner.planning.builder.build import build
+    from planner.planning.solver.births import solve
+    from planner.planning.solver.solution import Solution, Undecided
+
+    answer = solve(forest)
+    if isinstance(answer, Solution):
+        return build(forest, answer)
+    if isinstance(answer, Undecided) and refusal.code != "plan-undecided":
+        refusal = undecided(refusal, "order of births")
+    raise refusal
 
 
 MOST_PLACES = 32

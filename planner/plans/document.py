@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from planner.errors import BadImage
+from planner.events.digests import plan_digest, plan_digest_1
 from planner.events.records import (
     AnyEvent,
     FactRecorded,
@@ -120,7 +121,14 @@ def events_of(read: PlanDocument) -> Iterator[AnyEvent]:
             detail=found.message,
         )
     if read.proved:
-        yield PlanProved(image_id=read.image_id, plan_id=read.plan_id)
+        yield PlanProved(image_id=read.image_id, plan_id=_present_id(read))
+
+
+def _present_id(read: PlanDocument) -> str:
+    """Return the id of the document's plan as this version has it: a document of format 1 states the digest of format 1."""
+    if read.format_version == 1 and read.plan_id == plan_digest_1(read.processes, read.steps):
+        return plan_digest(read.processes, read.steps)
+    return read.plan_id
 
 
 def forest_of(plan: Plan) -> Forest:

@@ -1,65 +1,93 @@
-"""What a plan's order leaves free: its longest path, and what can run side by side.
+"""What a plan's order rests on: which steps must be done before a step may begin.
 
-A plan is a list, and any order that keeps each actor's own steps in order and honours `waits` is as good. Back ends and people
-may ask how much that leaves: the longest chain of steps that must follow each other bounds how fast any executor can be.
+A plan is a list, and any order is as good that keeps three rules: the steps of one process stand in plan order, a process is
+created before its first step, and a step comes after those that its `waits` name. `waits` alone are not enough. Verify steps come
+after all other steps.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 from planner.identity import ProcessId, StepNumber
 from planner.plans.model import Plan
-from planner.steps import Create, CreateThread, Verify
+from planner.steps import AnyStep, Create, CreateThread, Verify, Wait
 
 if TYPE_CHECKING:
     import networkx as nx
 
+SAME_ACTOR: Final = "same-actor"
+CREATED: Final = "created-before-acting"
+ALL_DONE: Final = "verify"
 
-def constraint_graph(plan: Plan) -> "nx.DiGraph[StepNumber]":
-    """Return the steps of a plan with an edge from each to those that must come later; the edge's `rule` says why.
+IMPLIED: Final = {
+    SAME_ACTOR: "The steps of one process are done in the order of the plan.",
+    CREATED: "A process is created before its first step.",
+}
+"""The rules that hold for every plan without a `Wait` that says so, and their sentences."""
 
-    Edges are those between neighbouring steps of one actor ("same-actor"), from a creation to the first step of the created
-    ("created-before-acting"), and `waits`. Verify steps wait for all others by definition; they are left out.
+
+def predecessors(plan: Plan, step: AnyStep | int) -> tuple[Wait, ...]:
+    """Return the steps that must be done before a step of the plan may begin, by number, each with the rule that says so.
+
+    They are the step before it of the same process ("same-actor"), or for the first step of a process its creation
+    ("created-before-acting"), and the steps that it waits for. A verify step comes after every step that is none ("verify").
+    What must come before those is not repeated. Raises `KeyError` for a number that the plan does not have.
+    """
+    number = step if isinstance(step, int) else step.number
+    place = next((place for place, each in enumerate(plan.steps) if each.number == number), None)
+    if place is None:
+        raise KeyError(f"the plan has no step {number}; it has {len(plan.steps)}")
+    found = plan.steps[place]
+    if isinstance(found, Verify):
+        return tuple(Wait(other.number, ALL_DONE) for other in plan.steps if not isinstance(other, Verify))
+    before = {wait.step: wait for wait in found.waits}
+    for earlier in reversed(plan.steps[:place]):
+        if (rule := _rule_before(earlier, found.actor)) is not None:
+            before.setdefault(earlier.number, Wait(earlier.number, rule))
+            break
+    return tuple(before[other] for other in sorted(before))
+
+
+def _rule_before(earlier: AnyStep, actor: ProcessId) -> str | None:
+    """Return why a step comes before the next one of `actor`, None where it need not."""
+    if earlier.actor == actor:
+        return SAME_ACTOR
+    return CREATED if isinstance(earlier, (Create, CreateThread)) and earlier.child == actor else None
+
+
+def to_networkx(plan: Plan) -> "nx.DiGraph[StepNumber]":
+    """Return the steps of a plan as a directed graph with an edge from each step to those that must come later.
+
+    Nodes are step numbers with the attributes `op`, `actor` and `rule`; the `rule` of an edge says why it is there. An order of
+    the steps is as good as the plan's if it is a topological order of this graph. Verify steps are one chain behind all others.
     """
     import networkx as nx
 
     graph: nx.DiGraph[StepNumber] = nx.DiGraph()
+    for step in plan.steps:
+        graph.add_node(step.number, op=type(step).__struct_config__.tag, actor=step.actor, rule=step.rule)
+    graph.add_edges_from((before, after, {"rule": rule}) for before, after, rule in _edges(plan))
+    verifies = [step.number for step in plan.steps if isinstance(step, Verify)]
+    if verifies:
+        acting = [step.number for step in plan.steps if not isinstance(step, Verify)]
+        last = [number for number in acting if not graph.out_degree(number)]
+        graph.add_edges_from((number, verifies[0], {"rule": ALL_DONE}) for number in last)
+        graph.add_edges_from((*pair, {"rule": SAME_ACTOR}) for pair in pairwise(verifies))
+    return graph
+
+
+def _edges(plan: Plan) -> Iterator[tuple[StepNumber, StepNumber, str]]:
+    """Yield earlier step, later step and rule for all steps but those that verify, in one pass."""
     last: dict[ProcessId, tuple[StepNumber, str]] = {}
     for step in plan.steps:
         if isinstance(step, Verify):
             continue
-        graph.add_node(step.number)
         if step.actor in last:
             before, rule = last[step.actor]
-            graph.add_edge(before, step.number, rule=rule)
+            yield before, step.number, rule
         for wait in step.waits:
-            graph.add_edge(wait.step, step.number, rule=wait.rule)
-        last[step.actor] = (step.number, "same-actor")
+            yield wait.step, step.number, wait.rule
+        last[step.actor] = (step.number, SAME_ACTOR)
         if isinstance(step, (Create, CreateThread)):
-            last[step.child] = (step.number, "created-before-acting")
-    return graph
-
-
-def longest_path(plan: Plan) -> list[StepNumber]:
-    """Return the longest chain of steps that must follow each other; of several the first by step numbers."""
-    before: dict[StepNumber, StepNumber] = {}
-    length: dict[StepNumber, int] = {}
-    graph = constraint_graph(plan)
-    for number in graph:
-        earlier = max(graph.predecessors(number), key=lambda step: (length[step], -step), default=None)
-        length[number] = 1
-        if earlier is not None:
-            before[number] = earlier
-            length[number] += length[earlier]
-    if not length:
-        return []
-    path = [max(length, key=lambda step: (length[step], -step))]
-    while path[-1] in before:
-        path.append(before[path[-1]])
-    return path[::-1]
-
-
-def side_by_side(plan: Plan) -> list[list[StepNumber]]:
-    """Return the steps in waves: those of a wave need only steps of earlier waves, and can run side by side."""
-    import networkx as nx
-
-    return [sorted(wave) for wave in nx.topological_generations(constraint_graph(plan))]
+            last[step.child] = (step.number, CREATED)

@@ -24,7 +24,7 @@ SHARING: Final = Option(
 
 MAPS: Final = Option(
     name="maps",
-    help="recorded: id maps of user namespaces as in the image, which takes root; own: those of whoever rebuilds",
+    help="recorded: id maps of user namespaces as in the image, which takes root; own: those of the rebuilding user",
     default="recorded",
     choices=("recorded", "own"),
 )

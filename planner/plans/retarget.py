@@ -15,14 +15,14 @@ import msgspec
 from planner.errors import CannotEmit
 from planner.identity import OUTSIDE, Number, ProcessId
 from planner.plans.model import Plan
-from planner.ranges import Numbers
+from planner.ranges import RangeSet
 from planner.steps import AnyStep, Create, Process, Verify
 
 FIELDS: Final = ("actor", "child", "target", "group", "namespace", "parent", "session")
 """The fields of steps that name a process by its number at level 0."""
 
 
-class Visit(msgspec.Struct, frozen=True, kw_only=True):
+class Retargeted(msgspec.Struct, frozen=True, kw_only=True):
     """A plan for the pid namespace of process `into`, a number in the caller's namespace.
 
     `plan_id` is that of the plan as it was proved. `keeper` and `executor` are free numbers of the namespace, for the two
@@ -36,7 +36,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     executor: Number
 
 
-def into(plan: Plan, *, pid: int, taken: Numbers, limit: int, session: ProcessId, group: ProcessId) -> Visit:
+def into(plan: Plan, *, pid: int, taken: RangeSet, limit: int, session: ProcessId, group: ProcessId) -> Retargeted:
     """Turn a plan towards an existing namespace; raises `CannotEmit` where a task needs an executor outside of it.
 
     `taken` are the numbers of the namespace in use and `limit` is its pid_max. `session` and `group` are the executor's own as
@@ -49,7 +49,7 @@ def into(plan: Plan, *, pid: int, taken: Numbers, limit: int, session: ProcessId
     free = _free(plan, taken, limit)
     renamed = {pid: ProcessId(next(free)) for pid in _unnumbered(plan)}
     moved = [_moved(step, renamed) for step in steps]
-    return Visit(
+    return Retargeted(
         plan=msgspec.structs.replace(
             plan,
             processes=tuple(_renumbered(process, renamed) for process in plan.processes),
@@ -85,13 +85,13 @@ def _unnumbered(plan: Plan) -> list[ProcessId]:
     return [process.pid for process in plan.processes if process.role in ("helper", "reaper") and process.pid not in led]
 
 
-def _free(plan: Plan, taken: Numbers, limit: int) -> Iterator[Number]:
+def _free(plan: Plan, taken: RangeSet, limit: int) -> Iterator[Number]:
     """Yield numbers that nobody bears and the plan does not ask for, from the highest down: the kernel gives low ones first."""
     asked = {process.pid for process in plan.processes}
     for number in range(limit - 1, 1, -1):
         if number not in taken and number not in asked:
             yield Number(number)
-    raise CannotEmit("the pid namespace has no number left for a helper")
+    raise CannotEmit("the pid namespace has no pid left for a helper")
 
 
 def _renumbered(process: Process, renamed: Mapping[ProcessId, ProcessId]) -> Process:

@@ -19,7 +19,9 @@ class Rule(msgspec.Struct, frozen=True):
 _RULES = (
     # Who creates whom.
     Rule("root-first", "The first process of the new pid namespace comes before all others.", "pid_namespaces(7)"),
-    Rule("reaper-for-subtree", "The image's root is not number 1, so an init stands above it and stays.", "pid_namespaces(7)"),
+    Rule(
+        "reaper-for-subtree", "The image's root does not have pid 1, so an init stands above it and stays.", "pid_namespaces(7)"
+    ),
     Rule("parent-creates", "A child in its parent's session is created by its parent.", "credentials(7)"),
     Rule("nested-init-first", "The first task of a pid namespace is its init, created from one level above.", "clone(2)"),
     Rule("entered", "A task whose parent stands outside its pid namespace is created by entering that namespace.", "setns(2)"),
@@ -30,7 +32,7 @@ _RULES = (
     ),
     Rule(
         "before-own-group",
-        "A child in a group without a number in its namespace inherits it before its creator leaves that group.",
+        "A child in a group without a pid in its namespace inherits it before its creator leaves that group.",
         "setpgid(2)",
     ),
     Rule(
@@ -54,8 +56,8 @@ _RULES = (
         "exit(2): find_new_reaper",
     ),
     # Helpers.
-    Rule("dead-session-leader", "The session's leader has died, so a helper with its number leads it anew.", "setsid(2)"),
-    Rule("dead-group-leader", "The group's leader has died, so a helper with its number makes the group anew.", "setpgid(2)"),
+    Rule("dead-session-leader", "The session's leader has died, so a helper with its pid leads it anew.", "setsid(2)"),
+    Rule("dead-group-leader", "The group's leader has died, so a helper with its pid makes the group anew.", "setpgid(2)"),
     Rule("orphan-helper", "A helper creates the task and ends, so that its reaper adopts the task.", "exit(2): find_new_reaper"),
     Rule("window-helper", "A helper keeps its creator's session and group until the task can be created.", "setsid(2)"),
     Rule("group-helper", "A helper joins the group that the task must be born in.", "setpgid(2)"),
@@ -66,13 +68,17 @@ _RULES = (
     Rule("group-leader", "A group leader makes its group by setpgid.", "setpgid(2)"),
     Rule("group-member", "A member joins its group by setpgid.", "setpgid(2)"),
     Rule("group-visitor", "A process joins a group for a moment, so that a child inherits it.", "setpgid(2)"),
-    Rule("group-by-parent", "A group without a number in the task's namespace is set by its outer parent.", "setpgid(2)"),
+    Rule(
+        "group-by-parent",
+        "A group without a pid in the task's namespace is set by its parent in an ancestor pid namespace.",
+        "setpgid(2)",
+    ),
     Rule("thread-of-process", "A thread is created by its own thread group when the process is complete.", "clone(2)"),
     Rule("final-subreaper", "A subreaper flag is set when nothing more will be adopted.", "prctl(2)"),
     Rule("adopter", "The parent-to-be is the nearest subreaper while the helper ends.", "prctl(2), find_new_reaper"),
     Rule("adopter-done", "The parent-to-be was a subreaper only for the adoption.", "prctl(2)"),
     Rule("helper-ends", "A helper ends when it has served.", "exit(2)"),
-    Rule("helper-reaped", "Whoever has the helper as a child reaps it, by number.", "wait(2)"),
+    Rule("helper-reaped", "The parent of the helper reaps it, by pid.", "wait(2)"),
     Rule("zombie-last", "A zombie ends when nothing more is asked of it, and is not reaped.", "wait(2)"),
     Rule(
         "zombie-leaves-children",
@@ -82,13 +88,13 @@ _RULES = (
     Rule("init-killed", "An init cannot send itself a fatal signal, so its parent sends it.", "pid_namespaces(7)"),
     Rule(
         "namespaces-of-root",
-        "What the root's namespaces differ in from its surroundings is made before anybody inherits it.",
+        "What the root's namespaces differ in from its surroundings is made before any task inherits it.",
         "unshare(2)",
     ),
     Rule("namespace-made", "The first task of a namespace makes it, empty.", "unshare(2)"),
     Rule("user-namespace-made", "A user namespace is made before the namespaces that it owns.", "user_namespaces(7)"),
     Rule("ids-mapped", "A user namespace gets its id maps from the one above.", "user_namespaces(7)"),
-    Rule("namespace-joined", "Whoever is in a namespace that another task has enters it.", "setns(2)"),
+    Rule("namespace-joined", "A task in a namespace that another task has made enters it.", "setns(2)"),
     Rule("verify", "Every task is compared with /proc before the rebuild counts as done.", "proc(5)"),
     # What comes before what.
     Rule("init-before-entry", "A pid namespace is entered after its init was created.", "setns(2): ENOENT"),
@@ -111,3 +117,6 @@ _RULES = (
 
 RULES: dict[str, Rule] = {rule.name: rule for rule in _RULES}
 """Every rule by name."""
+
+RETIRED: dict[str, Rule] = {}
+"""Rules that no plan of this version has, by the names that older logs and plans have; `explain` still says what they mean."""

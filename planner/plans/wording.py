@@ -3,31 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
+from planner import steps
 from planner.identity import OUTSIDE, Pids, ProcessId
 from planner.plans.model import Plan
-from planner.steps import (
-    AnyStep,
-    Create,
-    CreateThread,
-    Enter,
-    Exit,
-    Extent,
-    Join,
-    Kill,
-    MapIds,
-    Process,
-    Reap,
-    SetGroup,
-    SetSession,
-    SetSubreaper,
-    Unshare,
-    Verify,
-)
 from planner.text import escaped
 
 EXECUTOR: Final = "executor"
 
-Table = dict[ProcessId, Process]
+Table = dict[ProcessId, steps.Process]
 
 
 def vector(pids: Pids) -> str:
@@ -48,43 +31,43 @@ def status_words(status: int) -> str:
     return f"exit {status >> 8 & 0xFF}"
 
 
-def step_words(step: AnyStep, table: Table) -> str:
+def step_words(step: steps.AnyStep, table: Table) -> str:
     """Return what a step does, in one line without its number and rule."""
     actor = actor_words(step.actor)
     match step:
-        case Create():
+        case steps.Create():
             return f"{actor} creates {_child(step.child, table)}{_create_words(step)}"
-        case CreateThread():
+        case steps.CreateThread():
             return f"{actor} creates thread {_child(step.child, table)}"
-        case SetSession():
+        case steps.SetSession():
             return f"{actor} calls setsid"
-        case SetGroup():
+        case steps.SetGroup():
             whom = "itself" if step.target == step.actor else str(step.target)
             group = "a group of its own" if step.group == step.target else f"group {step.group}"
             return f"{actor} puts {whom} into {group}"
-        case SetSubreaper():
+        case steps.SetSubreaper():
             return f"{actor} {'becomes' if step.on else 'stops being'} a subreaper"
-        case Enter():
+        case steps.Enter():
             own = table[step.actor].namespace if step.actor in table else OUTSIDE
             return (
                 f"{actor} goes back to its own pid namespace"
                 if step.namespace == own
                 else (f"{actor} enters the pid namespace of {step.namespace} for its next children")
             )
-        case Exit():
+        case steps.Exit():
             return f"{actor} ends {'its leading thread' if step.thread_only else ''}".rstrip() + f" ({status_words(step.status)})"
-        case Kill():
+        case steps.Kill():
             return f"{actor} kills {step.target} with signal {step.signal}"
-        case Reap():
+        case steps.Reap():
             return f"{actor} reaps {step.child}"
-        case Unshare():
-            kinds = [escaped(kind) for kind in step.kinds]
+        case steps.Unshare():
+            kinds: list[str] = [escaped(kind) for kind in step.kinds]
             return f"{actor} makes {_listed(kinds)} namespace{'s' if len(kinds) > 1 else ''} of its own"
-        case MapIds():
+        case steps.MapIds():
             return f"{actor} maps the ids of {step.target}'s user namespace{_map_words(step)}"
-        case Join():
+        case steps.Join():
             return f"{actor} enters the {escaped(step.kind)} namespace of {step.target}"
-        case Verify():
+        case steps.Verify():
             return f"verify {step.target}: {_verify_words(step)}"
 
 
@@ -101,7 +84,7 @@ def _listed(words: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "no"
 
 
-def _map_words(step: MapIds) -> str:
+def _map_words(step: steps.MapIds) -> str:
     if step.own:
         return ": root is its own user and group"
     maps = (("users", step.uid_map), ("groups", step.gid_map))
@@ -109,11 +92,11 @@ def _map_words(step: MapIds) -> str:
     return ": " + "; ".join(words)
 
 
-def _extent_words(extent: Extent) -> str:
+def _extent_words(extent: steps.Extent) -> str:
     return f"{extent.inside}+{extent.count} from {extent.outside}"
 
 
-def _create_words(step: Create) -> str:
+def _create_words(step: steps.Create) -> str:
     words = []
     if step.new_namespace:
         words.append("in a new pid namespace")
@@ -128,7 +111,7 @@ def _create_words(step: Create) -> str:
     return f" {' '.join(words)}" if words else ""
 
 
-def _verify_words(step: Verify) -> str:
+def _verify_words(step: steps.Verify) -> str:
     words = [f"parent {step.parent or 'outside'}", f"session {step.session or 'outside'}", f"group {step.group or 'outside'}"]
     if step.zombie:
         words.append(f"zombie ({status_words(step.status)})")
@@ -146,7 +129,7 @@ def _verify_words(step: Verify) -> str:
     return ", ".join(words)
 
 
-def wait_words(step: AnyStep) -> str:
+def wait_words(step: steps.AnyStep) -> str:
     """Return which steps of other processes come first: `after 3, 7`, "" where none must."""
     return "after " + ", ".join(str(wait.step) for wait in step.waits) if step.waits else ""
 

@@ -19,7 +19,7 @@ MOST_SHOWN: Final = 20
 """Clashes that are named; a container given twice under two names clashes in every number."""
 
 
-class Clash(msgspec.Struct, frozen=True):
+class PidConflict(msgspec.Struct, frozen=True):
     """A number with two meanings: what each image says, and the positions of the two events in the log."""
 
     words: str
@@ -54,7 +54,7 @@ def refuse_clashes(events: Sequence[AnyEvent]) -> None:
     raise Contradiction(CODE, f"{head}: {words}{more}", (seq for clash in shown for seq in clash.because))
 
 
-def clashes(events: Iterable[AnyEvent]) -> Iterator[Clash]:
+def clashes(events: Iterable[AnyEvent]) -> Iterator[PidConflict]:
     """Yield every clash between images, in the order of the log: of numbers first, then of parents, of sessions, of groups."""
     said = _by_image(events)
     bearers: dict[int, _Said] = {}
@@ -64,7 +64,7 @@ def clashes(events: Iterable[AnyEvent]) -> Iterator[Clash]:
         other = bearers.setdefault(number, one)
         if other.image != one.image:
             twice.add(number)
-            yield Clash(f"number {number} is {_what(other)} and {_what(one)}", (other.seq, one.seq))
+            yield PidConflict(f"pid {number} is {_what(other)} and {_what(one)}", (other.seq, one.seq))
     yield from _parents(said, bearers, twice)
     yield from _sessions(said, bearers, twice)
     yield from _groups(said, bearers, twice)
@@ -87,17 +87,17 @@ def _what(said: _Said) -> str:
     return f"a task in {said.image}"
 
 
-def _parents(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[Clash]:
+def _parents(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[PidConflict]:
     """A task whose parent is of another image: a dump holds whole trees, so what is no parent in it is outside."""
     for one in said:
         parent = one.event.parent if isinstance(one.event, TaskRecorded) else 0
         bearer = bearers.get(parent)
         if bearer is not None and bearer.image != one.image and parent not in twice:
             words = f"the parent of task {one.event.pids[0]} in {one.image} is {parent}, which is {_what(bearer)}"
-            yield Clash(words, (one.seq, bearer.seq))
+            yield PidConflict(words, (one.seq, bearer.seq))
 
 
-def _sessions(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[Clash]:
+def _sessions(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[PidConflict]:
     """A session of one image whose number another image gives to who does not lead it."""
     met: set[tuple[int, str]] = set()
     for one in said:
@@ -107,13 +107,13 @@ def _sessions(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> 
             continue
         met.add((session, one.image))
         if isinstance(bearer.event, ThreadRecorded):
-            yield Clash(f"{session} is a session in {one.image} and {_what(bearer)}", (one.seq, bearer.seq))
+            yield PidConflict(f"{session} is a session in {one.image} and {_what(bearer)}", (one.seq, bearer.seq))
         elif bearer.event.session != session:
             words = f"{session} is a session in {one.image} and a task of session {bearer.event.session} in {bearer.image}"
-            yield Clash(words, (one.seq, bearer.seq))
+            yield PidConflict(words, (one.seq, bearer.seq))
 
 
-def _groups(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[Clash]:
+def _groups(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[PidConflict]:
     """A group that is of different sessions in two images, by its members or by who bears its number."""
     first: dict[int, _Said] = {}
     met: set[tuple[int, str]] = set()
@@ -129,7 +129,7 @@ def _groups(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> It
         if other.image == one.image:
             continue
         if isinstance(other.event, ThreadRecorded):
-            yield Clash(f"{group} is a group in {one.image} and {_what(other)}", (one.seq, other.seq))
+            yield PidConflict(f"{group} is a group in {one.image} and {_what(other)}", (one.seq, other.seq))
         elif other.event.session != one.event.session:
             words = f"group {group} is of session {one.event.session} in {one.image} and of session {other.event.session}"
-            yield Clash(f"{words} in {other.image}", (one.seq, other.seq))
+            yield PidConflict(f"{words} in {other.image}", (one.seq, other.seq))

@@ -113,7 +113,7 @@ def compare(one: Member, other: Member) -> Verdict:
         if verdict is not None:
             return verdict
     if one.says("created") == other.says("created") == "no":
-        return Verdict("unknown", ": each ran in that of whoever took its checkpoint, as if on one machine")
+        return Verdict("unknown", ": each ran in that of the process that took its checkpoint, as if on one machine")
     return Verdict("unknown")
 
 
@@ -157,7 +157,7 @@ def _apart(one: Member, other: Member) -> Verdict | None:
         return Verdict("apart", f"each was to have one of its own ({one.at}, {other.at})")
     for inside, outside in ((one, other), (other, one)):
         if inside.says("created") == "yes" and outside.says("created") == "no":
-            where = f"{outside.label} ran in that of whoever took the checkpoint, {inside.label} in another"
+            where = f"{outside.label} ran in that of the process that took the checkpoint, {inside.label} in another"
             return Verdict("apart", f"{where} ({outside.at}, {inside.at})")
         if inside.identity and inside.says("specified") == "new" and outside.says("joined_container"):
             return Verdict("apart", f"{outside.label} had joined that of container {outside.says('joined_container')}")

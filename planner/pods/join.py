@@ -15,7 +15,7 @@ from planner.events.records import AnyEvent, ImageOpened, PidRecorded, TaskRecor
 from planner.identity import Number, Pids
 from planner.pods.evidence import sharing
 from planner.pods.parts import Part, labelled
-from planner.pods.renumber import Numbers
+from planner.pods.renumber import Renumbering
 
 MOST_PARTS: Final = 200
 """Containers that are planned together, far more than a pod has: each is compared with every other."""
@@ -30,7 +30,7 @@ def join(parts: Sequence[Part]) -> Iterator[AnyEvent]:
         raise BadImage(parts[0].label, f"is one of {len(parts)} containers; at most {MOST_PARTS} are planned together")
     ordered = sorted(parts, key=lambda part: (part.root, part.label))
     yield from sharing(ordered)
-    numbers = Numbers()
+    numbers = Renumbering()
     borne = [{pids[0]: pids for pids in _vectors(part)} for part in ordered]
     for position, part in enumerate(ordered):
         numbers.next_image(part.events)

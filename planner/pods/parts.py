@@ -32,14 +32,16 @@ def labels(names: Sequence[str]) -> list[str]:
     """Return the shortest ends of these paths that tell them apart; where none do, the last parts with a number in front."""
     paths = [[part for part in name.split("/") if part not in {"", "."}] or [name[:1]] for name in names]
     for depth in range(1, max(map(len, paths), default=0) + 1):
-        ends = [escaped("/".join(path[-depth:])) for path in paths]
+        ends: list[str] = [escaped("/".join(path[-depth:])) for path in paths]
         if len(set(ends)) == len(ends):
             return ends
     return [f"{number}:{escaped(path[-1])}" for number, path in enumerate(paths, start=1)]
 
 
-def labelled(label: str, at: Place) -> str:
+def labelled(label: str, at: Place | None) -> str:
     """Return a place in one of several images: the image, then the file and entry or the offset in it."""
+    if at is None:
+        return label
     if isinstance(at, int):
         return f"{label}#{at}"
     # A reader of an archive names the archive itself where no member stands at the place.

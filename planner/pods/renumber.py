@@ -1,4 +1,4 @@
-"""Numbers that only one image gives a meaning to, told apart where several images become one log.
+"""Renumbering that only one image gives a meaning to, told apart where several images become one log.
 
 A dump counts its namespaces and shared objects by itself, and calls its root task's namespaces 0. Processes of two containers
 share no memory and no tables, so all numbers of the second are moved behind those of the first. Namespaces are the same where
@@ -34,7 +34,7 @@ OUTSIDE: Final = ("outside", "")
 Identity = tuple[str, str]
 
 
-class Numbers:
+class Renumbering:
     """The numbering of a log of several images; `next_image` comes before the events of each."""
 
     def __init__(self) -> None:
@@ -45,6 +45,9 @@ class Numbers:
         """The same of namespaces; the first number behind it is that of the next image's root task."""
         self._objects_before = 0
         self._namespaces_before = 0
+        self._pid_namespaces: set[NamespaceId] = set()
+        self._pid_namespaces_before: frozenset[NamespaceId] = frozenset()
+        """Ids of the pid namespaces of the images before."""
         self._known: dict[tuple[str, Identity], NamespaceId] = {}
         self._recorded: set[tuple[str, NamespaceId]] = set()
         self._roots: dict[str, NamespaceId] = {}
@@ -56,6 +59,7 @@ class Numbers:
         """Settle the namespaces of an image's root task: what nothing says to be the same is its own."""
         self._objects_before = self._objects
         self._namespaces_before = 0 if self._first else self._namespaces + 1
+        self._pid_namespaces_before = frozenset(self._pid_namespaces)
         self._roots = {PID: ROOT}
         self._left = {}
         container = next((event.facts.get("container_id", "") for event in events if isinstance(event, ImageOpened)), "")
@@ -92,7 +96,7 @@ class Numbers:
     def remarks(self, label: str) -> Iterator[FactRecorded]:
         """Yield what this image's root task has and the log cannot say by numbers."""
         for kind, at in self._left.items():
-            value = "that of whoever took the checkpoint; its tasks stay in that of the rebuild"
+            value = "that of the process that took the checkpoint; its tasks stay in that of the rebuild"
             yield FactRecorded(property=f"{kind} namespace of {label}", value=value, at=labelled(label, at))
 
     def _shared(self, event: SharingRecorded) -> SharingRecorded:
@@ -106,8 +110,12 @@ class Numbers:
             return identity
         if identity == ROOT:
             found = self._roots.get(kind, NamespaceId(self._namespaces_before))
+        elif kind == PID and identity not in self._pid_namespaces_before:
+            found = identity  # the pid of its init, which no other container of the pid namespace has
         else:
             found = NamespaceId(identity + self._namespaces_before)
+        if kind == PID:
+            self._pid_namespaces.add(found)
         self._namespaces = max(self._namespaces, found)
         return found
 

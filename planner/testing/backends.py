@@ -1,6 +1,7 @@
 """A conformance suite for back ends: one line in a plugin author's test.
 
-    from planner.testing.backends import conforms
+    from planner.text import FILE
+from planner.testing.backends import conforms
 
     def test_conforms() -> None:
         conforms(back_end)
@@ -25,6 +26,7 @@ from planner.options import filled
 from planner.plans.document import forest_of
 from planner.plans.model import Plan
 from planner.testing.plans import PLANS
+from planner.text import FILE
 
 HOSTILE_NAME: Final = "\x1b[2J'\"`$(id)\n</script>]]>%::error::\\\u202e"
 """A task's name that means harm to terminals, shells, pages and workflow commands."""
@@ -62,13 +64,13 @@ def conforms(back_end: BackEnd, options: Mapping[str, str] | None = None) -> Non
         for given in (artefact(make()), msgspec.structs.replace(artefact(hostile(make())), findings=(_FINDING,))):
             before = msgspec.json.encode(given.plan)
             try:
-                first = back_end.emit(given, settings)
+                first = back_end.emit(given, settings, FILE)
             except CannotEmit as refusal:
                 assert str(refusal), f"{name}: CannotEmit says why"
                 continue
             emitted += 1
             assert isinstance(first, (str, bytes)), f"{name}: returned {type(first).__name__}, expected text or bytes"
-            assert back_end.emit(given, settings) == first, f"{name}: two calls, two artefacts"
+            assert back_end.emit(given, settings, FILE) == first, f"{name}: two calls, two artefacts"
             assert msgspec.json.encode(given.plan) == before, f"{name}: the plan was changed"
             _check_text(first, name)
     assert emitted, "every plan was refused"

@@ -2,28 +2,9 @@
 
 from typing import Final
 
+from planner import steps
 from planner.identity import Number, ProcessId, StepNumber
 from planner.plans.model import Plan
-from planner.steps import (
-    AnyStep,
-    Create,
-    CreateThread,
-    Enter,
-    Exit,
-    Extent,
-    Join,
-    Kill,
-    MapIds,
-    Process,
-    Reap,
-    Role,
-    SetGroup,
-    SetSession,
-    SetSubreaper,
-    Unshare,
-    Verify,
-    Wait,
-)
 
 SIGCHLD: Final = 17
 
@@ -36,8 +17,8 @@ class Draft:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._steps: list[AnyStep] = []
-        self._processes: dict[int, Process] = {}
+        self._steps: list[steps.AnyStep] = []
+        self._processes: dict[int, steps.Process] = {}
         self._entered: dict[int, int] = {}
 
     @property
@@ -49,7 +30,7 @@ class Draft:
         self,
         actor: int,
         *pids: int,
-        role: Role = "task",
+        role: steps.Role = "task",
         new_namespace: bool = False,
         new_user: bool = False,
         sibling: bool = False,
@@ -62,7 +43,7 @@ class Draft:
         namespace = child if new_namespace else self._namespace_for_children(actor)
         self._add_process(pids, role, namespace)
         return self._add(
-            Create(
+            steps.Create(
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="birth",
@@ -80,7 +61,7 @@ class Draft:
         """Create a thread of `actor`."""
         self._add_process(pids, "thread", self._processes[actor].namespace, thread_group=actor)
         return self._add(
-            CreateThread(
+            steps.CreateThread(
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="thread",
@@ -91,12 +72,14 @@ class Draft:
 
     def setsid(self, actor: int, after: tuple[int, ...] = ()) -> int:
         """Make the actor a session leader."""
-        return self._add(SetSession(number=self._next(), actor=ProcessId(actor), rule="session", waits=self._waits(actor, after)))
+        return self._add(
+            steps.SetSession(number=self._next(), actor=ProcessId(actor), rule="session", waits=self._waits(actor, after))
+        )
 
     def setpgid(self, actor: int, target: int, group: int, after: tuple[int, ...] = ()) -> int:
         """Put `target` into `group`."""
         return self._add(
-            SetGroup(
+            steps.SetGroup(
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="group",
@@ -109,14 +92,16 @@ class Draft:
     def subreaper(self, actor: int, on: bool, after: tuple[int, ...] = ()) -> int:
         """Turn the actor's subreaper flag on or off."""
         return self._add(
-            SetSubreaper(number=self._next(), actor=ProcessId(actor), rule="adoption", waits=self._waits(actor, after), on=on)
+            steps.SetSubreaper(
+                number=self._next(), actor=ProcessId(actor), rule="adoption", waits=self._waits(actor, after), on=on
+            )
         )
 
     def enter(self, actor: int, namespace: int, after: tuple[int, ...] = ()) -> int:
         """Let the actor's next children be born in `namespace`, named by its init; the actor's own leads back."""
         self._entered[actor] = namespace
         return self._add(
-            Enter(
+            steps.Enter(
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="entry",
@@ -128,7 +113,7 @@ class Draft:
     def exit(self, actor: int, status: int = 0, thread_only: bool = False, after: tuple[int, ...] = ()) -> int:
         """End the actor with a wait status."""
         return self._add(
-            Exit(
+            steps.Exit(
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="end",
@@ -141,7 +126,7 @@ class Draft:
     def kill(self, actor: int, target: int, signal: int, after: tuple[int, ...] = ()) -> int:
         """Kill a namespace's init from above."""
         return self._add(
-            Kill(
+            steps.Kill(
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="end",
@@ -154,7 +139,7 @@ class Draft:
     def reap(self, actor: int, child: int, after: tuple[int, ...] = ()) -> int:
         """Take the ended child away."""
         return self._add(
-            Reap(
+            steps.Reap(
                 number=self._next(), actor=ProcessId(actor), rule="reap", waits=self._waits(actor, after), child=ProcessId(child)
             )
         )
@@ -162,7 +147,7 @@ class Draft:
     def unshare(self, actor: int, *kinds: str, after: tuple[int, ...] = ()) -> int:
         """Give the actor namespaces of its own."""
         return self._add(
-            Unshare(number=self._next(), actor=ProcessId(actor), rule="made", waits=self._waits(actor, after), kinds=kinds)
+            steps.Unshare(number=self._next(), actor=ProcessId(actor), rule="made", waits=self._waits(actor, after), kinds=kinds)
         )
 
     def map_ids(
@@ -176,22 +161,22 @@ class Draft:
     ) -> int:
         """Map the ids of the target's user namespace: lines of first inside, first above, count; without any, its own ids."""
         return self._add(
-            MapIds(
+            steps.MapIds(
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="mapped",
                 waits=self._waits(actor, after),
                 target=ProcessId(target),
                 own=not uid and not gid,
-                uid_map=tuple(Extent(*line) for line in uid),
-                gid_map=tuple(Extent(*line) for line in gid),
+                uid_map=tuple(steps.Extent(*line) for line in uid),
+                gid_map=tuple(steps.Extent(*line) for line in gid),
             )
         )
 
     def join(self, actor: int, kind: str, target: int, after: tuple[int, ...] = ()) -> int:
         """Have the actor enter the target's namespace of a kind."""
         return self._add(
-            Join(
+            steps.Join(
                 number=self._next(),
                 actor=ProcessId(actor),
                 rule="joined",
@@ -217,7 +202,7 @@ class Draft:
     ) -> int:
         """State what /proc must say about `target` in the end."""
         return self._add(
-            Verify(
+            steps.Verify(
                 number=self._next(),
                 actor=ProcessId(0),
                 rule="verified",
@@ -240,13 +225,13 @@ class Draft:
             image_id=self._name, root=ProcessId(root), processes=tuple(self._processes.values()), steps=tuple(self._steps)
         )
 
-    def _waits(self, actor: int, after: tuple[int, ...]) -> tuple[Wait, ...]:
-        return tuple(Wait(step=StepNumber(step), rule="after") for step in after if self._steps[step - 1].actor != actor)
+    def _waits(self, actor: int, after: tuple[int, ...]) -> tuple[steps.Wait, ...]:
+        return tuple(steps.Wait(step=StepNumber(step), rule="after") for step in after if self._steps[step - 1].actor != actor)
 
     def _next(self) -> StepNumber:
         return StepNumber(len(self._steps) + 1)
 
-    def _add(self, step: AnyStep) -> int:
+    def _add(self, step: steps.AnyStep) -> int:
         self._steps.append(step)
         return step.number
 
@@ -254,10 +239,10 @@ class Draft:
         own = self._processes[actor].namespace if actor in self._processes else 0
         return self._entered.get(actor, own)
 
-    def _add_process(self, pids: tuple[int, ...], role: Role, namespace: int, thread_group: int = 0) -> None:
+    def _add_process(self, pids: tuple[int, ...], role: steps.Role, namespace: int, thread_group: int = 0) -> None:
         if pids[0] in self._processes:
             raise ValueError(f"number {pids[0]} is used twice")
-        self._processes[pids[0]] = Process(
+        self._processes[pids[0]] = steps.Process(
             pid=ProcessId(pids[0]),
             pids=tuple(Number(number) for number in pids),
             role=role,

@@ -1,10 +1,10 @@
 """Checks: what a restore by CRIU would refuse or get wrong, and what a rebuild or a restore would meet on a host."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from planner.findings.registry import Answer
-from planner.hookspecs import Artefact, Check, hookimpl
-from planner.options import Options
+from planner.findings.verdicts import BY_CRIU
+from planner.hookspecs import Check, CheckRequest, hookimpl
 
 
 @hookimpl
@@ -18,7 +18,7 @@ def crplan_checks() -> tuple[Check, ...]:
             help="what `criu restore` would refuse or get wrong, by the image alone",
             check=_criu,
             kinds=kinds.CRIU,
-            forecasts="criu restore, as far as the image tells",
+            consumers=BY_CRIU,
             priority=20,
         ),
         Check(
@@ -26,7 +26,7 @@ def crplan_checks() -> tuple[Check, ...]:
             help="what `crplan run` needs and the host lacks",
             check=_host,
             kinds=kinds.HOST,
-            forecasts="crplan run on the host",
+            consumers=("run", "run-into"),
             priority=30,
         ),
         Check(
@@ -34,7 +34,7 @@ def crplan_checks() -> tuple[Check, ...]:
             help="numbers that are taken in the pid namespace that the tree is to go to, or above its limit",
             check=_numbers,
             kinds=kinds.NUMBERS,
-            forecasts="a restore into the host's pid namespace",
+            consumers=(*BY_CRIU, "run", "run-into"),
             priority=40,
         ),
         Check(
@@ -42,31 +42,31 @@ def crplan_checks() -> tuple[Check, ...]:
             help="what `criu restore` needs and the host lacks",
             check=_criu_host,
             kinds=kinds.CRIU_HOST,
-            forecasts="criu restore, as far as the host tells",
+            consumers=BY_CRIU,
             priority=50,
         ),
     )
 
 
-def _criu(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+def _criu(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu import check
 
-    return check(artefact)
+    return check(request.artefact)
 
 
-def _host(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+def _host(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.host import check
 
-    return check(artefact, host)
+    return check(request.artefact, request.host)
 
 
-def _numbers(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+def _numbers(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.numbers import check
 
-    return check(artefact, host)
+    return check(request.artefact, request.host)
 
 
-def _criu_host(artefact: Artefact, host: Mapping[str, object], options: Options) -> Iterator[Answer]:
+def _criu_host(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu_host import check
 
-    return check(artefact, host)
+    return check(request.artefact, request.host)

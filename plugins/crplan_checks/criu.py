@@ -72,8 +72,8 @@ def _root(forest: Forest) -> Iterator[Answer]:
     if own is None:
         yield Unknown(code=kind.code, missing="whether the root task's pid namespace is its own", pid=root.pid)
     elif own != (root.pid == 1):
-        words = "a pid namespace of its own" if own else "the pid namespace of whoever took the dump"
-        yield _found(kind, root, f"the root task has number {root.pid} and {words}", "number", root.pid, "1" if own else "not 1")
+        words = "a pid namespace of its own" if own else "the pid namespace of the dumping process"
+        yield _found(kind, root, f"the root task has pid {root.pid} and {words}", "number", root.pid, "1" if own else "not 1")
     if root.zombie:
         yield kinds.CRIU_ROOT_DEAD.found(pid=root.pid, property="state", recorded="zombie")
     if root.session != root.pid:

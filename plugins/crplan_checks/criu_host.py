@@ -1,22 +1,21 @@
 """What `criu restore` needs for this image, and whether the host has it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from crplan_checks import kinds
 from crplan_checks.criu import FORMAT, created
 from planner.findings.registry import Answer, Passed, Unknown
 from planner.forest.model import Forest
 from planner.hookspecs import Artefact
-from planner.host.facts import CAPABILITIES, Host, of_mapping
+from planner.host.facts import CAPABILITIES, Host
 
 NAMESPACE_KINDS = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
 SAME_MACHINE = {"arm": ("armv6l", "armv7l", "armv8l", "arm"), "ppc64": ("ppc64", "ppc64le"), "s390": ("s390x", "s390")}
 """What uname calls the architectures to which CRIU gives another name."""
 
 
-def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
+def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
     """Yield what is missing; nothing for an image of another format, or where no host was given."""
-    host = of_mapping(facts)
     forest = artefact.forest
     if host is None or forest.format != FORMAT:
         return
@@ -51,7 +50,7 @@ def _machine(forest: Forest, host: Host) -> Iterator[Answer]:
 
 def _capabilities(forest: Forest, host: Host) -> Iterator[Answer]:
     if host.capabilities is None:
-        yield Unknown(code=kinds.CRIU_CAPABILITY.code, missing="the capabilities of whoever restores")
+        yield Unknown(code=kinds.CRIU_CAPABILITY.code, missing="the capabilities of the restoring process")
         return
     have = frozenset(host.capabilities)
     if not have & {"sys_admin", "checkpoint_restore"}:
@@ -71,7 +70,7 @@ def _capabilities(forest: Forest, host: Host) -> Iterator[Answer]:
                 needed.setdefault(name, fact.pid)
     for name, pid in needed.items():
         if name not in have:
-            detail = f"task {pid} has CAP_{name.upper()}, and whoever restores does not"
+            detail = f"task {pid} has CAP_{name.upper()}, and the restoring process does not"
             yield kinds.CRIU_CAPABILITY.found(detail, pid=pid, property="cap_permitted", recorded=name, target="missing")
 
 
@@ -132,7 +131,7 @@ def _pid_max(forest: Forest, host: Host) -> Iterator[Answer]:
         yield Unknown(code=kinds.CRIU_PID_MAX.code, missing="pid_max of the host, and whether it may be raised")
     elif highest > limit and not host.root:
         yield kinds.CRIU_PID_MAX.found(
-            f"number {highest} is above the host's pid_max, {limit}, which only root may raise",
+            f"pid {highest} is above the host's pid_max, {limit}, which only root may raise",
             property="pid_max",
             recorded=str(highest),
             target=str(limit),

@@ -1,19 +1,18 @@
 """What `crplan run` needs for this plan, and whether the host has it; a fact that the host file lacks is unknown."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from crplan_checks import kinds
 from planner.findings.registry import Answer, Kind, Passed, Unknown
 from planner.hookspecs import Artefact
-from planner.host.facts import Feature, Host, of_mapping
+from planner.host.facts import Feature, Host
 from planner.plans.model import Plan
 from planner.ranges import parse_ranges
 from planner.steps import Create, CreateThread, Enter, SetSubreaper
 
 
-def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
+def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
     """Yield what is missing; nothing where no host was given."""
-    host = of_mapping(facts)
     if host is None:
         return
     for kind, answers in (
@@ -92,7 +91,7 @@ def _limits(artefact: Artefact, host: Host) -> Iterator[Answer]:
     namespaces = len(_made(plan, host))
     wanted: list[tuple[str, int, int | None]] = [
         ("kernel.threads-max", tasks, _left(limits.threads_max, limits.tasks_in_use)),
-        ("free numbers of the host's pid namespace", tasks, free),
+        ("free pids of the host's pid namespace", tasks, free),
         ("levels of pid namespaces", levels, limits.levels_below),
         ("user.max_pid_namespaces", namespaces, limits.pid_namespaces),
     ]
@@ -136,7 +135,7 @@ def _numbers(plan: Plan, host: Host) -> Iterator[Answer]:
         for level, number in enumerate(process.pids):
             if number >= limit and (level or host.target < 0):
                 yield kinds.NUMBER_ABOVE_NEW.found(
-                    f"step {steps.get(process.pid, 0)} creates {process.pid} with number {number} at level {level}, and a new "
+                    f"step {steps.get(process.pid, 0)} creates {process.pid} with pid {number} at level {level}, and a new "
                     f"pid namespace of the host has the limit {limit}",
                     pid=process.pid,
                     property=f"number at level {level}",

@@ -1,13 +1,12 @@
 """The kinds of finding of these checks; `outcome` says what follows for the program that a check speaks of."""
 
-from typing import Final, Literal
+from typing import Final
 
 from planner.findings.registry import Kind, Severity
+from planner.findings.verdicts import Consequence
 
-Outcome = Literal["", "refused", "wrong"]
 
-
-def _kind(code: str, severity: Severity, outcome: Outcome, sentence: str, hint: str, documentation: str) -> Kind:
+def _kind(code: str, severity: Severity, outcome: Consequence, sentence: str, hint: str, documentation: str) -> Kind:
     return Kind(code=code, severity=severity, outcome=outcome, sentence=sentence, hint=hint, documentation=documentation)
 
 
@@ -62,7 +61,7 @@ CRIU_NAMESPACE_OF_ROOT: Final = _kind(
     "criu-namespace-of-root",
     "error",
     "refused",
-    "Number 1 and a pid namespace of its own go together for the root task, and here they do not.",
+    "Pid 1 and a pid namespace of its own go together for the root task, and here they do not.",
     "Compare ids-*.img with the inventory; the files may be of different dumps.",
     "`This process tree can only be restored in a new pid namespace`, `First PID in a PID namespace needs to be 1`.",
 )
@@ -105,7 +104,7 @@ CRIU_SHELL_JOB: Final = _kind(
     "",
     "The root task's session is led from outside of the image, by a shell as a rule.",
     "Give --shell-job to criu restore, in a shell that leads a session on a terminal.",
-    "With --shell-job CRIU puts its own session and group in the place of those; the recorded numbers are lost.",
+    "With --shell-job CRIU puts its own session and group in the place of those; the recorded pids are lost.",
 )
 CRIU_TERMINAL: Final = _kind(
     "criu-terminal-session",
@@ -194,7 +193,7 @@ CAPABILITY_MISSING: Final = _kind(
     "capability-missing",
     "error",
     "refused",
-    "Creating tasks with given numbers needs a capability that is missing, and user namespaces do not make up for it.",
+    "Creating tasks with given pids needs a capability that is missing, and user namespaces do not replace it.",
     "Run as root, or with CAP_SYS_ADMIN and CAP_CHECKPOINT_RESTORE, or allow user namespaces.",
     "clone3 with set_tid needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN in the user namespace that owns the pid namespace; making "
     "a pid namespace needs CAP_SYS_ADMIN or a new user namespace.",
@@ -213,14 +212,14 @@ LIMIT_TOO_LOW: Final = _kind(
     "refused",
     "A limit of the host allows fewer tasks or levels than the plan needs.",
     "Raise the limit, or end other tasks.",
-    "RLIMIT_NPROC, pids.max of the cgroups, kernel.threads-max, user.max_pid_namespaces, free numbers of the host's pid "
+    "RLIMIT_NPROC, pids.max of the cgroups, kernel.threads-max, user.max_pid_namespaces, free pids of the host's pid "
     "namespace, and the kernel's 32 levels of pid namespaces.",
 )
 NUMBER_ABOVE_NEW: Final = _kind(
     "number-above-limit-of-new-namespace",
     "error",
     "refused",
-    "A task's number is above the limit that a new pid namespace has on the host.",
+    "A task's pid is above the limit that a new pid namespace has on the host.",
     "Raise kernel.pid_max, on kernels before 6.14 for the whole machine.",
     "Since Linux 6.14 pid_max belongs to a pid namespace, and a new one begins with the highest; before, it is the machine's.",
 )
@@ -230,15 +229,15 @@ NUMBER_TAKEN: Final = _kind(
     "number-taken",
     "error",
     "refused",
-    "A number of the image is taken in the pid namespace that the tree is to go to.",
-    "End what bears the number, or restore into a new pid namespace, as `crplan run` does without --into.",
-    "A number is taken while a task, a session or a group bears it; clone3 fails with EEXIST, `Can't fork for N: File exists`.",
+    "A pid of the image is taken in the target pid namespace.",
+    "End the process, session or group that has the pid, or restore into a new pid namespace: `crplan run` without --into.",
+    "A pid is taken while a task, a session or a group has it; clone3 fails with EEXIST, `Can't fork for N: File exists`.",
 )
 NUMBER_ABOVE_LIMIT: Final = _kind(
     "number-above-limit",
     "error",
     "refused",
-    "A number of the image is not below the limit of the pid namespace that the tree is to go to.",
+    "A pid of the image is not below the limit of the target pid namespace.",
     "Raise kernel.pid_max in that namespace.",
     "clone3 fails with EINVAL. CRIU tries to raise kernel.pid_max by itself where it may.",
 )
@@ -246,7 +245,7 @@ NEW_NAMESPACE_NEEDED: Final = _kind(
     "new-namespace-needed",
     "error",
     "refused",
-    "A task entered from outside of the image's pid namespace, and nobody can enter one from inside of it.",
+    "A task entered from outside of the image's pid namespace, and no process can enter one from inside of it.",
     "Rebuild in a new pid namespace, as `crplan run` does without --into.",
     "Such a task has its parent outside; `crplan run --into` works from within the namespace and refuses before its first step.",
 )
@@ -299,9 +298,9 @@ CRIU_PID_MAX: Final = _kind(
     "criu-pid-max",
     "error",
     "refused",
-    "A number of the image is above the host's pid_max, and whoever restores may not raise that.",
+    "A pid of the image is above the host's pid_max, and the restoring user may not raise it.",
     "Restore as root, or raise kernel.pid_max before.",
-    "`Can't set kernel pid_max`: CRIU raises the limit of its own pid namespace to the highest number of the image, even where "
+    "`Can't set kernel pid_max`: CRIU raises the limit of its own pid namespace to the highest pid of the image, even where "
     "the tree gets a namespace of its own.",
 )
 CRIU_HOST: Final = (

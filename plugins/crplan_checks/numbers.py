@@ -6,23 +6,22 @@ that of the restoring one. `--into PID` names the namespace. Deeper levels of an
 and group leaders are needed, too: helpers bear them. A rebuild fails at the first of the steps that are named.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from crplan_checks import kinds
 from crplan_checks.criu import FORMAT, created
 from planner.findings.registry import Answer, Passed, Unknown
 from planner.forest.model import Forest
 from planner.hookspecs import Artefact
-from planner.host.facts import Host, PidNamespace, of_mapping
+from planner.host.facts import Host, PidNamespace
 from planner.identity import ProcessId
 from planner.plans.retarget import refuses
 from planner.ranges import parse_ranges
 from planner.steps import Create, CreateThread
 
 
-def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
+def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
     """Yield every number that clashes; nothing where no host was given."""
-    host = of_mapping(facts)
     if host is None:
         return
     target = _target(artefact.forest, host)
@@ -31,7 +30,7 @@ def check(artefact: Artefact, facts: Mapping[str, object]) -> Iterator[Answer]:
             yield Unknown(code=kind.code, missing="whether the root task's pid namespace is its own")
         return
     if target < 0:
-        yield Passed(code=kinds.NUMBER_TAKEN.code, detail="level 0 is a new pid namespace, in which every number is free")
+        yield Passed(code=kinds.NUMBER_TAKEN.code, detail="level 0 is a new pid namespace, in which every pid is free")
         return
     reason, step = refuses(artefact.plan)
     if step is not None:
@@ -63,7 +62,7 @@ def _words(artefact: Artefact) -> Iterator[tuple[ProcessId, str]]:
     """Yield every number at level 0 that a restore needs, with what bears it and the step that creates that."""
     steps = {step.child: step.number for step in artefact.plan.steps if isinstance(step, Create | CreateThread)}
     for number, word in needed(artefact.forest):
-        yield number, f"number {number}, of a {word} that step {steps.get(number, 0)} creates,"
+        yield number, f"pid {number}, of a {word} that step {steps.get(number, 0)} creates,"
 
 
 def needed(forest: Forest) -> Iterator[tuple[ProcessId, str]]:
@@ -98,7 +97,7 @@ def _taken(artefact: Artefact, namespace: PidNamespace) -> Iterator[Answer]:
                 target="taken",
             )
     if not found:
-        yield Passed(code=kinds.NUMBER_TAKEN.code, detail=f"every number is free in pid namespace {namespace.id} of the host")
+        yield Passed(code=kinds.NUMBER_TAKEN.code, detail=f"every pid is free in pid namespace {namespace.id} of the host")
 
 
 def _above(artefact: Artefact, identifier: int, limit: int) -> Iterator[Answer]:
@@ -114,4 +113,4 @@ def _above(artefact: Artefact, identifier: int, limit: int) -> Iterator[Answer]:
                 target=f"pid_max {limit}",
             )
     if not found:
-        yield Passed(code=kinds.NUMBER_ABOVE_LIMIT.code, detail=f"every number is below {limit}")
+        yield Passed(code=kinds.NUMBER_ABOVE_LIMIT.code, detail=f"every pid is below {limit}")

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from planner.findings.report import Report
 
 _FORMATS = (
-    ("text", "a report for people", False),
+    ("text", "a human-readable report", False),
     ("json", "the report as a JSON document with a published schema; an earlier one serves as --baseline", True),
-    ("github", "workflow commands of GitHub Actions, the gravest findings first; the whole as $GITHUB_STEP_SUMMARY", True),
+    ("github", "workflow commands of GitHub Actions, the most severe findings first; the whole as $GITHUB_STEP_SUMMARY", True),
     ("gitlab", "a Code Quality report of GitLab", True),
     ("sarif", "SARIF 2.1.0, for code scanning", True),
     ("junit", "JUnit XML: a suite an image, a case a question, skipped where a fact is missing", True),
@@ -39,6 +39,7 @@ def crplan_reports() -> tuple[ReportFormat, ...]:
 
 
 _OPTIONS = {
+    "text": (Option(name="passed", help="list the questions that were asked and found nothing", kind="switch", default=False),),
     "json": (Option(name="indent", help="columns of indentation, 0 for one line", kind="number", default=2),),
     "github": (Option(name="annotations", help="annotations at most; GitHub shows about 10 a step", kind="number", default=10),),
 }

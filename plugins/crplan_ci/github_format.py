@@ -1,4 +1,4 @@
-"""Workflow commands of GitHub Actions: one annotation a finding, the gravest first, as many as are shown.
+"""Workflow commands of GitHub Actions: one annotation a finding, the most severe first, as many as are shown.
 
 What GitHub reads from a command is percent-decoded, so a percent sign, and in properties also a colon and a comma, are encoded;
 lines cannot end inside, since a report's texts have no line ends. Source: GitHub's "Workflow commands", and `command.ts` of its
@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from crplan_ci.wording import counts, unanswered, verdict, whole
-from planner.findings.report import Report
+from crplan_ci.wording import counts, ended, forecast, problems, unanswered, whole
+from planner.findings.report import Report, rank
 from planner.options import Options
 from planner.text import Terminal
 
@@ -34,19 +34,27 @@ def _lines(report: Report, most: int) -> Iterator[str]:
     yield from shown
     if len(shown) < len(annotations):
         rest = f"{len(annotations) - len(shown)} more are in the summary of the step"
-        yield _command("notice", report.image, "crplan check", rest)
-    yield _plain(f"crplan check {report.image}: {verdict(report)}: {counts(report)}")
-    for sentence in report.not_checked:
-        yield _plain(f"  not checked: {sentence}")
+        yield _command("notice", report.images[0].image if len(report.images) == 1 else "", "crplan check", rest)
+    for image in report.images:
+        yield _plain(f"crplan check {image.image}: {ended(report, image)}: {counts(image)}")
+        for verdict in image.verdicts:
+            yield _plain(f"  {forecast(verdict)}")
+        for sentence in image.not_checked:
+            yield _plain(f"  not checked: {sentence}")
+    if not report.images:
+        yield _plain(f"crplan check: {ended(report)}")
 
 
 def _annotations(report: Report) -> Iterator[str]:
-    if report.error is not None and report.error.exit_code != 3:
-        yield _command("error", report.image, f"crplan {report.error.code}", report.error.message)
-    for found in report.counting():
-        yield _command(_COMMANDS[found.severity], report.image, f"crplan {found.code}", whole(found))
-    for question in report.unknown:
-        yield _command("notice", report.image, f"crplan {question.code}", unanswered(question))
+    """Yield the errors of all images, then what is found in each by severity, then what is open."""
+    for name, problem in problems(report):
+        yield _command("error", name, f"crplan {problem.code}", problem.message)
+    found = [(image.image, each) for image in report.images for each in image.counting()]
+    for name, each in sorted(found, key=lambda pair: rank(pair[1].severity)):
+        yield _command(_COMMANDS[each.severity], name, f"crplan {each.code}", whole(each))
+    for image in report.images:
+        for question in image.unknown:
+            yield _command("notice", image.image, f"crplan {question.code}", unanswered(question))
 
 
 def _command(name: str, image: str, title: str, message: str) -> str:

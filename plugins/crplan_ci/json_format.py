@@ -1,11 +1,10 @@
 """The report as a JSON document, and the schema that is published for it."""
 
-import msgspec
-
 from planner.errors import CannotEmit
 from planner.findings.report import FORMAT_VERSION, Report
 from planner.options import Options
-from planner.text import Terminal
+from planner.schemas import published
+from planner.text import Terminal, json_document
 
 
 def render(report: Report, options: Options, terminal: Terminal) -> bytes:
@@ -13,15 +12,9 @@ def render(report: Report, options: Options, terminal: Terminal) -> bytes:
     indent = options.get("indent", 2)
     if not isinstance(indent, int) or not 0 <= indent <= 16:
         raise CannotEmit(f"option indent is {indent}, and must be between 0 and 16")
-    encoded = msgspec.json.encode(report)
-    return (msgspec.json.format(encoded, indent=indent) if indent else encoded) + b"\n"
+    return json_document(report, indent)
 
 
 def schema() -> bytes:
     """Return the published JSON Schema of reports, generated from the records."""
-    generated = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"crplan check report, format version {FORMAT_VERSION}",
-        **msgspec.json.schema(Report),
-    }
-    return msgspec.json.format(msgspec.json.encode(generated), indent=2) + b"\n"
+    return published(Report, f"crplan check report, format version {FORMAT_VERSION}")

@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from crplan_ci.wording import comparison, counts, place, subject, unanswered, verdict
-from planner.findings.report import Report, Reported
+from crplan_ci.wording import comparison, counts, ended, forecast, place, subject, unanswered
+from planner.findings.report import ImageReport, Report, Reported
 from planner.options import Options
 from planner.text import Terminal
 
+MOST_IMAGES: Final = 50
 MOST_ROWS: Final = 200
 LONGEST_TEXT: Final = 600
-"""Characters of a text; with MOST_ROWS rows of each table the whole stays below 1 MiB."""
+"""Characters of a text; with MOST_ROWS rows of each table, divided among the images, the whole stays below 1 MiB."""
 
 _MARKS: Final = re.compile(r"[\\`*_{}\[\]<>#!|~&@:$^+=\"']|(?<=www)\.", re.IGNORECASE)
 
@@ -27,36 +28,48 @@ def render(report: Report, options: Options, terminal: Terminal) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield f"### crplan check {_text(report.image)}"
-    yield ""
-    yield f"**{_text(verdict(report))}**: {_text(counts(report))}"
-    if report.error is not None and report.error.exit_code != 3:
+    if report.error is not None:
+        yield f"### crplan check: {_text(ended(report))}"
         yield ""
         yield f"**error** {_text(report.error.message)}"
-    if report.findings:
+    for number, image in enumerate(report.images[:MOST_IMAGES]):
+        if number:
+            yield ""
+        yield from _image(report, image)
+    yield from _more(len(report.images), MOST_IMAGES)
+
+
+def _image(report: Report, image: ImageReport) -> Iterator[str]:
+    most = max(MOST_ROWS // max(len(report.images), 1), 1)
+    yield f"### crplan check {_text(image.image)}"
+    yield ""
+    if image.verdicts:
+        for verdict in image.verdicts:
+            yield f"- {_text(forecast(verdict))}"
+        yield ""
+    yield f"**{_text(ended(report, image))}**: {_text(counts(image))}"
+    if image.broken() and image.error is not None:
+        yield ""
+        yield f"**error** {_text(image.error.message)}"
+    if image.findings:
         yield ""
         yield "| | finding | subject | recorded, target | place |"
         yield "|---|---|---|---|---|"
-        for found in report.findings[:MOST_ROWS]:
+        for found in image.findings[:most]:
             cells = (found.severity, _finding(found), _text(subject(found)), _text(comparison(found)), _text(place(found)))
             yield f"| {' | '.join(cells)} |"
-        yield from _more(len(report.findings))
-    if report.unknown:
+        yield from _more(len(image.findings), most)
+    if image.unknown:
         yield ""
         yield "| unknown | missing fact |"
         yield "|---|---|"
-        for question in report.unknown[:MOST_ROWS]:
+        for question in image.unknown[:most]:
             yield f"| {_text(question.code)} | {_text(unanswered(question))} |"
-        yield from _more(len(report.unknown))
-    if report.forecasts:
-        yield ""
-        for forecast in report.forecasts:
-            because = f" ({_text(', '.join(forecast.because))})" if forecast.because else ""
-            yield f"- {_text(forecast.of)}: **{forecast.outcome}**{because}"
+        yield from _more(len(image.unknown), most)
     yield ""
     yield "Not checked:"
     yield ""
-    for sentence in report.not_checked[:MOST_ROWS]:
+    for sentence in image.not_checked[:most]:
         yield f"- {_text(sentence)}"
 
 
@@ -66,10 +79,10 @@ def _finding(found: Reported) -> str:
     return f"{said}. {_text(found.hint)}" if found.hint else said
 
 
-def _more(count: int) -> Iterator[str]:
-    if count > MOST_ROWS:
+def _more(count: int, most: int) -> Iterator[str]:
+    if count > most:
         yield ""
-        yield f"and {count - MOST_ROWS} more"
+        yield f"and {count - most} more"
 
 
 def _text(text: str) -> str:

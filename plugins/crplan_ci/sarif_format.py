@@ -10,26 +10,29 @@ from urllib.parse import quote
 
 import msgspec
 
-from crplan_ci.wording import comparison, place, subject, unanswered, verdict
+from crplan_ci.wording import comparison, ended, place, subject, unanswered
 from planner import __version__
-from planner.findings.report import Question, Report, Reported
+from planner.findings.report import ImageReport, Question, Report, Reported
 from planner.options import Options
-from planner.text import Terminal
+from planner.text import Terminal, json_document
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def render(report: Report, options: Options, terminal: Terminal) -> bytes:
-    """Return a log with one run."""
+    """Return a log with one run, whatever the number of images."""
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(report)]}
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    return json_document(document)
 
 
 def _run(report: Report) -> dict[str, object]:
     index = {kind.code: number for number, kind in enumerate(report.kinds)}
-    results = [_result(report, found, index) for found in report.findings]
-    results += [_question(report, question, "open", unanswered(question), index) for question in report.unknown]
-    results += [_question(report, question, "pass", question.detail or "nothing was found", index) for question in report.passed]
+    results: list[dict[str, object]] = []
+    for number, image in enumerate(report.images):
+        at = _artefact(image, number)
+        results += [_result(at, found, index) for found in image.findings]
+        results += [_question(at, question, "open", unanswered(question), index) for question in image.unknown]
+        results += [_question(at, question, "pass", question.detail or "nothing was found", index) for question in image.passed]
     return {
         "tool": {
             "driver": {
@@ -39,28 +42,41 @@ def _run(report: Report) -> dict[str, object]:
                 "rules": [_rule(kind.code, kind.sentence, kind.documentation, kind.hint, kind.severity) for kind in report.kinds],
             }
         },
-        "artifacts": [{"location": {"uri": _uri(report.image)}}],
+        "artifacts": [_described(image) for image in report.images],
         "invocations": [_invocation(report)],
         "columnKind": "unicodeCodePoints",
         "results": results,
+    }
+
+
+def _artefact(image: ImageReport, number: int) -> dict[str, object]:
+    return {"uri": _uri(image.image), "index": number}
+
+
+def _described(image: ImageReport) -> dict[str, object]:
+    """Return an image with its verdicts, and with what was not checked of it."""
+    return {
+        "location": {"uri": _uri(image.image)},
         "properties": {
-            "imageId": report.image_id,
-            "planId": report.plan_id,
-            "notChecked": list(report.not_checked),
-            "forecasts": [{"of": each.of, "outcome": each.outcome, "because": list(each.because)} for each in report.forecasts],
+            "imageId": image.image_id,
+            "planId": image.plan_id,
+            "verdicts": [msgspec.to_builtins(verdict) for verdict in image.verdicts],
+            "notChecked": list(image.not_checked),
         },
     }
 
 
 def _invocation(report: Report) -> dict[str, object]:
-    notifications: list[dict[str, object]] = []
-    if report.error is not None:
-        descriptor = {"id": report.error.code}
-        notifications.append({"level": "error", "message": {"text": report.error.message}, "descriptor": descriptor})
+    errors = [report.error, *(image.error for image in report.images)]
+    notifications = [
+        {"level": "error", "message": {"text": error.message}, "descriptor": {"id": error.code}}
+        for error in errors
+        if error is not None
+    ]
     return {
         "executionSuccessful": report.exit_code not in (1, 2),
         "exitCode": report.exit_code,
-        "exitCodeDescription": verdict(report),
+        "exitCodeDescription": ended(report),
         "toolExecutionNotifications": notifications,
     }
 
@@ -77,13 +93,13 @@ def _rule(code: str, sentence: str, documentation: str, hint: str, level: str) -
     return rule
 
 
-def _result(report: Report, found: Reported, index: dict[str, int]) -> dict[str, object]:
+def _result(at: dict[str, object], found: Reported, index: dict[str, int]) -> dict[str, object]:
     result: dict[str, object] = {
         "ruleId": found.code,
         "ruleIndex": index[found.code],
         "level": found.severity,
         "message": {"text": " ".join(filter(None, (found.message, comparison(found)))) or found.code},
-        "locations": [_location(report, found)],
+        "locations": [_location(at, found)],
         "partialFingerprints": {"crplan/v1": found.fingerprint},
     }
     if found.suppressed:
@@ -92,21 +108,21 @@ def _result(report: Report, found: Reported, index: dict[str, int]) -> dict[str,
     return result
 
 
-def _question(report: Report, question: Question, kind: str, text: str, index: dict[str, int]) -> dict[str, object]:
+def _question(at: dict[str, object], question: Question, kind: str, text: str, index: dict[str, int]) -> dict[str, object]:
     result: dict[str, object] = {
         "ruleId": question.code,
         "kind": kind,
         "level": "none",
         "message": {"text": text},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(report.image), "index": 0}}}],
+        "locations": [{"physicalLocation": {"artifactLocation": at}}],
     }
     if question.code in index:
         result["ruleIndex"] = index[question.code]
     return result
 
 
-def _location(report: Report, found: Reported) -> dict[str, object]:
-    physical: dict[str, object] = {"artifactLocation": {"uri": _uri(report.image), "index": 0}}
+def _location(at: dict[str, object], found: Reported) -> dict[str, object]:
+    physical: dict[str, object] = {"artifactLocation": at}
     if isinstance(found.at, int) and found.at >= 0:
         physical["region"] = {"byteOffset": found.at, "byteLength": 0}
     location: dict[str, object] = {"physicalLocation": physical}

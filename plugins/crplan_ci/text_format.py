@@ -1,65 +1,87 @@
-"""The report for people: findings first, then what is not known, what was asked, what to expect, and what was not checked."""
+"""The human-readable report: the verdicts first, then what was found, what is not known, and what was not checked."""
 
 from collections.abc import Iterator
 from textwrap import wrap
 
-from crplan_ci.wording import comparison, counts, place, subject, unanswered, verdict
-from planner.findings.report import Report, Reported
+from crplan_ci.wording import comparison, counts, ended, forecast, place, subject, unanswered, whole_problem
+from planner.findings.report import ImageReport, Report, Reported
 from planner.options import Options
 from planner.text import Terminal, ascii_only
 
-_COLOURS = {"error": "1;31", "warning": "33", "note": "36", "unknown": "35", "heading": "1", "quiet": "2"}
+_COLOURS = {
+    "error": "1;31",
+    "warning": "33",
+    "note": "36",
+    "unknown": "35",
+    "heading": "1",
+    "quiet": "2",
+    "ok": "32",
+    "refused": "1;31",
+    "hangs": "1;31",
+    "wrong": "1;31",
+}
 _LABEL = 9
 """Columns of the severity in front of a finding."""
 
 
 def render(report: Report, options: Options, terminal: Terminal) -> str:
     """Return the report as lines of at most the terminal's width, where words allow."""
-    text = "".join(f"{line}\n" for line in _lines(report, terminal))
+    text = "".join(f"{line}\n" for line in _lines(report, terminal, bool(options.get("passed", False))))
     return text if terminal.unicode else ascii_only(text)
 
 
-def _lines(report: Report, terminal: Terminal) -> Iterator[str]:
+def _lines(report: Report, terminal: Terminal, passed: bool) -> Iterator[str]:
     paint = _painter(terminal.colour)
-    facts = [report.image_format, f"{report.tasks} task{'' if report.tasks == 1 else 's'}"] if report.plan_id else []
-    facts += [f"plan {report.plan_id}"] if report.plan_id else []
-    facts += [{"none": "no host", "here": "on this host", "file": "on the host of the file"}[report.host]]
-    yield paint(report.image, "heading") + ": " + ", ".join(filter(None, facts))
-    yield from _wrapped(f"{verdict(report)}: {counts(report)}", terminal, "")
-    if report.error is not None and report.error.exit_code != 3:
+    if report.error is not None:
+        yield from _wrapped(f"{paint('error', 'error')}: {whole_problem(report.error)}", terminal, "")
+    for number, image in enumerate(report.images):
+        if number:
+            yield ""
+        yield from _image(report, image, terminal, passed)
+
+
+def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool) -> Iterator[str]:
+    """Yield the verdicts of an image, and then what they rest on."""
+    paint = _painter(terminal.colour)
+    if len(report.images) > 1:
+        yield paint(image.image, "heading")
+    for verdict in image.verdicts:
+        yield from _wrapped(paint(forecast(verdict), verdict.verdict), terminal, "")
+        if verdict.command:
+            yield from _wrapped(f"with: {verdict.command}", terminal, "  ")
+    facts = [image.image_format, f"{image.tasks} task{'' if image.tasks == 1 else 's'}"] if image.plan_id else []
+    facts += [f"plan {image.plan_id}"] if image.plan_id else []
+    facts += [] if report.hosts else ["no host"]
+    yield from _wrapped(paint(image.image, "heading") + ": " + ", ".join(filter(None, facts)), terminal, "")
+    yield from _wrapped(f"{ended(report, image)}: {counts(image)}", terminal, "")
+    if image.broken() and image.error is not None:
         yield ""
-        yield from _wrapped(f"{paint('error', 'error')}: {report.error.message} [{report.error.code}]", terminal, "  ")
-    if report.findings:
+        yield from _wrapped(f"{paint('error', 'error')}: {whole_problem(image.error)}", terminal, "  ")
+    if image.findings:
         yield ""
         yield paint("Findings", "heading")
-        for found in report.findings:
-            yield from _finding(found, report, terminal)
-    if report.unknown:
+        for found in image.findings:
+            yield from _finding(found, image, terminal)
+    if image.unknown:
         yield ""
         yield paint("Unknown", "heading") + paint("   a fact is missing, so this is no pass", "quiet")
-        for question in report.unknown:
+        for question in image.unknown:
             yield from _wrapped(f"{paint('unknown', 'unknown')}  {question.code}: {unanswered(question)[9:]}", terminal, "  ")
-    if report.passed:
+    if image.passed and passed:
         yield ""
         yield paint("Passed", "heading")
-        for answered in report.passed:
+        for answered in image.passed:
             if answered.detail:
                 yield from _wrapped(f"{answered.code}: {answered.detail}", terminal, "  ")
-        plain = ", ".join(answered.code for answered in report.passed if not answered.detail)
+        plain = ", ".join(answered.code for answered in image.passed if not answered.detail)
         yield from _wrapped(plain, terminal, "  ")
-    if report.forecasts:
-        yield ""
-        yield paint("What to expect", "heading")
-        for forecast in report.forecasts:
-            because = f" ({', '.join(forecast.because)})" if forecast.because else ""
-            yield from _wrapped(f"{forecast.of}: {forecast.outcome}{because}", terminal, "  ")
     yield ""
     yield paint("Not checked", "heading")
-    for sentence in report.not_checked:
+    for sentence in image.not_checked:
         yield from _wrapped(sentence, terminal, "  ")
 
 
-def _finding(found: Reported, report: Report, terminal: Terminal) -> Iterator[str]:
+def _finding(found: Reported, image: ImageReport, terminal: Terminal) -> Iterator[str]:
     paint = _painter(terminal.colour)
     suppressed = f", {found.suppressed}" if found.suppressed else ""
     where = f" at {place(found)}" if found.at is not None else ""
@@ -70,8 +92,8 @@ def _finding(found: Reported, report: Report, terminal: Terminal) -> Iterator[st
         details += wrap(text, max(terminal.width - _LABEL - 2, 20))
     for line in details:
         yield " " * (_LABEL + 2) + line
-    if report.error is not None and found.code == report.error.code:
-        for fact in report.error.because:
+    if image.error is not None and found.code == image.error.code:
+        for fact in image.error.because:
             where = "" if fact.at is None else f", offset {fact.at}" if isinstance(fact.at, int) else f", {fact.at}"
             for line in wrap(f"event {fact.seq}{where}: {fact.text}", max(terminal.width - _LABEL - 2, 20)):
                 yield " " * (_LABEL + 2) + line

@@ -2,7 +2,9 @@
 
 from collections import Counter
 
-from planner.findings.report import Question, Report, Reported
+from planner.findings.problems import Problem
+from planner.findings.report import ImageReport, Question, Report, Reported
+from planner.findings.verdicts import WORDS, Verdict
 from planner.plans.wording import vector
 
 
@@ -39,20 +41,50 @@ def unanswered(question: Question) -> str:
     return f"unknown: {question.missing}" + (f" (task {question.pid})" if question.pid else "")
 
 
-def counts(report: Report) -> str:
-    """Return how many findings count, by severity, and how many questions are open."""
-    number = Counter(found.severity for found in report.counting())
+def counts(image: ImageReport) -> str:
+    """Return how many findings count, by severity, and how many questions are open and passed."""
+    number = Counter(found.severity for found in image.counting())
     words = [f"{number[severity]} {severity}{'' if number[severity] == 1 else 's'}" for severity in ("error", "warning", "note")]
-    suppressed = len(report.findings) - len(report.counting())
+    suppressed = len(image.findings) - len(image.counting())
     words += [f"{suppressed} not counted"] if suppressed else []
-    words += [f"{len(report.unknown)} unknown"] if report.unknown else []
-    return ", ".join(words) + f", {len(report.passed)} passed"
+    words += [f"{len(image.unknown)} unknown"] if image.unknown else []
+    return ", ".join(words) + f", {len(image.passed)} passed"
 
 
-def verdict(report: Report) -> str:
-    """Return in one sentence how the check ended."""
+def forecast(verdict: Verdict) -> str:
+    """Return a verdict in one line: the consumer, the outcome, the reason, the codes, and what was judged."""
+    outcome = {"hangs": "may hang (hangs)"}.get(verdict.verdict, verdict.verdict)
+    reason = f", {verdict.reason}" if verdict.reason else ""
+    codes = f" [{', '.join(verdict.codes)}]" if verdict.codes else ""
+    ignored = f"; not counted: {', '.join(verdict.ignored)}" if verdict.ignored else ""
+    return f"{WORDS[verdict.consumer]}: {outcome}{reason}{codes} ({judged(verdict)}{ignored})"
+
+
+def judged(verdict: Verdict) -> str:
+    """Return the namespace and the host that a verdict is about."""
+    host = verdict.host or "image only"
+    if verdict.namespace == "new":
+        return f"{host}, new pid namespace"
+    if verdict.namespace:
+        return f"{host}, pid namespace {verdict.namespace.removeprefix('host ')} of the host"
+    return host
+
+
+def whole_problem(problem: Problem) -> str:
+    """Return an error with its code, in one line."""
+    return f"{problem.message} [{problem.code}]"
+
+
+def ended(report: Report, image: ImageReport | None = None) -> str:
+    """Return in one sentence how a check ended, of one image or of the command."""
     return {
-        0: f"nothing at or above {report.fail_on} was found",
+        0: "no errors" if report.fail_on == "error" else f"no findings of severity {report.fail_on} or above",
         1: "the image could not be checked",
-        2: "the command was not asked rightly",
-    }.get(report.exit_code, "the check fails")
+        2: "usage error",
+    }.get(report.exit_code if image is None else image.exit_code, "the check fails")
+
+
+def problems(report: Report) -> tuple[tuple[str, Problem], ...]:
+    """Return every error that is no finding, with the name of its image."""
+    own = (("", report.error),) if report.error is not None else ()
+    return own + tuple((image.image, image.error) for image in report.images if image.broken() and image.error is not None)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from planner.events.records import AnyEvent
-from planner.hookspecs import Reader, Source, hookimpl
+from planner.hookspecs import Member, Reader, ReadRequest, Source, hookimpl
 
 
 def _recognises(source: Source) -> bool:
@@ -12,14 +12,36 @@ def _recognises(source: Source) -> bool:
     return recognises(source)
 
 
-def _read(source: Source) -> Iterator[AnyEvent]:
+def _read(source: Source, request: ReadRequest) -> Iterator[AnyEvent]:
     from crplan_criu.read import read
 
-    return read(source)
+    return read(source, request)
+
+
+def _members(source: Source) -> Iterator[Member]:
+    from crplan_criu.read import members
+
+    return members(source)
+
+
+def _advise(source: Source) -> str:
+    from crplan_criu.advice import advise
+
+    return advise(source)
 
 
 @hookimpl
 def crplan_readers() -> tuple[Reader, ...]:
     """Return the reader."""
-    help = "CRIU and Virtuozzo image directories, container checkpoint archives (tar, gzip, zstd, OCI layout)"
-    return (Reader(name="criu", help=help, recognises=_recognises, read=_read, containers=True, priority=60),)
+    return (
+        Reader(
+            name="criu",
+            help="CRIU and Virtuozzo image directories, container checkpoint archives (tar, gzip, zstd, OCI layout)",
+            recognises=_recognises,
+            read=_read,
+            members=_members,
+            advise=_advise,
+            containers=True,
+            priority=60,
+        ),
+    )

@@ -1,10 +1,12 @@
 """Checkpoint archives: one pass over the members, images decoded as they come by, pages and everything else skipped.
 
 podman, CRI-O and Kubernetes pack the images below `checkpoint/` with `config.dump` and `spec.dump` beside it; containerd and
-registries keep the same as layers of an OCI image layout, in blobs named by digest. An archive may hold several checkpoints, so
-what comes out is a list, one dump for each directory that has images.
+registries keep the same as layers of an OCI image layout, in blobs named by digest; LXD and Incus export `state/` below the
+snapshot; a pod's checkpoint is an archive of archives. An archive may hold several checkpoints, so what comes out is a list, one
+dump for each directory that has images. What is wrong with one of them is raised when that one is asked for.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,11 +14,11 @@ import msgspec
 
 from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
-from crplan_criu.images import LARGEST_OTHER, largest, place, split_name, too_large
-from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, Blobs
+from crplan_criu.images import LARGEST_OTHER, WANTED, largest, place, shown, split_name, too_large
+from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST, Blobs
 from crplan_criu.recognise import DIRECTORIES, HEADER, compression, is_tar
 from crplan_criu.streams import Stream, unpacked
-from crplan_criu.tar import members
+from crplan_criu.tar import Member, members
 from planner.errors import BadImage
 
 MOST_IMAGES: Final = 1_000_000
@@ -28,39 +30,94 @@ MOST_BYTES: Final = 1 << 30
 TRAILING: Final = 16 << 20
 """Bytes behind an archive's end mark that are still read."""
 
+DEEPEST: Final = 3
+"""Archives inside each other that are looked into: a pod's archive, a container's archive, a layer."""
+
+ROOT_FILE_SYSTEMS: Final = frozenset(("rootfs", "diff", "volumes", "proc", "sys"))
+"""Directories of a container's own files, in which nothing is an image of the container."""
+
+NO_CHECKPOINTS: Final = ("rootfs-diff.tar", "devshm-checkpoint.tar", "rootfs.tar")
+"""Archives that engines put beside the images: files of the container."""
+
+POD_FILES: Final = ("checkpoint-manifest.json", "pod-config.json")
+"""What marks the checkpoint of a pod (Kubernetes KEP-5823)."""
+
+PARENT: Final = "parent"
+"""The link by which a dump names the one that it was taken after, whose memory pages it does not repeat."""
+
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """One dump of an archive, with the directory that it stands in."""
+    """One dump of an archive: the name that selects it among others, the directory that it stands in, and what it holds.
 
+    `problem` is what its reading ended with.
+    """
+
+    name: str
     directory: str
     dump: Dump
+    problem: BadImage | None = None
 
 
 class Collector:
     """What comes together while archives are passed over; `checkpoints` is the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: frozenset[str] = WANTED) -> None:
+        self.wanted = wanted
         self.dumps: dict[str, Dump] = {}
         self.containers: dict[str, Container] = {}
-        self.annotations = Container()
-        self.blobs = Blobs()
+        self.layouts: dict[str, Blobs] = {}
+        """The blobs of each OCI image layout, by the directory that it stands in."""
+        self.problems: dict[str, BadImage] = {}
+        """What is wrong with a dump's files or with an archive inside, by directory; the first counts."""
+        self.names: dict[str, str] = {}
+        """Names that a docker-archive gives the layers of an image, by the path of the layer."""
+        self.pod = False
         self.images = 0
         self.bytes = 0
 
-    def archive(self, stream: Stream, layer: str = "") -> None:
-        """Pass over an archive; `layer` names the blob when it is a layer, whose images stand at the top or in `checkpoint`."""
-        for member in members(stream, files_only=not layer):
+    def archive(self, stream: Stream, prefix: str = "", *, layer: bool = False, depth: int = 0) -> None:
+        """Pass over an archive whose members stand below `prefix`; images of a layer stand at its top or in `checkpoint`."""
+        for member in members(stream):
             directory, _, name = member.name.rpartition("/")
             if layer and directory not in DIRECTORIES:
                 continue
-            if not layer and BLOB.fullmatch(member.name):
-                self.blob(member.name, member.size, stream)
-            elif not layer and name == INDEX and member.size <= LARGEST_DOCUMENT:
-                self.blobs.describe(stream.read(member.size))
-            else:
-                self.file(f"{layer}/{directory}" if layer and directory else layer or directory, name, member.size, stream)
+            if not ROOT_FILE_SYSTEMS.isdisjoint(directory.split("/")):
+                continue
+            below = "/".join(part for part in (prefix, directory) if part)
+            if member.problem:
+                self.odd(below, name, member)
+            elif not layer and self._described(prefix, member, below, stream):
+                continue
+            elif not self.file(below, name, member.size, stream) and name not in NO_CHECKPOINTS and depth < DEEPEST:
+                self.inner(f"{below}/{name}" if below else name, member.size, stream, depth + 1)
 
-    def blob(self, name: str, size: int, stream: Stream) -> None:
+    def _described(self, prefix: str, member: Member, below: str, stream: Stream) -> bool:
+        """Take a blob, an index, or a document that describes archives beside it; False for anything else."""
+        directory, _, name = member.name.rpartition("/")
+        if BLOB.fullmatch(member.name):
+            root = "/".join(part for part in (prefix, directory.rpartition("blobs/")[0].strip("/")) if part)
+            self.blob(member.name, member.size, stream, root)
+            return True
+        if name not in (INDEX, MANIFEST, *POD_FILES) or member.size > LARGEST_DOCUMENT:
+            return False
+        self.document(below, name, stream.read(member.size))
+        return True
+
+    def document(self, directory: str, name: str, data: bytes) -> None:
+        """Take a document that says how the archives beside it belong together."""
+        if name == INDEX:
+            self._blobs(directory).index(data)
+        elif name == MANIFEST:
+            for layer, tag in Blobs.docker_names(data).items():
+                self.names.setdefault(f"{directory}/{layer}" if directory else layer, tag)
+        else:
+            self.pod = True
+            self.containers.setdefault(directory, Container()).add_pod(data)
+
+    def _blobs(self, directory: str) -> Blobs:
+        return self.layouts.setdefault(directory, Blobs())
+
+    def blob(self, name: str, size: int, stream: Stream, root: str = "") -> None:
         """Look into the blob that comes next: a layer is an archive of its own, a manifest has annotations.
 
         Both are read to the end, to see that they are what their name says, and so is whatever else is small: it may have been
@@ -70,41 +127,85 @@ class Collector:
         layer = bool(compression(head)) or is_tar(head)
         if not layer and size > LARGEST_DOCUMENT:
             return
-        blocks = self.blobs.verified(stream.chunks(size), name, size)
+        blobs = self._blobs(root)
+        blocks = blobs.verified(stream.chunks(size), name, size)
         if layer:
             inner = unpacked(blocks, head, stream.where)
             if is_tar(inner.peek(HEADER)):
-                self.archive(inner, name)
+                self.archive(inner, f"{root}/{name}" if root else name, layer=True)
             for _ in blocks:
                 pass
         else:
-            data = b"".join(blocks)
-            self.annotations.annotate(data)
-            self.blobs.describe(data)
+            blobs.describe(b"".join(blocks), name)
 
-    def file(self, directory: str, name: str, size: int, stream: Stream) -> None:
-        """Take a file if it tells something, without reading it otherwise."""
+    def inner(self, name: str, size: int, stream: Stream, depth: int) -> None:
+        """Look into an archive inside the archive; what is wrong with it is a matter of its own."""
+        head = stream.peek(HEADER)[:size]
+        if not (compression(head) or is_tar(head)):
+            return
+        blocks = stream.chunks(size)
+        found = unpacked(blocks, head, shown(name))
+        try:
+            if is_tar(found.peek(HEADER)):
+                self.archive(found, name, depth=depth)
+        except BadImage as error:
+            if self.images > MOST_IMAGES or self.bytes > MOST_BYTES or len(self.dumps) >= MOST_DIRECTORIES:
+                raise
+            self.problems.setdefault(name, error)
+        for _ in blocks:
+            pass
+
+    def odd(self, directory: str, name: str, member: Member) -> None:
+        """Note a member that is no regular file: it matters where an image would be, and `parent` tells of an earlier dump."""
+        kind, _ = split_name(name)
+        if member.link and name == PARENT:
+            if directory in self.dumps or len(self.dumps) < MOST_DIRECTORIES:
+                self._dump(directory).parent = member.link
+        elif kind in WANTED:
+            reason = f"member {shown(member.name)} {member.problem}; pack the file itself"
+            self.problems.setdefault(directory, BadImage(place(shown(name)), reason))
+            self._dump(directory)
+        elif name in FILES:
+            self._unread(directory, name, f"member {shown(member.name)} {member.problem}")
+
+    def _unread(self, directory: str, name: str, reason: str) -> None:
+        self.containers.setdefault(directory, Container()).unread.setdefault(name, reason)
+
+    def file(self, directory: str, name: str, size: int, stream: Stream) -> bool:
+        """Take a file if it tells something, without reading it otherwise; False where nothing is known of such a file."""
         kind, _ = split_name(name)
         if name in FILES:
-            self.containers.setdefault(directory, Container()).add(name, self._content(name, "", size, stream))
+            if size > LARGEST_OTHER:
+                self._unread(directory, name, f"has more than {LARGEST_OTHER >> 20} MiB")
+            else:
+                self.containers.setdefault(directory, Container()).add(name, self._content(name, size, stream))
         elif kind:
             dump = self._dump(directory)
-            if dump.wants(name):
-                dump.add(name, self._content(name, kind, size, stream))
-            else:
+            if not dump.wants(name):
                 dump.note(name)
+            elif directory not in self.problems:
+                self._decoded(dump, directory, name, kind, size, stream)
+        return bool(kind) or name in FILES
+
+    def _decoded(self, dump: Dump, directory: str, name: str, kind: str, size: int, stream: Stream) -> None:
+        if size > largest(kind):
+            self.problems[directory] = too_large(name, kind)
+            return
+        data = self._content(name, size, stream)
+        try:
+            dump.add(name, data)
+        except BadImage as error:
+            self.problems[directory] = error
 
     def _dump(self, directory: str) -> Dump:
         if directory not in self.dumps:
             if len(self.dumps) == MOST_DIRECTORIES:
                 raise BadImage(place("inventory.img"), f"images stand in more than {MOST_DIRECTORIES} directories")
-            self.dumps[directory] = Dump()
+            self.dumps[directory] = Dump(self.wanted)
         return self.dumps[directory]
 
-    def _content(self, name: str, kind: str, size: int, stream: Stream) -> bytes:
-        """Read a wanted file; raises BadImage where it is larger than its type, or the archive ends within it."""
-        if size > (largest(kind) if kind else LARGEST_OTHER):
-            raise too_large(name, kind or "configuration")
+    def _content(self, name: str, size: int, stream: Stream) -> bytes:
+        """Read a wanted file; raises BadImage where the archive ends within it, or holds too much of them."""
         self.images += 1
         self.bytes += size
         if self.images > MOST_IMAGES or self.bytes > MOST_BYTES:
@@ -115,26 +216,92 @@ class Collector:
         return data
 
     def checkpoints(self) -> list[Checkpoint]:
-        """Return the dumps that were found, in the order of their directories; one without tasks only when no other is there.
+        """Return the dumps that were found, in the order of their names; one without tasks only when no other is there.
 
         Raises BadImage where a blob is not as it is described.
         """
-        self.blobs.check()
-        found = [Checkpoint(directory, dump) for directory, dump in sorted(self.dumps.items())]
-        whole = [one for one in found if one.dump.tree is not None] or [one for one in found if one.dump.inventory is not None]
-        for one in whole:
-            for directory in (one.directory, one.directory.rpartition("/")[0]):
-                if directory in self.containers:
-                    one.dump.container.merge(self.containers[directory])
-            one.dump.container.merge(self.annotations)
+        for blobs in self.layouts.values():
+            blobs.check()
+        whole = self._whole()
+        for directory in whole:
+            self._merge(directory, self.dumps[directory])
+        found = [
+            Checkpoint(name, directory, self.dumps.get(directory, Dump()), self.problems.get(directory))
+            for directory, name in self._named(whole).items()
+        ]
+        return sorted(found, key=lambda one: (one.name, one.directory))
+
+    def _whole(self) -> list[str]:
+        """Return the directories of what counts as a checkpoint."""
+        found = sorted(self.dumps)
+        whole = [one for one in found if self.dumps[one].tree is not None or (one in self.problems and self.dumps[one].named)]
+        whole = whole or [one for one in found if self.dumps[one].inventory is not None or one in self.problems]
+        archives = [one for one in self.problems if one not in self.dumps]
+        if archives and not any(one.partition("/")[0] in DIRECTORIES for one in whole):
+            for one in archives:
+                self.dumps[one] = Dump()
+            whole = sorted([*whole, *archives])
         return whole
 
+    def _merge(self, directory: str, dump: Dump) -> None:
+        above = directory.rpartition("/")[0]
+        for one in (directory, above):
+            if one in self.containers:
+                dump.container.merge(self.containers[one])
+        for root, blobs in self.layouts.items():
+            if not root or directory.startswith(f"{root}/"):
+                dump.container.annotate(blobs.annotations(directory))
+        if self.pod and "" in self.containers:
+            dump.container.merge(self.containers[""])
+        if dump.parent:
+            wanted = normalised(f"{directory}/{dump.parent}")
+            dump.parent_found = any(wanted == one and self.dumps[one].inventory is not None for one in self.dumps)
 
-def from_stream(stream: Stream) -> Iterator[Checkpoint]:
-    """Yield the checkpoints of one archive; raises BadImage."""
-    collector = Collector()
+    def _named(self, directories: list[str]) -> dict[str, str]:
+        """Return the name of each checkpoint by its directory: its tag, its container's name in a pod, or its path."""
+        result = {}
+        for directory in directories:
+            name = next((tag for layer, tag in self.names.items() if directory == layer or directory.startswith(f"{layer}/")), "")
+            for root, blobs in self.layouts.items():
+                if not name and (not root or directory.startswith(f"{root}/")):
+                    name = blobs.tag(directory)
+            if not name and self.pod:
+                name = self.dumps[directory].container.facts.get("container", "")
+            result[directory] = shown(name or _path(directory))
+        times = Counter(result.values())
+        return {directory: name if times[name] == 1 else shown(_path(directory)) for directory, name in result.items()}
+
+
+def _path(directory: str) -> str:
+    """Return where a checkpoint stands, as people name it: without the engine's `checkpoint` below it."""
+    return "" if directory in DIRECTORIES else directory.removesuffix("/checkpoint")
+
+
+def normalised(path: str) -> str:
+    """Return a path of an archive without `.` and `..`; what leads out of it has no `..` left either."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
+
+
+def from_stream(stream: Stream, wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
+    """Return the checkpoints of one archive; raises BadImage."""
+    collector = Collector(wanted)
     collector.archive(stream)
     # What follows the end mark is padding, but the checksum of compressed data stands behind it.
     for _ in stream.chunks(TRAILING):
         pass
-    yield from collector.checkpoints()
+    return collector.checkpoints()
+
+
+def of_streamer(files: Iterator[tuple[str, bytes]], wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
+    """Return the one checkpoint whose files come one after the other; raises BadImage."""
+    dump = Dump(wanted)
+    for name, data in files:
+        if dump.wants(name):
+            dump.add(name, data)
+    return [Checkpoint("", "", dump)]

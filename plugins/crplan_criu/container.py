@@ -8,9 +8,6 @@ from typing import Final
 
 import msgspec
 
-from crplan_criu.images import place
-from planner.errors import BadImage
-
 FILES: Final = ("config.dump", "spec.dump")
 
 KIND_OF_TYPE: Final = {"network": "net", "mount": "mnt"}
@@ -37,6 +34,16 @@ FROM_ANNOTATIONS: Final = (
     ("image", ("io.kubernetes.cri.image-name", "org.criu.checkpoint.rootfsImageName")),
     ("image", ("io.podman.annotations.checkpoint.rootfsImageName",)),
     ("runtime", ("org.criu.checkpoint.runtime.name", "io.podman.annotations.checkpoint.runtime.name")),
+    ("pod_namespace", ("org.criu.checkpoint.pod.namespace",)),
+    ("engine", ("org.criu.checkpoint.engine.name", "io.container.manager")),
+    ("engine_version", ("org.criu.checkpoint.engine.version",)),
+    ("runtime_version", ("org.criu.checkpoint.runtime.version",)),
+    ("criu_version", ("org.criu.checkpoint.criu.version", "io.podman.annotations.checkpoint.criu.version")),
+    ("host_kernel", ("org.criu.checkpoint.host.kernel", "io.podman.annotations.checkpoint.host.kernel")),
+    ("host_architecture", ("org.criu.checkpoint.host.arch", "io.podman.annotations.checkpoint.host.arch")),
+    ("cgroup_version", ("org.criu.checkpoint.cgroup.version", "io.podman.annotations.checkpoint.cgroup.version")),
+    ("distribution", ("org.criu.checkpoint.distribution.name", "io.podman.annotations.checkpoint.distribution.name")),
+    ("distribution_version", ("org.criu.checkpoint.distribution.version",)),
 )
 """Fact, and the annotations that state it; what comes first counts."""
 
@@ -50,6 +57,13 @@ FIELD_OF_KIND: Final = {
     "cgroup": "cgroupNsCtr",
 }
 """Where podman names the container whose namespace of a kind this one joined."""
+
+FROM_POD: Final = (("pod", ("name",)), ("pod_namespace", ("namespace",)))
+
+CONFIGURATION: Final = (*dict.fromkeys(name for _, names in FROM_CONFIG for name in names), *FIELD_OF_KIND.values())
+"""Values of `config.dump` that are used."""
+
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 ALL_KINDS: Final = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
 
@@ -73,26 +87,16 @@ class _Spec(msgspec.Struct):
     linux: _Linux | None = None
 
 
-class _Annotated(msgspec.Struct):
-    annotations: dict[str, str] | None = None
-
-
-class _Config(msgspec.Struct):
-    id: str = ""
+class _Metadata(msgspec.Struct):
     name: str = ""
-    rootfsImageName: str = ""
-    rootfsImage: str = ""
-    runtime: str = ""
-    createdTime: str = ""
-    checkpointedTime: str = ""
-    pod: str = ""
-    pidNsCtr: str = ""
-    netNsCtr: str = ""
-    ipcNsCtr: str = ""
-    utsNsCtr: str = ""
-    mountNsCtr: str = ""
-    userNsCtr: str = ""
-    cgroupNsCtr: str = ""
+    namespace: str = ""
+
+
+class _Pod(msgspec.Struct):
+    """What both versions of a pod's checkpoint say in `pod-config.json` and `checkpoint-manifest.json`, as far as it is used."""
+
+    metadata: _Metadata | None = None
+    annotations: dict[str, str] | None = None
 
 
 class Container:
@@ -106,27 +110,46 @@ class Container:
         """The containers whose namespaces it was to join, by kind."""
         self.specified: dict[str, str] = {}
         """What else the specification says of namespaces, by kind: "new", or "inherited" where a kind is not listed."""
+        self.files: set[str] = set()
+        """Which of `FILES` were there."""
+        self.unread: dict[str, str] = {}
+        """Which of `FILES` could not be used, and why: the process tree does not need them."""
 
     def add(self, name: str, data: bytes) -> None:
-        """Take one of `FILES`; raises BadImage where it is no JSON of its kind."""
+        """Take one of `FILES`; one that cannot be used is noted in `unread`."""
+        self.files.add(name)
         try:
             if name == "spec.dump":
                 self._specification(msgspec.json.decode(data, type=_Spec))
             else:
-                config = msgspec.json.decode(data, type=_Config)
-                self._first(FROM_CONFIG, {field: getattr(config, field) for field in config.__struct_fields__})
-                named = {kind: getattr(config, field) for kind, field in FIELD_OF_KIND.items()}
-                self.joined_containers.update((kind, container) for kind, container in named.items() if container)
+                self._configuration(data)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            raise BadImage(place(name), f"is damaged: {error}") from None
+            self.unread.setdefault(name, f"is damaged: {error}" if data.strip() else "is empty")
 
-    def annotate(self, data: bytes) -> None:
-        """Take the annotations of an OCI manifest or index, if this is one; whatever else it is says nothing."""
+    def _configuration(self, data: bytes) -> None:
+        """Take the engine's configuration, and of one with a value of another type every value that can be used."""
+        given = msgspec.json.decode(data.removeprefix(BYTE_ORDER_MARK), type=dict[str, object])
+        odd = [field for field in CONFIGURATION if not isinstance(given.get(field, ""), str)]
+        if odd:
+            self.unread.setdefault("config.dump", f"has a value of another type than a text in {', '.join(odd)}")
+        known = {field: value for field in CONFIGURATION if isinstance(value := given.get(field), str)}
+        self._first(FROM_CONFIG, known)
+        named = {kind: known.get(field, "") for kind, field in FIELD_OF_KIND.items()}
+        self.joined_containers.update((kind, container) for kind, container in named.items() if container)
+
+    def annotate(self, annotations: dict[str, str]) -> None:
+        """Take the annotations of an OCI manifest or index; what the container's own files say counts first."""
+        self._first(FROM_ANNOTATIONS, annotations)
+
+    def add_pod(self, data: bytes) -> None:
+        """Take a document of a pod's checkpoint; one of another kind says nothing."""
         try:
-            document = msgspec.json.decode(data, type=_Annotated)
+            pod = msgspec.json.decode(data, type=_Pod)
         except (msgspec.DecodeError, RecursionError, UnicodeError):
             return
-        self._first(FROM_ANNOTATIONS, document.annotations or {})
+        self._first(FROM_ANNOTATIONS, pod.annotations or {})
+        if pod.metadata is not None:
+            self._first(FROM_POD, {"name": pod.metadata.name, "namespace": pod.metadata.namespace})
 
     def merge(self, other: "Container") -> None:
         """Add what another says and this one does not."""
@@ -134,6 +157,8 @@ class Container:
         self.joined = {**other.joined, **self.joined}
         self.joined_containers = {**other.joined_containers, **self.joined_containers}
         self.specified = {**other.specified, **self.specified}
+        self.files |= other.files
+        self.unread = {**other.unread, **self.unread}
 
     def _specification(self, spec: _Spec) -> None:
         annotations = spec.annotations or {}

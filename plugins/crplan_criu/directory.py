@@ -2,59 +2,83 @@
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from crplan_criu.archive import Checkpoint, Collector
+from crplan_criu.archive import PARENT, Checkpoint, Collector
 from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
-from crplan_criu.images import largest, place, shown, split_name, too_large
-from crplan_criu.layout import BLOB, INDEX
+from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
+from crplan_criu.layout import BLOB, INDEX, MANIFEST
+from crplan_criu.search import HERE
 from crplan_criu.streams import opened
 from planner.errors import BadImage
 
 MOST_FILES: Final = 4_000_000
 """Entries that a directory may have: six files a task, far beyond what a machine can run."""
 
-HERE: Final = ("inventory.img", "pstree.img")
-"""Files by which a directory is one of images itself."""
+HEX: Final = re.compile(r"[0-9a-f]{64}")
+"""Name of a blob of skopeo's `dir:`, its sha256."""
 
 
-def collect(path: str) -> Dump:
+def collect(path: str, wanted: frozenset[str] = WANTED) -> Dump:
     """Read the images of a directory, or of `checkpoint` in an unpacked archive with what stands beside it; raises BadImage."""
-    dump = Dump()
+    dump = Dump(wanted)
     below = os.path.join(path, "checkpoint")
     unpacked = not any(os.path.lexists(os.path.join(path, name)) for name in HERE) and os.path.isdir(below)
     with _opened(path) as top:
         for name in FILES:
             if os.path.lexists(os.path.join(path, name)):
-                dump.container.add(name, read_file(top, name))
-    with _opened(below if unpacked else path) as images:
+                try:
+                    dump.container.add(name, read_file(top, name))
+                except BadImage as error:
+                    dump.container.unread[name] = error.message
+    images_at = below if unpacked else path
+    with _opened(images_at) as images:
         for name in _names(images):
             if dump.wants(name):
                 dump.add(name, read_file(images, name))
             else:
                 dump.note(name)
+    parent = os.path.join(images_at, PARENT)
+    if os.path.islink(parent):
+        dump.parent = os.readlink(parent)
+        dump.parent_found = os.path.exists(os.path.join(parent, "inventory.img"))
     return dump
 
 
-def collect_layout(path: str) -> list[Checkpoint]:
+def collect_layout(path: str, wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
     """Read the index and the blobs of an OCI image layout; raises BadImage."""
-    collector = Collector()
+    collector = Collector(wanted)
     with _opened(path) as top:
         if os.path.lexists(os.path.join(path, INDEX)):
-            collector.blobs.describe(read_file(top, INDEX))
+            collector.document("", INDEX, read_file(top, INDEX))
     with _opened(os.path.join(path, "blobs")) as blobs:
         for algorithm in _names(blobs):
             with _opened(os.path.join(path, "blobs", algorithm)) as folder:
                 for name in _names(folder):
-                    blob = f"blobs/{algorithm}/{name}"
-                    if BLOB.fullmatch(blob):
-                        with os.fdopen(_regular(folder, name), "rb") as file:
-                            collector.blob(blob, os.fstat(file.fileno()).st_size, opened(file, b"", shown(name)))
+                    _blob(collector, folder, name, f"blobs/{algorithm}/{name}")
     return collector.checkpoints()
+
+
+def collect_transport(path: str, wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
+    """Read the manifest and the blobs of skopeo's `dir:`; raises BadImage."""
+    collector = Collector(wanted)
+    with _opened(path) as top:
+        collector.document("", INDEX, read_file(top, MANIFEST))
+        for name in _names(top):
+            if HEX.fullmatch(name):
+                _blob(collector, top, name, f"blobs/sha256/{name}")
+    return collector.checkpoints()
+
+
+def _blob(collector: Collector, folder: int, name: str, blob: str) -> None:
+    if BLOB.fullmatch(blob):
+        with os.fdopen(_regular(folder, name), "rb") as file:
+            collector.blob(blob, os.fstat(file.fileno()).st_size, opened(file, b"", shown(name)))
 
 
 @contextmanager

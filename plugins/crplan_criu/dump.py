@@ -30,6 +30,9 @@ class Entry(msgspec.Struct, gc=False):
     subreaper: bool
 
 
+CIPHER: Final = "cipher.img"
+"""The image that CRIU adds when it encrypts the others."""
+
 THREAD_INFO: Final = tuple(f"thread_info_{number}" for number in messages.THREAD_INFO_NUMBERS)
 
 
@@ -48,7 +51,8 @@ class Core(msgspec.Struct, gc=False):
 class Dump:
     """All that was found of one dump; `add` takes the image files."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: frozenset[str] = WANTED) -> None:
+        self.wanted = wanted
         self.inventory: Fields | None = None
         self.root_ids: Fields = {}
         self.tree: list[Entry] | None = None
@@ -61,19 +65,31 @@ class Dump:
         self.terminals: list[tuple[int, int]] = []
         """Session and foreground group of each controlling terminal."""
         self.container = Container()
+        self.parent = ""
+        """Where the link `parent` leads, to the earlier dump that holds the memory pages which this one does not repeat."""
+        self.parent_found = False
         self.unknown_fields: dict[str, int] = {}
         self.unknown_images: list[str] = []
         self._once: dict[bytes, Fields] = {}
         self._seen: set[str] = set()
 
+    @property
+    def named(self) -> bool:
+        """Whether an image was met whose content is needed."""
+        return bool(self._seen)
+
     def wants(self, name: str) -> bool:
         """Whether the content of this file is needed; what is not is noted by name alone."""
         kind, _ = split_name(name)
-        return kind in WANTED
+        return kind in self.wanted
 
     def note(self, name: str) -> None:
-        """Note a file whose content is not needed."""
+        """Note a file whose content is not needed; raises BadImage for the one that says that the others are encrypted."""
+        if name == CIPHER:
+            raise BadImage(place(name), "says that the images are encrypted; decrypt them with criu's key, and give those")
         kind, identifier = split_name(name)
+        if kind in WANTED:
+            return
         if kind in PRESENCE and identifier >= 0:
             self._facts(kind, identifier).setdefault("image", name)
         elif kind and kind not in OTHERS:

@@ -15,6 +15,7 @@ from crplan_criu.wire import Fields, number, octets
 from planner.errors import BadImage
 from planner.events.records import (
     AnyEvent,
+    DefectRecorded,
     FactRecorded,
     ImageClosed,
     ImageOpened,
@@ -26,28 +27,34 @@ from planner.events.records import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.identity import Number, Pids, ProcessId
+from planner.identity import NamespaceId, Number, Pids, ProcessId
 
 STATES: Final[dict[int, TaskState]] = {1: "running", 2: "zombie", 3: "stopped", 6: "zombie"}
 """`task_state` of a core image; 6 is a zombie inside CRIU's own machinery and harmless to know."""
 
 
-def events(dump: Dump) -> Iterator[AnyEvent]:
-    """Yield the image events of a whole dump; raises BadImage where files are missing or do not belong together."""
+def events(dump: Dump, where: str = "") -> Iterator[AnyEvent]:
+    """Yield the image events of a whole dump; raises BadImage where files are missing or do not belong together.
+
+    `where` is the directory of the input that was chosen, "" where the images stand where they are expected.
+    """
     if dump.inventory is None:
         raise BadImage(place("inventory.img"), "is missing; without it this is no CRIU image directory")
     if dump.tree is None:
-        raise BadImage(place("pstree.img"), "is missing; without it nothing is known of the tasks (is this a pre-dump?)")
+        raise BadImage(
+            place("pstree.img"),
+            "is missing, so nothing is known of the tasks: a pre-dump (criu pre-dump, podman --pre-checkpoint) holds memory only;"
+            " give the final dump that was taken after it",
+        )
     if not dump.tree:
         raise BadImage(place("pstree.img"), "is cut short: it holds no entry")
     root = dump.tree[0]
     root_core, root_ids = _core(dump, root.pids[0], 0), _ids(dump, root.pids[0])
     if root_ids is None:
         raise BadImage(place(f"ids-{root.pids[0]}.img"), "is missing: the root task's namespaces are unknown")
-    yield ImageOpened(
-        format="criu", generation=facts.generation(dump), facts=facts.header(dump, root_core, root_ids), at=place("inventory.img")
-    )
-    namespaces = Namespaces(dump, root_ids, place(f"ids-{root.pids[0]}.img"))
+    header = facts.header(dump, root_core, root_ids) | ({"found_in": where} if where else {})
+    yield ImageOpened(format="criu", generation=facts.generation(dump), facts=header, at=place("inventory.img"))
+    namespaces = Namespaces(dump, root_ids, place(f"ids-{root.pids[0]}.img"), _inits(dump))
     body: list[AnyEvent] = []
     for position, entry in enumerate(dump.tree):
         body += _task(dump, namespaces, root_core, position, entry)
@@ -56,7 +63,40 @@ def events(dump: Dump) -> Iterator[AnyEvent]:
     yield from _dead_leaders(dump.tree)
     yield from facts.of_image(dump)
     yield from _left_over(dump)
+    yield from facts.defects(dump)
     yield ImageClosed(tasks=len(dump.tree), complete=True, at=place("pstree.img", len(dump.tree)))
+
+
+def evidence(dump: Dump) -> Iterator[AnyEvent]:
+    """Yield what says with which other containers this one shares a pid namespace: its header, that namespace, its root.
+
+    Raises BadImage where the process tree is not there.
+    """
+    if dump.inventory is None or not dump.tree:
+        raise BadImage(place("pstree.img"), "is missing")
+    root = dump.tree[0]
+    header = dump.container.facts | ({"run_id": run} if (run := text(octets(dump.inventory, "dump_criu_run_id"))) else {})
+    yield ImageOpened(format="criu", generation="", facts=header, at=place("inventory.img"))
+    at = place(f"ids-{root.pids[0]}.img")
+    for event in Namespaces(dump, dump.ids.get(root.pids[0], {}), at, {}).events():
+        if event.kind == "pid" and event.id == 0:
+            yield event
+    yield TaskRecorded(
+        pids=_pids(root.pids),
+        parent=ProcessId(root.parent),
+        group=ProcessId(root.groups[0]),
+        session=ProcessId(root.sessions[0]),
+        at=place("pstree.img", 0),
+    )
+
+
+def _inits(dump: Dump) -> dict[int, NamespaceId]:
+    """Return the level-0 pids of the inits of nested pid namespaces by CRIU's ids of these."""
+    inits: dict[int, NamespaceId] = {}
+    for entry in dump.tree or ():
+        if len(entry.pids) > 1 and entry.pids[-1] == 1 and (ids := _ids(dump, entry.pids[0])) is not None:
+            inits.setdefault(number(ids, "pid"), NamespaceId(entry.pids[0]))
+    return inits
 
 
 def _core(dump: Dump, number_in_name: int, position: int) -> Core:
@@ -158,10 +198,15 @@ def _dead_leaders(tree: list[Entry]) -> Iterator[PidRecorded]:
         yield PidRecorded(numbers=_pids(visible), complete=False, at=place("pstree.img", position))
 
 
-def _left_over(dump: Dump) -> Iterator[FactRecorded]:
+def _left_over(dump: Dump) -> Iterator[FactRecorded | DefectRecorded]:
     """Yield how many core images no entry names: left behind by an earlier dump into the same directory."""
     named = {vector[0] for entry in dump.tree or () for vector in (entry.pids, *entry.threads) if vector}
     extra = sorted(dump.cores.keys() - named)
     if extra:
         value = f"{len(extra)}: {', '.join(f'core-{pid}.img' for pid in extra[:5])}{', ...' if len(extra) > 5 else ''}"
-        yield FactRecorded(property="images that no task names", value=value, at=place(f"core-{extra[0]}.img"))
+        at = place(f"core-{extra[0]}.img")
+        yield FactRecorded(property="images that no task names", value=value, at=at)
+        detail = f"the process tree does not name the tasks of {len(extra)} core images ({extra[0]}{', ...' * (len(extra) > 1)})"
+        yield DefectRecorded(
+            code="images-of-another-dump", detail=f"{detail}: files of another dump lie there, e.g. {at[:-2]}", at=at
+        )

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from crplan_criu.dump import Core, Dump, text
-from crplan_criu.images import place
+from crplan_criu.images import place, shown
 from crplan_criu.wire import Fields, number, numbers, octets
-from planner.events.records import FactRecorded
+from planner.events.records import DefectRecorded, FactRecorded
 from planner.identity import ProcessId
 
 MACHINES: Final = ("", "x86_64", "arm", "aarch64", "ppc64", "s390", "mips", "loongarch64", "riscv64")
@@ -137,6 +137,19 @@ def _four(credentials: Fields, names: str) -> str:
     return " ".join(str(number(credentials, name)) for name in names.split())
 
 
+def defects(dump: Dump) -> Iterator[DefectRecorded]:
+    """Yield what is odd about the files around the images: the process tree does not need them, an engine may."""
+    container = dump.container
+    for name, reason in sorted(container.unread.items()):
+        yield DefectRecorded(code="container-file-unreadable", detail=f"{name} {shown(reason)}", at=place(name))
+    if container.files and "spec.dump" not in container.files:
+        detail = "the archive has config.dump and no spec.dump, which engines restore the container from"
+        yield DefectRecorded(code="container-specification-missing", detail=detail, at=place("config.dump"))
+    if dump.parent and not dump.parent_found:
+        detail = f"the earlier dump that the link parent leads to ({shown(dump.parent)}) is not there; it holds memory pages"
+        yield DefectRecorded(code="parent-dump-missing", detail=detail, at=place("parent"))
+
+
 def of_image(dump: Dump) -> Iterator[FactRecorded]:
     """Yield the facts that belong to no task: cgroup sets, terminals, and what the reader does not know."""
     for identifier, members in dump.cgroup_sets.items():
@@ -151,6 +164,9 @@ def of_image(dump: Dump) -> Iterator[FactRecorded]:
         yield FactRecorded(property="subreaper", value="not recorded", at=place("inventory.img"))
     for message, count in sorted(dump.unknown_fields.items()):
         yield FactRecorded(property=f"unknown fields of {message}", value=str(count), at=place("inventory.img"))
+    if dump.parent:
+        there = "there" if dump.parent_found else "missing"
+        yield FactRecorded(property="parent dump", value=f"{there}: {dump.parent}", at=place("parent"))
     if dump.unknown_images:
         names = sorted(dump.unknown_images)
         more = ", ..." if len(names) > 5 else ""

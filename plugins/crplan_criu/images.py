@@ -6,7 +6,7 @@ entries, each a little-endian u32 size and that many bytes of a protobuf message
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from planner.errors import BadImage
 from planner.text import escaped
@@ -29,6 +29,9 @@ COMMON_TYPES: Final = {
 INVENTORY_MAGIC: Final = 0x58313116
 WANTED: Final = frozenset(COMMON_TYPES) | {"inventory"}
 
+WANTED_OF_POD: Final = frozenset(("inventory", "pstree", "ids", "pidns"))
+"""Images that tell with which others a container shares a pid namespace."""
+
 OTHERS: Final = frozenset(
     " ".join(
         (
@@ -50,6 +53,8 @@ PRESENCE: Final = {"mountpoints": "mnt", "netns": "net", "ipcns-var": "ipc", "ut
 LARGEST: Final = {"pstree": 256 << 20, "cgroup": 64 << 20}
 """Bytes that a wanted image may have; others may have `LARGEST_OTHER`."""
 LARGEST_OTHER: Final = 4 << 20
+
+Order = Literal["little", "big"]
 
 _NAME = re.compile(r"([a-z][a-z0-9-]*?)(?:-([0-9]{1,10}))?(?:\.tar\.gz)?\.img")
 _TRAILED = re.compile(r"([a-z][a-z0-9-]*?)(?:-[0-9a-f]+)+")
@@ -84,22 +89,28 @@ def too_large(name: str, kind: str) -> BadImage:
     return BadImage(place(name), f"has more than {largest(kind) >> 20} MiB; no {kind} image is that large")
 
 
-def _u32(data: bytes, at: int) -> int:
-    return int.from_bytes(data[at : at + 4], "little")
+def _u32(data: bytes, at: int, order: Order) -> int:
+    return int.from_bytes(data[at : at + 4], order)
+
+
+def byte_order(data: bytes) -> Order:
+    """Return the byte order of a file by its first magic number: that of the machine which wrote it (s390x is big-endian)."""
+    return "big" if _u32(data, 0, "big") in (IMG_COMMON, INVENTORY_MAGIC, *COMMON_TYPES.values()) else "little"
 
 
 def entries(name: str, kind: str, data: bytes) -> Iterator[bytes]:
     """Yield the messages of a wanted image; raises BadImage for another type's head, and where the file is cut short."""
     magic = INVENTORY_MAGIC if kind == "inventory" else COMMON_TYPES[kind]
-    at = 8 if kind != "inventory" and data[:4] == IMG_COMMON.to_bytes(4, "little") else 4
+    order = byte_order(data)
+    at = 8 if kind != "inventory" and data[:4] == IMG_COMMON.to_bytes(4, order) else 4
     if len(data) < at:
         raise BadImage(place(name), f"is cut short: it has {len(data)} bytes, and its head alone has {at}")
-    found = _u32(data, at - 4)
+    found = _u32(data, at - 4, order)
     if found != magic:
         raise BadImage(place(name), f"is no {kind} image: its magic number is {found:#010x}, and {magic:#010x} was expected")
     end, number = len(data), 0
     while at < end:
-        size = _u32(data, at)
+        size = _u32(data, at, order)
         at += 4
         if at > end or size > end - at:
             raise BadImage(

@@ -15,8 +15,11 @@ from crplan_criu.images import place, shown
 from planner.errors import BadImage
 
 INDEX: Final = "index.json"
+MANIFEST: Final = "manifest.json"
+"""What a docker-archive and skopeo's `dir:` have instead of an index."""
 BLOB: Final = re.compile(r"(?:.*/)?blobs/([a-z0-9+._-]+)/([0-9a-f]{32,128})")
 """Name of a blob: the digest's algorithm and the digest."""
+_IN_PATH: Final = re.compile(r"blobs/([a-z0-9+._-]+)/([0-9a-f]{32,128})(?:/|$)")
 
 ALGORITHMS: Final = ("sha256", "sha512")
 """Those that the specification registers and every reader knows."""
@@ -25,15 +28,41 @@ LARGEST_DOCUMENT: Final = 1 << 20
 """Bytes of an index, a manifest or a configuration that are looked at."""
 
 
+MOST_DOCUMENTS: Final = 10_000
+"""Documents of a layout that are kept to see which layers belong together."""
+
+MOST_STEPS: Final = 1_000_000
+"""Descriptors that are followed in one layout; what lies beyond has no name and no annotations."""
+
+TAGS: Final = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
+"""Annotations of an index that name what they describe."""
+
+
 class _Descriptor(msgspec.Struct):
     digest: str = ""
     size: int = -1
+    annotations: dict[str, str] | None = None
 
 
 class _Document(msgspec.Struct):
     manifests: list[_Descriptor] | None = None
     config: _Descriptor | None = None
     layers: list[_Descriptor] | None = None
+    annotations: dict[str, str] | None = None
+
+    def descriptors(self) -> Iterator[_Descriptor]:
+        """Yield what the document describes."""
+        yield from self.manifests or ()
+        if self.config is not None:
+            yield self.config
+        yield from self.layers or ()
+
+
+class _Saved(msgspec.Struct):
+    """An entry of a docker-archive's manifest."""
+
+    RepoTags: list[str] | None = None
+    Layers: list[str] | None = None
 
 
 class Blobs:
@@ -44,16 +73,86 @@ class Blobs:
         """Size of a blob by its digest, as the first document states it that names it."""
         self._read: dict[str, tuple[str, int]] = {}
         """Name and size of each blob that was read, by its digest."""
+        self._documents: dict[str, _Document] = {}
+        """Indices and manifests by their digest."""
+        self._index: list[_Document] = []
+        self._reached: dict[str, dict[str, None]] = {}
+        self._steps = 0
 
-    def describe(self, data: bytes) -> None:
-        """Take the descriptors of an index or a manifest, if this is one; whatever else it is describes nothing."""
+    @staticmethod
+    def docker_names(data: bytes) -> dict[str, str]:
+        """Return the tag of each layer of a docker-archive, by its path, if this is the manifest of one."""
+        try:
+            saved = msgspec.json.decode(data, type=list[_Saved])
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
+            return {}
+        return {layer: one.RepoTags[0] for one in reversed(saved) if one.RepoTags for layer in one.Layers or ()}
+
+    def index(self, data: bytes) -> None:
+        """Take the index of the layout, from which everything else is found."""
+        document = self._described(data)
+        if document is not None:
+            self._index.append(document)
+
+    def describe(self, data: bytes, name: str) -> None:
+        """Take the descriptors of an index or a manifest, if this blob is one; whatever else it is describes nothing."""
+        document = self._described(data)
+        match = BLOB.fullmatch(name)
+        if document is not None and match is not None and len(self._documents) < MOST_DOCUMENTS:
+            self._documents[":".join(match.groups())] = document
+
+    def _described(self, data: bytes) -> _Document | None:
         try:
             document = msgspec.json.decode(data, type=_Document)
         except (msgspec.DecodeError, RecursionError, UnicodeError):
-            return
-        for descriptor in (*(document.manifests or ()), document.config, *(document.layers or ())):
-            if descriptor is not None and descriptor.size >= 0:
+            return None
+        for descriptor in document.descriptors():
+            if descriptor.size >= 0:
                 self._stated.setdefault(descriptor.digest, descriptor.size)
+        return document
+
+    def tag(self, path: str) -> str:
+        """Return the name under which the index knows the layer at `path`, "" where it has none."""
+        digest = _digest_in(path)
+        named = ((_tag(one), one) for document in self._index for one in document.manifests or ())
+        return min((tag for tag, one in named if tag and digest in self._below(one.digest)), default="")
+
+    def annotations(self, path: str) -> dict[str, str]:
+        """Return what index and manifests say of the layer at `path`; what stands nearest to the layer counts."""
+        digest = _digest_in(path)
+        found: dict[str, str] = {}
+        for document in self._index:
+            found |= document.annotations or {}
+            for one in document.manifests or ():
+                below = self._below(one.digest)
+                if digest in below:
+                    found |= one.annotations or {}
+                    for inner in below:
+                        if inner in self._documents:
+                            found |= self._documents[inner].annotations or {}
+        if not any(digest in self._below(one.digest) for document in self._index for one in document.manifests or ()):
+            for document in self._documents.values():
+                found |= document.annotations or {}
+        return found
+
+    def _below(self, digest: str) -> dict[str, None]:
+        """Return every blob that is reached from one, itself included."""
+        if digest in self._reached:
+            return self._reached[digest]
+        found: dict[str, None] = {digest: None}
+        waiting = [digest]
+        while waiting:
+            document = self._documents.get(waiting.pop())
+            for descriptor in document.descriptors() if document is not None else ():
+                self._steps += 1
+                if self._steps > MOST_STEPS:
+                    waiting = []
+                    break
+                if descriptor.digest not in found:
+                    found[descriptor.digest] = None
+                    waiting.append(descriptor.digest)
+        self._reached[digest] = found
+        return found
 
     def verified(self, blocks: Iterator[bytes], name: str, size: int) -> Iterator[bytes]:
         """Yield the content of a blob of `size` bytes; raises BadImage at its end when it is not what its name says."""
@@ -81,3 +180,13 @@ class Blobs:
             stated = self._stated.get(digest, size)
             if stated != size:
                 raise BadImage(place(shown(name)), f"has {size} bytes, and the document that names it states {stated}")
+
+
+def _digest_in(path: str) -> str:
+    match = _IN_PATH.search(path)
+    return ":".join(match.groups()) if match is not None else ""
+
+
+def _tag(descriptor: _Descriptor) -> str:
+    given = descriptor.annotations or {}
+    return next((given[name] for name in TAGS if given.get(name)), "")

@@ -1,19 +1,19 @@
 """Namespaces of a dump, renumbered so that 0 is the root task's own of each kind.
 
-CRIU gives every namespace a small number of its own (`task_kobj_ids_entry`), counted through all kinds; that number stays the
-id of every namespace but the root task's. An upstream dump has one pid namespace, since a nested one is refused when it is
-taken; Virtuozzo's ns.img states the parents and owners. Namespaces that equal `inventory.root_ids` are those of the dumping
-process, so nothing was created for them.
+CRIU gives every namespace a small number of its own (`task_kobj_ids_entry`), counted through all kinds. That number stays the id
+of every namespace but the root task's and the nested pid namespaces, whose id is the level-0 pid of their init. An upstream dump
+has one pid namespace, since a nested one is refused when it is taken; Virtuozzo's ns.img states the parents and owners.
+Namespaces that equal `inventory.root_ids` are those of the dumping process, so nothing was created for them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from crplan_criu.dump import KINDS, Dump
 from crplan_criu.images import place
 from crplan_criu.wire import Fields, number
 from planner.events.records import NamespaceRecorded
-from planner.identity import NamespaceId
+from planner.identity import NO_PID, NamespaceId
 
 KIND_OF_FLAG: Final = {
     0x00000080: "time",
@@ -31,10 +31,12 @@ UNKNOWN: Final = NamespaceId(-1)
 class Namespaces:
     """The numbering of one dump, by the ids of its root task."""
 
-    def __init__(self, dump: Dump, root_ids: Fields, root_at: str) -> None:
+    def __init__(self, dump: Dump, root_ids: Fields, root_at: str, inits: Mapping[int, NamespaceId]) -> None:
         self.dump = dump
         self.root = root_ids
         self.root_at = root_at
+        self.inits = inits
+        self._recorded: dict[tuple[str, NamespaceId], int] = {}
         self.met: dict[tuple[str, NamespaceId], str] = {
             (kind, NamespaceId(0)): root_at for kind in KINDS if number(root_ids, kind)
         }
@@ -45,7 +47,11 @@ class Namespaces:
         """Return the id of a namespace in events; -1 for 0, which the image uses where nothing is recorded."""
         if identifier == 0:
             return UNKNOWN
-        return NamespaceId(0) if identifier == number(self.root, kind) else NamespaceId(identifier)
+        if identifier == number(self.root, kind):
+            return NamespaceId(0)
+        own = self.inits.get(identifier, NamespaceId(NO_PID + identifier)) if kind == "pid" else NamespaceId(identifier)
+        self._recorded[kind, own] = identifier
+        return own
 
     def of_task(self, ids: Fields | None, levels: int, at: str) -> dict[str, NamespaceId]:
         """Return the namespaces of a task by kind, without those that are not recorded.
@@ -73,7 +79,7 @@ class Namespaces:
         order = {kind: rank for rank, kind in enumerate(KINDS)}
         for kind, identifier in sorted(self.met.keys() | nested.keys(), key=lambda key: (order[key[0]], key[1])):
             entry, at = nested.get((kind, identifier), ({}, self.met.get((kind, identifier), self.root_at)))
-            recorded = number(self.root, kind) if identifier == 0 else identifier
+            recorded = number(self.root, kind) if identifier == 0 else self._recorded.get((kind, identifier), identifier)
             yield NamespaceRecorded(
                 kind=kind,
                 id=identifier,

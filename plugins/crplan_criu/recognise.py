@@ -4,7 +4,6 @@ import os
 import zlib
 from typing import Final
 
-from crplan_criu.images import INVENTORY_MAGIC
 from planner.hookspecs import Source
 
 GZIP: Final = b"\x1f\x8b"
@@ -22,22 +21,17 @@ DIRECTORIES: Final = ("", "checkpoint")
 
 def recognises(source: Source) -> bool:
     """Whether this is an image directory, or an archive: a tar archive, bare or compressed, is always taken to be ours."""
-    return directory_kind(source.directory) != "" if source.directory else _is_archive(source.head)
+    from crplan_criu import streamer
+    from crplan_criu.search import any_place
+
+    if not source.directory:
+        return is_archive(source.head) or streamer.recognises(source.head)
+
+    return any_place(source.directory)
 
 
-def directory_kind(path: str) -> str:
-    """Return "images" for a directory of image files, "layout" for an OCI image layout, "" for any other."""
-    for below in DIRECTORIES:
-        head = _head(os.path.join(path, below, "inventory.img"), 4)
-        if head == INVENTORY_MAGIC.to_bytes(4, "little"):
-            return "images"
-        if head is not None or _head(os.path.join(path, below, "pstree.img"), 4) is not None:
-            # Images are meant to be here; reading says what is wrong with them.
-            return "images"
-    return "layout" if _head(os.path.join(path, "oci-layout"), 1) == b"{" else ""
-
-
-def _head(path: str, size: int) -> bytes | None:
+def head_of(path: str, size: int) -> bytes | None:
+    """Return the first bytes of a file, b"" where it cannot be read, None where it cannot be opened."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError):
@@ -64,7 +58,8 @@ def is_tar(head: bytes) -> bool:
     return head[TAR_MAGIC_AT : TAR_MAGIC_AT + 6] in TAR_MAGICS
 
 
-def _is_archive(head: bytes) -> bool:
+def is_archive(head: bytes) -> bool:
+    """Whether bytes begin a tar archive, bare or in a compression that is read."""
     packed = compression(head)
     if packed == "gzip":
         try:

@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from crplan_criu.images import shown
 from crplan_criu.recognise import HEADER
 from crplan_criu.streams import Stream
 from planner.errors import BadImage
@@ -30,23 +29,31 @@ KINDS: Final = {
     b"6": "named pipe",
     b"S": "sparse file",
 }
+LINKS: Final = (b"1", b"2")
+MOST_MAPS: Final = 4096
+"""Blocks of a sparse file's map: 21 pieces of a file each."""
+
 NO_CONTENT: Final = frozenset((b"1", b"2", b"3", b"4", b"5", b"6"))
 """Types whose size says nothing about bytes that follow."""
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A regular file of an archive; its content is what the stream gives next."""
+    """A member of an archive that is no directory; the content of a regular file is what the stream gives next.
+
+    `problem` says what keeps its content from being read, "" for a regular file; `link` is where a link leads. A name that no
+    checkpoint archive holds is a problem of that member alone: nothing is unpacked, so nothing can be overwritten.
+    """
 
     name: str
     size: int
+    problem: str = ""
+    link: str = ""
 
 
-def members(stream: Stream, *, files_only: bool = True) -> Iterator[Member]:
-    """Yield the regular files of an archive, with normalised relative names; what is not read of a file is skipped.
+def members(stream: Stream) -> Iterator[Member]:
+    """Yield the members of an archive, with normalised relative names; what is not read of a file is skipped.
 
-    Raises BadImage for an archive that is cut short or damaged, and with `files_only` for what no checkpoint holds: absolute
-    names, `..`, links (but for CRIU's `parent`, which points to an earlier dump) and devices. A layer of a container image may
-    hold all of these; they are stepped over.
+    Raises BadImage for an archive that is cut short or damaged.
     """
     pending: dict[str, str] = {}
     for _ in range(MOST_MEMBERS):
@@ -65,19 +72,32 @@ def members(stream: Stream, *, files_only: bool = True) -> Iterator[Member]:
             continue
         if "size" in pending:
             size = _decimal(pending["size"], where)
-        name = pending.get("path") or _name(header)
+        if kind == b"S":
+            _pass_over_map(stream, header, where)
+        name = pending.get("GNU.sparse.name") or pending.get("path") or _name(header)
+        link = pending.get("linkpath") or _text(header[157:257].split(b"\x00")[0])
+        problem = _problem(name, kind, "sparse" in pending)
         pending = {}
-        refusal = _refusal(name, kind)
-        if refusal and files_only:
-            raise BadImage(where, f"member {shown(name)} {refusal}, which checkpoint archives do not hold")
-        if kind in NO_CONTENT:
-            continue
         begin = stream.position
         plain = "/".join(part for part in name.split("/") if part not in ("", "."))
-        if plain and not refusal and not name.endswith("/"):
-            yield Member(plain, size)
-        _pass_over(stream, size, begin + size, where)
+        if plain and kind != DIRECTORY and not name.endswith("/"):
+            yield Member(plain, size if not problem else 0, problem, link if kind in LINKS else "")
+        if kind not in NO_CONTENT:
+            _pass_over(stream, size, begin + size, where)
     raise BadImage(stream.where, f"the archive has more than {MOST_MEMBERS} members")
+
+
+def _pass_over_map(stream: Stream, header: bytes, where: str) -> None:
+    """Skip the blocks that continue the map of a sparse file (GNU), before its content."""
+    more = header[482:483] != b"\x00"
+    for _ in range(MOST_MAPS):
+        if not more:
+            return
+        block = stream.read(HEADER)
+        if len(block) < HEADER:
+            raise BadImage(where, "the archive is cut short within the map of a sparse file")
+        more = block[504:505] != b"\x00"
+    raise BadImage(where, "the archive is damaged: the map of a sparse file has no end")
 
 
 def _pass_over(stream: Stream, size: int, end: int, where: str) -> None:
@@ -125,14 +145,12 @@ def _text(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
-def _refusal(name: str, kind: bytes) -> str:
-    """Return what is wrong with a member in a checkpoint archive, "" for an ordinary file or directory."""
-    if name.startswith("/"):
-        return "has an absolute name"
+def _problem(name: str, kind: bytes, sparse: bool) -> str:
+    """Return what keeps a member's content from being read, "" for an ordinary file or directory."""
     if ".." in name.split("/"):
         return "leads out of the archive (..)"
-    if kind == b"2" and name.rpartition("/")[2] == "parent":
-        return ""
+    if sparse:
+        return "is a sparse file"
     if kind in KINDS:
         return f"is a {KINDS[kind]}"
     return "" if kind in REGULAR or kind == DIRECTORY else f"is of the unknown type {kind!r}"
@@ -145,11 +163,11 @@ def _extended(stream: Stream, kind: bytes, size: int, pending: dict[str, str], w
     begin = stream.position
     data = stream.read(size)
     _pass_over(stream, size, begin + size, where)
-    if kind == b"L":
-        pending["path"] = _text(data.split(b"\x00")[0][: LONGEST_NAME + 1])
+    if kind in b"LK":
+        pending["path" if kind == b"L" else "linkpath"] = _text(data.split(b"\x00")[0][: LONGEST_NAME + 1])
     elif kind == b"x":
         pending.update(_records(data, where))
-    if len(pending.get("path", "")) > LONGEST_NAME:
+    if any(len(pending.get(key, "")) > LONGEST_NAME for key in ("path", "linkpath", "GNU.sparse.name")):
         raise BadImage(where, f"a member's name has more than {LONGEST_NAME} bytes")
 
 
@@ -164,8 +182,8 @@ def _records(data: bytes, where: str) -> dict[str, str]:
             raise BadImage(where, "the archive is damaged: a pax header does not hold together")
         key, _, value = record[len(digits) + 1 : -1].partition(b"=")
         if key.startswith(b"GNU.sparse"):
-            raise BadImage(where, "a member is stored as a sparse file; pack the archive without --sparse")
-        if key in (b"path", b"size"):
+            found["sparse"] = "yes"
+        if key in (b"path", b"linkpath", b"size", b"GNU.sparse.name"):
             found[_text(key)] = _text(value)
         at += length
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from planner.events.records import AnyEvent
-from planner.hookspecs import Reader, Source, hookimpl
+from planner.hookspecs import Reader, ReadRequest, Source, hookimpl
 
 
 def _recognises(source: Source) -> bool:
@@ -12,7 +12,7 @@ def _recognises(source: Source) -> bool:
     return recognises(source.head)
 
 
-def _read(source: Source) -> Iterator[AnyEvent]:
+def _read(source: Source, request: ReadRequest) -> Iterator[AnyEvent]:
     from crplan_linuxcr.read import read
 
     with source.open() as stream:

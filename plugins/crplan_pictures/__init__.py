@@ -2,6 +2,7 @@
 
 from planner.hookspecs import Artefact, BackEnd, hookimpl
 from planner.options import Option, Options
+from planner.text import Terminal
 
 
 @hookimpl
@@ -25,25 +26,25 @@ def crplan_backends() -> tuple[BackEnd, ...]:
     )
 
 
-def _html(artefact: Artefact, options: Options) -> str:
+def _html(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_pictures.html import emit
 
     return emit(artefact)
 
 
-def _svg(artefact: Artefact, options: Options) -> str:
+def _svg(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_pictures.svg import emit
 
     return emit(artefact)
 
 
-def _dot(artefact: Artefact, options: Options) -> str:
+def _dot(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_pictures.dot import emit
 
     return emit(artefact)
 
 
-def _mermaid(artefact: Artefact, options: Options) -> str:
+def _mermaid(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_pictures.mermaid import emit
 
     return emit(artefact, options)

@@ -7,12 +7,12 @@ looked at, so that a plan costs in proportion to its steps and adoptions.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from planner import steps
 from planner.identity import ProcessId
 from planner.kernel.model import Kernel
 from planner.kernel.objects import DYING, LIVING, ZOMBIE, Process
 from planner.kernel.proof import ModelRefusal, walk
 from planner.plans.model import Plan
-from planner.steps import AnyStep, Create, CreateThread, Exit, Kill, Reap, SetGroup
 
 FIELDS: Final = ("state", "parent", "session", "group", "subreaper", "births", "status")
 """What a state holds. Numbers are level-0 numbers; `births` is the init of the namespace entered for children, 0 for its own."""
@@ -52,7 +52,7 @@ class Growth:
         except ModelRefusal as error:
             self.refused = error
 
-    def _watch(self, kernel: Kernel) -> Iterator[AnyStep]:
+    def _watch(self, kernel: Kernel) -> Iterator[steps.AnyStep]:
         dying: set[ProcessId] = set()
         for step in self.plan.steps:
             touched = set(_touched(kernel, step)) | dying
@@ -88,19 +88,19 @@ class Growth:
         self._last[place] = state
 
 
-def _touched(kernel: Kernel, step: AnyStep) -> Iterable[ProcessId]:
+def _touched(kernel: Kernel, step: steps.AnyStep) -> Iterable[ProcessId]:
     """Return the processes that a step may change; the end of a process touches its children, that of an init its namespace."""
     yield step.actor
     match step:
-        case Create() | CreateThread() | Reap():
+        case steps.Create() | steps.CreateThread() | steps.Reap():
             yield step.child
-        case SetGroup():
+        case steps.SetGroup():
             yield step.target
         case _:
             pass
-    if not isinstance(step, (Exit, Kill)):
+    if not isinstance(step, (steps.Exit, steps.Kill)):
         return
-    ended = step.target if isinstance(step, Kill) else step.actor
+    ended = step.target if isinstance(step, steps.Kill) else step.actor
     found = kernel.find(ended)
     if found is None or found.owner is None:
         return

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from crplan_pictures.scene import namespaces
 from crplan_pictures.states import Growth
+from planner import steps
+from planner.errors import place_words
 from planner.events.records import (
     AnyEvent,
     BirthDecided,
@@ -17,11 +19,10 @@ from planner.events.records import (
     ThreadRecorded,
 )
 from planner.explanation.lookup import MOST_EVIDENCE, rule_words
-from planner.findings.problems import evidence, place_words
+from planner.findings.problems import evidence
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
 from planner.plans.wording import step_words, vector
-from planner.steps import AnyStep, Create, CreateThread, Kill, Reap, SetGroup, Verify
 from planner.text import escaped
 
 Record = dict[str, Any]
@@ -142,7 +143,7 @@ class _Story:
         task = self.artefact.forest.tasks.get(pid)
         return task.name if task is not None else ""
 
-    def _step(self, step: AnyStep) -> list[Any]:
+    def _step(self, step: steps.AnyStep) -> list[Any]:
         """Return words, rule, processes that the step is about, waits with their rules, and evidence."""
         about = [pid for pid in dict.fromkeys((*_subjects(step), step.actor)) if pid != OUTSIDE]
         waits = [[wait.step, self._rule(wait.rule)] for wait in step.waits]
@@ -172,8 +173,8 @@ def _values(name: str, recorded: str, target: str) -> str:
     return f"{name}: {', '.join(words)}" if name and words else name
 
 
-def _subjects(step: AnyStep) -> tuple[ProcessId, ...]:
+def _subjects(step: steps.AnyStep) -> tuple[ProcessId, ...]:
     """Return whom a step is about, besides its actor."""
-    if isinstance(step, (SetGroup, Kill, Verify)):
+    if isinstance(step, (steps.SetGroup, steps.Kill, steps.Verify)):
         return (step.target,)
-    return (step.child,) if isinstance(step, (Create, CreateThread, Reap)) else ()
+    return (step.child,) if isinstance(step, (steps.Create, steps.CreateThread, steps.Reap)) else ()

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
-from planner.hookspecs import Artefact, BackEnd, Reader, Source, hookimpl
+from planner.hookspecs import Artefact, BackEnd, Reader, ReadRequest, Source, hookimpl
 from planner.options import Option, Options
+from planner.text import Terminal
 
 
 @hookimpl
@@ -14,7 +15,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
     return (
         BackEnd(
             name="text",
-            help="a preview for people: the tree, the steps, what is not covered",
+            help="a human-readable preview: the tree, the steps, what is not covered",
             emit=_text,
             options=(
                 Option(name="steps", help="with the numbered steps", kind="switch", default=True),
@@ -38,13 +39,13 @@ def crplan_readers() -> tuple[Reader, ...]:
     return (Reader(name="plan", help="plan documents, as --emit json writes them", recognises=_recognises, read=_read),)
 
 
-def _text(artefact: Artefact, options: Options) -> str:
+def _text(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_preview.text import emit
 
-    return emit(artefact, options)
+    return emit(artefact, options, terminal)
 
 
-def _json(artefact: Artefact, options: Options) -> bytes:
+def _json(artefact: Artefact, options: Options, terminal: Terminal) -> bytes:
     from crplan_preview.document import emit
 
     return emit(artefact, options)
@@ -65,7 +66,7 @@ def _recognises(source: Source) -> bool:
     return recognises(head)
 
 
-def _read(source: Source) -> Iterator[AnyEvent]:
+def _read(source: Source, request: ReadRequest) -> Iterator[AnyEvent]:
     from crplan_preview.document import read
 
     yield from read(source)

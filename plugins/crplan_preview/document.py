@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from planner.errors import BadImage, CannotEmit
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
@@ -11,6 +9,8 @@ from planner.hookspecs import Artefact, Source
 from planner.options import Options
 from planner.plans.document import KIND, LONGEST_DOCUMENT, PlanDocument, decode, document, events_of
 from planner.plans.model import FORMAT_VERSION
+from planner.schemas import published
+from planner.text import json_document
 
 
 def emit(artefact: Artefact, options: Options) -> bytes:
@@ -27,8 +27,7 @@ def _encoded(plan: PlanDocument, options: Options) -> bytes:
     indent = options.get("indent", 2)
     if not isinstance(indent, int) or not 0 <= indent <= 16:
         raise CannotEmit(f"option indent is {indent}, and must be between 0 and 16")
-    encoded = msgspec.json.encode(plan)
-    return (msgspec.json.format(encoded, indent=indent) if indent else encoded) + b"\n"
+    return json_document(plan, indent)
 
 
 def read(source: Source) -> Iterator[AnyEvent]:
@@ -42,10 +41,4 @@ def read(source: Source) -> Iterator[AnyEvent]:
 
 def schema() -> bytes:
     """Return the published JSON Schema of plan documents, generated from the records."""
-    generated = msgspec.json.schema(PlanDocument)
-    generated = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"crplan plan document, format version {FORMAT_VERSION}",
-        **generated,
-    }
-    return msgspec.json.format(msgspec.json.encode(generated), indent=2) + b"\n"
+    return published(PlanDocument, f"crplan plan document, format version {FORMAT_VERSION}")

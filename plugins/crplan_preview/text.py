@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
-from crplan_preview.drawing import Line, render, wrapped
+import msgspec
+
+from crplan_preview.drawing import STYLES, wrapped
 from crplan_preview.tree import helper_lines, leader_lines, tree_lines
-from planner.findings.problems import place_words
+from planner.errors import place_words
 from planner.findings.registry import Finding
 from planner.hookspecs import Artefact
 from planner.options import Options
@@ -12,26 +14,25 @@ from planner.plans.rebuild import Rebuild
 from planner.plans.wording import step_words, wait_words
 from planner.pods.evidence import SHARED_PROPERTY
 from planner.steps import AnyStep
-from planner.text import escaped
+from planner.text import Line, Terminal, escaped, render
 
 RULE_COLUMNS = 22
 """Columns that a rule's name is given beside its step."""
 
 
-def emit(artefact: Artefact, options: Options) -> str:
+def emit(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     """Return the preview; its width is that of the terminal, or 100 columns in a file."""
-    unicode = artefact.unicode and not options.get("ascii", False)
-    return render(
-        _lines(artefact, with_steps=bool(options.get("steps", True)), unicode=unicode), colour=artefact.colour, unicode=unicode
-    )
+    terminal = msgspec.structs.replace(terminal, unicode=terminal.unicode and not options.get("ascii", False))
+    lines = _lines(artefact, terminal, with_steps=bool(options.get("steps", True)))
+    return render(lines, STYLES, colour=terminal.colour, unicode=terminal.unicode)
 
 
-def _lines(artefact: Artefact, *, with_steps: bool, unicode: bool) -> Iterator[Line]:
-    yield from _head(artefact)
+def _lines(artefact: Artefact, terminal: Terminal, *, with_steps: bool) -> Iterator[Line]:
+    yield from _head(artefact, terminal.width)
     if artefact.forest.tasks:
         yield []
-        yield [("Tasks", "heading"), ("   numbers outermost first", "quiet")]
-        yield from tree_lines(artefact, unicode=unicode)
+        yield [("Tasks", "heading"), ("   pids outermost first", "quiet")]
+        yield from tree_lines(artefact, terminal)
     leaders = list(leader_lines(artefact))
     if leaders:
         yield []
@@ -45,7 +46,7 @@ def _lines(artefact: Artefact, *, with_steps: bool, unicode: bool) -> Iterator[L
     if artefact.plan.steps and with_steps:
         yield []
         yield [("Steps", "heading")]
-        yield from _steps(artefact)
+        yield from _steps(artefact, terminal.width)
     if artefact.rebuild is not None:
         yield []
         yield [("Rebuild", "heading")]
@@ -54,16 +55,16 @@ def _lines(artefact: Artefact, *, with_steps: bool, unicode: bool) -> Iterator[L
         yield []
         yield [("Not covered", "heading"), ("   no executor restores this", "quiet")]
         for sentence in artefact.plan.uncovered:
-            for line in wrapped(escaped(sentence), artefact.width, "    ", "  "):
+            for line in wrapped(escaped(sentence), terminal.width, "    ", "  "):
                 yield [(line, "")]
     if artefact.findings:
         yield []
         yield [("Findings", "heading")]
         for found in artefact.findings:
-            yield from _finding(found, artefact.width)
+            yield from _finding(found, terminal.width)
 
 
-def _head(artefact: Artefact) -> Iterator[Line]:
+def _head(artefact: Artefact, width: int) -> Iterator[Line]:
     forest, plan = artefact.forest, artefact.plan
     source = escaped(forest.source) or "plan"
     threads = sum(map(len, forest.threads.values()))
@@ -71,15 +72,15 @@ def _head(artefact: Artefact) -> Iterator[Line]:
     parts = [_count(len(forest.tasks), "task")]
     parts += [_count(threads, "thread")] if threads else []
     parts += [_count(zombies, "zombie")] if zombies else []
-    parts += [_count(len({task.namespace for task in forest.tasks.values()}), "pid namespace")]
+    parts += [_count(len(forest.inhabited_namespaces()), "pid namespace")]
     yield [(source, "heading"), (f": {', '.join(parts)}", "")]
     facts = [f"{key} {value}" for key, value in sorted(forest.image_facts.items()) if value and key != "image_id"]
     if facts:
-        for line in wrapped(escaped(", ".join(facts)), artefact.width, "  "):
+        for line in wrapped(escaped(", ".join(facts)), width, "  "):
             yield [(line, "quiet")]
     for _, fact in forest.facts:
         if forest.images and fact.property == SHARED_PROPERTY:
-            for line in wrapped(escaped(f"{fact.property}: {fact.value}"), artefact.width, "  "):
+            for line in wrapped(escaped(f"{fact.property}: {fact.value}"), width, "  "):
                 yield [(line, "quiet")]
     counts = plan.counts()
     if artefact.proved:
@@ -99,13 +100,13 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _steps(artefact: Artefact) -> Iterator[Line]:
+def _steps(artefact: Artefact, width: int) -> Iterator[Line]:
     """Yield each step with its rule beside it, and below it what does not fit."""
     table = artefact.plan.process_table()
     digits = max(3, len(str(len(artefact.plan.steps))))
     rebuild = artefact.rebuild
     indent = " " * (digits + 5)
-    rule_at = max(artefact.width - RULE_COLUMNS, len(indent) + 30)
+    rule_at = max(width - RULE_COLUMNS, len(indent) + 30)
     for step in artefact.plan.steps:
         mark, style = _mark(step, rebuild)
         words = step_words(step, table)
@@ -116,13 +117,13 @@ def _steps(artefact: Artefact) -> Iterator[Line]:
         if used + len(words) + 1 <= rule_at:
             yield [*head, (words.ljust(rule_at - used), ""), (rule, "quiet")]
         else:
-            first, *rest = wrapped(words, artefact.width - len(indent), "")
+            first, *rest = wrapped(words, width - len(indent), "")
             yield [*head, (first, "")]
             for line in rest:
                 yield [(indent + line, "")]
             yield [(indent.ljust(rule_at), ""), (rule, "quiet")]
         if waits:
-            for line in wrapped(waits, artefact.width, indent):
+            for line in wrapped(waits, width, indent):
                 yield [(line, "quiet")]
 
 
@@ -151,7 +152,7 @@ def _rebuild(rebuild: Rebuild, artefact: Artefact) -> Iterator[Line]:
 
 def _finding(found: Finding, width: int) -> Iterator[Line]:
     where = f" ({place_words(found.at)})" if found.at is not None else ""
-    first, *rest = wrapped(f"{found.severity}: {escaped(found.message)}{where} [{found.code}]", width, "    ", "  ")
+    first, *rest = wrapped(f"{found.severity}: {escaped(found.message)}{where} [{escaped(found.code)}]", width, "    ", "  ")
     yield [(first, found.severity)]
     for line in rest:
         yield [(line, found.severity)]

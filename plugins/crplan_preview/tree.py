@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from crplan_preview.drawing import Line
 from planner.forest.model import Forest, Task
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
 from planner.plans.wording import status_words, vector
-from planner.text import escaped
+from planner.text import Line, Terminal, escaped
 
 DEEPEST_DRAWN: Final = 14
 """Generations that are drawn with branches; below, the generation is written out."""
@@ -28,10 +27,10 @@ _UNICODE: Final = ("├─ ", "└─ ", "│  ", "   ")
 _ASCII: Final = ("|- ", "`- ", "|  ", "   ")
 
 
-def tree_lines(artefact: Artefact, *, unicode: bool) -> Iterator[Line]:
+def tree_lines(artefact: Artefact, terminal: Terminal) -> Iterator[Line]:
     """Yield a line for each task, parents first, children in image order."""
     forest = artefact.forest
-    branch, last_branch, bar, blank = _UNICODE if unicode else _ASCII
+    branch, last_branch, bar, blank = _UNICODE if terminal.unicode else _ASCII
     children = forest.children()
     stray = [pid for pid, task in forest.tasks.items() if task.parent != OUTSIDE and task.parent not in forest.tasks]
     roots = [*children.get(OUTSIDE, []), *stray]
@@ -43,7 +42,7 @@ def tree_lines(artefact: Artefact, *, unicode: bool) -> Iterator[Line]:
             continue
         seen.add(pid)
         beside = below + (bar if children.get(pid) else blank)
-        yield from _task_lines(forest, forest.tasks[pid], lead, beside, artefact.width)
+        yield from _task_lines(forest, forest.tasks[pid], lead, beside, terminal.width)
         yield from _thread_lines(forest, pid, beside)
         found = children.get(pid, [])
         for place, child in enumerate(reversed(found)):

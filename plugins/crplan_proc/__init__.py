@@ -6,7 +6,7 @@ A tree is an image like any other: the directory `/proc/PID` is what the reader 
 from collections.abc import Iterator
 
 from planner.events.records import AnyEvent
-from planner.hookspecs import Reader, Source, hookimpl
+from planner.hookspecs import Reader, ReadRequest, Source, hookimpl
 
 
 def _recognises(source: Source) -> bool:
@@ -15,7 +15,7 @@ def _recognises(source: Source) -> bool:
     return number_of(source.directory) != 0
 
 
-def _read(source: Source) -> Iterator[AnyEvent]:
+def _read(source: Source, request: ReadRequest) -> Iterator[AnyEvent]:
     from crplan_proc.capture import capture
     from crplan_proc.recognise import number_of
 

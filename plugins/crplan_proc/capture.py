@@ -23,7 +23,7 @@ from planner.events.records import (
     TaskStateRecorded,
     ThreadRecorded,
 )
-from planner.identity import NamespaceId, Number, Pids, ProcessId
+from planner.identity import NO_PID, NamespaceId, Number, Pids, ProcessId
 
 UNKNOWN: Final = NamespaceId(-1)
 
@@ -65,16 +65,30 @@ class _Tree:
         self.ordered = self._order()
         self.ids: dict[str, dict[int, NamespaceId]] = {kind: {} for kind in KINDS}
         self.where: dict[tuple[str, int], int] = {}
+        own = dict(root.namespaces).get("pid", 0)
+        first = next((inode for process in self.ordered for kind, inode in process.namespaces if kind == "pid"), own)
+        self.inits = {first: NamespaceId(0)}
+        for process in self.ordered:
+            inode = dict(process.namespaces).get("pid", 0)
+            if inode and process.status.pids[-1] == 1:
+                self.inits.setdefault(inode, NamespaceId(self.vector(process.status.pids, process.status.number)[0]))
         for process in self.ordered:
             for kind, inode in process.namespaces:
-                self.ids[kind].setdefault(inode, NamespaceId(len(self.ids[kind])))
+                self._identify(kind, inode)
                 self.where.setdefault((kind, inode), process.status.number)
-        own = dict(root.namespaces).get("pid", 0)
         # Namespaces between two of the tree may have no task left but what is below them.
         for inode in list(self.ids["pid"]):
             while inode != own and inode in snapshot.parents:
                 inode = snapshot.parents[inode]
-                self.ids["pid"].setdefault(inode, NamespaceId(len(self.ids["pid"])))
+                self._identify("pid", inode)
+
+    def _identify(self, kind: str, inode: int) -> None:
+        """Give a namespace its id: a pid namespace the level-0 pid of its init, all others the next number of their kind."""
+        known = self.ids[kind]
+        if kind == "pid":
+            known.setdefault(inode, self.inits.get(inode, NamespaceId(NO_PID + len(known))))
+        else:
+            known.setdefault(inode, NamespaceId(len(known)))
 
     def _order(self) -> list[Process]:
         processes = self.snapshot.processes

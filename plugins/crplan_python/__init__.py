@@ -8,9 +8,10 @@ from planner.hookspecs import Artefact, BackEnd, Executor, hookimpl
 from planner.options import Options
 from planner.plans.model import Plan
 from planner.plans.relax import MAPS, SHARING, conceded
+from planner.text import Terminal
 
 if TYPE_CHECKING:
-    from planner.plans.retarget import Visit
+    from planner.plans.retarget import Retargeted
 
 
 @hookimpl
@@ -43,7 +44,7 @@ def crplan_executors() -> tuple[Executor, ...]:
     )
 
 
-def _emit(artefact: Artefact, options: Options) -> str:
+def _emit(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_python.emit import emit
 
     return emit(conceded(artefact.plan, options))
@@ -55,7 +56,7 @@ def _run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
     return run(plan, record, timeout)
 
 
-def _run_into(visit: "Visit", record: Callable[[AnyEvent], None], timeout: float) -> int:
+def _run_into(visit: "Retargeted", record: Callable[[AnyEvent], None], timeout: float) -> int:
     from crplan_python.run import run_into
 
     return run_into(visit, record, timeout)

@@ -5,29 +5,12 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from crplan_python.limits import refuses
+from planner import steps
 from planner.errors import CannotEmit
 from planner.plans.model import Plan
-from planner.steps import (
-    AnyStep,
-    Create,
-    CreateThread,
-    Enter,
-    Exit,
-    Extent,
-    Join,
-    Kill,
-    MapIds,
-    Process,
-    Reap,
-    SetGroup,
-    SetSession,
-    SetSubreaper,
-    Unshare,
-    Verify,
-)
 
 if TYPE_CHECKING:
-    from planner.plans.retarget import Visit
+    from planner.plans.retarget import Retargeted
 
 PARTS: Final = ("tables", "kernel", "board", "proc", "namespaces", "actor", "privileges", "executor", "program")
 """The parts of the runtime, each after those that it imports."""
@@ -48,7 +31,7 @@ def emit(plan: Plan) -> str:
     return _program(plan, PARTS, f"main(Plan({plan.root}, PROCESSES, STEPS))")
 
 
-def emit_visit(visit: "Visit", pidfd: int) -> str:
+def emit_visit(visit: "Retargeted", pidfd: int) -> str:
     """Return the program that rebuilds in the pid namespace behind an inherited descriptor; raises CannotEmit as `emit` does."""
     plan = visit.plan
     reason = refuses(plan)
@@ -68,7 +51,7 @@ def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
             FUTURE,
             "\n",
             imports,
-            "\n# number at each level, outermost first; role; init of its namespace; name\n",
+            "\n# pid at each level, outermost first; role; init of its namespace; name\n",
             _table("PROCESSES", [process_line(process) for process in plan.processes]),
             "\n# step, actor (0 is this program), what it does, and the rule that put it there\n",
             _table("STEPS", [step_line(step) for step in plan.steps]),
@@ -79,19 +62,19 @@ def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
     )
 
 
-def process_line(process: Process) -> str:
+def process_line(process: steps.Process) -> str:
     """Write a process as a line of the table."""
     return f"{_numbers(process.pids)} {process.role} {process.namespace} ={_escaped(process.name)}"
 
 
-def step_line(step: AnyStep) -> str:
+def step_line(step: steps.AnyStep) -> str:
     """Write a step as a line of the table, its rule as a comment."""
     return f"{step.number:5} {step.actor:7} {_words(step):50} # {_escaped(step.rule)}"
 
 
-def _words(step: AnyStep) -> str:
+def _words(step: steps.AnyStep) -> str:
     match step:
-        case Create():
+        case steps.Create():
             words = [f"create {step.child} signal={0 if step.sibling else step.exit_signal}"]
             words += (
                 ["new_namespace"] * step.new_namespace
@@ -99,30 +82,30 @@ def _words(step: AnyStep) -> str:
                 + ["sibling"] * step.sibling
                 + sorted(step.share)
             )
-        case CreateThread():
+        case steps.CreateThread():
             words = [f"thread {step.child}"]
-        case SetSession():
+        case steps.SetSession():
             words = ["setsid"]
-        case SetGroup():
+        case steps.SetGroup():
             words = [f"setpgid {step.target} {step.group}"]
-        case SetSubreaper():
+        case steps.SetSubreaper():
             words = [f"subreaper {'on' if step.on else 'off'}"]
-        case Enter():
+        case steps.Enter():
             words = [f"enter {step.namespace}"]
-        case Exit():
+        case steps.Exit():
             words = [f"exit {step.status}"] + ["thread_only"] * step.thread_only
-        case Kill():
+        case steps.Kill():
             words = [f"kill {step.target} {step.signal}"]
-        case Reap():
+        case steps.Reap():
             words = [f"reap {step.child}"]
-        case Unshare():
+        case steps.Unshare():
             words = ["unshare", *step.kinds]
-        case MapIds():
+        case steps.MapIds():
             words = [f"map {step.target}"] + ["own"] * step.own
             words += [f"{name}={_extents(map_)}" for name, map_ in (("uid", step.uid_map), ("gid", step.gid_map)) if map_]
-        case Join():
+        case steps.Join():
             words = [f"join {step.target} {step.kind}"]
-        case Verify():
+        case steps.Verify():
             words = [f"verify {step.target} parent={step.parent} group={step.group} session={step.session}"]
             words += [f"zombie status={step.status}"] * step.zombie
             words += [f"threads={_numbers(step.threads)}"] * bool(step.threads)
@@ -167,7 +150,7 @@ def _numbers(numbers: tuple[int, ...]) -> str:
     return ",".join(str(number) for number in numbers)
 
 
-def _extents(extents: tuple[Extent, ...]) -> str:
+def _extents(extents: tuple[steps.Extent, ...]) -> str:
     return ",".join(f"{extent.inside}:{extent.outside}:{extent.count}" for extent in extents)
 
 

@@ -14,7 +14,7 @@ from planner.identity import StepNumber
 from planner.plans.model import Plan
 
 if TYPE_CHECKING:
-    from planner.plans.retarget import Visit
+    from planner.plans.retarget import Retargeted
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -28,7 +28,7 @@ def run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
     return _run(emit(plan), plan.plan_id, (), record, timeout)
 
 
-def run_into(visit: "Visit", record: Callable[[AnyEvent], None], timeout: float) -> int:
+def run_into(visit: "Retargeted", record: Callable[[AnyEvent], None], timeout: float) -> int:
     """Rebuild the tree in a pid namespace that is there, otherwise as `run` does; raises OSError where its process is not."""
     pidfd = os.pidfd_open(visit.into)
     try:

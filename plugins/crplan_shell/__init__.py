@@ -3,9 +3,10 @@
 from planner.hookspecs import Artefact, BackEnd, hookimpl
 from planner.options import Options
 from planner.plans.relax import MAPS, SHARING, conceded
+from planner.text import Terminal
 
 
-def _emit(artefact: Artefact, options: Options) -> str:
+def _emit(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_shell.emit import emit
 
     return emit(conceded(artefact.plan, options))

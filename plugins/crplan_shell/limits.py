@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from planner import steps
 from planner.identity import ProcessId
 from planner.plans.model import Plan
 from planner.plans.relax import HINT
-from planner.steps import Create, CreateThread, Exit, Join, Unshare, Verify
 
 SHARED: Final = frozenset({"files", "fs", "sysv_undo"})
 """What two interpreters can share; memory, and what needs it, they cannot."""
@@ -28,7 +28,7 @@ def refuses(plan: Plan) -> str:
     """Return a sentence that names the first task which cannot be made, or ""."""
     processes = plan.process_table()
     for step in plan.steps:
-        if isinstance(step, Create):
+        if isinstance(step, steps.Create):
             if step.exit_signal in KEPT_BY_LIBC:
                 return f"task {step.child} has the exit signal {step.exit_signal}, which the C library keeps for itself"
             impossible = sorted(set(step.share) - SHARED)
@@ -37,14 +37,20 @@ def refuses(plan: Plan) -> str:
                 return f"task {step.child} shares {what} with task {step.actor}: two interpreters cannot; {HINT}"
             if step.share and not step.actor:
                 return f"task {step.child} would share {' and '.join(sorted(step.share))} with the script itself"
-        elif isinstance(step, Unshare | Join | Verify):
-            kinds = (step.kind,) if isinstance(step, Join) else step.kinds if isinstance(step, Unshare) else step.namespaces
+        elif isinstance(step, steps.Unshare | steps.Join | steps.Verify):
+            kinds = (
+                (step.kind,)
+                if isinstance(step, steps.Join)
+                else step.kinds
+                if isinstance(step, steps.Unshare)
+                else step.namespaces
+            )
             if not KINDS.issuperset(kinds):
-                task = step.target if isinstance(step, Verify) else step.actor
+                task = step.target if isinstance(step, steps.Verify) else step.actor
                 return f"task {task} is to be in a namespace of an unknown kind"
-            if not step.actor and not isinstance(step, Verify):
+            if not step.actor and not isinstance(step, steps.Verify):
                 return f"task {step.actor}, the script itself, would enter a namespace"
-        elif isinstance(step, Exit):
+        elif isinstance(step, steps.Exit):
             number = step.status & 0x7F
             actor = processes.get(step.actor)
             if not 0 <= step.status <= 0xFFFF or number in NO_END or (number and step.status >> 8):
@@ -56,12 +62,12 @@ def refuses(plan: Plan) -> str:
 
 def needs(plan: Plan) -> Iterator[tuple[str, ProcessId]]:
     """Yield what not every machine's agent can do, with the first task that wants it."""
-    threads = (step.child for step in plan.steps if isinstance(step, CreateThread))
-    cores = (step.actor for step in plan.steps if isinstance(step, Exit) and step.status & CORE_DUMPED)
+    threads = (step.child for step in plan.steps if isinstance(step, steps.CreateThread))
+    cores = (step.actor for step in plan.steps if isinstance(step, steps.Exit) and step.status & CORE_DUMPED)
     spaces = (
-        step.child if isinstance(step, Create) else step.actor
+        step.child if isinstance(step, steps.Create) else step.actor
         for step in plan.steps
-        if isinstance(step, Unshare | Join) or (isinstance(step, Create) and step.new_user)
+        if isinstance(step, steps.Unshare | steps.Join) or (isinstance(step, steps.Create) and step.new_user)
     )
     for what, tasks in (("threads", threads), ("cores", cores), ("namespaces", spaces)):
         task = next(tasks, None)

@@ -6,25 +6,8 @@ Numbers are level-0 numbers and vectors are written outermost first, as in the p
 import re
 from typing import Final
 
+from planner import steps
 from planner.identity import Pids, ProcessId
-from planner.steps import (
-    AnyStep,
-    Create,
-    CreateThread,
-    Enter,
-    Exit,
-    Extent,
-    Join,
-    Kill,
-    MapIds,
-    Process,
-    Reap,
-    SetGroup,
-    SetSession,
-    SetSubreaper,
-    Unshare,
-    Verify,
-)
 
 SIGCHLD: Final = 17
 _BARE_WORD: Final = re.compile(r"[A-Za-z0-9_./,@%+:-]+")
@@ -51,12 +34,12 @@ def escaped(text: str) -> str:
     )
 
 
-def step_words(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
+def step_words(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> list[str]:
     """Return the words of a step: its number, what is done, to whom, how, and by which rule."""
     return [str(step.number), *_deed(step, processes), "rule", step.rule]
 
 
-def step_comment(step: AnyStep, processes: dict[ProcessId, Process], sentences: dict[str, str]) -> str:
+def step_comment(step: steps.AnyStep, processes: dict[ProcessId, steps.Process], sentences: dict[str, str]) -> str:
     """Return the comment of a step: its rule, why it is there, and the name of the process that it is about."""
     subject = processes.get(_subject(step))
     name = f"[{escaped(subject.name[:_NAME_MOST])}]" if subject and subject.name else ""
@@ -64,10 +47,10 @@ def step_comment(step: AnyStep, processes: dict[ProcessId, Process], sentences: 
     return f"{escaped(step.rule)}: {why}" if why else escaped(step.rule)
 
 
-def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
+def _deed(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> list[str]:
     subject = _subject(step)
     match step:
-        case Create():
+        case steps.Create():
             words = ["create", str(subject), "as", _slashed(processes[subject].pids), "by", str(step.actor)]
             flags = ["newpid"] * step.new_namespace + ["newuser"] * step.new_user + ["parent"] * step.sibling
             exit_signal = 0 if step.sibling else step.exit_signal
@@ -75,32 +58,32 @@ def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
             words += ["share", ",".join(sorted(step.share))] * bool(step.share)
             words += ["signal", str(exit_signal)] * (exit_signal != SIGCHLD)
             words += ["role", "reaper"] * (processes[subject].role == "reaper")
-        case CreateThread():
+        case steps.CreateThread():
             words = ["thread", str(subject), "as", _slashed(processes[subject].pids), "by", str(step.actor)]
-        case SetSession():
+        case steps.SetSession():
             words = ["setsid", str(subject)]
-        case SetGroup():
+        case steps.SetGroup():
             words = ["setpgid", str(subject), "to", str(step.group), "by", str(step.actor)]
-        case SetSubreaper():
+        case steps.SetSubreaper():
             words = ["subreaper", str(subject), "turn", "on" if step.on else "off"]
-        case Enter():
+        case steps.Enter():
             actor = processes.get(step.actor)
             home = actor.namespace if actor else ProcessId(0)
             words = ["enter", str(subject), "namespace", "own" if step.namespace == home else str(step.namespace)]
-        case Exit():
+        case steps.Exit():
             words = ["exit", str(subject), "status", str(step.status)] + ["only", "leader"] * step.thread_only
-        case Kill():
+        case steps.Kill():
             words = ["kill", str(subject), "signal", str(step.signal), "by", str(step.actor)]
-        case Reap():
+        case steps.Reap():
             words = ["reap", str(subject), "by", str(step.actor)]
-        case Unshare():
+        case steps.Unshare():
             words = ["unshare", str(subject), "kinds", ",".join(step.kinds)]
-        case MapIds():
+        case steps.MapIds():
             words = ["map", str(subject), "by", str(step.actor)] + ["own", "yes"] * step.own
             words += ["uid", _extents(step.uid_map)] * bool(step.uid_map) + ["gid", _extents(step.gid_map)] * bool(step.gid_map)
-        case Join():
+        case steps.Join():
             words = ["join", str(subject), "kind", step.kind, "of", str(step.target)]
-        case Verify():
+        case steps.Verify():
             words = ["verify", str(subject), "as", _slashed(processes[subject].pids), "parent", str(step.parent)]
             words += ["group", str(step.group), "session", str(step.session), "state", "zombie" if step.zombie else "alive"]
             words += ["status", str(step.status)] * bool(step.zombie and step.status)
@@ -113,17 +96,17 @@ def _deed(step: AnyStep, processes: dict[ProcessId, Process]) -> list[str]:
     return words
 
 
-def _subject(step: AnyStep) -> ProcessId:
+def _subject(step: steps.AnyStep) -> ProcessId:
     match step:
-        case Create() | CreateThread() | Reap():
+        case steps.Create() | steps.CreateThread() | steps.Reap():
             return step.child
-        case SetGroup() | Kill() | MapIds() | Verify():
+        case steps.SetGroup() | steps.Kill() | steps.MapIds() | steps.Verify():
             return step.target
         case _:
             return step.actor
 
 
-def _extents(extents: tuple[Extent, ...]) -> str:
+def _extents(extents: tuple[steps.Extent, ...]) -> str:
     return ",".join(f"{extent.inside}:{extent.outside}:{extent.count}" for extent in extents)
 
 

@@ -3,6 +3,7 @@
 from planner.hookspecs import Artefact, BackEnd, hookimpl
 from planner.options import Option, Options
 from planner.plans.relax import MAPS, conceded
+from planner.text import Terminal
 
 
 @hookimpl
@@ -25,13 +26,13 @@ def crplan_backends() -> tuple[BackEnd, ...]:
     )
 
 
-def _emit_program(artefact: Artefact, options: Options) -> str:
+def _emit_program(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_syscalls.program import emit_program
 
     return emit_program(conceded(artefact.plan, options))
 
 
-def _emit_listing(artefact: Artefact, options: Options) -> str:
+def _emit_listing(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_syscalls.listing import emit_listing
 
     return emit_listing(artefact.plan, str(options.get("abi", "clone3")))

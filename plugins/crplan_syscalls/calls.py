@@ -9,29 +9,10 @@ from typing import Final
 import msgspec
 
 from crplan_syscalls.names import NAMESPACES, SHARED, THREAD_FLAGS
+from planner import steps
 from planner.errors import CannotEmit
 from planner.identity import OUTSIDE, Number, ProcessId
 from planner.plans.model import Plan
-from planner.steps import (
-    AnyStep,
-    Create,
-    CreateThread,
-    Enter,
-    Exit,
-    Join,
-    Kill,
-    MapIds,
-    Process,
-    Reap,
-    SetGroup,
-    SetSession,
-    SetSubreaper,
-    Unshare,
-    Verify,
-    actor_level,
-    seen_by,
-    set_tid,
-)
 
 SIGSEGV: Final = 11
 CORE_DUMPED: Final = 0x80
@@ -61,12 +42,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     result: int = 0
 
 
-def call(step: AnyStep, table: dict[ProcessId, Process]) -> Call:
+def call(step: steps.AnyStep, table: dict[ProcessId, steps.Process]) -> Call:
     """Return the call of a step; raises CannotEmit, naming the task, for what raw system calls cannot do."""
     actor = table.get(step.actor)
-    level = actor_level(actor)
+    level = steps.actor_level(actor)
     match step:
-        case Create():
+        case steps.Create():
             child = table[step.child]
             flags = frozenset(flag for what in step.share for flag in _shared(step, what))
             flags |= {"CLONE_NEWPID"} if step.new_namespace else frozenset()
@@ -77,49 +58,49 @@ def call(step: AnyStep, table: dict[ProcessId, Process]) -> Call:
                 subject=step.child,
                 b=0 if step.sibling else step.exit_signal,
                 flags=flags,
-                set_tid=set_tid(_bounded(child)),
-                result=seen_by(level, child.pids),
+                set_tid=steps.set_tid(_bounded(child)),
+                result=steps.seen_by(level, child.pids),
             )
-        case CreateThread():
+        case steps.CreateThread():
             child = table[step.child]
             return Call(
                 op="SPAWN",
                 subject=step.child,
                 flags=frozenset(THREAD_FLAGS),
-                set_tid=set_tid(_bounded(child)),
-                result=seen_by(level, child.pids),
+                set_tid=steps.set_tid(_bounded(child)),
+                result=steps.seen_by(level, child.pids),
             )
-        case SetSession():
+        case steps.SetSession():
             return Call(op="SETSID", subject=step.actor, result=actor.pids[-1] if actor else 0)
-        case SetGroup():
+        case steps.SetGroup():
             target = _seen(step, actor, step.target, table)
             return Call(op="SETPGID", subject=step.target, a=target, b=_seen(step, actor, step.group, table))
-        case SetSubreaper():
+        case steps.SetSubreaper():
             return Call(op="SUBREAPER", subject=step.actor, a=int(step.on))
-        case Enter():
+        case steps.Enter():
             return Call(op="ENTER", subject=step.namespace, a=_namespace(step, actor, table))
-        case Exit():
+        case steps.Exit():
             own = actor.pids[-1] if actor else 0
             return Call(op="EXIT", subject=step.actor, a=_possible_status(step, actor), b=int(step.thread_only), result=own)
-        case Kill():
-            return Call(op="KILL", subject=step.target, a=seen_by(level, table[step.target].pids), b=step.signal)
-        case Reap():
-            number = seen_by(level, table[step.child].pids)
+        case steps.Kill():
+            return Call(op="KILL", subject=step.target, a=steps.seen_by(level, table[step.target].pids), b=step.signal)
+        case steps.Reap():
+            number = steps.seen_by(level, table[step.child].pids)
             return Call(op="REAP", subject=step.child, a=number, result=number)
-        case Unshare():
+        case steps.Unshare():
             flags = frozenset(namespace_flag(kind, step.actor) for kind in step.kinds)
             return Call(op="UNSHARE", subject=_inside(step, actor), flags=flags)
-        case MapIds():
+        case steps.MapIds():
             if step.target not in table:
                 raise CannotEmit(f"task {step.target} is to get id maps, and the plan does not create it")
             return Call(op="MAP", subject=step.target, b=int(step.own))
-        case Join():
+        case steps.Join():
             own = _inside(step, actor)
-            seen = seen_by(level, table[step.target].pids) if step.target in table else 0
+            seen = steps.seen_by(level, table[step.target].pids) if step.target in table else 0
             if not seen:
                 raise CannotEmit(f"task {own} would enter a namespace of {step.target}, which it cannot see")
             return Call(op="JOIN", subject=step.target, a=seen, flags=frozenset((namespace_flag(step.kind, own),)))
-        case Verify():
+        case steps.Verify():
             return Call(op="VERIFY", subject=step.target)
 
 
@@ -136,19 +117,19 @@ def namespace_flag(kind: str, task: ProcessId) -> str:
     return NAMESPACES[kind]
 
 
-def _inside(step: Unshare | Join, actor: Process | None) -> ProcessId:
+def _inside(step: steps.Unshare | steps.Join, actor: steps.Process | None) -> ProcessId:
     if actor is None:
         raise CannotEmit(f"task {step.actor}, the executor, would enter a namespace itself")
     return step.actor
 
 
-def _bounded(process: Process) -> tuple[Number, ...]:
+def _bounded(process: steps.Process) -> tuple[Number, ...]:
     if len(process.pids) > MAX_LEVELS:
         raise CannotEmit(f"task {process.pid} has {len(process.pids)} levels; the kernel allows {MAX_LEVELS}")
     return process.pids
 
 
-def _shared(step: Create, what: str) -> tuple[str, ...]:
+def _shared(step: steps.Create, what: str) -> tuple[str, ...]:
     if what not in SHARED:
         raise CannotEmit(f"task {step.child} would share {what!r}, which no clone3 flag does")
     if step.actor == OUTSIDE:
@@ -156,7 +137,7 @@ def _shared(step: Create, what: str) -> tuple[str, ...]:
     return SHARED[what]
 
 
-def _seen(step: SetGroup, actor: Process | None, pid: ProcessId, table: dict[ProcessId, Process]) -> int:
+def _seen(step: steps.SetGroup, actor: steps.Process | None, pid: ProcessId, table: dict[ProcessId, steps.Process]) -> int:
     """Return the number of a process in the actor's namespace: setpgid takes 0 for the caller, so 0 must never be passed.
 
     The executor, which knows only outer numbers, looks up those that stand for the level-0 numbers given here.
@@ -166,13 +147,13 @@ def _seen(step: SetGroup, actor: Process | None, pid: ProcessId, table: dict[Pro
         if process is None:
             raise CannotEmit(f"the executor would put task {step.target} into group {step.group}, for which it has no number")
         return int(pid)
-    number = seen_by(actor_level(actor), process.pids) if process else (int(pid) if len(actor.pids) == 1 else 0)
+    number = steps.seen_by(steps.actor_level(actor), process.pids) if process else (int(pid) if len(actor.pids) == 1 else 0)
     if not number:
         raise CannotEmit(f"task {step.target} would be put into group {step.group}, which task {step.actor} cannot see")
     return number
 
 
-def _namespace(step: Enter, actor: Process | None, table: dict[ProcessId, Process]) -> int:
+def _namespace(step: steps.Enter, actor: steps.Process | None, table: dict[ProcessId, steps.Process]) -> int:
     """Return the number of the namespace's init as the actor sees it, or its own for the way back; 0 is the executor's way back.
 
     The executor finds an init by its level-0 number in the container's proc instance.
@@ -181,13 +162,13 @@ def _namespace(step: Enter, actor: Process | None, table: dict[ProcessId, Proces
         return int(step.namespace)
     if step.namespace == actor.namespace:
         return actor.pids[-1]
-    number = seen_by(actor_level(actor), table[step.namespace].pids) if step.namespace in table else 0
+    number = steps.seen_by(steps.actor_level(actor), table[step.namespace].pids) if step.namespace in table else 0
     if not number:
         raise CannotEmit(f"task {step.actor} would enter the namespace of {step.namespace}, which it cannot see")
     return number
 
 
-def _possible_status(step: Exit, actor: Process | None) -> int:
+def _possible_status(step: steps.Exit, actor: steps.Process | None) -> int:
     signal = step.status & SIGNAL_BITS
     if actor is None:
         raise CannotEmit("task 0, the executor, cannot be a zombie")

@@ -45,7 +45,7 @@ def emit_listing(plan: Plan, abi: str = "clone3") -> str:
     table = plan.process_table()
     lines = [
         f"# The calls of {len(plan.processes)} processes by actor, in strace's notation (plan {plan.plan_id}, {abi}).",
-        "# Numbers are as the actor sees them; ? is a result that nobody can know before; descriptor numbers are examples.",
+        "# Pids are as the actor sees them; ? is a result that is not known before; descriptor numbers are examples.",
     ]
     for actor, group in groups.items():
         if actor == OUTSIDE:

@@ -6,11 +6,11 @@ from typing import Final
 
 from crplan_syscalls.calls import Call, calls, namespace_flag
 from crplan_syscalls.names import NAMESPACES, flags_text, plain_text, signal_text
+from planner import steps
 from planner.errors import CannotEmit
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.steps.id_maps import text_of
 from planner.plans.model import Plan
-from planner.steps import AnyStep, Create, Enter, Extent, MapIds, Process, SetGroup, Verify, set_tid
 
 BEFORE: Final = ("plan.h",)
 AFTER: Final = ("kernel.c", "board.c", "namespaces.c", "actor.c", "proc.c", "verify.c", "memory.c", "watch.c", "program.c")
@@ -32,11 +32,13 @@ def emit_program(plan: Plan) -> str:
     maps = _Maps()
     listed = 0
     for step, what in zip(plan.steps, done, strict=True):
-        others = [rows[thread] for thread in step.threads] if isinstance(step, Verify) else [wait.step for wait in step.waits]
+        others = (
+            [rows[thread] for thread in step.threads] if isinstance(step, steps.Verify) else [wait.step for wait in step.waits]
+        )
         lines.append(_step_line(step, what, rows, maps, listed if others else 0, len(others), following[step.number], rules))
         if others:
             listed += len(others)
-            note = "" if isinstance(step, Verify) else " waits: " + ", ".join(plain_text(w.rule) for w in step.waits)
+            note = "" if isinstance(step, steps.Verify) else " waits: " + ", ".join(plain_text(w.rule) for w in step.waits)
             lists.append(f"\t{', '.join(map(str, others))}, /* {step.number}{note} */")
     levels = max((len(process.pids) for process in plan.processes), default=1)
     keeps_proc = any(what.flags & {"CLONE_NEWUSER", "CLONE_NEWTIME"} for what in done if what.op == "UNSHARE")
@@ -94,9 +96,9 @@ class _Maps:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self._length = 0
-        self._places: dict[tuple[Extent, ...], tuple[int, int]] = {}
+        self._places: dict[tuple[steps.Extent, ...], tuple[int, int]] = {}
 
-    def place(self, extents: tuple[Extent, ...]) -> tuple[int, int]:
+    def place(self, extents: tuple[steps.Extent, ...]) -> tuple[int, int]:
         """Return where a map's text begins, and its length."""
         if extents not in self._places:
             text = text_of(extents)
@@ -136,7 +138,7 @@ def _ends(plan: Plan) -> dict[ProcessId, int]:
     own = {process.pid: process.namespace for process in plan.processes}
     ends: dict[ProcessId, int] = {}
     for step, what in zip(plan.steps, calls(plan), strict=True):
-        if isinstance(step, Create):
+        if isinstance(step, steps.Create):
             # A nested init belongs to its own namespace, and ends with the one that its creator lives in, too.
             outer = own.get(step.actor, OUTSIDE) if step.new_namespace else own[step.child]
             within.setdefault(outer, []).append(step.child)
@@ -150,15 +152,15 @@ def _ends(plan: Plan) -> dict[ProcessId, int]:
     return ends
 
 
-def _process_line(process: Process, first: int, ends: int) -> str:
-    numbers = ", ".join(map(str, set_tid(process.pids)))
+def _process_line(process: steps.Process, first: int, ends: int) -> str:
+    numbers = ", ".join(map(str, steps.set_tid(process.pids)))
     name = f" {plain_text(process.name)}" if process.name else ""
     return f"{{{KINDS[process.role]}, {first}, {ends}, {len(process.pids)}, {{{numbers}}}}}, /* {process.pid}{name} */"
 
 
 def _place_lines(plan: Plan, rows: dict[ProcessId, int]) -> Iterator[str]:
     for step in plan.steps:
-        if isinstance(step, Verify):
+        if isinstance(step, steps.Verify):
             for kind, holder in step.namespaces.items():
                 if namespace_flag(kind, step.target) and holder and holder not in rows:
                     raise CannotEmit(f"task {step.target} is to be in a namespace of {holder}, which the plan does not create")
@@ -166,7 +168,7 @@ def _place_lines(plan: Plan, rows: dict[ProcessId, int]) -> Iterator[str]:
 
 
 def _step_line(
-    step: AnyStep,
+    step: steps.AnyStep,
     what: Call,
     rows: dict[ProcessId, int],
     maps: _Maps,
@@ -180,20 +182,20 @@ def _step_line(
         a = flags_text(what.flags)
     elif what.op == "JOIN":
         b = flags_text(what.flags)
-    elif isinstance(step, SetGroup) and not step.actor:
+    elif isinstance(step, steps.SetGroup) and not step.actor:
         b = str(rows[step.group])
-    if isinstance(step, Verify):
+    if isinstance(step, steps.Verify):
         a, b, c = str(step.parent), str(step.group), step.session
         d, e = step.status if step.zombie else -1, step.exit_signal
-    elif isinstance(step, MapIds) and not step.own:
+    elif isinstance(step, steps.MapIds) and not step.own:
         (users, c), (groups, e) = maps.place(step.uid_map), maps.place(step.gid_map)
         a, b, d = str(users), "0", groups
-    fields = (what.op, rows.get(step.actor, 0), 0 if isinstance(step, Enter) else rows.get(what.subject, 0), a, b, c, d, e)
+    fields = (what.op, rows.get(step.actor, 0), 0 if isinstance(step, steps.Enter) else rows.get(what.subject, 0), a, b, c, d, e)
     tail = (at, count, following, rules[step.rule])
     return f"{{{', '.join(map(str, fields + tail))}}}, /* {step.number} {words(step, what)}: {plain_text(step.rule)} */"
 
 
-def words(step: AnyStep, what: Call) -> str:
+def words(step: steps.AnyStep, what: Call) -> str:
     """Say in a few words who does what, with level-0 numbers."""
     actor = str(step.actor) if step.actor else "executor"
     match what.op:

@@ -12,9 +12,9 @@ import sys
 import time
 from collections import Counter
 
-from tests.evidence import verdicts
-from tests.exhaustive import candidates, reached
-from tests.test_planning_exhaustive import judge
+from tests.generators.exhaustive import candidates, reached
+from tests.helpers.evidence import verdicts
+from tests.planning.test_exhaustive import judge
 
 
 def main(words: list[str]) -> None:

@@ -233,7 +233,7 @@ def image(rows: Iterator[Row]) -> list[AnyEvent]:
 
 def startup() -> None:
     """`crplan IMAGE --emit shell` on 20 tasks against `python -c pass`: fresh processes, interleaved, one interpreter."""
-    from planner.testing.linuxcr import Entry, build
+    from tests.helpers.linuxcr import Entry, build
 
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "image")
@@ -275,7 +275,7 @@ print(marks[1] - marks[0], marks[2] - marks[1], peak)
 
 def stream() -> None:
     """Microseconds and KiB a task from the stream to the proved plan, the median of three fresh processes."""
-    from planner.testing.linuxcr import Entry, build
+    from tests.helpers.linuxcr import Entry, build
 
     first = 0.0
     for size in SIZES:

@@ -1,6 +1,6 @@
 """What a run costs, in ratios: start-up against Python itself, and a task among many against a task among few.
 
-Nothing is asserted on time. Run with `pytest -s tests/benchmarks`; CRPLAN_BENCHMARK_TASKS adds a size.
+Nothing is asserted on time. Run with `pytest -n 0 -s --part slow tests/benchmarks`; CRPLAN_BENCHMARK_TASKS adds a size.
 """
 
 import os
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from planner.testing.linuxcr import Entry, build
+from tests.helpers.linuxcr import Entry, build
 
-ROOT = Path(__file__).parent.parent.parent
+pytestmark = pytest.mark.slow
+
 ROUNDS = 11
 SIZES = [10_000, 100_000, *map(int, filter(None, os.environ.get("CRPLAN_BENCHMARK_TASKS", "").split(",")))]
 

@@ -1,18 +1,22 @@
 """What a CRIU dump of a thousand processes costs from the archive to the proved plan, alone and as a container of a pod.
 
-Nothing is asserted on time. Run with `pytest -s tests/benchmarks`.
+Nothing is asserted on time. Run with `pytest -n 0 -s --part slow tests/benchmarks`.
 """
 
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from planner.pipeline.library import read
+import pytest
+
+from planner import read
 from planner.pipeline.resolve import resolve
-from tests.containers import POD_NAMESPACES, Dump, cri_o
+from tests.helpers.containers import POD_NAMESPACES, Dump, cri_o
+from tests.helpers.places import DATA
 
-SAMPLE = Path(__file__).parents[1] / "data" / "criu" / "wide1000" / "wide1000.tar.zst"
+pytestmark = pytest.mark.slow
+
+SAMPLE = DATA / "criu" / "wide1000" / "wide1000.tar.zst"
 ROUNDS = 7
 TASKS = 1000
 

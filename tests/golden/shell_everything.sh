@@ -1,7 +1,7 @@
 #!/bin/sh
 # shellcheck disable=SC2317,SC2329
 #
-# Rebuilds 12 processes in 35 steps (plan d9144149713d1676).
+# Rebuilds 12 processes in 35 steps (plan 7c2d5c25fa30278f).
 #
 # It makes a new pid namespace, creates every process in it with its numbers, checks each against /proc,
 # prints `ready PID` and holds until SIGTERM, SIGINT or the end of that process; then it ends everything.

@@ -13,8 +13,7 @@ from crplan_syscalls.program import emit_program
 from planner.errors import CannotEmit
 from planner.plans.model import Plan
 from planner.testing.plans import PLANS, wide, with_init
-
-GOLDEN = Path(__file__).parent.parent / "golden"
+from tests.helpers.places import GOLDEN
 
 HOSTILE = [
     "*/ int main(void){return 7;} /*",

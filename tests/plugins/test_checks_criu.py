@@ -1,7 +1,6 @@
 """What is foretold of `criu restore`, held against what CRIU did with each sample, and against every rule by a small tree."""
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -21,26 +20,31 @@ from planner.events.records import (
     TaskStateRecorded,
 )
 from planner.findings.registry import Finding
+from planner.findings.verdicts import Invocation
 from planner.forest.fold import fold
 from planner.forest.model import Forest
 from planner.identity import NamespaceId, ProcessId
 from planner.pipeline import reading
 from planner.pipeline import resolve as pipeline
-from planner.testing.checks import criu_image
 from planner.testing.forests import events, notation
-from tests.criu_restore import fits, outcome
-from tests.trials import image_of, random_history
+from tests.helpers.amounts import amount
+from tests.helpers.criu_images import criu_image
+from tests.helpers.criu_restore import fits, outcome
+from tests.helpers.places import DATA
+from tests.helpers.trials import image_of, random_history
+from tests.helpers.verdicts import verdict_of
 
-DATA = Path(__file__).parents[1] / "data" / "criu"
+SAMPLES = DATA / "criu"
+CRIU = Invocation(consumer="criu-restore", options=())
 
 
 def asked_of(history: list[AnyEvent]) -> Asked:
-    asked = ask(reading.default_registry(), pipeline.resolve(history).artefact(), {}, {})
+    asked = ask(reading.default_registry(), pipeline.resolve(history).artefact(), (CRIU,))
     return next(each for each in asked if each.check == "criu")
 
 
 def samples() -> Iterator[tuple[str, Path]]:
-    for directory in sorted(DATA.iterdir()):
+    for directory in sorted(SAMPLES.iterdir()):
         images = [directory / "img"] if (directory / "img").exists() else sorted(directory.glob("*.tar"))
         for image in images:
             yield f"{directory.name}/{image.name}", image
@@ -51,15 +55,14 @@ def test_the_forecast_is_what_happened(capsys: pytest.CaptureFixture[str]) -> No
     rows, false_fine, false_alarm, unknown = [], [], [], []
     for name, image in samples():
         happened = json.loads((image.parent / "outcome.json").read_text())
-        forecast = asked_of(read(image)).forecast
-        assert forecast is not None
-        rows.append(f"{name:40} {forecast.outcome:10} {happened['restore']:10} {', '.join(forecast.because)}")
+        forecast = verdict_of(read(image))
+        rows.append(f"{name:40} {forecast.verdict:10} {happened['restore']:10} {', '.join(forecast.codes)}")
         if happened["restore"] == "not tried":
             continue
-        if forecast.outcome == "unknown":
+        if forecast.verdict == "unknown":
             unknown.append(name)
-        elif forecast.outcome != happened["restore"]:
-            (false_fine if forecast.outcome == "ok" else false_alarm).append(name)
+        elif forecast.verdict != happened["restore"]:
+            (false_fine if forecast.verdict == "ok" else false_alarm).append(name)
     with capsys.disabled():
         print("\n" + f"{'image':40} {'foretold':10} {'happened':10} because\n" + "\n".join(rows))
     assert len(rows) > 25
@@ -82,11 +85,10 @@ def test_the_reason_is_the_one_that_criu_gave() -> None:
     for _, image in samples():
         happened = json.loads((image.parent / "outcome.json").read_text())
         words = " ".join(happened.get("errors", []) + happened.get("difference", []))
-        forecast = asked_of(read(image)).forecast
+        forecast = verdict_of(read(image))
         for text, code in REASONS.items():
             if text in words:
-                assert forecast is not None
-                assert code in forecast.because, image
+                assert code in forecast.codes, image
                 seen.add(code)
     assert seen == set(REASONS.values())
 
@@ -103,8 +105,7 @@ def test_an_ordinary_container_passes_every_question() -> None:
     asked = asked_of(criu_image("1 2:1/2 3:2/2/3 4:1"))
     assert asked.findings == ()
     assert asked.unknown == ()
-    assert asked.forecast is not None
-    assert asked.forecast.outcome == "ok"
+    assert verdict_of(criu_image("1 2:1/2 3:2/2/3 4:1")).verdict == "ok"
 
 
 def test_an_orphan_of_a_subreaper_in_the_middle_is_in_a_session_that_criu_cannot_find() -> None:
@@ -188,7 +189,7 @@ def test_what_is_lost_silently_and_what_needs_a_terminal() -> None:
 def test_virtuozzo_is_told_apart_and_other_formats_are_not_asked() -> None:
     assert codes(criu_image("1 2:1", generation="vz")) == ["criu-virtuozzo"]
     asked = asked_of(events("1 2:1"))
-    assert (asked.findings, asked.passed, asked.unknown, asked.forecast) == ((), (), (), None)
+    assert (asked.findings, asked.passed, asked.unknown) == ((), (), ())
 
 
 def test_the_cost_is_linear_in_a_chain_that_is_walked_again_and_again() -> None:
@@ -228,15 +229,14 @@ def test_the_forecast_is_what_comes_of_carrying_the_restore_out(capsys: pytest.C
     """On generated images: what the check foretells by rules against what a restore comes to that is carried out step by step."""
     table: Counter[tuple[str, str]] = Counter()
     differing = []
-    for name, image, forest in flat_images(int(os.environ.get("CRPLAN_FORECASTS", "150"))):
+    for name, image, forest in flat_images(amount("CRPLAN_FORECASTS", 150, 150)):
         if not fits(forest):
             continue
-        forecast = asked_of(image).forecast
-        assert forecast is not None
+        forecast = verdict_of(image)
         happened = outcome(forest)
-        table[forecast.outcome, happened] += 1
-        if forecast.outcome not in ("unknown", happened):
-            differing.append((name, forecast.outcome, forecast.because, happened, notation(forest)))
+        table[forecast.verdict, happened] += 1
+        if forecast.verdict not in ("unknown", happened):
+            differing.append((name, forecast.verdict, forecast.codes, happened, notation(forest)))
     with capsys.disabled():
         print("\nforetold   comes to   images")
         for (foretold, happened), count in sorted(table.items()):

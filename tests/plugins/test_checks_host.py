@@ -8,13 +8,16 @@ import pytest
 from planner.checks.ask import Asked, ask
 from planner.events.records import AnyEvent, FactRecorded, ImageOpened
 from planner.findings.registry import Finding
+from planner.findings.verdicts import Invocation
 from planner.host.facts import CAPABILITIES, Feature, Host, Limits, PidNamespace
 from planner.identity import ProcessId
 from planner.pipeline import reading
 from planner.pipeline import resolve as pipeline
-from planner.testing.checks import criu_image
 from planner.testing.forests import events
+from tests.helpers.criu_images import criu_image
+from tests.helpers.verdicts import verdict_of
 
+CONSUMERS = (Invocation(consumer="criu-restore", options=()), Invocation(consumer="run"))
 YES = Feature(state="yes")
 NO = Feature(state="no", detail="EPERM")
 KINDS = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
@@ -46,7 +49,8 @@ ABLE = Host(
 
 
 def asked_of(history: list[AnyEvent], host: Host) -> dict[str, Asked]:
-    answers = ask(reading.default_registry(), pipeline.resolve(history).artefact(), msgspec.to_builtins(host), {})
+    """Return the answers of each check, of the last consumer that it speaks for."""
+    answers = ask(reading.default_registry(), pipeline.resolve(history).artefact(), CONSUMERS, {"host": host})
     return {asked.check: asked for asked in answers}
 
 
@@ -70,11 +74,12 @@ def test_a_host_that_can_do_it_passes_every_question() -> None:
     asked = asked_of(with_facts(architecture="x86_64"), ABLE)
     assert found(asked.values()) == []
     assert [question for each in asked.values() for question in each.unknown] == []
-    assert {each.forecast.outcome for each in asked.values() if each.forecast} == {"ok"}
+    for consumer in ("criu-restore", "run"):
+        assert verdict_of(with_facts(architecture="x86_64"), consumer, (), ABLE).verdict == "ok"
 
 
 def test_without_a_host_nothing_is_asked_of_one() -> None:
-    answers = ask(reading.default_registry(), pipeline.resolve(criu_image("1 2:1")).artefact(), {}, {})
+    answers = ask(reading.default_registry(), pipeline.resolve(criu_image("1 2:1")).artefact(), CONSUMERS)
     assert [asked.check for asked in answers if asked.passed or asked.unknown or asked.findings] == ["criu"]
 
 
@@ -83,8 +88,7 @@ def test_a_host_file_without_facts_gives_unknown_and_never_a_pass() -> None:
     for name in ("host", "numbers"):
         # Whether a task entered from outside is in the image, and needs no fact of a host.
         assert [passed.code for passed in asked[name].passed if passed.code != "new-namespace-needed"] == [], name
-        assert asked[name].forecast is not None
-        assert asked[name].forecast.outcome == "unknown"  # type: ignore[union-attr]
+        assert asked[name].unknown != ()
     missing = {question.code for each in asked.values() for question in each.unknown}
     assert {"capability-missing", "feature-missing", "limit-too-low", "number-taken", "number-above-limit"} <= missing
     assert {"criu-not-installed", "criu-machine", "criu-capability-missing"} <= missing
@@ -100,15 +104,15 @@ def test_a_host_file_without_facts_gives_unknown_and_never_a_pass() -> None:
         (limits(levels_below=0), "limit-too-low", "levels of pid namespaces"),
         (limits(pid_namespaces=0), "limit-too-low", "max_pid_namespaces"),
         (change(limits(processes=12), root=False), "limit-too-low", "RLIMIT_NPROC"),
-        (change(new_namespace_pid_max=3), "number-above-limit-of-new-namespace", "creates 3 with number 3 at level 0"),
+        (change(new_namespace_pid_max=3), "number-above-limit-of-new-namespace", "creates 3 with pid 3 at level 0"),
     ],
 )
 def test_what_crplan_run_lacks_is_named(host: Host, code: str, words: str) -> None:
     asked = asked_of(events("1 2:1/2 3:1"), host)["host"]
     assert [finding.code for finding in asked.findings] == [code]
     assert words in asked.findings[0].message
-    assert asked.forecast is not None
-    assert asked.forecast.outcome == "refused"
+    verdict = verdict_of(events("1 2:1/2 3:1"), "run", None, host)
+    assert (verdict.verdict, verdict.codes) == ("refused", (code,))
 
 
 def test_what_makes_up_for_something_and_what_nobody_needs_is_no_finding() -> None:
@@ -181,8 +185,7 @@ def with_facts(*facts: FactRecorded, **image_facts: str) -> list[AnyEvent]:
 def test_what_criu_restore_lacks_is_named(host: Host, code: str) -> None:
     asked = asked_of(with_facts(architecture="x86_64", security_module="apparmor"), host)["criu-host"]
     assert code in {finding.code for finding in asked.findings}
-    assert asked.forecast is not None
-    assert asked.forecast.outcome == "refused"
+    assert verdict_of(with_facts(architecture="x86_64", security_module="apparmor"), host=host).verdict == "refused"
     fine = asked_of(with_facts(architecture="x86_64", security_module="apparmor"), ABLE)["criu-host"]
     assert fine.findings == ()
 

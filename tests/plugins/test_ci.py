@@ -3,7 +3,6 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,18 +14,22 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from planner.checks.ask import Asked
-from planner.checks.report import Settings, build
-from planner.findings.problems import Evidence, Problem
+from planner.checks.report import Settings, gather, image_report
+from planner.errors import Evidence
+from planner.findings.problems import Problem
 from planner.findings.registry import Finding, Kind, Passed, Unknown
-from planner.findings.report import Forecast, Report
+from planner.findings.report import ImageReport, Report
+from planner.findings.verdicts import Invocation
 from planner.hookspecs import ReportFormat
 from planner.identity import ProcessId
 from planner.options import filled
 from planner.pipeline import reading
 from planner.text import Terminal
+from tests.helpers.places import DATA, ROOT
+from tests.helpers.schemas import meaning
 
-SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
-PUBLISHED = Path(__file__).parents[2] / "plugins" / "crplan_ci" / "report.schema.json"
+SCHEMAS = DATA / "schemas"
+PUBLISHED = ROOT / "plugins" / "crplan_ci" / "report.schema.json"
 FORMATS = {form.name: form for form in reading.default_registry().reports}
 
 HOSTILE = (
@@ -40,6 +43,9 @@ HOSTILE = (
     "{}{0}%s%n",
     "",
 )
+
+
+CRIU = Invocation(consumer="criu-restore", options=("--shell-job",))
 
 
 def written(form: ReportFormat, report: Report, terminal: Terminal | None = None) -> str:
@@ -68,32 +74,35 @@ def report(
             target=text,
             at=text if number % 2 else 96,
             hint=text,
+            outcome="refused" if severity == "error" else "",
         )
         for severity in ("error", "warning", "note")
         for number in range(count)
     ]
     asked = Asked(
         check="some",
+        invocation=CRIU,
         findings=tuple(findings),
         passed=(Passed(code="asked-and-fine", detail=text),),
         unknown=(Unknown(code="asked-in-vain", missing=text, pid=ProcessId(3)),),
-        forecast=Forecast(of="some restore", outcome="refused", because=("some-code",)),
     )
     kinds = {
         code: Kind(code=code, severity="error", sentence="It is so.", hint="Do this.", documentation="Because.")
         for code in ("some-code", "asked-and-fine", "asked-in-vain")
     }
-    return build(
+    one = image_report(
         image=image,
         artefact=None,
         asked=(asked,),
         not_checked=(text, "the weather"),
-        kinds=kinds,
-        host="none",
         settings=settings or Settings(),
+        invocations=(CRIU,),
         error=error,
     )
+    return gather([one], kinds=kinds)
 
+
+BROKEN = Problem(exit_code=1, code="bad-image", message="cut short", at=4)
 
 REPORTS = {
     "plain": report(),
@@ -103,9 +112,10 @@ REPORTS = {
             exit_code=3, code="two-inits", message="Two.", at=96, because=(Evidence(seq=3, at=96, text="TaskRecorded"),)
         )
     ),
-    "broken": report(error=Problem(exit_code=1, code="bad-image", message="cut short", at=4)),
-    "usage": report(error=Problem(exit_code=2, code="usage", message="no such option")),
-    "empty": build(image="-", artefact=None, asked=(), not_checked=(), kinds={}, host="none", settings=Settings()),
+    "broken": report(error=BROKEN),
+    "usage": gather((), kinds={}, error=Problem(exit_code=2, code="usage", message="no such option")),
+    "several": gather([*report().images, *report(image="other.img").images, *report(error=BROKEN).images], kinds={}),
+    "empty": gather([ImageReport(image="-")], kinds={}),
 }
 
 
@@ -216,12 +226,12 @@ def test_no_name_breaks_a_format(text: str, image: str) -> None:
 
 
 def test_the_schema_changes_only_with_the_format_version() -> None:
-    assert PUBLISHED.read_bytes() == schema()
+    assert meaning(PUBLISHED.read_bytes()) == meaning(schema())
 
 
 def test_json_says_what_it_is_first_of_all() -> None:
     document = json.loads(written(FORMATS["json"], REPORTS["plain"]))
-    assert (document["kind"], document["format_version"], document["exit_code"]) == ("crplan-check", 1, 3)
+    assert (document["kind"], document["format_version"], document["exit_code"]) == ("crplan-check", 2, 3)
 
 
 def test_github_shows_the_gravest_and_counts_the_rest() -> None:
@@ -270,7 +280,9 @@ def test_junit_skips_what_is_unknown_and_passes_what_is_below_the_mark() -> None
 
 def test_gitlab_finds_no_two_cases_of_one_name_and_a_reason_in_each() -> None:
     again = report(count=1)
-    twice = msgspec.structs.replace(again, findings=again.findings * 2, unknown=again.unknown * 3)
+    (one,) = again.images
+    more = msgspec.structs.replace(one, findings=one.findings * 2, unknown=one.unknown * 3)
+    twice = msgspec.structs.replace(again, images=(more,))
     names = [case.attrib["name"] for case in check_junit(written(FORMATS["junit"], twice)).iter("testcase")]
     assert {"some-code", "some-code (2)", "asked-in-vain: task 3", "asked-in-vain: task 3 (3)"} <= set(names)
     assert names[-1] == "not-checked"

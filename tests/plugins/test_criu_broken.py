@@ -16,8 +16,9 @@ from planner.errors import BadImage, Contradiction
 from planner.events.records import AnyEvent, FactRecorded, ImageClosed
 from planner.forest.fold import fold
 from planner.pipeline import sources
+from tests.helpers.places import DATA
 
-DATA = Path(__file__).parents[1] / "data" / "criu"
+SAMPLES = DATA / "criu"
 COMMON = bytes.fromhex("19435654")
 
 
@@ -25,7 +26,7 @@ COMMON = bytes.fromhex("19435654")
 def directory(tmp_path: Path) -> Path:
     """A good dump of a session with jobs, to be spoilt."""
     copy = tmp_path / "img"
-    shutil.copytree(DATA / "jobs" / "img", copy)
+    shutil.copytree(SAMPLES / "jobs" / "img", copy)
     return copy
 
 
@@ -120,13 +121,13 @@ def test_what_is_no_file_is_not_followed_and_does_not_block(directory: Path, spo
 
 
 def test_files_of_two_dumps_are_noticed(directory: Path) -> None:
-    shutil.copy(DATA / "chain20" / "img" / "pstree.img", directory / "pstree.img")
+    shutil.copy(SAMPLES / "chain20" / "img" / "pstree.img", directory / "pstree.img")
     assert "of different dumps" in refusal(directory).message
 
 
 def test_a_core_of_a_thread_under_the_name_of_a_process_is_noticed(tmp_path: Path) -> None:
     directory = tmp_path / "img"
-    shutil.copytree(DATA / "threads5" / "img", directory)
+    shutil.copytree(SAMPLES / "threads5" / "img", directory)
     leader, thread = sorted(directory.glob("core-*.img"))[:2]
     shutil.copy(thread, leader)
     assert "holds no task" in refusal(directory).message
@@ -188,7 +189,7 @@ def test_any_other_directory_is_not_ours(tmp_path: Path) -> None:
 def test_whatever_a_byte_is_changed_to_the_reader_refuses_or_reads(tmp_path: Path, data: st.DataObject) -> None:
     directory = tmp_path / "img"
     shutil.rmtree(directory, ignore_errors=True)
-    shutil.copytree(DATA / "vz_ctr_nested_pidns_clean" / "img", directory)
+    shutil.copytree(SAMPLES / "vz_ctr_nested_pidns_clean" / "img", directory)
     path = data.draw(st.sampled_from(sorted(directory.iterdir())))
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):

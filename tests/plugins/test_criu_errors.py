@@ -12,14 +12,13 @@ import pytest
 from crplan_checks import kinds
 
 from planner import read
-from planner.checks.ask import ask
 from planner.errors import BadImage, Contradiction
 from planner.events.records import AnyEvent
-from planner.pipeline import reading
-from planner.pipeline import resolve as pipeline
-from planner.testing.checks import criu_image
+from tests.helpers.criu_images import criu_image
+from tests.helpers.places import DATA
+from tests.helpers.verdicts import verdict_of
 
-DATA = Path(__file__).parents[1] / "data" / "criu"
+SAMPLES = DATA / "criu"
 IMG_COMMON = bytes.fromhex("19435654")
 
 Values = list[tuple[int, int | bytes]]
@@ -218,10 +217,8 @@ NOT_FORETOLD = {
 
 
 def foretold(history: list[AnyEvent]) -> str:
-    artefact = pipeline.resolve(history).artefact()
-    forecast = next(each.forecast for each in ask(reading.default_registry(), artefact, {}, {}) if each.check == "criu")
-    assert forecast is not None
-    return f"{forecast.outcome}: {', '.join(forecast.because)}" if forecast.because else forecast.outcome
+    verdict = verdict_of(history, options=None)
+    return f"{verdict.verdict}: {', '.join(verdict.codes)}" if verdict.codes else verdict.verdict
 
 
 def of_directory(directory: Path) -> str:
@@ -238,7 +235,7 @@ def test_an_error_of_criu_is_foretold(
     error: str, sample: str, spoil: Callable[[Path], None], expected: str, tmp_path: Path
 ) -> None:
     directory = tmp_path / "img"
-    shutil.copytree(DATA / sample / "img", directory)
+    shutil.copytree(SAMPLES / sample / "img", directory)
     assert of_directory(directory) == "ok", "the dump itself is restored"
     spoil(directory)
     assert of_directory(directory) == expected

@@ -21,20 +21,21 @@ from planner.events.records import (
 )
 from planner.forest.fold import fold
 from planner.pipeline import sources
+from tests.helpers.places import DATA
 
-DATA = Path(__file__).parents[1] / "data" / "criu"
+SAMPLES = DATA / "criu"
 STATES = {"S": "running", "R": "running", "D": "running", "T": "stopped", "Z": "zombie"}
 KINDS = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
 
 
 def images(name: str) -> list[Path]:
-    directory = DATA / name
+    directory = SAMPLES / name
     return [directory / "img"] if (directory / "img").is_dir() else sorted(directory.glob("*.tar*"))
 
 
-SAMPLES = [
+CASES = [
     pytest.param(name, path, id=f"{name}-{path.name}")
-    for name in sorted(path.name for path in DATA.iterdir())
+    for name in sorted(path.name for path in SAMPLES.iterdir())
     for path in images(name)
 ]
 
@@ -46,7 +47,7 @@ def events(path: Path) -> list[AnyEvent]:
 
 
 def truth(name: str) -> list[dict[str, Any]]:
-    tasks: list[dict[str, Any]] = json.loads((DATA / name / "truth.json").read_text())["tasks"]
+    tasks: list[dict[str, Any]] = json.loads((SAMPLES / name / "truth.json").read_text())["tasks"]
     return tasks
 
 
@@ -58,7 +59,7 @@ def partition(namespaces: dict[int, int]) -> set[frozenset[int]]:
     return {frozenset(group) for group in groups.values()}
 
 
-@pytest.mark.parametrize(("name", "path"), SAMPLES)
+@pytest.mark.parametrize(("name", "path"), CASES)
 def test_every_task_and_thread_is_as_proc_showed_it(name: str, path: Path) -> None:
     forest = fold(events(path))
     expected = {
@@ -84,7 +85,7 @@ def test_every_task_and_thread_is_as_proc_showed_it(name: str, path: Path) -> No
     }
 
 
-@pytest.mark.parametrize(("name", "path"), SAMPLES)
+@pytest.mark.parametrize(("name", "path"), CASES)
 def test_tasks_are_together_in_namespaces_as_they_were(name: str, path: Path) -> None:
     forest = fold(events(path))
     for kind in KINDS:
@@ -101,7 +102,7 @@ def test_tasks_are_together_in_namespaces_as_they_were(name: str, path: Path) ->
         assert known[forest.root] == 0
 
 
-@pytest.mark.parametrize(("name", "path"), SAMPLES)
+@pytest.mark.parametrize(("name", "path"), CASES)
 def test_every_event_says_file_and_entry(name: str, path: Path) -> None:
     read = events(path)
     for event in read:
@@ -113,36 +114,36 @@ def test_every_event_says_file_and_entry(name: str, path: Path) -> None:
 
 
 def test_what_is_not_recorded_is_said() -> None:
-    read = events(DATA / "clone_exit_signal" / "img")
+    read = events(SAMPLES / "clone_exit_signal" / "img")
     assert {event.exit_signal for event in read if isinstance(event, TaskStateRecorded)} == {-1}
     assert {event.sysv_undo for event in read if isinstance(event, SharingRecorded)} == {0}
 
 
 def test_the_thread_list_of_a_dead_task_is_garbage_and_not_read() -> None:
-    read = events(DATA / "zombie_child" / "img")
+    read = events(SAMPLES / "zombie_child" / "img")
     assert [event for event in read if isinstance(event, ThreadRecorded)] == []
     assert sum(isinstance(event, TaskStateRecorded) and event.state == "zombie" for event in read) == 2
 
 
 def test_shared_files_have_one_number_and_memory_has_two() -> None:
-    one, other = (event for event in events(DATA / "share_files" / "img") if isinstance(event, SharingRecorded))
+    one, other = (event for event in events(SAMPLES / "share_files" / "img") if isinstance(event, SharingRecorded))
     assert one.files == other.files != 0
     assert one.memory != other.memory
     assert one.fs != other.fs
 
 
 def test_a_stopped_task_says_by_which_signal() -> None:
-    facts = [event for event in events(DATA / "stopped" / "img") if isinstance(event, FactRecorded)]
+    facts = [event for event in events(SAMPLES / "stopped" / "img") if isinstance(event, FactRecorded)]
     assert [(fact.property, fact.value) for fact in facts if fact.property == "stop_signal"] == [("stop_signal", "19")]
 
 
 def test_a_subreaper_is_marked() -> None:
-    forest = fold(events(DATA / "subreaper" / "img"))
+    forest = fold(events(SAMPLES / "subreaper" / "img"))
     assert [task.subreaper for task in forest.tasks.values()].count(True) == 1
 
 
 def test_nested_pid_namespaces_have_identity_and_parent() -> None:
-    read = events(DATA / "vz_ctr_nested_pidns_clean" / "img")
+    read = events(SAMPLES / "vz_ctr_nested_pidns_clean" / "img")
     pid_namespaces = [event for event in read if isinstance(event, NamespaceRecorded) and event.kind == "pid"]
     assert [(event.id, event.parent) for event in pid_namespaces] == [(0, -1), (13, 0)]
     forest = fold(read)
@@ -156,7 +157,9 @@ def test_nested_pid_namespaces_have_identity_and_parent() -> None:
 
 def test_a_namespace_of_a_container_is_created_and_others_are_inherited() -> None:
     created = {
-        event.kind: event.facts["created"] for event in events(DATA / "container" / "img") if isinstance(event, NamespaceRecorded)
+        event.kind: event.facts["created"]
+        for event in events(SAMPLES / "container" / "img")
+        if isinstance(event, NamespaceRecorded)
     }
     assert {kind for kind, answer in created.items() if answer == "yes"} >= {"pid", "net", "ipc", "uts", "mnt"}
     assert created["user"] == "no"

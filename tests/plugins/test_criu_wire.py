@@ -1,7 +1,6 @@
 """Our decoder of protobuf against the protobuf library, whose descriptors are made from the same tables."""
 
 import tarfile
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,7 +36,9 @@ pb2 = pytest.importorskip("google.protobuf.descriptor_pb2")
 from google.protobuf import descriptor_pool, message_factory  # noqa: E402
 from google.protobuf.message import DecodeError  # noqa: E402
 
-DATA = Path(__file__).parents[1] / "data" / "criu"
+from tests.helpers.places import DATA  # noqa: E402
+
+SAMPLES = DATA / "criu"
 NESTED = {
     (INVENTORY, "root_ids"): KOBJ_IDS,
     (PSTREE, "vz_tids"): NS_TID,
@@ -104,8 +105,8 @@ def compare(message: Message, data: bytes) -> int:
 
 
 def every_image() -> list[tuple[str, bytes]]:
-    found = [(path.name, path.read_bytes()) for path in DATA.glob("*/img/*.img")]
-    with tarfile.open(DATA / "podman_container" / "checkpoint-gzip.tar") as archive:
+    found = [(path.name, path.read_bytes()) for path in SAMPLES.glob("*/img/*.img")]
+    with tarfile.open(SAMPLES / "podman_container" / "checkpoint-gzip.tar") as archive:
         for member in archive:
             content = archive.extractfile(member)
             if content is not None:

@@ -22,7 +22,7 @@ from planner.errors import BadImage
 from planner.events.records import TaskRecorded
 from planner.hookspecs import Source
 from planner.pipeline import sources
-from tests.containers import Dump
+from tests.helpers.containers import Dump
 
 Files = dict[str, bytes]
 

@@ -14,7 +14,7 @@ from crplan_linuxcr.read import read
 from planner.errors import BadImage, Contradiction
 from planner.events.records import AnyEvent, DefectRecorded, ImageClosed, TaskStateRecorded
 from planner.forest.fold import fold
-from planner.testing.linuxcr import GENERATIONS, Entry, build
+from tests.helpers.linuxcr import GENERATIONS, Entry, build
 
 TREE = [
     Entry(pids=(1,)),

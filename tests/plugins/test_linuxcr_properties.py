@@ -11,7 +11,7 @@ from planner.events.records import ImageOpened
 from planner.forest.digest import image_id
 from planner.forest.fold import fold
 from planner.forest.model import Forest
-from planner.testing.linuxcr import GENERATIONS, NESTING_GENERATIONS, Entry, build
+from tests.helpers.linuxcr import GENERATIONS, NESTING_GENERATIONS, Entry, build
 
 Order = Literal["little", "big"]
 

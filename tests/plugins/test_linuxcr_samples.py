@@ -2,7 +2,6 @@
 
 import io
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,10 +22,11 @@ from planner.forest.digest import image_id
 from planner.forest.fold import fold
 from planner.forest.model import Forest
 from planner.hookspecs import Source
-from planner.testing.linuxcr import GENERATIONS, build, entries
+from tests.helpers.linuxcr import GENERATIONS, build, entries
+from tests.helpers.places import DATA
 
-DATA = Path(__file__).parents[1] / "data" / "linux-cr"
-TREES = sorted(path.stem for path in DATA.glob("*.json"))
+SAMPLES = DATA / "linux-cr"
+TREES = sorted(path.stem for path in SAMPLES.glob("*.json"))
 SUFFIXES = {"b": "B", "seed": "S", "v23": "P3"}
 VARIANTS: dict[str, dict[str, Any]] = {
     **{generation: {"generation": generation} for generation in GENERATIONS},
@@ -40,12 +40,12 @@ SAME_TREE = "02_parent_child"
 
 
 def document(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((DATA / f"{name}.json").read_text())
+    loaded: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
     return loaded
 
 
 def events(name: str) -> list[AnyEvent]:
-    return list(read(io.BytesIO((DATA / f"{name}.ckpt").read_bytes())))
+    return list(read(io.BytesIO((SAMPLES / f"{name}.ckpt").read_bytes())))
 
 
 def check_against(forest: Forest, described: dict[str, Any], generation: str) -> None:
@@ -151,7 +151,7 @@ def test_the_header_is_told_as_facts() -> None:
 
 
 def test_facts_say_where_they_stand() -> None:
-    image = (DATA / f"{SAME_TREE}.v23.ckpt").read_bytes()
+    image = (SAMPLES / f"{SAME_TREE}.v23.ckpt").read_bytes()
     for event in events(f"{SAME_TREE}.v23"):
         if isinstance(event, TaskStateRecorded):
             assert isinstance(event.at, int)
@@ -162,19 +162,19 @@ def test_facts_say_where_they_stand() -> None:
 @pytest.mark.parametrize("name", TREES)
 def test_the_builder_writes_the_samples_byte_for_byte(name: str, suffix: str) -> None:
     kernel = (2, 6, 37) if suffix == "v23" else (2, 6, 33)
-    assert build(entries(document(name)), SUFFIXES[suffix], kernel=kernel) == (DATA / f"{name}.{suffix}.ckpt").read_bytes()
+    assert build(entries(document(name)), SUFFIXES[suffix], kernel=kernel) == (SAMPLES / f"{name}.{suffix}.ckpt").read_bytes()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_builder_writes_the_variants_byte_for_byte(variant: str) -> None:
-    assert build(entries(document(SAME_TREE)), **VARIANTS[variant]) == (DATA / f"gen_{variant}.ckpt").read_bytes()
+    assert build(entries(document(SAME_TREE)), **VARIANTS[variant]) == (SAMPLES / f"gen_{variant}.ckpt").read_bytes()
 
 
 def test_the_plugin_offers_one_reader_that_knows_its_images_by_content() -> None:
     from crplan_linuxcr import crplan_readers
 
     (reader,) = crplan_readers()
-    image = (DATA / f"{SAME_TREE}.v23.ckpt").read_bytes()
+    image = (SAMPLES / f"{SAME_TREE}.v23.ckpt").read_bytes()
     source = Source(name="image.tar", head=image[:4096], open=lambda: io.BytesIO(image))
     assert reader.recognises(source)
     assert list(reader.read(source)) == events(f"{SAME_TREE}.v23")

@@ -25,7 +25,7 @@ from planner.events.records import (
 )
 from planner.forest.digest import image_id
 from planner.forest.fold import fold
-from planner.testing.linuxcr import GENERATIONS, NESTING_GENERATIONS, Entry, build
+from tests.helpers.linuxcr import GENERATIONS, NESTING_GENERATIONS, Entry, build
 
 INIT = Entry(pids=(1,))
 TREE = [

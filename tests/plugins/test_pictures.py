@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -29,9 +28,8 @@ from planner.testing.backends import HOSTILE_NAME, artefact, conforms, hostile
 from planner.testing.drafts import with_init
 from planner.testing.forests import events
 from planner.testing.plans import FAILURES, PLANS, wide
-from planner.testing.random_plans import random_plan
-
-GOLDEN = Path(__file__).parents[1] / "golden"
+from tests.generators.random_plans import random_plan
+from tests.helpers.places import GOLDEN
 
 plans = pytest.mark.parametrize("make", PLANS.values(), ids=PLANS.keys())
 

@@ -15,11 +15,11 @@ from planner.hookspecs import Artefact
 from planner.plans.model import Plan
 from planner.testing.backends import HOSTILE_NAME, artefact, hostile
 from planner.testing.plans import PLANS, wide
-from planner.testing.random_plans import random_plan
-from tests.plugins.browser import MISSING, Browser, browser
+from tests.generators.random_plans import random_plan
+from tests.helpers.browser import MISSING, Browser, browser
 from tests.plugins.test_pictures import NAMES, TREE, assert_states, planned, states_after
 
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 WIDE_AND_NARROW = (1280, 390)
 

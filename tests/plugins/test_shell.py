@@ -26,9 +26,10 @@ from planner.plans.model import Plan
 from planner.plans.relax import conceded
 from planner.steps import CreateThread
 from planner.testing.plans import PLANS, Draft, with_init
+from planner.text import FILE
+from tests.helpers.places import GOLDEN
 
 POSSIBLE = {"sharing": "possible"}
-GOLDEN = Path(__file__).parents[1] / "golden"
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
 
 
@@ -100,7 +101,7 @@ def test_the_back_end_is_registered_and_writes_a_program() -> None:
     (back_end,) = crplan_backends()
     assert (back_end.name, back_end.executable, back_end.machine) == ("shell", True, False)
     plan = PLANS["single"]()
-    text = back_end.emit(Artefact(plan=plan, forest=Forest()), {})
+    text = back_end.emit(Artefact(plan=plan, forest=Forest()), {}, FILE)
     assert isinstance(text, str)
     assert text.startswith("#!/bin/sh\n")
     assert plan.plan_id in text

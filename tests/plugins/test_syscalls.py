@@ -1,7 +1,5 @@
 """The listing of calls: its notation, both dialects, and what no call can do."""
 
-from pathlib import Path
-
 import msgspec
 import pytest
 from crplan_syscalls.listing import emit_listing
@@ -14,8 +12,7 @@ from planner.identity import ProcessId
 from planner.plans.model import Plan
 from planner.steps import Create, Enter, Exit, Join, MapIds, Unshare, Verify
 from planner.testing.plans import PLANS, Draft, with_init
-
-GOLDEN = Path(__file__).parent.parent / "golden"
+from tests.helpers.places import GOLDEN
 
 
 @pytest.mark.parametrize("abi", ["clone3", "eclone"])

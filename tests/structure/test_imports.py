@@ -13,8 +13,10 @@ LAYERS = (
     "identity",
     "text",
     "errors",
+    "display",
     "options",
     "ranges",
+    "schemas",
     "steps",
     "events",
     "findings",
@@ -31,6 +33,7 @@ LAYERS = (
     "plugins",
     "pipeline",
     "checks",
+    "library",
     "cli",
     "testing",
 )
@@ -59,7 +62,7 @@ MODULES = modules()
 
 
 def imports(name: str) -> Iterator[Import]:
-    """Yield what a module imports from `planner`, TYPE_CHECKING included."""
+    """Yield what a module imports, TYPE_CHECKING included."""
     pending: list[tuple[ast.AST, str]] = [(ast.parse(MODULES[name].read_text()), "")]
     while pending:
         node, function = pending.pop()
@@ -67,14 +70,15 @@ def imports(name: str) -> Iterator[Import]:
             inside = function or (child.name if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) else "")
             pending.append((child, inside))
             if isinstance(child, ast.Import):
-                yield from (Import(name, each.name, inside) for each in child.names if each.name in MODULES)
-            elif isinstance(child, ast.ImportFrom) and (child.module or "").split(".")[0] == "planner":
+                yield from (Import(name, each.name, inside) for each in child.names)
+            elif isinstance(child, ast.ImportFrom):
                 for each in child.names:
                     whole = f"{child.module}.{each.name}"
                     yield Import(name, whole if whole in MODULES else str(child.module), inside)
 
 
-IMPORTS = [found for name in MODULES for found in imports(name)]
+ALL = [found for name in MODULES for found in imports(name)]
+IMPORTS = [found for found in ALL if found.imported in MODULES]
 
 
 def layer(module: str) -> str:
@@ -99,7 +103,46 @@ def test_no_import_circle() -> None:
     assert [sorted(circle) for circle in nx.strongly_connected_components(graph) if len(circle) > 1] == []
 
 
+INSIDE: dict[str, set[str]] = {
+    "planner": {"importlib"},
+    "planner.cli.commands.check": {"planner.host.record"},
+    "planner.cli.files": {"tempfile"},
+    "planner.cli.main": {
+        "argparse",
+        "importlib",
+        "planner",
+        "planner.cli.image_job",
+        "planner.cli.parser",
+        "planner.errors",
+        "planner.findings.problems",
+        "planner.plugins",
+        "planner.text",
+    },
+    "planner.cli.streams": {"planner.text", "select"},
+    "planner.cli.terminal": {"shutil"},
+    "planner.entry_points": {"importlib.metadata"},
+    "planner.events.log": {"html"},
+    "planner.host.pids_in_use": {"fcntl"},
+    "planner.host.record": {"resource", "shutil", "subprocess"},
+    "planner.kernel.deadlock_orders": {"networkx"},
+    "planner.kernel.deadlocks": {"networkx"},
+    "planner.library.checking": {"planner.host.record"},
+    "planner.plans.graph": {"networkx"},
+    "planner.text": {"rich.console", "rich.text"},
+}
+"""Which modules import what inside functions, so that start-up stays fast: heavy libraries, the implementation of a command, and
+what not every system has. The planner's core (`planner.planning`, `planner.forest`) is not in the list yet."""
+
+
+def test_imports_inside_functions_are_listed() -> None:
+    found: dict[str, set[str]] = {}
+    for each in ALL:
+        if each.function and layer(each.importer) not in ("planning", "forest"):
+            found.setdefault(each.importer, set()).add(each.imported)
+    assert found == INSIDE
+
+
 if __name__ == "__main__":
-    for found in IMPORTS:
+    for found in ALL:
         if found.function:
             print(found.importer, found.function, found.imported)

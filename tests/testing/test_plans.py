@@ -5,7 +5,7 @@ import pytest
 from planner.kernel.proof import ModelRefusal, simulate
 from planner.steps import Verify
 from planner.testing.plans import FAILURES, PLANS, Draft
-from planner.testing.random_plans import random_plan
+from tests.generators.random_plans import random_plan
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -2,6 +2,7 @@
 
 from planner.hookspecs import Artefact, BackEnd, hookimpl
 from planner.options import Option, Options
+from planner.text import Terminal
 
 
 @hookimpl
@@ -17,7 +18,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
     )
 
 
-def _emit(artefact: Artefact, options: Options) -> str:
+def _emit(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     # Imported here, so that runs which emit something else do not pay for it.
     from crplan_outline.outline import outline
 

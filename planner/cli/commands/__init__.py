@@ -6,9 +6,9 @@ A module is imported when its command is used. `run` returns the exit code; what
 from typing import Final
 
 COMMANDS: Final = {
-    "plan": "plan an image: a preview for people, or what --emit names",
+    "plan": "plan an image: a human-readable preview, or what --emit names",
     "log": "write the event log of an image: what it says and what was decided",
-    "check": "say what is amiss with an image, on this host or another, for people and for pipelines",
+    "check": "report the problems of an image, on this host or another, human-readable or for pipelines",
     "host": "record what this machine can do, for `crplan check --host` elsewhere",
     "explain": "say why a step is there or who creates a process, and from which facts",
     "run": "rebuild the tree for real, and hold it",

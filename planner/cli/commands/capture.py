@@ -1,16 +1,13 @@
 """`crplan capture PID`: a running tree of processes as an event log."""
 
 import argparse
-import sys
-from collections.abc import Iterator
 
-from planner.cli.terminal import STANDARD_OUTPUT, say, write_artefact
-from planner.errors import EXPECTED, BadImage
+from planner.cli.streams import Output, say
+from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
+from planner.errors import EXPECTED
 from planner.events import log
-from planner.events.records import AnyEvent
 from planner.findings.problems import lines, problem_of
-from planner.pipeline.reading import stream_events
-from planner.pipeline.sources import from_path
+from planner.library.images import captured
 from planner.plugins import Registry
 
 
@@ -32,22 +29,13 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     """Write what /proc says of the tree; returns the exit code. Nothing is written when it cannot be read."""
     directory = f"/proc/{args.pid}"
     try:
-        events = list(_events(directory, registry))
+        events = list(captured(args.pid, registry))
     except EXPECTED as error:
         problem = problem_of(error)
         say(*lines(problem, directory))
         return problem.exit_code
     if args.output is None or args.output == STANDARD_OUTPUT:
-        log.write(events, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        log.write(events, Output())
     else:
         write_artefact(b"".join(log.lines(events)), args.output)
     return 0
-
-
-def _events(directory: str, registry: Registry) -> Iterator[AnyEvent]:
-    """Read the tree as the image that it is; raises BadImage where there is no such process, or no reader for it."""
-    source = from_path(directory)
-    if not source.directory:
-        raise BadImage(directory, "there is no such process")
-    yield from stream_events(source, registry)

@@ -1,24 +1,28 @@
-"""`crplan check IMAGE`: what is amiss with an image, on this host or another, for people and for pipelines."""
+"""`crplan check IMAGE`: the problems of an image, on this host or another, human-readable or for pipelines."""
 
 import argparse
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
-from planner.checks.ask import Asked, ask, known_kinds, split_options
-from planner.checks.report import Settings, baseline_of, build
+from planner.checks.ask import known_kinds, split_options
+from planner.checks.criu_options import parse
+from planner.checks.judging import THIS_HOST, Request, judge
+from planner.checks.report import Settings, baseline_of, gather
+from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, image_words
 from planner.cli.terminal import write_artefact
-from planner.errors import EXPECTED, USAGE, PluginFailed, UsageError
+from planner.errors import EXPECTED, PluginFailed, UsageError
 from planner.findings.problems import Problem, problem_of
 from planner.findings.registry import SEVERITIES, Kind
-from planner.findings.report import HostSource, Report
+from planner.findings.report import Report
+from planner.findings.verdicts import ENGINES, WORDS, ConsumerName
 from planner.hookspecs import Artefact, ReportFormat
-from planner.host.facts import Host, decode
+from planner.host.facts import Host, decode, namespace_of
+from planner.library.checking import with_limit
 from planner.options import Options, chosen, filled, split
 from planner.plugins import Registry
-from planner.ranges import parse_ranges
 from planner.text import Terminal, escaped
 
 PEOPLE = "text"
@@ -28,9 +32,14 @@ PEOPLE = "text"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_image_arguments(parser)
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--host", metavar="FILE", help="check against a machine whose facts `crplan host` wrote to FILE")
-    where.add_argument("--here", action="store_true", help="check against this machine")
+    parser.add_argument(
+        "--host",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="check against a machine whose facts `crplan host` wrote to FILE; may be repeated",
+    )
+    parser.add_argument("--here", action="store_true", help="check against this machine")
     parser.add_argument(
         "--into",
         "--namespace",
@@ -39,8 +48,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="with --host or --here: into the pid namespace that process PID is in",
     )
+    parser.add_argument(
+        "--for",
+        dest="consumer",
+        choices=tuple(WORDS),
+        help="whose verdict sets the exit code; by default that of `criu restore` for images of CRIU, of `criu dump` for running"
+        " trees, of `crplan run` for others",
+    )
+    parser.add_argument("--engine", choices=ENGINES, help="the container engine that restores the image; its verdict comes first")
+    parser.add_argument(
+        "--criu-options",
+        metavar="OPTIONS",
+        help="the options that criu is given, as one word: --criu-options='--shell-job --tcp-established'; without it they are"
+        " not known, and with an empty word there are none",
+    )
+    parser.add_argument("--complete", action="store_true", help="every file that a CRIU image lacks counts")
     parser.add_argument("--format", metavar="NAME", default=PEOPLE, help="format of the report (see `crplan plugins`)")
-    parser.add_argument("--fail-on", choices=SEVERITIES, default="error", help="the lightest finding that fails (default error)")
+    parser.add_argument(
+        "--fail-on", choices=SEVERITIES, default="error", help="the least severe finding that fails (default error)"
+    )
     parser.add_argument("--fail-on-unknown", action="store_true", help="fail when a question cannot be answered, too")
     parser.add_argument(
         "--ignore", metavar="CODE", action="append", default=[], help="a code that does not count; may be repeated"
@@ -66,48 +92,43 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         options = filled(form.options, given, f"report format {form.name}")
         if args.until is not None:
             raise UsageError("--until is for looking; a check needs the whole plan")
-        source, host = _host(args)
+        request = _request(args, for_checks)
+        hosts = _hosts(args)
         job = Job(args, registry)
     except UsageError as error:
         if form.machine:
-            problem = Problem(exit_code=USAGE, code="usage", message=str(error))
-            report = _report(args.images, None, (), "none", Settings(), registry, problem)
+            report = gather((), kinds=kinds, error=problem_of(error))
             write_artefact(_rendered(form, report, filled(form.options, {}, ""), Terminal(), registry), args.output)
         raise
     artefact: Artefact | None = None
     problem_found: Problem | None = None
-    asked: tuple[Asked, ...] = ()
     try:
         artefact = job.artefact()
     except EXPECTED as failure:
         problem_found = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
-        asked = ask(registry, artefact, msgspec.to_builtins(host) if host else {}, for_checks)
-    report = _report(job.images, artefact, asked, source, settings, registry, problem_found)
-    terminal = Terminal(width=artefact.width, colour=artefact.colour, unicode=artefact.unicode) if artefact else Terminal()
-    write_artefact(_rendered(form, report, options, terminal, registry), args.output)
+        if THIS_HOST in hosts and hosts[THIS_HOST].target >= 0:
+            hosts[THIS_HOST] = with_limit(hosts[THIS_HOST], args.namespace, artefact)
+    image = judge(
+        registry, image_words([_image_name(each) for each in job.images]), artefact, request, settings, hosts, problem_found
+    )
+    report = gather((image,), kinds=kinds, hosts=hosts, settings=settings)
+    write_artefact(_rendered(form, report, options, job.terminal(), registry), args.output)
     _append_summary(form, report, options, registry)
     return report.exit_code
 
 
-def _report(
-    images: list[str],
-    artefact: Artefact | None,
-    asked: tuple[Asked, ...],
-    source: HostSource,
-    settings: Settings,
-    registry: Registry,
-    error: Problem | None,
-) -> Report:
-    return build(
-        image=image_words([_image_name(image) for image in images]),
-        artefact=artefact,
-        asked=asked,
-        not_checked=_not_checked(artefact, source, registry),
-        kinds=known_kinds(registry),
-        host=source,
-        settings=settings,
-        error=error,
+def _request(args: argparse.Namespace, given: Mapping[str, Mapping[str, str]]) -> Request:
+    consumer: ConsumerName | None = args.consumer
+    if consumer == "run-into" and args.namespace is None:
+        raise UsageError("the consumer run-into needs the process that --into names")
+    return Request(
+        wanted=consumer,
+        engine=args.engine,
+        options=None if args.criu_options is None else parse(args.criu_options),
+        into=args.namespace or 0,
+        complete=args.complete,
+        given=given,
     )
 
 
@@ -131,28 +152,23 @@ def _bytes(file: str, word: str) -> bytes:
         raise UsageError(f"the {word} {escaped(file)} cannot be read: {error.strerror}") from None
 
 
-def _host(args: argparse.Namespace) -> tuple[HostSource, Host | None]:
-    """Return where the facts of a host come from, and the facts."""
-    if args.host:
-        host = decode(_bytes(args.host, "host file"))
-    elif args.here:
+def _hosts(args: argparse.Namespace) -> dict[str, Host]:
+    """Return the facts of each host that the command names, by the host's name in the report."""
+    hosts: dict[str, Host] = {}
+    if args.here:
         from planner.host.record import record
 
-        host = record()
-    else:
-        if args.namespace is not None:
-            raise UsageError("--into names a process of a host; give --here or --host FILE, too")
-        return "none", None
+        hosts[THIS_HOST] = record()
+    for file in args.host:
+        name = escaped(_image_name(file))
+        if name in hosts:
+            raise UsageError(f"two hosts are called {name}")
+        hosts[name] = decode(_bytes(file, "host file"))
     if args.namespace is not None:
-        host = msgspec.structs.replace(host, target=_namespace_of(args.namespace, host))
-    return "here" if args.here else "file", host
-
-
-def _namespace_of(pid: int, host: Host) -> int:
-    for namespace in host.namespaces:
-        if pid in parse_ranges(namespace.members):
-            return namespace.id
-    raise UsageError(f"the host's facts have no process {pid}, or do not say in which pid namespace it is")
+        if not hosts:
+            raise UsageError("--into names a process of a host; give --here or --host FILE, too")
+        hosts = {name: msgspec.structs.replace(host, target=namespace_of(args.namespace, host)) for name, host in hosts.items()}
+    return hosts
 
 
 def _image_name(image: str) -> str:
@@ -164,18 +180,6 @@ def _image_name(image: str) -> str:
         return os.path.normpath(image) if image else image
     below = os.path.relpath(image)
     return os.path.basename(os.path.normpath(image)) if below.startswith(os.pardir) else below
-
-
-def _not_checked(artefact: Artefact | None, source: HostSource, registry: Registry) -> Iterable[str]:
-    """Yield what nobody looked at."""
-    if artefact is None:
-        yield "anything beyond what is reported above: without a plan no check can be asked"
-        return
-    if source == "none":
-        yield "whether a machine has what this needs: no host was given (--here, --host FILE)"
-    if not registry.checks:
-        yield "everything that checks look at: none is installed"
-    yield from artefact.plan.uncovered
 
 
 def _rendered(form: ReportFormat, report: Report, options: Options, terminal: Terminal, registry: Registry) -> str | bytes:
@@ -194,8 +198,8 @@ def _append_summary(form: ReportFormat, report: Report, options: Options, regist
         text = form.summary(report, options)
     except Exception as error:  # as above
         raise _failed(form, error, registry) from error
-    with open(file, "a", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(text)
+    with open_to_write(file, append=True) as stream:
+        stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _failed(form: ReportFormat, error: Exception, registry: Registry) -> PluginFailed:

@@ -2,21 +2,18 @@
 
 import argparse
 
+from planner.cli.arguments import all_commands
+from planner.cli.completion import SHELLS, script
 from planner.cli.terminal import write_artefact
 from planner.plugins import Registry
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    from planner.cli.completion import SHELLS
-
     parser.add_argument("shell", choices=SHELLS, help="the shell")
 
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Write the script to standard output."""
-    from planner.cli.arguments import all_commands
-    from planner.cli.completion import script
-
     write_artefact(script(args.shell, all_commands(registry)), None)
     return 0

@@ -1,16 +1,17 @@
 """`crplan explain IMAGE STEP|PID`: why this step, why this creator, and from which facts at which places."""
 
 import argparse
-import re
 
 import msgspec
 
 from planner.cli.image_job import Job, add_image_arguments
 from planner.cli.terminal import write_artefact
-from planner.errors import EXPECTED, UsageError
-from planner.explanation.lookup import FORMAT_VERSION, Explainer, Explanation, lines
+from planner.errors import EXPECTED
+from planner.explanation.lookup import FORMAT_VERSION, Explanation, lines
 from planner.findings.problems import Problem
+from planner.library.explaining import explanations, subject_of
 from planner.plugins import Registry
+from planner.text import json_document
 
 
 class ExplanationDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,14 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "subject",
         metavar="STEP|PID",
-        help="a number: the step and the process of that number; step:N or pid:N for one of them. PID is the number at level 0",
+        help="a number: the step and the process of that number; step:N or pid:N for one of them. PID is the one at level 0",
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Explain; exit code 2 when the plan has neither such a step nor such a process."""
-    kind, number = _subject(args.subject)
+    subject_of(args.subject)
     job = Job(args, registry)
     try:
         artefact = job.artefact()
@@ -45,29 +46,14 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
             _write(ExplanationDocument(kind="crplan-explanation", format_version=FORMAT_VERSION, error=problem))
         return problem.exit_code
     end = len(job.history) if artefact.cut_at is None else artefact.cut_at + 1
-    explainer = Explainer(job.history[:end], artefact.plan)
-    found = []
-    if kind != "pid" and (step := explainer.step(number)):
-        found.append(step)
-    if kind != "step" and (process := explainer.process(number)):
-        found.append(process)
-    if not found:
-        what = {"": "step or process", "step": "step", "pid": "process"}[kind]
-        raise UsageError(f"the plan has no {what} {number}; it has {len(artefact.plan.steps)} steps")
+    found = explanations(job.history[:end], artefact.plan, args.subject)
     if args.json:
-        _write(ExplanationDocument(kind="crplan-explanation", format_version=FORMAT_VERSION, explanations=tuple(found)))
+        _write(ExplanationDocument(kind="crplan-explanation", format_version=FORMAT_VERSION, explanations=found))
     else:
         text = "\n".join("".join(f"{line}\n" for line in lines(explanation)) for explanation in found)
         write_artefact(text, None)
     return 0
 
 
-def _subject(text: str) -> tuple[str, int]:
-    match = re.fullmatch(r"(?:(step|pid):)?([0-9]{1,9})", text)
-    if match is None:
-        raise UsageError(f"{text!r} is no STEP or PID; give a number, step:N or pid:N")
-    return match[1] or "", int(match[2])
-
-
 def _write(document: ExplanationDocument) -> None:
-    write_artefact(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n", None)
+    write_artefact(json_document(document), None)

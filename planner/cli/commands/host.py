@@ -2,9 +2,12 @@
 
 import argparse
 
-from planner.cli.terminal import say, write_artefact
+from planner.cli.streams import say
+from planner.cli.terminal import write_artefact
 from planner.host.facts import encode
+from planner.host.record import record
 from planner.plugins import Registry
+from planner.text import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Record and write; what cannot be found out is unknown in the file, and no failure."""
-    from planner.host.record import record
-
-    write_artefact(encode(record(say if args.verbose else lambda words: None)), args.output)
+    write_artefact(encode(record(_say if args.verbose else lambda words: None)), args.output)
     return 0
+
+
+def _say(words: str) -> None:
+    say(shown(words))

@@ -1,12 +1,12 @@
 """`crplan log IMAGE`: the event log of an image, with the decisions and the proof of the plan."""
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator
 
 from planner.cli.image_job import Job, add_image_arguments
+from planner.cli.streams import Output
 from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
-from planner.errors import EXPECTED
+from planner.errors import EXPECTED, UsageError
 from planner.events import log
 from planner.events.records import AnyEvent
 from planner.pipeline.resolve import resolve
@@ -23,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Write the log; what could not be done is in it, too. Returns the exit code."""
     job = Job(args, registry)
+    if args.facts and args.until is not None and args.until.step:
+        raise UsageError("--until step:N is for a plan, and --facts leaves the plan out")
     code = 0
     to_file = args.output is not None and args.output != STANDARD_OUTPUT
     events: Iterable[AnyEvent] = job.history
@@ -35,12 +37,11 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     except EXPECTED as error:
         code = job.refuse(error).exit_code
     if args.until is not None:
-        events = log.until(events, args.until)
+        events = log.until(events, job.end())
     if to_file:
         write_artefact(b"".join(log.lines(events)), args.output)
     else:
-        log.write(events, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        log.write(events, Output())
     return code
 
 
@@ -48,7 +49,7 @@ def _stream(job: Job) -> int:
     """Write what the image says as it is read; the last line holds what went wrong."""
     read = job.events()
     if job.until is not None:
-        read = log.until(read, job.until)
+        read = log.until(read, job.until.number)
     code = 0
     written = 0
 
@@ -59,9 +60,8 @@ def _stream(job: Job) -> int:
             yield event
 
     try:
-        log.write(counted(), sys.stdout.buffer)
+        log.write(counted(), Output())
     except EXPECTED as error:
         code = job.refuse(error).exit_code
-        log.write(job.history, sys.stdout.buffer, written)
-    sys.stdout.buffer.flush()
+        log.write(job.history, Output(), written)
     return code

@@ -2,6 +2,8 @@
 
 import argparse
 
+from planner.cli.arguments import all_commands
+from planner.cli.manual import page
 from planner.cli.terminal import write_artefact
 from planner.plugins import Registry
 
@@ -13,8 +15,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Write the page."""
-    from planner.cli.arguments import all_commands
-    from planner.cli.manual import page
-
     write_artefact(page(all_commands(registry)), args.output)
     return 0

@@ -2,15 +2,16 @@
 
 import argparse
 
-from planner.cli.image_job import Job, add_image_arguments, errors_of, finding_line
-from planner.cli.terminal import say, write_artefact
-from planner.errors import CANNOT_RESTART, EXPECTED, USAGE, UsageError
-from planner.findings.problems import Problem
+from planner.cli.image_job import Job, add_image_arguments, errors_of, refusal_lines
+from planner.cli.streams import say
+from planner.cli.terminal import write_artefact
+from planner.errors import CANNOT_RESTART, EXPECTED, UsageError
+from planner.findings.problems import Problem, problem_of
 from planner.hookspecs import BackEnd
 from planner.options import Options, chosen, filled, split
 from planner.pipeline.resolve import emit_with
 from planner.plugins import Registry
-from planner.text import escaped
+from planner.text import shown
 
 PREVIEW = "text"
 """The back end that is used where none is named."""
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         options = filled(back_end.options, given, f"back end {back_end.name}")
         job = Job(args, registry)
     except UsageError as error:
-        problem = Problem(exit_code=USAGE, code="usage", message=str(error))
+        problem = problem_of(error)
         if (document := _document(back_end, problem, {}, registry)) is not None:
             write_artefact(document, args.output)
         raise
@@ -48,9 +49,9 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
             )
         errors = errors_of(artefact)
         if errors and back_end.executable:
-            say(f"crplan: {escaped(job.image)}: cannot be restarted as it is", *(f"  {finding_line(found)}" for found in errors))
+            say(*refusal_lines(job, errors))
             return CANNOT_RESTART
-        data = emit_with(back_end, artefact, given, registry)
+        data = emit_with(back_end, artefact, given, registry, job.terminal())
         code = CANNOT_RESTART if errors else 0
     except EXPECTED as error:
         problem = job.refuse(error)
@@ -71,5 +72,6 @@ def _document(back_end: BackEnd, problem: Problem, options: Options, registry: R
         return back_end.problem(problem, options)
     except Exception as error:  # the first error counts; this one is only named
         plugin = registry.provider("back end", back_end.name)
-        say(f"crplan: back end {back_end.name} of plugin {plugin} failed on an error, too: {type(error).__name__}: {error}")
+        failed = f"back end {back_end.name} of plugin {plugin} failed on an error, too"
+        say(shown(f"crplan: {failed}: {type(error).__name__}: {error}"))
         return None

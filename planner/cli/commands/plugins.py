@@ -6,7 +6,7 @@ import msgspec
 
 from planner.cli.terminal import write_artefact
 from planner.plugins import PluginReport, Registry
-from planner.text import escaped
+from planner.text import escaped, json_document
 
 FORMAT_VERSION = 1
 
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     """List the plugins; the exit code is 0 whatever became of them."""
     if args.json:
         document = PluginList(kind="crplan-plugins", format_version=FORMAT_VERSION, plugins=registry.plugins)
-        write_artefact(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n", None)
+        write_artefact(json_document(document), None)
         return 0
     write_artefact("".join(f"{line}\n" for report in registry.plugins for line in _lines(report, registry)), None)
     return 0
@@ -36,7 +36,9 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
 
 def _lines(report: PluginReport, registry: Registry) -> list[str]:
     origin = "built in" if report.built_in else f"{report.distribution} {report.version}"
-    result = [f"{report.name} ({escaped(origin)}): {report.status}{': ' + escaped(report.reason) if report.reason else ''}"]
+    result = [
+        f"{escaped(report.name)} ({escaped(origin)}): {report.status}{': ' + escaped(report.reason) if report.reason else ''}"
+    ]
     helps = {
         f"{word} {record.name}": record.help
         for word, records in (

@@ -4,26 +4,19 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable
-from functools import partial
 
-from planner.cli.image_job import Job, add_image_arguments, errors_of, finding_line
-from planner.cli.terminal import say, write_artefact
-from planner.errors import CANNOT_RESTART, EXPECTED, CannotEmit, PluginFailed, UsageError
+from planner.cli.files import open_to_write
+from planner.cli.image_job import Job, add_image_arguments, errors_of, refusal_lines
+from planner.cli.streams import say
+from planner.cli.terminal import write_artefact
+from planner.errors import CANNOT_RESTART, EXPECTED, UsageError
 from planner.events.log import LogWriter
 from planner.events.records import AnyEvent, RunReady
 from planner.hookspecs import Executor
-from planner.identity import ProcessId
-from planner.options import chosen, filled, split
-from planner.plans.model import Plan
+from planner.library.rebuilding import DEFAULT_TIMEOUT, Prepared, carry_out, executor_named, prepare
+from planner.options import filled, split
 from planner.plans.wording import step_lines
 from planner.plugins import Registry
-from planner.text import escaped
-
-CarryOut = Callable[[Callable[[AnyEvent], None], float], int]
-
-DEFAULT_TIMEOUT = 30.0
-"""Seconds without progress after which a step has failed, where CRPLAN_TIMEOUT says nothing else."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Rebuild and hold; returns the executor's exit code, or 3 for what it refuses before its first step."""
-    if not registry.executors:
-        raise UsageError("no executor is installed")
-    executor = chosen(registry.executors, args.executor, "executor") if args.executor else registry.executors[0]
+    executor = executor_named(args.executor, registry)
     options = filled(executor.options, split(args.option), f"executor {executor.name}")
     timeout = _timeout(args.timeout)
     if args.until is not None:
@@ -55,18 +46,13 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     try:
         artefact = job.artefact()
         if errors := errors_of(artefact):
-            say(f"crplan: {escaped(job.image)}: cannot be restarted as it is", *(f"  {finding_line(found)}" for found in errors))
+            say(*refusal_lines(job, errors))
             return CANNOT_RESTART
-        plan = executor.concedes(artefact.plan, options)
-        if reason := executor.refuses(plan):
-            raise CannotEmit(f"executor {executor.name} cannot do this: {reason}")
-        carry_out: CarryOut = partial(executor.run, plan)
-        if args.into is not None:
-            plan, carry_out = _inside(executor, plan, args.into)
+        prepared = prepare(executor, artefact.plan, options, args.into)
         if os.environ.get("CRPLAN_DRY_RUN", "") not in {"", "0"}:
-            write_artefact("".join(f"{line}\n" for line in step_lines(plan)), None)
+            write_artefact("".join(f"{line}\n" for line in step_lines(prepared.plan)), None)
             return 0
-        return _carry_out(executor, carry_out, job, args.log, timeout)
+        return _carry_out(executor, prepared, job, args.log, timeout)
     except EXPECTED as error:
         return job.refuse(error).exit_code
 
@@ -82,29 +68,9 @@ def _timeout(given: float | None) -> float:
     return value
 
 
-def _inside(executor: Executor, plan: Plan, pid: int) -> tuple[Plan, CarryOut]:
-    """Turn the plan towards the pid namespace of a process; raises `UsageError` and `CannotEmit`."""
-    from planner.host.pids_in_use import occupied
-    from planner.host.probes import pid_max_of
-    from planner.plans.retarget import into
-    from planner.ranges import parse_ranges
-
-    if executor.run_into is None:
-        raise CannotEmit(f"executor {executor.name} always makes a pid namespace of its own")
-    space = next((found for found in occupied()[0] if pid in parse_ranges(found.members)), None)
-    if space is None:
-        raise UsageError(f"there is no process {pid}, or nothing says in which pid namespace it is")
-    limit = pid_max_of(pid)
-    if limit is None:
-        raise CannotEmit(f"the pid namespace of process {pid} cannot be entered: that takes CAP_SYS_ADMIN over it")
-    session, group = (os.getsid(0), os.getpgid(0)) if space.id == 0 else (0, 0)
-    visit = into(plan, pid=pid, taken=parse_ranges(space.taken), limit=limit, session=ProcessId(session), group=ProcessId(group))
-    return visit.plan, partial(executor.run_into, visit)
-
-
-def _carry_out(executor: Executor, carry_out: CarryOut, job: Job, log_file: str | None, timeout: float) -> int:
+def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str | None, timeout: float) -> int:
     with contextlib.ExitStack() as stack:
-        writer = LogWriter(stack.enter_context(open(log_file, "wb")), job.history) if log_file else None
+        writer = LogWriter(stack.enter_context(open_to_write(log_file)), job.history) if log_file is not None else None
 
         def record(event: AnyEvent) -> None:
             if writer is not None:
@@ -115,10 +81,4 @@ def _carry_out(executor: Executor, carry_out: CarryOut, job: Job, log_file: str 
                     sys.stdout.write(f"ready {event.pid}\n")
                     sys.stdout.flush()
 
-        try:
-            return carry_out(record, timeout)
-        except (OSError, *EXPECTED):
-            raise
-        except Exception as error:  # whatever a plugin raises, the user is told which plugin
-            plugin = job.registry.provider("executor", executor.name)
-            raise PluginFailed(f"executor {executor.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+        return carry_out(executor, prepared, record, timeout, job.registry)

@@ -5,8 +5,8 @@ from heapq import heappop, heappush
 from itertools import combinations_with_replacement
 from typing import Final
 
-from planner.forest.pid_namespaces.cells import NOBODY, ROOT, Bearers, Clash
-from planner.forest.pid_namespaces.constraints import TOP, Exhausted, Problem
+from planner.forest.pid_namespaces.cells import NOBODY, ROOT, Bearers, Conflict
+from planner.forest.pid_namespaces.constraints import TOP, Exhausted, OpenCells
 from planner.forest.pid_namespaces.domains import Domains
 from planner.forest.pid_namespaces.forced import Forced
 from planner.forest.pid_namespaces.search import FIRST_LIMIT, possible, search
@@ -22,11 +22,11 @@ MOST_PROBED: Final = 64
 """Parts with more open cells are not probed."""
 
 
-class Answer:
+class Assignment:
     """The namespaces of some bearers: what is forced at once, and one assignment of the open cells at a time.
 
-    Raises `Clash` when the facts of `members` exclude each other, `Exhausted` when the search was given up: `effort` is how many
-    steps of propagation it may take.
+    Raises `Conflict` when the facts of `members` exclude each other, and `Exhausted` when the search was given up. `effort` is
+    how many steps of propagation it may take.
     """
 
     def __init__(self, bearers: Bearers, members: list[int], effort: int) -> None:
@@ -44,7 +44,7 @@ class Answer:
         self._fitting: list[int] = []
         self._doubted: tuple[int, ...] = ()
 
-    def _problem(self, numbers: dict[int, set[int]], effort: int) -> Problem:
+    def _problem(self, numbers: dict[int, set[int]], effort: int) -> OpenCells:
         cells = self.cells
         if sum(len(self.namespaces[cells.level[cell]]) for cell in self.open) > MOST_BITS:
             raise Exhausted
@@ -54,7 +54,7 @@ class Answer:
         self._keep_out_of_traps(domain)
         above = [self._place(cells.over(cell)) for cell in self.open]
         value_above = [[self._place(cells.over(cell)) for cell in found] for found in self.namespaces]
-        return Problem(level, domain, above, value_above, apart, effort)
+        return OpenCells(level, domain, above, value_above, apart, effort)
 
     def _place(self, cell: int) -> int:
         """Return what stands for a cell in the problem."""
@@ -147,7 +147,7 @@ class Answer:
                 raise self._none_fits([place])
         return [clique for clique in (*sharing.values(), *recorded.values()) if len(clique) > 1]
 
-    def _none_fits(self, places: Iterable[int]) -> Clash:
+    def _none_fits(self, places: Iterable[int]) -> Conflict:
         """Say that no namespace is left for these open cells; the evidence is everybody who is in them or below them."""
         wanted = {self.open[place] for place in places}
         own = self.cells.own
@@ -158,9 +158,9 @@ class Answer:
         ]
         level = max(self.cells.level[cell] for cell in wanted)
         names = ", ".join(self.bearers.name(member) for member in inside[:4]) + (", ..." if len(inside) > 4 else "")
-        return Clash(
+        return Conflict(
             "namespace-none-fits",
-            f"no pid namespace at level {level} can hold {names}: each has a number that is borne there already, or is not below"
+            f"no pid namespace at level {level} can hold {names}: each has a pid that is taken there already, or is not below"
             " that of the parent and of the session's leader",
             inside,
         )
@@ -168,7 +168,7 @@ class Answer:
     # What is searched.
 
     def find(self) -> None:
-        """Find the first assignment; raises `Clash` when there is none, `Exhausted` when the search was given up."""
+        """Find the first assignment; raises `Conflict` when there is none, `Exhausted` when the search was given up."""
         problem = self.problem
         wiped = problem.propagate(list(range(len(self.open))), [])
         if wiped >= 0:

@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 from planner.forest.laws_processes import dead
 from planner.forest.model import Forest, Leader, Task
 from planner.forest.pid_namespaces.statements import Statements
-from planner.identity import OUTSIDE, NamespaceId, Pids, Sequence
+from planner.identity import OUTSIDE, EventNumber, NamespaceId, Pids
 
 ROOT: Final = 0
 """The cell of the root namespace, level 0."""
@@ -26,7 +26,7 @@ ROOT: Final = 0
 NOBODY: Final = -1
 
 
-class Clash(Exception):
+class Conflict(Exception):
     """Facts about `bearers` exclude each other, statements of the image among them; `code` and `message` say how."""
 
     def __init__(self, code: str, message: str, bearers: list[int]) -> None:
@@ -49,7 +49,7 @@ class Bearers:
         self.dead_from = len(tasks)
         """Position of the first dead leader."""
         self.vectors: list[Pids] = [bearer.pids for bearer in self.tasks]
-        self.recorded: list[Sequence] = [bearer.recorded for bearer in self.tasks]
+        self.recorded: list[EventNumber] = [bearer.recorded for bearer in self.tasks]
         self.position: dict[int, int] = {vector[0]: place for place, vector in enumerate(self.vectors)}
         find = self.position.get
         self.parent: list[int] = [find(task.parent, NOBODY) for task in tasks.values()]
@@ -225,14 +225,14 @@ class Cells:
         """Give a cell the recorded namespace that `fact` says: whoever is in it shares one cell."""
         fellow = self.recorded.setdefault(namespace, cell)
         if self.level[fellow] != self.level[cell]:
-            raise Clash(
+            raise Conflict(
                 "namespace-level",
                 f"{self.bearers.name(fact)} is at level {self.level[cell]}, and others of its recorded pid namespace"
                 f" {namespace} are at level {self.level[fellow]}",
                 [self.named_by[self.find(fellow)], fact],
             )
         if self.namespace[cell] not in (-1, namespace):
-            raise Clash(
+            raise Conflict(
                 "namespace-recorded-apart",
                 f"{self.bearers.name(fact)} must be in the recorded pid namespaces {self.namespace[cell]} and"
                 f" {namespace} at once",
@@ -249,7 +249,7 @@ class Cells:
         around = self.recorded.get(outer, ROOT if outer == 0 else NOBODY)
         if (level == 1) != (outer == 0) or (around != NOBODY and self.level[around] != level - 1):
             others = [] if around in (NOBODY, ROOT) else [self.named_by[self.find(around)]]
-            raise Clash(
+            raise Conflict(
                 "namespace-level",
                 f"pid namespace {inner} is at level {level} by who is in it, and is recorded as lying in {outer}, which is not at"
                 " the level above",
@@ -264,7 +264,7 @@ class Cells:
 
     def _refuse_session(self, bearer: int, leader: int) -> NoReturn:
         vectors = self.bearers.vectors
-        raise Clash(
+        raise Conflict(
             "session-leader-below",
             f"{self.bearers.name(bearer)} is at level {len(vectors[bearer]) - 1} and its session's leader {vectors[leader][0]}"
             f" deeper, at level {len(vectors[leader]) - 1}",
@@ -273,7 +273,7 @@ class Cells:
 
     def _refuse_inside(self, init: int, inner: int, what: str) -> NoReturn:
         number = self.bearers.vectors[inner][0]
-        raise Clash(
+        raise Conflict(
             "namespace-init-below",
             f"{self.bearers.name(init)} is the init of a pid namespace at level {len(self.bearers.vectors[init]) - 1}, and its"
             f" {what} {number} is at that level too: it must stand above",
@@ -307,7 +307,7 @@ class Cells:
         if self.init[gone] != NOBODY:
             one, other = sorted((self.init[kept], self.init[gone]))
             said = "parents, sessions and what the image names" if self.recorded else "parents and sessions"
-            raise Clash(
+            raise Conflict(
                 "two-inits",
                 f"{said} put {self.bearers.name(one)} and {self.bearers.name(other)} into one pid namespace,"
                 " and each of them is an init",
@@ -315,7 +315,7 @@ class Cells:
             )
         if self.namespace[gone] >= 0:
             if self.namespace[kept] >= 0 and self.namespace[kept] != self.namespace[gone]:
-                raise Clash(
+                raise Conflict(
                     "namespace-recorded-apart",
                     f"parents, sessions and what lies in what make the recorded pid namespaces {self.namespace[kept]} and"
                     f" {self.namespace[gone]} one",
@@ -336,13 +336,13 @@ def inits_of(bearers: Bearers) -> list[int]:
 
 
 def check_numbers(bearers: Bearers) -> None:
-    """Raise `Clash` for a number 1 that is not the vector's last: an init lives in the namespace whose init it is."""
+    """Raise `Conflict` for a number 1 that is not the vector's last: an init lives in the namespace whose init it is."""
     for place, vector in enumerate(bearers.vectors):
         if 1 in vector[:-1]:
             level = vector.index(1)
-            raise Clash(
+            raise Conflict(
                 "namespace-init-deeper",
-                f"{bearers.name(place)} has the number 1 at level {level} and lives deeper, at level {len(vector) - 1}:"
-                " number 1 is the namespace's init, and that lives in its namespace",
+                f"{bearers.name(place)} has pid 1 at level {level} and lives deeper, at level {len(vector) - 1}:"
+                " pid 1 is the namespace's init, and that lives in its namespace",
                 [place],
             )

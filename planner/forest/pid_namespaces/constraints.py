@@ -18,7 +18,7 @@ class Exhausted(Exception):
     """The search was given up: it neither found an assignment nor showed that there is none."""
 
 
-class Problem:
+class OpenCells:
     """Open cells and their values.
 
     `above` and `value_above` hold the number of an open cell, or `~value` of a namespace one level up, or `TOP`.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from planner.forest.pid_namespaces.cells import Bearers, Cells
-from planner.forest.pid_namespaces.constraints import Problem
+from planner.forest.pid_namespaces.constraints import OpenCells
 
 
 class Domains(NamedTuple):
@@ -14,7 +14,7 @@ class Domains(NamedTuple):
     the nested cells from level 1 down to a cell. The domains themselves are in `problem`, and shrink as it propagates.
     """
 
-    problem: Problem
+    problem: OpenCells
     bearers: Bearers
     cells: Cells
     members: list[int]

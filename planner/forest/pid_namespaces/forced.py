@@ -2,12 +2,12 @@
 
 from operator import itemgetter
 
-from planner.forest.pid_namespaces.cells import NOBODY, ROOT, Bearers, Cells, Clash, inits_of
+from planner.forest.pid_namespaces.cells import NOBODY, ROOT, Bearers, Cells, Conflict, inits_of
 from planner.identity import Pids
 
 
 class Forced:
-    """The cells of some bearers, each directly below one of the next level; raises `Clash` when that cannot be."""
+    """The cells of some bearers, each directly below one of the next level; raises `Conflict` when that cannot be."""
 
     def __init__(self, bearers: Bearers, members: list[int]) -> None:
         self.bearers = bearers
@@ -38,7 +38,7 @@ class Forced:
                 inside.append((over, (self._member_of(cell) or [init])[0]))
         for cell, member in inside:
             if cell in ended:
-                raise Clash(
+                raise Conflict(
                     "zombie-init",
                     f"{bearers.name(member)} is in the pid namespace of {bearers.name(ended[cell])}, its init, which has ended:"
                     " such a namespace is empty",
@@ -62,7 +62,7 @@ class Forced:
         for level, cell in sorted(needed.items()):
             if not namespaces[level]:
                 member = self._member_of(cell) or [cells.init[cell]]
-                raise Clash(
+                raise Conflict(
                     "namespace-without-init",
                     f"{bearers.name(member[0])} is in a pid namespace at level {level}, and no living task of the image is"
                     " the init of one at that level",
@@ -106,7 +106,7 @@ class Forced:
         return line
 
     def numbers(self) -> dict[int, set[int]]:
-        """Return the numbers that every cell bears at its own level; raises `Clash` where one is borne twice."""
+        """Return the numbers that every cell bears at its own level; raises `Conflict` where one is borne twice."""
         own = self.cells.own
         vectors, threads = self.bearers.vectors, self.bearers.threads
         held: dict[int, list[Pids]] = {}
@@ -139,9 +139,9 @@ class Forced:
             for pids in (vector, *bearers.threads.get(member, ())):
                 first = seen.setdefault(pids[level], member)
                 if first != member or (pids is not vector and pids[level] == vector[level]):
-                    raise Clash(
+                    raise Conflict(
                         "duplicate-number",
                         f"{bearers.name(first)} and {bearers.name(member)} must share a pid namespace at level {level},"
-                        f" and both bear number {pids[level]} there",
+                        f" and both have pid {pids[level]} there",
                         [first, member],
                     )

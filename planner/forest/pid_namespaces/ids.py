@@ -1,4 +1,4 @@
-"""Which pid namespace has which id: recorded ones keep theirs, and the others get new ones.
+"""Which pid namespace has which id: recorded ones keep theirs, and the others are named by the level-0 pid of their init.
 
 An answer says which init's namespace everybody is in. Where somebody in it, or below it, says which recorded namespace that is,
 it has that id. A recorded namespace in which nobody says to be may be that of an init which says nothing, too: it is given to
@@ -7,13 +7,14 @@ follows from that but the name, so any such choice is consistent. What is left i
 """
 
 from collections import deque
+from collections.abc import Container
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.forest.pid_namespaces.cells import ROOT
-from planner.identity import NamespaceId, Sequence
+from planner.identity import NO_PID, EventNumber, NamespaceId
 
 if TYPE_CHECKING:
-    from planner.forest.pid_namespaces.assignment import Answer
+    from planner.forest.pid_namespaces.assignment import Assignment
 
 UNKNOWN = NamespaceId(-1)
 
@@ -22,15 +23,15 @@ class Named(NamedTuple):
     """Why a namespace has a recorded id, and how many ids or namespaces would have fitted."""
 
     rule: str
-    because: tuple[Sequence, ...]
+    because: tuple[EventNumber, ...]
     choices: int
 
 
 class Names:
     """The ids of an answer's namespaces by cell, outermost first and then in image order."""
 
-    def __init__(self, answer: "Answer", in_use: int) -> None:
-        """Name the namespaces of an answer; new ids are above `in_use` and above every recorded one."""
+    def __init__(self, answer: "Assignment", in_use: Container[NamespaceId]) -> None:
+        """Name the namespaces of an answer; a new one has the level-0 pid of its init as id, unless that is `in_use`."""
         self.ids: dict[int, NamespaceId] = {ROOT: NamespaceId(0)}
         self.named: dict[int, Named] = {}
         """Those that have a recorded id."""
@@ -38,7 +39,7 @@ class Names:
         cells, bearers = answer.cells, answer.bearers
         said = self._said()
         free = self._unclaimed()
-        fresh = max((in_use, *bearers.statements.known)) + 1
+        fresh = max((NO_PID, *bearers.statements.known)) + 1
         order = sorted((cells.level[cell], init, cell) for init, cell in self.inits())
         for _, init, cell in order:
             around = self.ids[answer.namespace(cells.over(cell))]
@@ -52,9 +53,11 @@ class Names:
                 choices = len(free.get(around, ())) + len(free.get(UNKNOWN, ()))
                 self.ids[cell] = waiting.popleft()
                 self.named[cell] = Named("recorded-free", (bearers.statements.known[self.ids[cell]],), choices)
-            else:
-                self.ids[cell] = NamespaceId(fresh)
-                fresh += 1
+                continue
+            own = NamespaceId(bearers.vectors[init][0])
+            if own in bearers.statements.known or own in in_use:
+                own, fresh = NamespaceId(fresh), fresh + 1
+            self.ids[cell] = own
 
     def inits(self) -> list[tuple[int, int]]:
         """Return the inits and the cells that are their namespaces, in image order."""

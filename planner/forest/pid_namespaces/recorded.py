@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from planner.errors import Contradiction
 from planner.events.records import NamespaceInferred, NamespaceRecorded, TaskPlaced
-from planner.forest.model import ROOT_NAMESPACE, UNPLACED, Forest, Namespace, Task
-from planner.identity import OUTSIDE, Level, NamespaceId, ProcessId, Sequence
+from planner.forest.model import ROOT_NAMESPACE, UNPLACED, Forest, Leader, Namespace, Task
+from planner.identity import OUTSIDE, EventNumber, Level, NamespaceId, ProcessId
 
 UNKNOWN_LEVEL = Level(-1)
 
@@ -19,9 +19,9 @@ class PidNamespaces:
 
     def __init__(self) -> None:
         self._met: dict[NamespaceId, None] = {}
-        self._records: dict[NamespaceId, tuple[Sequence, NamespaceId]] = {}
-        self._found: dict[NamespaceId, tuple[Sequence, NamespaceInferred]] = {}
-        self._said: dict[ProcessId, tuple[Sequence, NamespaceId]] = {}
+        self._records: dict[NamespaceId, tuple[EventNumber, NamespaceId]] = {}
+        self._found: dict[NamespaceId, tuple[EventNumber, NamespaceInferred]] = {}
+        self._said: dict[ProcessId, tuple[EventNumber, NamespaceId]] = {}
         self._placed: dict[ProcessId, NamespaceId] = {}
 
     @property
@@ -37,7 +37,7 @@ class PidNamespaces:
         parent = event.parent if event.parent >= 0 and event.id != ROOT_NAMESPACE else UNPLACED
         before, known = self._records.get(event.id, (seq, UNPLACED))
         if known == UNPLACED:
-            self._records[event.id] = (Sequence(seq), parent)
+            self._records[event.id] = (EventNumber(seq), parent)
         elif parent not in (UNPLACED, known):
             raise Contradiction(
                 "namespace-recorded-apart",
@@ -49,7 +49,7 @@ class PidNamespaces:
         """Take note of where the image says that a task is; raises `Contradiction` where it is in two namespaces."""
         if namespace < 0:
             return
-        before, known = self._said.setdefault(pid, (Sequence(seq), namespace))
+        before, known = self._said.setdefault(pid, (EventNumber(seq), namespace))
         if known != namespace:
             raise Contradiction(
                 "namespace-recorded-apart",
@@ -61,7 +61,7 @@ class PidNamespaces:
     def infer(self, seq: int, event: "NamespaceInferred") -> None:
         """Take note of a namespace that inference found, or of what it found about a recorded one."""
         self._met[event.id] = None
-        self._found[event.id] = (Sequence(seq), event)
+        self._found[event.id] = (EventNumber(seq), event)
 
     def place(self, seq: int, event: "TaskPlaced") -> None:
         """Take note of where inference put a task."""
@@ -71,8 +71,8 @@ class PidNamespaces:
         """Place tasks, and give each namespace its level and its init from the tasks in it or the namespace around it."""
         named = {namespace for _, namespace in (*self._said.values(), *self._records.values())}
         for identity in self._met:
-            recorded, parent = self._records.get(identity, (Sequence(-1), UNPLACED))
-            found_at, found = self._found.get(identity, (Sequence(-1), None))
+            recorded, parent = self._records.get(identity, (EventNumber(-1), UNPLACED))
+            found_at, found = self._found.get(identity, (EventNumber(-1), None))
             forest.namespaces[identity] = Namespace(
                 id=identity,
                 parent=parent if found is None or parent >= 0 else found.parent,
@@ -103,7 +103,7 @@ class PidNamespaces:
             parent=UNPLACED,
             level=Level(0),
             init=OUTSIDE if init is None else init.pid,
-            recorded=root.recorded if root else init.recorded if init else first.recorded if first else Sequence(-1),
+            recorded=root.recorded if root else init.recorded if init else first.recorded if first else EventNumber(-1),
             inferred=root is not None and root.inferred,
         )
 
@@ -128,3 +128,8 @@ def _settle_levels(namespaces: Mapping[NamespaceId, Namespace]) -> None:
         if outer is not None and outer.level != UNKNOWN_LEVEL:
             for depth, inner in enumerate(reversed(below), start=1):
                 inner.level = Level(outer.level + depth)
+
+
+def is_nested(leader: Leader) -> bool:
+    """Whether a dead leader is known to have lived in a nested namespace, and at which level."""
+    return len(leader.pids) > 1 and (leader.complete or leader.pids[-1] == 1)

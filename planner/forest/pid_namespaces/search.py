@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain, islice
 from typing import Final
 
-from planner.forest.pid_namespaces.constraints import Exhausted, Problem
+from planner.forest.pid_namespaces.constraints import Exhausted, OpenCells
 
 FIRST_LIMIT: Final = 100
 """Choices before the first restart; every restart doubles them."""
@@ -17,14 +17,14 @@ FIRST_LIMIT: Final = 100
 WINDOW: Final = 256
 """How many open cells that were in conflict, and how many others in image order, are compared for the next choice."""
 
-Order = Callable[[int], list[int]]
+ValueOrder = Callable[[int], list[int]]
 """Gives the values that a cell still has, the likeliest first."""
 
 
 class Walk:
     """A depth-first walk over the assignments of one part; `limit` choices at most, which may be raised between two of them."""
 
-    def __init__(self, problem: Problem, part: list[int], order: Order, limit: int) -> None:
+    def __init__(self, problem: OpenCells, part: list[int], order: ValueOrder, limit: int) -> None:
         self.problem = problem
         self.part = part
         self._within = frozenset(part)
@@ -112,7 +112,7 @@ class Walk:
         return best, start
 
 
-def search(problem: Problem, part: list[int], order: Order) -> Generator[dict[int, int], None, None]:
+def search(problem: OpenCells, part: list[int], order: ValueOrder) -> Generator[dict[int, int], None, None]:
     """Yield the assignments of a part; restarts with what conflicts taught until the first one is found.
 
     Yields nothing when there is none, and raises `Exhausted` when the effort is spent.
@@ -137,7 +137,7 @@ def search(problem: Problem, part: list[int], order: Order) -> Generator[dict[in
 
 
 def possible(
-    problem: Problem, part: list[int], order: Order, fixed: Iterable[tuple[int, int]], limit: int = FIRST_LIMIT
+    problem: OpenCells, part: list[int], order: ValueOrder, fixed: Iterable[tuple[int, int]], limit: int = FIRST_LIMIT
 ) -> dict[int, int] | None:
     """Return an assignment of the part in which each cell of `fixed` has its value, or None; raises `Exhausted` at the limit."""
     probe = Walk(problem, part, order, 0)

@@ -10,7 +10,7 @@ or be that of an init which does not say so (`planner.forest.pid_namespaces.ids`
 from typing import NamedTuple
 
 from planner.forest.model import Forest
-from planner.identity import NamespaceId, Sequence
+from planner.identity import EventNumber, NamespaceId
 
 
 class Enclosed(NamedTuple):
@@ -25,7 +25,7 @@ class Statements:
 
     def __init__(self, forest: Forest, first: int) -> None:
         self.first = first
-        self.recorded: list[Sequence] = []
+        self.recorded: list[EventNumber] = []
         """The event of each statement."""
         self.inside: dict[int, tuple[int, NamespaceId]] = {}
         """By fact, a task by its position among the bearers, and its namespace."""
@@ -43,7 +43,7 @@ class Statements:
                 if record.parent > 0:
                     self.known.setdefault(record.parent, record.recorded)
 
-    def _add(self, recorded: Sequence) -> int:
+    def _add(self, recorded: EventNumber) -> int:
         self.recorded.append(recorded)
         return self.first + len(self.recorded) - 1
 

@@ -6,7 +6,7 @@ waits for.
 """
 
 from planner.events.records import StepPlanned
-from planner.identity import OUTSIDE, ProcessId, Sequence, StepNumber
+from planner.identity import OUTSIDE, EventNumber, ProcessId, StepNumber
 from planner.planning.births.cast import Cast
 from planner.planning.steps.entered_namespaces import Key
 from planner.planning.steps.exit_signals import ExitSignals
@@ -66,7 +66,7 @@ class Book:
         """Return the number of the step that is added next."""
         return StepNumber(len(self.actors_of))
 
-    def add(self, step: AnyStep, because: tuple[Sequence, ...]) -> int:
+    def add(self, step: AnyStep, because: tuple[EventNumber, ...]) -> int:
         """Add a step, with the evidence behind it, and return its number."""
         self.actors_of.append(step.actor)
         self.last[step.actor] = step.number

@@ -31,7 +31,7 @@ class Make(msgspec.Struct, frozen=True, gc=False):
     keys: tuple[Key, ...]
 
 
-class Enter(msgspec.Struct, frozen=True, gc=False):
+class NamespaceEntry(msgspec.Struct, frozen=True, gc=False):
     """A task joins the namespace `key` of `target`, which has it from its creator where nobody makes it."""
 
     pid: ProcessId
@@ -44,7 +44,7 @@ class FromTheStart:
 
     def __init__(self, cast: Cast, born: Iterable[ProcessId], root_makes: tuple[str, ...]) -> None:
         """Decide for a cast, given everybody in order of birth and the kinds that the root makes."""
-        self.moves: dict[ProcessId, list[Make | Enter]] = {}
+        self.moves: dict[ProcessId, list[Make | NamespaceEntry]] = {}
         """What tasks do right after birth, those of the root excepted."""
         self.holders: dict[Key, ProcessId] = {(kind, ROOT): cast.root for kind in root_makes}
         """Who makes each of these namespaces."""
@@ -97,8 +97,8 @@ class FromTheStart:
         }
         keys = [key for key in keys if key[0] not in outside]
         made = tuple(key for key in keys if key not in self.holders)
-        moves: list[Make | Enter] = [Make(top, made)] if made else []
-        moves += [Enter(top, key, self.holders[key]) for key in keys if key in self.holders]
+        moves: list[Make | NamespaceEntry] = [Make(top, made)] if made else []
+        moves += [NamespaceEntry(top, key, self.holders[key]) for key in keys if key in self.holders]
         self.holders.update(dict.fromkeys(made, top))
         if moves:
             self.moves[top] = moves

@@ -2,7 +2,7 @@
 
 from planner.planning.births.cast import Actor
 from planner.planning.steps.draft import Book, Needs
-from planner.planning.steps.entered_namespaces import USER, Enter, Key, Make
+from planner.planning.steps.entered_namespaces import USER, Key, Make, NamespaceEntry
 from planner.steps import Join, MapIds, Unshare
 
 
@@ -12,7 +12,7 @@ def other_namespaces(book: Book) -> None:
         change_namespaces(book, move)
 
 
-def change_namespaces(book: Book, move: Make | Enter) -> None:
+def change_namespaces(book: Book, move: Make | NamespaceEntry) -> None:
     """Have a task make namespaces, or join one where a task that is in it already shows it."""
     actor = book.cast.actors[move.pid]
     if isinstance(move, Make):

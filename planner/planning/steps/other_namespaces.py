@@ -15,7 +15,7 @@ from typing import Final, TypeGuard
 from planner.events.records import FindingRaised, NamespaceRecorded
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.births.cast import Cast
-from planner.planning.steps.entered_namespaces import KINDS, ROOT, USER, Enter, FromTheStart, Key, Make
+from planner.planning.steps.entered_namespaces import KINDS, ROOT, USER, FromTheStart, Key, Make, NamespaceEntry
 from planner.planning.steps.id_maps import MAP_NAMES, Maps, settle_maps
 from planner.plans.fold import NOT_COVERED
 
@@ -33,7 +33,7 @@ class OtherNamespaces:
         self.findings: list[FindingRaised] = []
         self.early: tuple[str, ...] = ()
         """Kinds that the root makes as soon as it is there."""
-        self.moves: list[Make | Enter] = []
+        self.moves: list[Make | NamespaceEntry] = []
         """What the tasks do later, in an order in which each namespace is made before it is joined."""
         self.holders: dict[Key, ProcessId] = {}
         """Who makes each namespace."""
@@ -274,21 +274,21 @@ class OtherNamespaces:
 
     # The order.
 
-    def _moves_of(self, pid: ProcessId, keys: list[Key]) -> deque[Make | Enter]:
+    def _moves_of(self, pid: ProcessId, keys: list[Key]) -> deque[Make | NamespaceEntry]:
         """Return what one task does: on each level of its chain what is made, then what is joined, then the next level."""
         chain = self._chain(self._user(pid))
         stages: list[list[Key]] = [[] for _ in chain]
         for key in keys:
             if key[0] != USER:
                 stages[self._stage(key, chain)].append(key)
-        moves: deque[Make | Enter] = deque()
+        moves: deque[Make | NamespaceEntry] = deque()
         for index, user in enumerate(chain):
             down = [(USER, user)] if index else []
             for batch in (down, stages[index]):
                 made = tuple(key for key in batch if self.holders[key] == pid)
                 if made:
                     moves.append(Make(pid, made))
-                moves.extend(Enter(pid, key, OUTSIDE) for key in batch if self.holders[key] != pid)
+                moves.extend(NamespaceEntry(pid, key, OUTSIDE) for key in batch if self.holders[key] != pid)
         return moves
 
     def _order(self) -> None:
@@ -319,16 +319,16 @@ class OtherNamespaces:
             assert len(self.findings) > given_up
 
     @staticmethod
-    def _may_give_up(move: Make | Enter) -> TypeGuard[Enter]:
+    def _may_give_up(move: Make | NamespaceEntry) -> TypeGuard[NamespaceEntry]:
         """Tell whether a move that waits may be left out: everything else goes by who is in which user namespace.
 
         Makers of user namespaces wait for outer ones only, so whatever waits in a ring waits for another kind somewhere.
         """
-        return isinstance(move, Enter) and move.key[0] != USER
+        return isinstance(move, NamespaceEntry) and move.key[0] != USER
 
     def _advance(
         self,
-        left: dict[ProcessId, deque[Make | Enter]],
+        left: dict[ProcessId, deque[Make | NamespaceEntry]],
         made: set[Key],
         waiting: dict[Key, list[ProcessId]],
         ready: deque[ProcessId],
@@ -348,9 +348,9 @@ class OtherNamespaces:
                 if target is None:
                     self._lose(move.pid, move.key[0], UNSEEN)
                 else:
-                    self.moves.append(Enter(move.pid, move.key, target))
+                    self.moves.append(NamespaceEntry(move.pid, move.key, target))
 
-    def _may_move(self, move: Make | Enter, made: set[Key], waiting: dict[Key, list[ProcessId]]) -> bool:
+    def _may_move(self, move: Make | NamespaceEntry, made: set[Key], waiting: dict[Key, list[ProcessId]]) -> bool:
         """Tell whether a move can be done, and note what it waits for otherwise."""
         if isinstance(move, Make) or move.key in made:
             return True

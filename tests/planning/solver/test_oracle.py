@@ -13,7 +13,7 @@ from planner.forest.model import Forest
 from planner.planning.solver.births import solve
 from planner.planning.solver.solution import Refusal, Solution
 from planner.testing.forests import forest
-from tests.exhaustive import candidates, text_of
+from tests.generators.exhaustive import candidates, text_of
 from tests.planning.solver.entangled import SHAPES, Shape, drawn
 from tests.planning.solver.oracle import allows, is_reachable
 

@@ -10,7 +10,7 @@ from planner.planning.solver.reduction import reduce_problem
 from planner.planning.solver.rules import Rules
 from planner.planning.solver.solution import Solution
 from planner.testing.forests import forest
-from tests.exhaustive import candidates, text_of
+from tests.generators.exhaustive import candidates, text_of
 from tests.planning.solver.entangled import SHAPES, drawn
 
 

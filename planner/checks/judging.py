@@ -1,0 +1,77 @@
+"""From an image, hosts and a request to its entry in the report: choose the consumers, ask the checks, sum the verdicts."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from planner.checks.ask import ask
+from planner.checks.consumers import consumers, invocations
+from planner.checks.report import Settings, image_report
+from planner.findings.problems import Problem
+from planner.findings.report import ImageReport
+from planner.findings.verdicts import ConsumerName, Invocation
+from planner.hookspecs import Artefact
+from planner.host.facts import Host
+from planner.plugins import Registry
+
+THIS_HOST: Final = "this host"
+"""What a report calls the machine that it was made on."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wanted of every image of a command.
+
+    `wanted` is the consumer that the exit code follows, `engine` one whose verdict comes first, "" for the usual ones. `options`
+    are CRIU's, None where they are not known. `into` is a process of the hosts in whose pid namespace the trees are to stand.
+    `given` are the options of each check.
+    """
+
+    wanted: ConsumerName | None = None
+    engine: ConsumerName | None = None
+    options: tuple[str, ...] | None = None
+    into: int = 0
+    complete: bool = False
+    given: Mapping[str, Mapping[str, str]] = {}
+
+
+def judge(
+    registry: Registry,
+    image: str,
+    artefact: Artefact | None,
+    request: Request,
+    settings: Settings,
+    hosts: Mapping[str, Host] | None = None,
+    error: Problem | None = None,
+) -> ImageReport:
+    """Return the entry of an image; `artefact` is None where no plan could be made. Raises `UsageError` for a check's option."""
+    chosen = _invocations(artefact, request)
+    asked = ask(registry, artefact, chosen, hosts, request.given) if artefact is not None else ()
+    return image_report(
+        image=image,
+        artefact=artefact,
+        asked=asked,
+        not_checked=_not_checked(artefact, hosts, registry),
+        settings=settings,
+        invocations=chosen,
+        hosts=hosts,
+        error=error,
+    )
+
+
+def _invocations(artefact: Artefact | None, request: Request) -> tuple[Invocation, ...]:
+    forest = artefact.forest if artefact is not None else None
+    names = consumers(forest, into=request.into, engine=request.engine or "", wanted=request.wanted or "")
+    return invocations(names, options=request.options, into=request.into, complete=request.complete)
+
+
+def _not_checked(artefact: Artefact | None, hosts: Mapping[str, Host] | None, registry: Registry) -> Iterable[str]:
+    """Yield what nothing has looked at."""
+    if artefact is None:
+        yield "anything beyond what is reported above: without a plan no check can be asked"
+        return
+    if not hosts:
+        yield "whether a machine has what this needs: no host was given (--here, --host FILE)"
+    if not registry.checks:
+        yield "everything that checks look at: none is installed"
+    yield from artefact.plan.uncovered

@@ -1,0 +1,20 @@
+"""The parser of a command's arguments, on standard streams in whatever state they are."""
+
+import argparse
+from typing import NoReturn
+
+from planner.cli import streams
+from planner.text import shown
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that shows arguments escaped, and fails as every command does where its help cannot be written."""
+
+    def print_help(self, file: object = None) -> None:
+        """Write the help to standard output; raises as `streams.write` does."""
+        streams.write(self.format_help().encode())
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments, and end the command with 2."""
+        streams.say(*map(shown, self.format_usage().splitlines()), shown(f"{self.prog}: error: {message}"))
+        raise SystemExit(2)

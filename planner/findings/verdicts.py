@@ -1,0 +1,78 @@
+"""Verdicts: what comes of bringing a tree back in one way, by everything that is known of the image, the host and the request."""
+
+from typing import Final, Literal
+
+import msgspec
+
+ConsumerName = Literal["criu-restore", "podman", "cri-o", "containerd", "run", "run-into", "criu-dump", "trust"]
+"""A way of bringing a tree back: criu by itself, by a container engine, or crplan; for a running tree, criu's dump."""
+
+WORDS: Final[dict[ConsumerName, str]] = {
+    "criu-restore": "criu restore",
+    "podman": "podman container restore",
+    "cri-o": "CRI-O restore",
+    "containerd": "containerd restore",
+    "run": "crplan run",
+    "run-into": "crplan run --into",
+    "criu-dump": "criu dump",
+    "trust": "trust",
+}
+"""What a verdict's line calls each consumer."""
+
+ENGINES: Final[tuple[ConsumerName, ...]] = ("podman", "cri-o", "containerd")
+"""Container engines, which give criu options of their own."""
+
+BY_CRIU: Final[tuple[ConsumerName, ...]] = ("criu-restore", *ENGINES)
+"""Consumers behind which `criu restore` stands."""
+
+Outcome = Literal["ok", "refused", "wrong", "hangs", "unknown"]
+"""`wrong`: the program reports success, and the tree differs. `hangs`: it does not end in at least one try of eight."""
+
+Consequence = Literal["", "refused", "hangs", "wrong"]
+"""What follows from a finding for the consumer that was asked about, "" for nothing."""
+
+ORDER: Final[tuple[Outcome, ...]] = ("refused", "hangs", "wrong", "unknown", "ok")
+"""Outcomes by weight: a verdict is the first of them that an answer leads to."""
+
+BAD: Final[tuple[Outcome, ...]] = ("refused", "hangs", "wrong")
+"""Outcomes by which a check fails."""
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A consumer with what it is given.
+
+    `options` are CRIU's own, as on its command line; None means that they are not known, which differs from none. `into` is a
+    process of the host in whose pid namespace the tree is to stand, 0 for a new one. `complete` says that every file that the
+    image lacks counts, also where a kind of files is gone as a whole.
+    """
+
+    consumer: ConsumerName
+    options: tuple[str, ...] | None = None
+    into: int = 0
+    complete: bool = False
+
+    def has(self, option: str) -> bool:
+        """Say whether an option of CRIU is given, with or without a value."""
+        return any(given == option or given.startswith(f"{option}=") for given in self.options or ())
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes of one consumer on one host.
+
+    `codes` are those of the answers that decide, `reason` says the first of them in words. `namespace` is where level 0 of the
+    image goes: "new", or "host 0" with the namespace's id in the facts of the host, "" where that is not known. `host` names the
+    facts that were judged, "" for the image only. `options` are CRIU's as they were given, None where they are not known; `needs`
+    are those that are missing or that the verdict depends on, and `command` is the whole command that would work, "" where none
+    would. `ignored` are codes that would have decided and were ignored or known from a baseline.
+    """
+
+    consumer: ConsumerName
+    verdict: Outcome
+    codes: tuple[str, ...] = ()
+    namespace: str = ""
+    host: str = ""
+    options: tuple[str, ...] | None = None
+    reason: str = ""
+    needs: tuple[str, ...] = ()
+    command: str = ""
+    ignored: tuple[str, ...] = ()

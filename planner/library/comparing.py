@@ -1,0 +1,64 @@
+"""Comparison of two images, logs or plans, for the library and the command line."""
+
+import msgspec
+
+from planner.comparison.document import DiffDocument, Side, document
+from planner.comparison.forests import compare, matches
+from planner.comparison.plans import compare_plans
+from planner.errors import Contradiction, NotProved
+from planner.events.records import AnyEvent
+from planner.findings.problems import Problem, problem_of
+from planner.forest.digest import image_id
+from planner.forest.fold import fold
+from planner.forest.model import Forest
+from planner.library.inputs import Input, log_of, naming
+from planner.pipeline.resolve import resolve
+from planner.plans.model import Plan
+
+
+def diff(before: Input, after: Input, *, replan: bool = False) -> DiffDocument:
+    """Return what changed from one image, log or plan to another, and what that changes in the plan.
+
+    An image that cannot be planned is compared by its tasks. Raises `BadImage` and `Contradiction` for an image whose facts do
+    not make a forest, and `PluginFailed`.
+    """
+    sides = []
+    for given in (before, after):
+        log = log_of(given, "diff")
+        with naming(log.image, log):
+            sides.append(side_of(log, replan=replan))
+    return compared(*sides)
+
+
+class ComparedSide(msgspec.Struct, frozen=True, kw_only=True):
+    """One side of a comparison: its forest, and its plan or the problem that keeps it from being planned."""
+
+    forest: Forest
+    plan: Plan | None = None
+    problem: Problem | None = None
+
+    def record(self) -> Side:
+        """Return the side as it stands in the document."""
+        return Side(
+            image_id=self.plan.image_id if self.plan else image_id(self.forest),
+            tasks=len(self.forest.tasks),
+            plan_id=self.plan.plan_id if self.plan else "",
+            problem=self.problem or msgspec.UNSET,
+        )
+
+
+def side_of(history: list[AnyEvent], *, replan: bool = False) -> ComparedSide:
+    """Return one side of a comparison from its log; raises what reading and folding raise."""
+    try:
+        outcome = resolve(history, replan=replan)
+    except (Contradiction, NotProved) as error:
+        # Facts that contradict each other raise here again; what merely cannot be planned is compared.
+        return ComparedSide(forest=fold(history), problem=problem_of(error, history))
+    return ComparedSide(forest=outcome.forest, plan=outcome.plan)
+
+
+def compared(before: ComparedSide, after: ComparedSide) -> DiffDocument:
+    """Return the comparison of two sides."""
+    same = matches(before.forest, after.forest)
+    plan = compare_plans(before.plan, after.plan, same) if before.plan and after.plan else None
+    return document(before.record(), after.record(), compare(before.forest, after.forest, same), plan)

@@ -1,0 +1,31 @@
+"""From a solution to a cast and its order."""
+
+from planner.forest.model import Forest
+from planner.identity import ProcessId
+from planner.planning.births.cast import Cast
+from planner.planning.births.order import Event
+from planner.planning.builder.casting import cast_of
+from planner.planning.builder.cloning import Cloning
+from planner.planning.builder.order import CannotBeMoved, Sorting, Unordered
+from planner.planning.builder.spaces import spaces_of
+from planner.planning.solver.solution import Solution
+
+
+def build(forest: Forest, solution: Solution) -> tuple[Cast, list[Event]]:
+    """Return the cast of a rebuild that does what a solution says, and its births and changes in order.
+
+    Raises Unordered where the rules of the search and of the builder disagree.
+    """
+    apart: set[ProcessId] = set()
+    for _ in range(len(solution.births) + 1):
+        spaces = spaces_of(forest, solution.lost)
+        sorting = Sorting(spaces, solution, Cloning(forest, spaces, solution, apart).run())
+        try:
+            order = sorting.run()
+        except CannotBeMoved as error:
+            if error.pid in apart:
+                raise Unordered(str(error)) from None
+            apart.add(error.pid)
+            continue
+        return cast_of(forest, spaces, sorting.clones), order
+    raise Unordered("too many processes cannot be moved")

@@ -1,0 +1,40 @@
+"""The processes of a rebuild as the phases of `planner.planning.steps` take them."""
+
+from planner.forest.model import Forest
+from planner.identity import ProcessId
+from planner.planning.births.cast import ANY, Actor, Cast
+from planner.planning.builder.clones import AS_BORN, LAST, Clone
+from planner.planning.builder.spaces import Spaces
+
+
+def cast_of(forest: Forest, spaces: Spaces, clones: dict[ProcessId, Clone]) -> Cast:
+    """Return a cast with all its births decided."""
+    cast = Cast(forest)
+    cast.spaces = dict(spaces.namespaces)
+    cast.actors = {pid: _actor(cast, clone) for pid, clone in clones.items()}
+    cast.leader_spaces = {clone.pid: clone.namespace for clone in clones.values() if clone.ends}
+    return cast
+
+
+def _actor(cast: Cast, clone: Clone) -> Actor:
+    group = ANY if clone.group is None else clone.group
+    actor = Actor(clone.pid, clone.pids, clone.namespace, ANY if clone.parent is None else clone.parent, clone.session, group)
+    if clone.ends:
+        actor.parent = ANY
+    known = cast.actors.get(clone.pid)
+    if known is not None:
+        actor.exit_signal = known.exit_signal
+    actor.role = clone.role
+    actor.zombie = clone.zombie
+    actor.mortal = clone.ends
+    actor.order = clone.order
+    actor.creator = clone.creator
+    actor.birth_session = clone.birth_session
+    actor.birth_group = ANY if clone.keeps is None else clone.keeps
+    actor.early = clone.stage == AS_BORN
+    actor.stage = ANY if clone.stage in (AS_BORN, LAST) else clone.stage
+    actor.sibling = clone.sibling
+    actor.adopter = ANY if clone.adopter is None else clone.adopter
+    actor.rule = clone.rule
+    actor.because = clone.because
+    return actor

@@ -1,0 +1,188 @@
+"""Explanations: every reason that the log holds, with its rule in words and its facts with their places."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from planner.cli import main as cli
+from planner.events import log
+from planner.events.records import (
+    FORMAT_VERSION,
+    AnyEvent,
+    BirthDecided,
+    FindingRaised,
+    ImageClosed,
+    ImageOpened,
+    LogOpened,
+    PlanProved,
+    ProcessPlanned,
+    StepPlanned,
+    TaskRecorded,
+    TaskStateRecorded,
+)
+from planner.explanation.lookup import MOST_EVIDENCE, Explainer, lines, rule_words
+from planner.forest.digest import image_id
+from planner.forest.fold import fold
+from planner.identity import EventNumber, Number, ProcessId, StepNumber
+from planner.kernel.rules import KERNEL_RULES
+from planner.plans.model import Plan
+from planner.plans.rules import RULES
+from planner.steps import Create, Process, Verify, Wait
+
+
+def task(pid: int, parent: int, at: int) -> TaskRecorded:
+    return TaskRecorded(pids=(Number(pid),), parent=ProcessId(parent), group=ProcessId(0), session=ProcessId(0), at=at)
+
+
+def process(pid: int, name: str) -> ProcessPlanned:
+    return ProcessPlanned(
+        process=Process(pid=ProcessId(pid), pids=(Number(pid),), role="task", namespace=ProcessId(1), name=name)
+    )
+
+
+def create(number: int, actor: int, child: int, *, new: bool = False, waits: tuple[Wait, ...] = ()) -> StepPlanned:
+    step = Create(
+        number=StepNumber(number),
+        actor=ProcessId(actor),
+        child=ProcessId(child),
+        new_namespace=new,
+        rule="root-first" if new else "parent-creates",
+        waits=waits,
+    )
+    return StepPlanned(step=step, because=(EventNumber(2), EventNumber(3)) if not new else ())
+
+
+def verify(number: int, target: int, parent: int) -> StepPlanned:
+    nobody = ProcessId(0)
+    return StepPlanned(
+        step=Verify(
+            number=StepNumber(number),
+            actor=nobody,
+            rule="verify",
+            target=ProcessId(target),
+            parent=ProcessId(parent),
+            group=nobody,
+            session=nobody,
+        )
+    )
+
+
+@pytest.fixture
+def events() -> list[AnyEvent]:
+    """An init with one child, as a reader and the planner would have written it."""
+    facts: list[AnyEvent] = [
+        LogOpened(format_version=FORMAT_VERSION),
+        ImageOpened(format="linux-cr", generation="P3", at=0),
+        task(1, 0, 96),
+        task(7, 1, 128),
+        TaskStateRecorded(pid=ProcessId(1), state="running", name="init", at=200),
+        TaskStateRecorded(pid=ProcessId(7), state="running", name="\x1b[31mred", at=260),
+        ImageClosed(tasks=2, complete=True, at=300),
+    ]
+    decisions: list[AnyEvent] = [
+        BirthDecided(pid=ProcessId(1), creator=ProcessId(0), rule="root-first", because=(EventNumber(2),)),
+        BirthDecided(pid=ProcessId(7), creator=ProcessId(1), rule="parent-creates", because=(EventNumber(2), EventNumber(3))),
+        FindingRaised(code="namespace-ambiguous", pid=ProcessId(7), detail="two would do", because=(EventNumber(3),)),
+        process(1, "init"),
+        process(7, "\x1b[31mred"),
+        create(1, 0, 1, new=True),
+        create(2, 1, 7, waits=(Wait(StepNumber(1), "init-before-entry"),)),
+        verify(3, 1, 0),
+        verify(4, 7, 1),
+    ]
+    plan = folded(facts + decisions)
+    return [*facts, *decisions, PlanProved(image_id=plan.image_id, plan_id=plan.plan_id)]
+
+
+def folded(events: list[AnyEvent]) -> Plan:
+    from planner.plans.fold import fold_plan
+
+    forest = fold(events)
+    return fold_plan(events, forest, image_id(forest))
+
+
+def test_a_step_is_explained_by_rule_waits_births_and_facts(events: list[AnyEvent]) -> None:
+    explanation = Explainer(events, folded(events)).step(2)
+    assert explanation
+    text = "\n".join(lines(explanation))
+    assert text.startswith("step 2: 1 creates 7\n")
+    assert RULES["parent-creates"].sentence in text
+    assert RULES["init-before-entry"].sentence in text
+    assert "it comes after step 1: executor creates 1 in a new pid namespace" in text
+    assert "7 is created by 1 [parent-creates]" in text
+    assert "event 3, at offset 128: TaskRecorded pids (7), parent 1" in text
+
+
+def test_a_process_is_explained_from_its_facts_to_its_steps(events: list[AnyEvent]) -> None:
+    explanation = Explainer(events, folded(events)).process(7)
+    assert explanation
+    text = "\n".join(lines(explanation))
+    assert "event 5, at offset 260" in text
+    assert "finding namespace-ambiguous: two would do" in text
+    assert "step 2: 1 creates 7 (after 1)" in text
+    assert "step 4: verify 7" in text
+    assert "step 3" not in text
+    assert r"\x1b[31mred" in text
+    assert "\x1b" not in text
+
+
+def test_the_root_is_created_by_the_executor(events: list[AnyEvent]) -> None:
+    explanation = Explainer(events, folded(events)).process(1)
+    assert explanation
+    assert "1 is created by the executor" in "\n".join(lines(explanation))
+
+
+def test_what_is_not_there_has_no_explanation(events: list[AnyEvent]) -> None:
+    explainer = Explainer(events, folded(events))
+    assert explainer.step(99) is None
+    assert explainer.process(99) is None
+
+
+def test_every_rule_has_words() -> None:
+    for name in RULES:
+        assert all(rule_words(name)), name
+    for name in KERNEL_RULES:
+        assert rule_words(name)[0], name
+    assert rule_words("moon") == ("", "")
+
+
+def test_much_evidence_is_cut_short_for_people(events: list[AnyEvent]) -> None:
+    events[7] = BirthDecided(pid=ProcessId(1), creator=ProcessId(0), rule="root-first", because=(EventNumber(2),) * 40)
+    explanation = Explainer(events, folded(events)).process(1)
+    assert explanation
+    assert f"and {40 - MOST_EVIDENCE} more" in "\n".join(lines(explanation))
+    assert max(len(reason.because) for reason in explanation.reasons) == 40
+
+
+@pytest.fixture
+def log_file(events: list[AnyEvent], tmp_path: Path) -> Path:
+    file = tmp_path / "log"
+    with file.open("wb") as stream:
+        log.write(events, stream)
+    return file
+
+
+def test_the_command_takes_steps_and_pids(log_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def explain(*argv: str) -> str:
+        assert cli.main(["explain", str(log_file), *argv]) == 0
+        return capsys.readouterr().out
+
+    both = explain("1")
+    assert both.startswith("step 1: ")
+    assert "\nprocess 1: " in both
+    assert explain("pid:1").startswith("process 1: ")
+    assert explain("step:1") + "\n" + explain("pid:1") == both
+    assert explain("7").startswith("process 7: ")
+    document = json.loads(explain("7", "--json"))
+    assert document["explanations"][0]["subject"] == "process 7"
+    assert document["explanations"][0]["reasons"][0]["because"][0]["at"] == 128
+    assert cli.main(["explain", str(log_file), "99"]) == 2
+    assert "no step or process 99; it has 4 steps" in capsys.readouterr().err
+
+
+def test_a_log_that_was_cut_explains_what_it_holds(log_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", str(log_file), "pid:7", "--until", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "only named by the image" in out
+    assert "created by" not in out
