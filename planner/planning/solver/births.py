@@ -1,7 +1,7 @@
 """Births of all processes of a forest: what is searched for, what follows from it for the rest, and an order of events."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -173,13 +173,24 @@ def _dead_group_leader(problem: Problem, groups: Groups, births: Births, process
     )
 
 
-def _in_order(problem: Problem, births: Births) -> Iterator[Birth]:
-    """Yield births in image order, each behind its creator, the inits that come before it, and the group it is born in."""
+def _in_order(problem: Problem, births: Births) -> list[Birth]:
+    """Return births in image order, each behind its creator, the inits that come before it, and the group it is born in."""
+    order = [births[pid] for pid in problem.processes]
+    there = {OUTSIDE}
+    for birth in order:
+        if not there.issuperset(_needs(problem, birth)):
+            return list(_sorted(problem, births))
+        there.add(birth.pid)
+    return order
+
+
+def _sorted(problem: Problem, births: Births) -> Iterator[Birth]:
+    """Yield births so that each comes after what it needs, and otherwise in image order."""
     rank = {pid: place for place, pid in enumerate(problem.processes)}
     waiting: dict[ProcessId, int] = {}
     then: dict[ProcessId, list[ProcessId]] = {}
     for birth in births.values():
-        needs = set(_needs(problem, birth))
+        needs = set(_needs(problem, birth)) - {OUTSIDE}
         waiting[birth.pid] = len(needs)
         for other in needs:
             then.setdefault(other, []).append(birth.pid)
@@ -195,7 +206,6 @@ def _in_order(problem: Problem, births: Births) -> Iterator[Birth]:
                 heapq.heappush(ready, rank[other])
 
 
-def _needs(problem: Problem, birth: Birth) -> Iterable[ProcessId]:
-    """Yield who must have been born before a process, the executor left out."""
-    needed = (birth.creator, problem.init_before(birth.pid, birth.namespace), birth.group or OUTSIDE)
-    return (other for other in needed if other != OUTSIDE)
+def _needs(problem: Problem, birth: Birth) -> tuple[ProcessId, ...]:
+    """Return who must have been born before a process; the executor always was."""
+    return birth.creator, problem.init_before(birth.pid, birth.namespace), birth.group or OUTSIDE

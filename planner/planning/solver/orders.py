@@ -40,9 +40,11 @@ class TreeOrder:
         self._creator_of = [-1] * members
 
     def variables(self) -> Iterable[int]:
+        """Return the variables that the theory watches."""
         return [*self.pairs, *(literal for literal in self._born if literal not in self.pairs)]
 
     def assigned(self, literal: Literal) -> Clause | None:
+        """Imply what follows from a literal; return a clause that is violated, None where there is none."""
         if literal in self._born:
             x, y = self._born[literal]
             self._creator_of[x] = y
@@ -59,6 +61,7 @@ class TreeOrder:
         return self._imply(self._from_not_above(y, x))
 
     def unassigned(self, literal: Literal) -> None:
+        """Forget a literal."""
         if literal in self._born:
             self._creator_of[self._born[literal][0]] = -1
         elif -literal not in self._born:
@@ -121,6 +124,19 @@ class TreeOrder:
             yield -lit[y][z], cause, -lit[z][x]
         for z in bits(self.below[y] & ~self._not_above[x] & ~(1 << x)):
             yield -lit[z][x], cause, -lit[y][z]
+        yield from self._from_branches(y, x, cause)
+        # Whoever x has created is not below y either, and who is below y has another creator.
+        if (x, y) in self._creator:
+            yield -self._creator[x, y], cause
+        for z in bits(self._may_be_born[x] & ~(1 << y)):
+            if self._creator_of[z] == x:
+                yield -lit[y][z], cause, -self._creator[z, x]
+            elif self.below[y] >> z & 1:
+                yield -self._creator[z, x], cause, -lit[y][z]
+
+    def _from_branches(self, y: int, x: int, cause: Literal) -> Iterator[Clause]:
+        """Yield what follows for those below x or y, where y is no ancestor of x: they are below both only if x is above y."""
+        lit = self.literal
         common = self.below[x] & self.below[y]
         if not self._not_above[y] >> x & 1:
             for z in bits(common & -common):
@@ -131,17 +147,10 @@ class TreeOrder:
                 yield -lit[y][z], cause, lit[x][y], -lit[x][z]
             for z in bits(self.below[y] & ~self._not_below[x] & ~(1 << x)):
                 yield -lit[x][z], cause, lit[x][y], -lit[y][z]
-        # Whoever x has created is not below y either, and who is below y has another creator.
-        if (x, y) in self._creator:
-            yield -self._creator[x, y], cause
-        for z in bits(self._may_be_born[x] & ~(1 << y)):
-            if self._creator_of[z] == x:
-                yield -lit[y][z], cause, -self._creator[z, x]
-            elif self.below[y] >> z & 1:
-                yield -self._creator[z, x], cause, -lit[y][z]
 
 
 def bits(mask: int) -> Iterator[int]:
+    """Yield the numbers of the bits that are set, in rising order."""
     while mask:
         low = mask & -mask
         yield low.bit_length() - 1
@@ -158,9 +167,11 @@ class Acyclic:
             self._edges.setdefault(literal, []).append((before, after))
 
     def variables(self) -> Iterable[int]:
+        """Return the variables that the theory watches."""
         return dict.fromkeys(map(abs, self._edges))
 
     def assigned(self, literal: Literal) -> Clause | None:
+        """Imply what follows from a literal; return a clause that is violated, None where there is none."""
         for before, after in self._edges.get(literal, ()):
             self._after.setdefault(before, []).append((after, literal))
         for before, after in self._edges.get(literal, ()):
@@ -170,6 +181,7 @@ class Acyclic:
         return None
 
     def unassigned(self, literal: Literal) -> None:
+        """Forget a literal."""
         for before, after in self._edges.get(literal, ()):
             edges = self._after.get(before, [])
             if (after, literal) in edges:
@@ -224,9 +236,11 @@ class Regions:
                 self._pairs[literal] = member, leader
 
     def variables(self) -> Iterable[int]:
+        """Return the variables that the theory watches."""
         return dict.fromkeys((*self._pairs, *self._tree.pairs))
 
     def assigned(self, literal: Literal) -> Clause | None:
+        """Imply what follows from a literal; return a clause that is violated, None where there is none."""
         for leader, between, member in self._ways(literal):
             clause = self._clause(leader, between, member)
             if not self._engine.imply(clause[0], clause):
@@ -234,6 +248,7 @@ class Regions:
         return None
 
     def unassigned(self, literal: Literal) -> None:
+        """Forget a literal."""
         if literal in self._pairs:
             member, leader = self._pairs[literal]
             self._leader[member] = -1

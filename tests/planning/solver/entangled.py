@@ -123,8 +123,8 @@ class _Drawing:
         for pid, space in self.dead.items():
             if any(process.session == pid for process in self.processes.values()):
                 known = self.random.randint(1, len(self.line(space)))
-                whole = known == len(self.line(space)) and self.random.random() < 0.7
-                yield f"!{self.vector(pid, space, known)}{'' if whole else '..'}"
+                open_end = known < len(self.line(space)) or self.random.random() >= 0.7
+                yield f"!{self.vector(pid, space, known)}{'..' if open_end else ''}"
         for group in dict.fromkeys(process.group for process in self.processes.values()):
             if group >= 1000:
                 space = self.random.choice(list(self.outer))
