@@ -77,7 +77,7 @@ def _scan(group: str) -> list[Entry] | None:
 def _section(file: str, group: str) -> list[tuple[str, str]]:
     """Return the lines `name = module` of one section of an entry point file."""
     try:
-        with open(file, encoding="utf-8") as stream:
+        with open(file, encoding="utf-8", errors="backslashreplace") as stream:
             text = stream.read()
     except OSError:
         return []
@@ -96,7 +96,7 @@ def _name_and_version(directory: str) -> tuple[str, str]:
     """Return name and version from a distribution's metadata; raises ValueError where it holds none."""
     file = "METADATA" if directory.endswith(".dist-info") else "PKG-INFO"
     name = version = ""
-    with open(os.path.join(directory, file), encoding="utf-8") as stream:
+    with open(os.path.join(directory, file), encoding="utf-8", errors="backslashreplace") as stream:
         for line in stream:
             if line.startswith("Name:"):
                 name = line[5:].strip()

@@ -44,6 +44,9 @@ Sequence = EventNumber
 StepNumber = NewType("StepNumber", int)
 """Position of a step in its plan, dense from 1."""
 
+MOST_TASKS: Final = 1 << 22
+"""Tasks and threads of one image, whatever reader reads it: a pid namespace has no more numbers (PID_MAX_LIMIT)."""
+
 OUTSIDE: Final = ProcessId(0)
 """The parent, session or group that lies outside the image; as an actor, the executor."""
 

@@ -2,7 +2,7 @@
 
 The loop over entry points is our own, because one plugin must not take the tool down with it: a plugin that does not import, that
 implements a hook that is unknown, that was made for another major version of the contract, or whose contribution has a name that
-is taken, is left out and says why. Whoever is blocked is not even imported. Contributions are sorted by priority and name, so
+is taken, is left out and says why. A blocked plugin is not even imported. Contributions are sorted by priority and name, so
 neither the order of installation nor that of the file system shows in any output.
 """
 

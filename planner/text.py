@@ -1,4 +1,4 @@
-"""Text for people: `Shown` is what a terminal may get, and names from an image become that by `escaped`.
+"""Human-readable text: `Shown` is what a terminal may get, and names from an image become that by `escaped`.
 
 Names are the bytes of who wrote the image. Which characters are shown is fixed here, and not left to the Unicode version of the
 Python that runs: the same image gives the same bytes everywhere.
@@ -29,7 +29,7 @@ _JSON_CONTROLS: Final = re.compile(f"[\x7f-\x9f{_FORMATS}]")
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):
-    """What an output for people can show; the defaults are those of a file."""
+    """What a human-readable output can show; the defaults are those of a file."""
 
     width: int = 100
     colour: bool = False
@@ -41,7 +41,7 @@ FILE: Final = Terminal()
 
 
 Shown = NewType("Shown", str)
-"""Text of one line in which every character is printable: what the writers for people take, and nothing else.
+"""Text of one line in which every character is printable: what the writers of human-readable output take, and nothing else.
 
 It is made here alone, by `escaped` and `shown`; a test holds that.
 """
@@ -63,6 +63,18 @@ def escaped(text: str) -> Shown:
     Controls, line ends, text that turns the direction of writing and lone surrogates can neither move the cursor nor hide words.
     """
     return shown(text.replace("\\", "\\\\"))
+
+
+MOST_SHOWN: Final = 1_000
+"""Characters of a sentence that are shown where an image has put it together."""
+
+
+def shortened(text: str, most: int = MOST_SHOWN) -> str:
+    """Return a text of at most about `most` characters, with the number of those that were left out of its middle."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]} ... ({len(text) - 2 * half} characters left out) ... {text[-half:]}"
 
 
 def _escape(found: re.Match[str]) -> str:

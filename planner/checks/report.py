@@ -274,7 +274,7 @@ def _reported(raised: Iterable[_Raised], artefact: Artefact | None, settings: Se
 
 
 def _documented(kinds: Mapping[str, Kind], images: Iterable[ImageReport]) -> tuple[Kind, ...]:
-    """Return the kinds of everything that was found or asked, by code; one that nobody registered is described by its finding."""
+    """Return the kinds of everything that was found or asked, by code; one that is not registered is described by its finding."""
     result: dict[str, Kind] = {}
     for image in images:
         for question in (*image.passed, *image.unknown):

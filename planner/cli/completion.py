@@ -1,4 +1,4 @@
-"""Completion scripts of shells, made from the arguments of the commands; nothing runs while somebody types."""
+"""Completion scripts of shells, made from the arguments of the commands; nothing runs while the user types."""
 
 import shlex
 from collections.abc import Iterator, Mapping

@@ -19,7 +19,7 @@ MOST_LINKS: Final = 40
 """Links that are followed from one name, as in the kernel (path_resolution(7))."""
 
 _KEPT: Final = 0o775
-"""The bits of a mode that are taken over from the file that is replaced: nothing is left writable for everybody."""
+"""The bits of a mode that are taken over from the file that is replaced: nothing is left writable for all users."""
 
 _SHARED: Final = stat.S_ISVTX | stat.S_IWOTH
 """A directory with one of these bits is one that other users put files into."""

@@ -1,12 +1,12 @@
 """What the commands on an image share: reading it, deciding, and reporting why that could not be done."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from planner.cli.progress import Progress
 from planner.cli.streams import say, shows_unicode
 from planner.cli.terminal import STANDARD_OUTPUT, open_image, wants_colour, width
 from planner.errors import EXPECTED, BadImage, CrplanError, UsageError, place_words
@@ -16,7 +16,7 @@ from planner.findings.problems import Problem, lines, problem_of
 from planner.findings.registry import Finding
 from planner.hookspecs import Artefact
 from planner.identity import StepNumber
-from planner.pipeline.reading import pod_events, stream_events
+from planner.pipeline.inputs import Group, Grouping, grouped
 from planner.pipeline.resolve import BAD_IMAGE, as_it_stood, resolve
 from planner.plugins import Registry
 from planner.text import Shown, Terminal, escaped, shown
@@ -50,9 +50,13 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
         "images",
         metavar="IMAGE",
         nargs="+",
-        help="a checkpoint image of any kind, an event log or a plan; - reads standard input. Several are the containers of one"
-        " pod, planned together when they share a pid namespace",
+        help="a checkpoint image of any kind, an event log or a plan; - reads standard input. IMAGE::NAME is one of several"
+        " checkpoints in an input (`crplan list IMAGE`). Several images whose containers share a pid namespace are planned"
+        " together",
     )
+    together = parser.add_mutually_exclusive_group()
+    together.add_argument("--pod", action="store_true", help="the images are the containers of one pod; plan them together")
+    together.add_argument("--apart", action="store_true", help="plan every image by itself, whatever the images say")
     parser.add_argument("--replan", action="store_true", help="plan anew what a log or a plan has decided")
     parser.add_argument(
         "--until",
@@ -67,16 +71,34 @@ def image_words(images: list[str]) -> str:
     return " + ".join(images)
 
 
-def check_images(images: list[str]) -> None:
-    """Raise `UsageError` where several images cannot be meant: one is not there, or two are to come from standard input."""
-    if len(images) < 2:
-        return
-    if images.count(STANDARD_OUTPUT) > 1:
+def groups_of(args: argparse.Namespace, registry: Registry) -> tuple[Group, ...]:
+    """Return the groups of images that a command was given, and say where nothing tells whether images belong together.
+
+    Raises `UsageError` where two are to come from standard input.
+    """
+    if args.images.count(STANDARD_OUTPUT) > 1:
         raise UsageError("only one image can be read from standard input")
-    for image in images:
-        if image != STANDARD_OUTPUT and not os.path.lexists(image):
-            given = f"{len(images)} images were given, to be planned together as the containers of one pod"
-            raise UsageError(f"{given}, and there is no file {escaped(image)}")
+    grouping: Grouping = "pod" if getattr(args, "pod", False) else "apart" if getattr(args, "apart", False) else "evidence"
+    with Progress("looking at", len(args.images)) as progress:
+        found = grouped(args.images, open_image, registry, grouping, progress.advance)
+    if found.undecided:
+        both = " and ".join(map(escaped, found.undecided))
+        say(shown(f"crplan: note: nothing says whether {both} share a pid namespace; they are planned apart, --pod joins them"))
+    return found.groups
+
+
+def only_group(args: argparse.Namespace, registry: Registry) -> Group:
+    """Return the one group of a command that takes no more; raises `UsageError` where the images are several groups."""
+    groups = groups_of(args, registry)
+    if len(groups) > 1:
+        names = ", ".join(escaped(group.name) for group in groups[:10]) + (", ..." if len(groups) > 10 else "")
+        raise UsageError(f"the images are {len(groups)} that stand apart: {names}; name one of them, or join them with --pod")
+    return groups[0]
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the exit code of several jobs: one that could not be done counts over one that cannot be restarted."""
+    return min((code for code in codes if code), default=0)
 
 
 class Job:
@@ -85,22 +107,20 @@ class Job:
     `history` is its log as far as it came, whatever happened. Raises `UsageError` where the images cannot be meant.
     """
 
-    def __init__(self, args: argparse.Namespace, registry: Registry) -> None:
-        check_images(args.images)
-        self.images: list[str] = args.images
+    def __init__(self, args: argparse.Namespace, registry: Registry, group: Group | None = None) -> None:
+        self.group = only_group(args, registry) if group is None else group
+        self.images: list[str] = [image.name for image in self.group.images]
         self.image = image_words(self.images)
         self.replan: bool = args.replan
         self.until: Position | None = args.until
         self.color: str = args.color
-        self.to_file: bool = getattr(args, "output", None) not in {None, STANDARD_OUTPUT}
+        self.args = args
         self.registry = registry
         self.history: list[AnyEvent] = []
 
     def events(self) -> Iterator[AnyEvent]:
         """Yield the log of the image, or the one log of several, as it is read; raises what the reader raises."""
-        if len(self.images) == 1:
-            return stream_events(open_image(self.images[0]), self.registry)
-        return pod_events([open_image(image) for image in self.images], self.registry)
+        return self.group.events(self.registry)
 
     def read(self) -> None:
         """Read the log; raises what the reader raises, with all that was read before in `history`."""
@@ -138,8 +158,7 @@ class Job:
 
     def terminal(self) -> Terminal:
         """Return what the terminal can show; what goes to a file is for no terminal."""
-        stdout = None if self.to_file else sys.stdout
-        return Terminal(width=width(stdout), colour=wants_colour(self.color, stdout), unicode=shows_unicode(stdout))
+        return terminal_of(self.args)
 
     def refuse(self, error: CrplanError) -> Problem:
         """Report an expected exception on standard error, and return it as a record; the log holds it, too."""
@@ -154,6 +173,12 @@ class Job:
         return problem
 
 
+def terminal_of(args: argparse.Namespace) -> Terminal:
+    """Return what the terminal can show; what goes to a file is for no terminal."""
+    stdout = None if getattr(args, "output", None) not in {None, STANDARD_OUTPUT} else sys.stdout
+    return Terminal(width=width(stdout), colour=wants_colour(args.color, stdout), unicode=shows_unicode(stdout))
+
+
 def errors_of(artefact: Artefact) -> list[Finding]:
     """Return the findings that say that the image cannot be restarted as it is."""
     return [found for found in artefact.findings if found.severity == "error"]
@@ -166,6 +191,6 @@ def refusal_lines(job: Job, errors: Iterable[Finding]) -> list[Shown]:
 
 
 def finding_line(found: Finding) -> Shown:
-    """Return a finding in one line, for people."""
+    """Return a finding in one human-readable line."""
     where = f" ({place_words(found.at)})" if found.at is not None else ""
     return shown(f"{found.severity}: {escaped(found.message)}{where} [{escaped(found.code)}]")

@@ -98,8 +98,20 @@ def _dispatch(argv: list[str]) -> int:
         streams.write(f"crplan {__version__}\n".encode())
         return 0
     explicit = rest[0] in COMMANDS
+    if not explicit and (meant := _meant(rest[0])):
+        streams.say(shown(f"crplan: there is no command and no file {rest[0]}; did you mean {meant}?"))
+        return 2
     command = rest[0] if explicit else next(iter(COMMANDS))
     return _run(command, explicit, leading + (rest[1:] if explicit else rest))
+
+
+def _meant(word: str) -> str:
+    """Return the command that a word which names no file is a typing error of, "" where it is none."""
+    if not word.isalpha() or not word.isascii() or os.path.lexists(word):
+        return ""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, COMMANDS, 1, 0.7)), "")
 
 
 def _leading(argv: list[str]) -> tuple[list[str], list[str]]:
@@ -181,7 +193,7 @@ def _usage() -> str:
         "       crplan COMMAND [ARGUMENTS]\n\n"
         "Plans the restart of a checkpointed tree of processes: in which order the tasks must be created again,\n"
         "by which process and with which pids; proves the plan on a model kernel; and writes it in any form.\n"
-        "IMAGE is recognised by its content; - reads standard input. Several are the containers of one pod.\n\n"
+        "IMAGE is recognised by its content; - reads standard input. Several are grouped by what they say.\n\n"
         f"commands:\n{listed}\n"
         "`crplan COMMAND --help` lists the arguments of one; `crplan plan --help` those of `crplan IMAGE`.\n\n"
         f"{EXIT_CODES}"

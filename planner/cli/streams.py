@@ -1,4 +1,4 @@
-"""The standard streams, in whatever state a command gets them: closed, full, or with nobody at the other end.
+"""The standard streams, in whatever state a command gets them: closed, full, or with no reader at the other end.
 
 Nothing is imported here that `crplan --version` does not need.
 """
@@ -77,7 +77,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def say(*lines: "Shown") -> None:
-    """Write lines to standard error, for people; where that cannot be done, the exit code has to say it."""
+    """Write human-readable lines to standard error; where that cannot be done, the exit code has to say it."""
     from planner.text import ascii_only, shown
 
     stream: TextIO | None = sys.stderr
@@ -109,3 +109,8 @@ def silence(stream: TextIO | None) -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
+
+
+def errors_on_terminal() -> bool:
+    """Whether standard error is a terminal, on which lines can be written over."""
+    return sys.stderr is not None and sys.stderr.isatty()

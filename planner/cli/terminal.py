@@ -1,4 +1,4 @@
-"""Standard output for artefacts, standard error for people, and what the terminal behind them can show."""
+"""Standard output for artefacts, standard error for messages, and what the terminal behind them can show."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A comparison as a document, and in words: for people, for a terminal with colours, and as Markdown."""
+"""A comparison as a document, and in words: plain, for a terminal with colours, and as Markdown."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -76,7 +76,7 @@ WORDS: Final = {"came": "added", "went": "removed", "changed": "changed"}
 
 
 def text(compared: DiffDocument, *, colour: bool = False, unicode: bool = True) -> str:
-    """Return the comparison for people; colours are ANSI sequences."""
+    """Return the comparison as human-readable text; colours are ANSI sequences."""
     return render(_lines(compared), STYLES, colour=colour, unicode=unicode)
 
 
@@ -227,7 +227,7 @@ def _plan_entries(compared: DiffDocument) -> Iterator[str]:
 
 
 def _code(words: str) -> str:
-    """Return words that mention nobody and format nothing."""
+    """Return words that mention no user and format nothing."""
     return f"<code>{_plain(words)}</code>" if words else ""
 
 

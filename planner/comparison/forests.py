@@ -187,7 +187,7 @@ def _switch(on: bool) -> str:
 
 
 def _init(forest: Forest, task: Task) -> ProcessId | None:
-    """Return the init of a task's namespace, 0 for the root namespace, None where nobody knows."""
+    """Return the init of a task's namespace, 0 for the root namespace, None where that is unknown."""
     if task.level == 0:
         return OUTSIDE
     namespace = forest.namespaces.get(task.namespace)

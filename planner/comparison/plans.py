@@ -80,7 +80,7 @@ def compare_plans(before: Plan, after: Plan, same: Matches) -> PlanChange:
 
 
 _Key = tuple[object, ...]
-"""What a step does to whom, with the processes by their numbers in the second plan; the last item counts repetitions."""
+"""What a step does to which process, with the processes by their numbers in the second plan; the last item counts repetitions."""
 
 _Origin = tuple[ProcessId, str]
 """Creator and rule by which helpers are known again."""
@@ -294,7 +294,7 @@ class _PlanComparison:
 
 
 def _manner(step: steps.AnyStep) -> _Key:
-    """Return how a process is created, apart from by whom."""
+    """Return how a process is created, whichever its creator is."""
     if isinstance(step, steps.Create):
         return (step.rule, step.new_namespace, step.sibling, step.share)
     return (step.rule,)

@@ -76,11 +76,20 @@ class Writable(Protocol):
 
 
 def write(events: Iterable[AnyEvent], stream: Writable, first: int = 0) -> int:
-    """Write `events`, numbered from `first`, and return the number that the next event would get."""
-    ready = lines(events, first)
-    while batch := list(islice(ready, _BATCH)):
+    """Write `events`, numbered from `first`, and return the number that the next event would get.
+
+    Where `events` raises, what came before is written all the same.
+    """
+    batch: list[bytes] = []
+    try:
+        for line in lines(events, first):
+            batch.append(line)
+            first += 1
+            if len(batch) == _BATCH:
+                stream.write(b"".join(batch))
+                batch.clear()
+    finally:
         stream.write(b"".join(batch))
-        first += len(batch)
     return first
 
 

@@ -78,7 +78,7 @@ class ThreadRecorded(Event, frozen=True, kw_only=True):
 
 
 class PidRecorded(Event, frozen=True, kw_only=True):
-    """A pid object without a task: the number of a dead session or group leader, as far as anybody saw it.
+    """A pid object without a task: the pid of a dead session or group leader, as far as it was seen.
 
     `numbers` is the known prefix, outermost first. `complete` says that the object has no deeper level.
     """
@@ -140,7 +140,7 @@ class TaskNamespacesRecorded(Event, frozen=True, kw_only=True):
 
 
 class OuterNumberRecorded(Event, frozen=True, kw_only=True):
-    """The number of a task in the namespace of whoever took the checkpoint (`rpid` of linux-cr, the host number)."""
+    """The pid of a task in the namespace of the process that took the checkpoint (`rpid` of linux-cr, the host pid)."""
 
     pid: ProcessId
     number: Number

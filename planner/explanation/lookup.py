@@ -1,4 +1,4 @@
-"""Why a step is there and who creates whom: a look-up of decisions, their rules and their evidence.
+"""Why a step is there and which process creates which: a look-up of decisions, their rules and their evidence.
 
 Nothing is decided here. What an explanation says stands in the log, and each piece of evidence comes with its place in the image.
 """
@@ -200,7 +200,7 @@ def _is_fact_on(event: AnyEvent, pid: ProcessId) -> bool:
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
-    """Yield an explanation as lines for people."""
+    """Yield an explanation as human-readable lines."""
     yield explanation.headline
     for reason in explanation.reasons:
         rule = f" [{escaped(reason.rule)}]" if reason.rule else ""

@@ -1,13 +1,17 @@
-"""What went wrong, as one record: for people, for a machine format on standard output, and for the log."""
+"""What went wrong, as one record: for standard error, for a machine format on standard output, and for the log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
 from planner.errors import BadImage, CannotEmit, Contradiction, CrplanError, Evidence, NotProved, UsageError, place_words
 from planner.events.records import AnyEvent
 from planner.findings.registry import KINDS
-from planner.text import Shown, escaped, shown
+from planner.text import Shown, escaped, shortened, shown
+
+MOST_FACTS: Final = 24
+"""Facts of a refusal that are told: more of them nobody reads."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,12 +35,20 @@ def problem_of(error: CrplanError, events: Sequence[AnyEvent] = ()) -> Problem:
     return Problem(
         exit_code=error.exit_code,
         code=_code(error),
-        message=error.message,
+        message=shortened(error.message),
         at=error.at,
         pid=error.pid if isinstance(error, Contradiction) else 0,
-        because=tuple(evidence(events, seq) for seq in error.because) if isinstance(error, Contradiction) else (),
+        because=tuple(_told(events, error.because)) if isinstance(error, Contradiction) else (),
         hint=_hint(error),
     )
+
+
+def _told(events: Sequence[AnyEvent], facts: Sequence[int]) -> Iterator[Evidence]:
+    """Yield the facts of a refusal; in place of the last stands how many more there are where there are too many to read."""
+    for seq in facts[: MOST_FACTS - 1] if len(facts) > MOST_FACTS else facts:
+        yield evidence(events, seq)
+    if len(facts) > MOST_FACTS:
+        yield Evidence(seq=facts[MOST_FACTS - 1], text=f"and {len(facts) - MOST_FACTS} more events, which are left out here")
 
 
 def described(error: CrplanError, image: str, events: Sequence[AnyEvent]) -> CrplanError:
@@ -71,12 +83,12 @@ def _hint(error: CrplanError) -> str:
 
 
 def evidence(events: Sequence[AnyEvent], seq: int) -> Evidence:
-    """Return what an event says, for people: its type and its fields, without its place."""
+    """Return what an event says, in words: its type and its fields, without its place."""
     if not 0 <= seq < len(events):
         return Evidence(seq=seq, text="an event that the log does not hold")
     event = events[seq]
     place = getattr(event, "at", None)
-    return Evidence(seq=seq, at=place, text=f"{type(event).__name__} {_fields(event)}".strip())
+    return Evidence(seq=seq, at=place, text=shortened(f"{type(event).__name__} {_fields(event)}".strip()))
 
 
 def _fields(event: AnyEvent) -> str:
@@ -103,9 +115,9 @@ def lines(problem: Problem, image: str) -> list[Shown]:
     """Return the problem as lines for standard error, the first of them complete in itself."""
     where = f"{place_words(problem.at)}: " if problem.at is not None else ""
     code = "" if problem.code in {"bad-image", "plugin-failed"} else f" [{escaped(problem.code)}]"
-    result = [shown(f"crplan: {escaped(image)}: {where}{escaped(problem.message)}{code}")]
+    result = [shown(f"crplan: {escaped(image)}: {where}{shortened(escaped(problem.message))}{code}")]
     for fact in problem.because:
-        place = place_words(fact.at)
+        place = shortened(place_words(fact.at))
         result.append(shown(f"  event {fact.seq}{', ' + place if place else ''}: {fact.text}"))
     if problem.hint:
         result.append(shown(f"  {problem.hint}"))

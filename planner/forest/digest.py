@@ -50,7 +50,7 @@ def image_id(forest: Forest) -> str:
 
 
 def _sharing_facts(forest: Forest) -> list[tuple[str, list[ProcessId]]]:
-    """Return who shares what with whom, without the numbers that the source gave the objects."""
+    """Return which tasks share what, without the numbers that the source gave the objects."""
     facts: list[tuple[str, list[ProcessId]]] = []
     for kind in SHARED_KINDS:
         first: dict[int, ProcessId] = {}

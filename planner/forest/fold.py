@@ -31,7 +31,7 @@ from planner.forest.laws import check
 from planner.forest.laws_processes import MOST_LEVELS
 from planner.forest.model import ROOT_NAMESPACE, UNPLACED, Forest, Leader, Task, Thread
 from planner.forest.pid_namespaces.recorded import PidNamespaces
-from planner.identity import EventNumber, Number, Pids, ProcessId
+from planner.identity import OUTSIDE, EventNumber, NamespaceId, Number, Pids, ProcessId
 
 
 def fold(events: Iterable[AnyEvent], *, partial: bool = False) -> Forest:
@@ -124,7 +124,7 @@ class _Folding:
         self.forest.leaders[pid] = Leader(pids=event.numbers, complete=event.complete, recorded=EventNumber(seq))
 
     def number_free(self, pids: Pids, seq: int) -> ProcessId:
-        """Return the level-0 number of a vector, which nobody else may bear."""
+        """Return the level-0 pid of a task, which no other may have."""
         if not pids or min(pids) < 1:
             raise Contradiction("impossible-number", f"pids {list(pids)} hold one that no task can have", (seq,))
         if len(pids) > MOST_LEVELS:
@@ -180,6 +180,7 @@ class _Folding:
             raise Contradiction("task-unknown", f"a state is recorded for {event.pid}, which is no task", (seq,), event.pid)
         self.settle_images()
         self.pid_namespaces.settle(forest)
+        self.place_root()
         if not partial:
             for task in forest.tasks.values():
                 if task.state_recorded < 0:
@@ -192,6 +193,30 @@ class _Folding:
                 # The search for namespaces goes on from the evidence against the placing that it tries.
                 raise (refusal if self.pid_namespaces.decided else narrowed(forest, refusal)) from None
         return forest
+
+    def place_root(self) -> None:
+        """Put the root into the namespaces of its own that were created for it, where the image does not say where it is.
+
+        Namespace 0 of a kind is the root task's by definition (`planner.identity.NamespaceId`); others can be in it, too.
+        """
+        forest = self.forest
+        if not any(task.parent == OUTSIDE for task in forest.tasks.values()):
+            return
+        root = forest.tasks[forest.root]
+        if root.zombie:
+            return
+        created = {record.kind for record in forest.namespace_records if record.id == 0 and record.facts.get("created") == "yes"}
+        met = {kind for kinds in forest.other_namespaces.values() for kind, identity in kinds.items() if identity == 0}
+        for kind in sorted(created & met):
+            own = forest.other_namespaces.setdefault(root.pid, {})
+            if own.setdefault(kind, NamespaceId(0)) > 0:
+                raise Contradiction(
+                    "namespace-recorded-apart",
+                    f"task {root.pid} is the root and in {kind} namespace {own[kind]}, and {kind} namespace 0 is the root's",
+                    (root.recorded,),
+                    root.pid,
+                )
+            own[kind] = NamespaceId(0)
 
     def settle_images(self) -> None:
         """Bring the headers together: there are several for the containers of a pod."""

@@ -158,7 +158,7 @@ def _check_cycles(forest: Forest) -> None:
 
 
 def abridged(numbers: list[ProcessId] | list[NamespaceId]) -> str:
-    """Write a line of who is below whom, a long one with its middle left out."""
+    """Write a line of descent, a long one with its middle left out."""
     if len(numbers) <= 12:
         return " below ".join(map(str, numbers))
     return " below ".join([*map(str, numbers[:6]), f"({len(numbers) - 11} more)", *map(str, numbers[-5:])])

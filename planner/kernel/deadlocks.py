@@ -1,27 +1,27 @@
-"""Inits that could never finish dying: who waits for whom, and who waits for itself.
+"""Inits that could never finish dying: which one waits for which, and which for itself.
 
-The init A of a pid namespace that dies kills everybody in the namespace and below, and waits until no number but its own is in
-use there (Linux 6.18: zap_pid_ns_processes sleeps until `pid_allocated` has come down to the init's own, and free_pid counts it
-down). A number is in use while a process bears it as its own, as its group or as its session. Who can keep A waiting?
+The init A of a pid namespace that dies kills every process in the namespace and below, and waits until no number but its own is
+in use there (Linux 6.18: zap_pid_ns_processes sleeps until `pid_allocated` has come down to the init's own, and free_pid counts
+it down). A number is in use while a process bears it as its own, as its group or as its session. Who can keep A waiting?
 
-* An ordinary process in the namespace or below is killed with it and gone once somebody has waited for it. Its parent lives in
-  the namespace or above, and there everybody can be killed; whoever dies leaves its children to one who waits for them, or to an
-  init that ignores SIGCHLD because it is dying itself. So such a process delays A, and not for ever.
+* An ordinary process in the namespace or below is killed with it and gone once it has been waited for. Its parent lives in
+  the namespace or above, and there every process can be killed; a dying one leaves its children to one who waits for them, or to
+  an init that ignores SIGCHLD because it is dying itself. So such a process delays A, and not for ever.
 * An ordinary process outside, in a group that is led inside, is not killed with A. It keeps A waiting until it leaves the group
   or dies, and nothing keeps it from either. The same goes for an init that is a zombie: its namespace is empty.
 * Another init B, alive or dying, is gone only when it has finished dying. So A waits for B where B lives below A, and where B's
   group has a number in A's namespace that is not A's own.
 * Sessions add nothing: a session passes from creator to child, so that its members live in the leader's namespace or below.
 
-An init that waits for itself, by itself or through others, never finishes dying, and neither does anybody who waits for one on
+An init that waits for itself, by itself or through others, never finishes dying, and neither does a process that waits for one on
 that ring. The shortest rings go by groups alone, from each init to one in whose namespace its group has a number: where A waits
 for C because C lives below it, and C for B because B's group has a number in C's namespace, that group has one in A's, too. And
-an init whose group is led above it holds up nobody but those who live above it, who are held up by whatever holds up the init;
+an init whose group is led above it holds up only processes above it, which are held up by whatever holds up the init;
 it need not be looked at. A ring of one is an init in a group that is led in its own namespace or below; it was seen on Linux
 6.18, and so was a ring of two. Longer ones are argued from the source and from the model kernel. No test tries any, because
 only a reboot ends them.
 
-A ring is closed only by setpgid on an init that has somebody below it: an init that was just born waits for nobody, and setsid
+A ring is closed only by setpgid on an init that has processes below it: an init that was just born waits for none, and setsid
 leads to a group that is led above.
 """
 
@@ -79,7 +79,7 @@ def trapped(processes: Iterable[Process]) -> list[Process]:
 
 
 class Past:
-    """Who has held up whom so far, whether or not they still do, so that the common case is settled by one look at the end."""
+    """Which process has held up which so far, over or not, so that the common case is settled by one look at the end."""
 
     def __init__(self) -> None:
         self._held_up: dict[Process, dict[Process, None]] = {}
@@ -92,9 +92,9 @@ class Past:
             self._joined.setdefault(process, set()).add(step)
 
     def rings(self) -> dict[Process, set[int]]:
-        """Return who would be on a ring, had nobody ever left a group, and the steps by which they came there.
+        """Return the inits that would be on a cycle, had no process ever left a group, and the steps by which they came there.
 
-        Where there is nobody, there never was a ring.
+        Where there is none, there never was a cycle.
         """
         return {init: self._joined[init] for ring in rings(self._held_up) for init in ring}
 

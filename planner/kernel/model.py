@@ -5,8 +5,8 @@ Each operation is one system call by a living process, with numbers as that proc
 memory, tracing, stopped tasks, and signals beyond those that end a process. Where Linux leaves something to chance (which
 thread of a dying init stays until its namespace is empty), it is the leading thread here.
 
-`Kernel.outside` stands for whoever builds the container. It lives at level -1, which has no numbers of its own here: it knows
-processes by their numbers at level 0.
+`Kernel.outside` stands for the process that builds the container. It lives at level -1, which has no numbers of its own here: it
+knows processes by their numbers at level 0.
 """
 
 from collections.abc import Iterator
@@ -176,7 +176,7 @@ class Kernel:
         group = group or number
         if group < 0:
             raise KernelError("setpgid-negative")
-        # Whoever stands outside has no number here, but knows itself.
+        # A process outside has no pid here, but knows itself.
         pid = caller.pid if number == own else numbers.get(number)
         if pid is None or pid.owner is None:
             raise KernelError("setpgid-gone")
@@ -350,8 +350,8 @@ class Kernel:
             self._release(zombie)
 
     def _reaper_for(self, process: Process) -> Process:
-        # Linux goes up only where has_child_subreaper is set. Whoever lacks it has no subreaper above at its own level, so the
-        # flag saves a search and never changes its end; a count of the namespace's subreapers saves as much.
+        # Linux goes up only where has_child_subreaper is set. A process that lacks it has no subreaper above at its own level,
+        # so the flag saves a search and never changes its end; a count of the namespace's subreapers saves as much.
         namespace = process.namespace
         if namespace.subreapers:
             ancestor = process.parent

@@ -16,7 +16,7 @@ OWNED: Final = ("mnt", "uts", "ipc", "net", "cgroup", "time")
 
 
 def outermost() -> dict[str, OtherNamespace]:
-    """Return namespaces of every kind, as whoever builds the container has them."""
+    """Return namespaces of every kind, as the process that builds the container has them."""
     user = OtherNamespace(USER, None)
     user.mapped = True
     return {USER: user, **{kind: OtherNamespace(kind, user) for kind in OWNED}}

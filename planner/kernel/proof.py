@@ -240,7 +240,7 @@ class _Run:
             raise ModelRefusal(step.number, "init-trap", words([(init.pid.first, init.group.first) for init in ring]))
 
     def _is_in(self, process: Process, namespaces: dict[str, ProcessId]) -> bool:
-        """Tell whether a process is in the namespaces of those whom a verify step names."""
+        """Tell whether a process is in the namespaces of the tasks that a verify step names."""
         outside = self.kernel.outside
         for kind, holder in namespaces.items():
             pid = self.kernel.host.numbers.get(holder) if holder else outside.pid
@@ -362,7 +362,7 @@ class _Comparison:
                     raise ProofFailed(first, f"{kind} namespace", identity, "another")
 
     def _sharing(self) -> None:
-        """Compare who shares what with whom: those whom the image gives one object, and nobody else."""
+        """Compare which tasks share what: exactly those that have one object in the image."""
         found: dict[tuple[str, int], object] = {}
         meant: dict[tuple[str, object], int] = {}
         for first, record in self.forest.sharing.items():
@@ -393,7 +393,7 @@ class _Comparison:
         for leader in self.forest.leaders.values():
             pid = self.kernel.find(leader.pids[0])
             if pid is None:
-                # Nobody is in a session or group of this number, which is verified of tasks: it holds no number.
+                # No process is in a session or group of this pid, which is verified of tasks: it holds no number.
                 continue
             if pid.numbers[: len(leader.pids)] != leader.pids or (leader.complete and len(pid.numbers) != len(leader.pids)):
                 raise ProofFailed(ProcessId(leader.pids[0]), "vector of a dead leader", leader.pids, pid.numbers)

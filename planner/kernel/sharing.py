@@ -64,7 +64,7 @@ def shares(process: Process, kind: str) -> bool:
 
 
 def object_of(process: Process, kind: str) -> object:
-    """Return what stands for the process's object of a kind: the same for whoever shares it, for no other process."""
+    """Return what stands for the process's object of a kind: the same for the processes that share it, and for no other."""
     return process if process.objects is None else process.objects.get(kind, process)
 
 
@@ -86,6 +86,6 @@ def ignores_children(process: Process) -> bool:
 
 
 def ignore_children(init: Process) -> None:
-    """Let an init that begins to die ignore SIGCHLD, and with it whoever shares its handlers: zap_pid_ns_processes."""
+    """Let an init that begins to die ignore SIGCHLD, and with it all that share its handlers: zap_pid_ns_processes."""
     if init.objects and HANDLERS in init.objects:
         init.objects[HANDLERS].ignoring = True

@@ -7,6 +7,7 @@ from planner.events.log import Log
 from planner.events.records import AnyEvent
 from planner.hookspecs import Source
 from planner.library.inputs import Input, log_of, naming, source_given
+from planner.pipeline.inputs import Group, grouped
 from planner.pipeline.reading import AnySource, default_registry, pod_events, stream_events
 from planner.pipeline.sources import from_path
 from planner.plugins import Registry
@@ -26,11 +27,15 @@ def read(source: Input, *others: AnySource) -> Log:
 def read_many(sources: Iterable[AnySource]) -> list[Log]:
     """Return the logs of several images: one log for each group of images that are to be planned together.
 
+    Images whose containers share a pid namespace, as far as they say so themselves, are one group; all others stand alone.
     The logs stand in the order in which the first image of each was given. Raises as `read` does.
     """
     if isinstance(sources, (str, bytes)):
         raise TypeError("planner.read_many takes several images, and this is one: planner.read reads it")
-    return [_together(group) for group in _groups([source_given(source, "read_many") for source in sources])]
+    given = {f"{position}": source_given(source, "read_many") for position, source in enumerate(sources)}
+    names = {key: source.name for key, source in given.items()}
+    found = grouped(list(given), given.__getitem__, default_registry(), label=names.__getitem__)
+    return [_of_group(group) for group in found.groups]
 
 
 def capture(pid: int) -> Log:
@@ -55,9 +60,12 @@ def captured(pid: int, registry: Registry) -> Iterable[AnyEvent]:
     yield from stream_events(source, registry)
 
 
-def _groups(sources: Sequence[Source]) -> list[list[Source]]:
-    """Return the images in groups that are planned together: each alone, until evidence groups them."""
-    return [[source] for source in sources]
+def _of_group(group: Group) -> Log:
+    """Return the one log of images that are planned together."""
+    log = Log((), group.name)
+    with naming(log.image, log):
+        log.extend(group.events(default_registry()))
+    return log
 
 
 def _together(sources: Sequence[Source]) -> Log:

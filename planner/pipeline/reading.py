@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 from planner.errors import BadImage, Contradiction, PluginFailed, SeveralImages
 from planner.events import log
-from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
+from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened, TaskRecorded, ThreadRecorded
 from planner.hookspecs import Reader, ReadRequest, Source
+from planner.identity import MOST_TASKS
 from planner.pipeline import sources
 from planner.plugins import Registry, load
 from planner.pods.join import join
@@ -39,6 +40,17 @@ def source_of(source: AnySource) -> Source:
     return sources.from_stream(source, str(getattr(source, "name", "stream")))
 
 
+def _bounded(events: Iterator[AnyEvent], most: int = MOST_TASKS) -> Iterator[AnyEvent]:
+    """Pass events on; raises `BadImage` where they are of more tasks and threads than there can be."""
+    bearers = 0
+    for event in events:
+        if type(event) is TaskRecorded or type(event) is ThreadRecorded:
+            bearers += 1
+            if bearers > most:
+                raise BadImage(event.at, f"the image has more than {most} tasks and threads; no pid namespace has more numbers")
+        yield event
+
+
 def stream_events(source: Source, registry: Registry, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
     """Yield the log of a source as it is read, `LogOpened` first: what the image says, and in a log or plan what was decided.
 
@@ -55,12 +67,12 @@ def image_events(source: Source, registry: Registry, request: ReadRequest = WHOL
     """Yield the log of one checkpoint of a source; raises as `stream_events` does, and `SeveralImages` where it holds several."""
     if log.recognises(source.head):
         with source.open() as stream:
-            yield from log.read(stream)
+            yield from _bounded(log.read(stream))
         return
     reader = recognise(source, registry)
     yield LogOpened(format_version=FORMAT_VERSION)
     try:
-        yield from reader.read(source, request)
+        yield from _bounded(reader.read(source, request))
     except (BadImage, Contradiction, GeneratorExit):
         raise
     except RecursionError:

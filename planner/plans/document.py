@@ -185,10 +185,12 @@ def _namespace(process: Process) -> NamespaceId:
 def _made_by_root(table: dict[ProcessId, Process], steps: tuple[AnyStep, ...]) -> dict[str, ProcessId]:
     """Return the kinds other than pid of which the root task has a namespace of its own making, with the root's number.
 
-    The root is the first task that a verify step tells of which is no reaper.
+    The root is the first task that a verify step tells of which has no other one as its parent; a reaper is none.
     """
-    for step in steps:
-        if isinstance(step, Verify) and step.target in table and table[step.target].role != "reaper":
+    told = [step for step in steps if isinstance(step, Verify) and step.target in table and table[step.target].role != "reaper"]
+    targets = {step.target for step in told}
+    for step in told:
+        if step.parent not in targets:
             return {kind: holder for kind, holder in step.namespaces.items() if holder == step.target}
     return {}
 

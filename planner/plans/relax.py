@@ -1,8 +1,8 @@
-"""What may be left out of a plan when somebody asks for it, so that an executor that cannot do everything rebuilds the rest.
+"""What may be left out of a plan on request, so that an executor that cannot do everything rebuilds the rest.
 
 An executor refuses what it cannot do. Two interpreters cannot live in one memory, and a tree with such a pair must not be out of
 reach for that: with the option `sharing=possible` its tasks get memory of their own, and the plan says so. Without root the id
-maps of most images may not be written: with `maps=own` user namespaces map the ids of whoever rebuilds.
+maps of most images may not be written: with `maps=own` user namespaces map the ids of the rebuilding process.
 """
 
 from typing import Final
@@ -39,7 +39,7 @@ IN_ONE_MEMORY: Final = frozenset({"memory", "signal_handlers"})
 def conceded(plan: Plan, options: Options) -> Plan:
     """Return the plan as the options want it; equal to `plan` where they leave nothing out.
 
-    Where they do, `uncovered` says of whom, and the plan ends in the same forest but for that.
+    Where they do, `uncovered` says of which tasks, and the plan ends in the same forest but for that.
     """
     if options.get("sharing") == "possible":
         plan = _with_separate_memory(plan)

@@ -1,10 +1,10 @@
-"""A plan for a pid namespace that is there already: whoever lives in it keeps its number, and the rest is as planned.
+"""A plan for a pid namespace that is there already: its processes keep their pids, and the rest is as planned.
 
 A plan makes a new pid namespace, in which every number is free. `into` turns it towards a namespace of the host: level 0 of the
 image becomes that namespace, and deeper levels stay new. What the image does not number gets numbers that are free there: the
 reaper that stands in for the parent of a subtree's root, and helpers that lead nothing of the image. The reaper is no init then;
-a subreaper serves, because adoption looks for one among the ancestors at the level of whoever dies. What the image numbers is not
-negotiable: a number that somebody bears makes the step that creates its task fail with EEXIST, number 1 always.
+a subreaper serves, because adoption looks for one among the ancestors at the level of the dying process. What the image numbers
+is not negotiable: a pid that is taken makes the step that creates its task fail with EEXIST, pid 1 always.
 """
 
 from collections.abc import Iterator, Mapping
@@ -86,7 +86,7 @@ def _unnumbered(plan: Plan) -> list[ProcessId]:
 
 
 def _free(plan: Plan, taken: RangeSet, limit: int) -> Iterator[Number]:
-    """Yield numbers that nobody bears and the plan does not ask for, from the highest down: the kernel gives low ones first."""
+    """Yield pids that are free and that the plan does not ask for, from the highest down: the kernel gives low ones first."""
     asked = {process.pid for process in plan.processes}
     for number in range(limit - 1, 1, -1):
         if number not in taken and number not in asked:

@@ -17,7 +17,7 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 _RULES = (
-    # Who creates whom.
+    # Which process creates which.
     Rule("root-first", "The first process of the new pid namespace comes before all others.", "pid_namespaces(7)"),
     Rule(
         "reaper-for-subtree", "The image's root does not have pid 1, so an init stands above it and stays.", "pid_namespaces(7)"

@@ -2,7 +2,7 @@
 
 Every verdict is an event with its evidence. That they share one, or do not, is believed where something says so: an init in each,
 a path or a container whose namespace both joined, a pod, a specification. Where nothing does, it is assumed, and the assumption
-is a finding: whoever gives several images means them to stand together, and numbers that exclude that are clashes.
+is a finding: several images are given to stand together, and pids that exclude that are conflicts.
 
 Sources: OCI runtime-spec `config-linux.md` (a namespace with a path is joined, without one made, and inherited when it is not
 listed); podman `libpod/container_config.go` (`pidNsCtr`, `pod`); Kubernetes CRI annotations of containerd and CRI-O.
@@ -66,7 +66,7 @@ def sharing(parts: Sequence[Part]) -> Iterator[FactRecorded | DefectRecorded]:
 
     What excludes that counts first, then what speaks for it, and nothing is assumed that one of them says.
     """
-    members = list(map(_member, parts))
+    members = list(map(member_of, parts))
     for position, member in enumerate(members[1:], start=1):
         found: dict[str, tuple[Verdict, Member]] = {}
         for other in members[:position]:
@@ -90,7 +90,8 @@ def _said(verdict: Verdict, both: str, at: str) -> FactRecorded | DefectRecorded
     return DefectRecorded(code=ASSUMED, detail=detail, at=at)
 
 
-def _member(part: Part) -> Member:
+def member_of(part: Part) -> Member:
+    """Return what one image says about the pid namespace of its container."""
     label = part.label
     root, root_at, at, joined_at = 0, label, label, ""
     image: dict[str, str] = {}
@@ -165,7 +166,7 @@ def _apart(one: Member, other: Member) -> Verdict | None:
 
 
 def _short(text: str) -> str:
-    """Return a value that whoever wrote the image has chosen, as long as a path or an id may be that stands in one line."""
+    """Return a value that the writer of the image has chosen, as long as a path or an id may be that stands in one line."""
     if len(text) <= LONGEST:
         return text
     return f"{text[:LONGEST]}... (sha256 {hashlib.sha256(text.encode('utf-8', 'backslashreplace')).hexdigest()[:16]})"

@@ -2,7 +2,7 @@
 
 A dump counts its namespaces and shared objects by itself, and calls its root task's namespaces 0. Processes of two containers
 share no memory and no tables, so all numbers of the second are moved behind those of the first. Namespaces are the same where
-both containers had joined one (the same path, the same container) or were in that of whoever took the checkpoint.
+both containers had joined one (the same path, the same container) or were in that of the process that took the checkpoint.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ LEFT_OUT: Final = NamespaceId(-1)
 """A namespace that is the executor's own, while the root of the whole has another: nothing is to be done about it."""
 
 OUTSIDE: Final = ("outside", "")
-"""Identity of the namespace of whoever took the checkpoint."""
+"""Identity of the namespace of the process that took the checkpoint."""
 
 Identity = tuple[str, str]
 

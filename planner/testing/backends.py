@@ -41,7 +41,7 @@ def artefact(plan: Plan) -> Artefact:
 
 
 def hostile(plan: Plan) -> Plan:
-    """Return the plan with every process named by somebody who means harm."""
+    """Return the plan with hostile names of all processes."""
     processes = tuple(msgspec.structs.replace(process, name=HOSTILE_NAME) for process in plan.processes)
     return msgspec.structs.replace(plan, processes=processes)
 

@@ -200,7 +200,7 @@ class Draft:
         exit_signal: int = -1,
         namespaces: dict[str, int] | None = None,
     ) -> int:
-        """State what /proc must say about `target` in the end."""
+        """State what /proc must say about `target` when the plan has run."""
         return self._add(
             steps.Verify(
                 number=self._next(),

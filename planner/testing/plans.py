@@ -575,7 +575,7 @@ def setsid_of_a_leader() -> Plan:
 
 
 def group_without_members() -> Plan:
-    """A task that joins a group which nobody leads."""
+    """A task that joins a group without a leader."""
     draft = with_init("group without members")
     draft.create(1, 2)
     draft.setpgid(2, 2, 77)

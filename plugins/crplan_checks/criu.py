@@ -1,9 +1,9 @@
 """What `criu restore` makes of an image, by the facts of the image alone.
 
 CRIU plans in passes: children of the root in foreign sessions are put below helpers; every other task must find its session's
-leader above itself, and whom it passes on the way must have been born in that session; members of a group wait for a leader that
-makes it. The checks follow these passes, so that they refuse what CRIU refuses and for its reason. The cost is linear in tasks.
-Source: CRIU 4.2, `prepare_pstree_ids`, `prepare_pstree_kobj_ids` and `restore_pgid`.
+leader above itself, and every task that it passes on the way must have been born in that session; members of a group wait for a
+leader that makes it. The checks follow these passes, so that they refuse what CRIU refuses and for its reason. The cost is
+linear in tasks. Source: CRIU 4.2, `prepare_pstree_ids`, `prepare_pstree_kobj_ids` and `restore_pgid`.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ CORE_DUMPED = 0x80
 
 
 def check(artefact: Artefact) -> Iterator[Answer]:
-    """Yield what is amiss, and for every question that found nothing that it passed; nothing for an image of another format."""
+    """Yield the problems, and for every question that found nothing that it passed; nothing for an image of another format."""
     forest = artefact.forest
     if forest.format != FORMAT:
         return
@@ -108,7 +108,7 @@ def _of(forest: Forest, pid: ProcessId) -> dict[str, NamespaceId]:
 
 
 def _sessions(forest: Forest) -> Iterator[Answer]:
-    """Follow CRIU's two passes: children of the root below helpers, then everybody else up to the leader of the session."""
+    """Follow CRIU's two passes: children of the root below helpers, then all others up to the leader of the session."""
     tasks, root = forest.tasks, forest.tasks[forest.root]
     parent = {task.pid: task.parent for task in tasks.values()}
     session = {task.pid: task.session for task in tasks.values()}
@@ -144,7 +144,7 @@ def _sessions(forest: Forest) -> Iterator[Answer]:
 
 
 def _walk(task: Task, parent: dict[ProcessId, ProcessId], born: dict[ProcessId, ProcessId]) -> Iterator[Answer]:
-    """Go up to the leader of the task's session; whoever was passed for that session before leads to it, which ends the walk."""
+    """Go up to the leader of the task's session; a task passed for that session before ends the walk."""
     above = parent[task.pid]
     while above != OUTSIDE and above != task.session:
         before = born.setdefault(above, task.session)

@@ -29,7 +29,7 @@ ALONE: Final = ("memory", "fs", "signal_handlers")
 
 
 def answers(forest: Forest) -> Iterator[Answer]:
-    """Yield what is amiss."""
+    """Yield the problems."""
     yield from _inventory(forest)
     yield from _machines(forest)
     yield from _sharing(forest)
@@ -61,7 +61,7 @@ def _machines(forest: Forest) -> Iterator[Answer]:
 
 
 def _sharing(forest: Forest) -> Iterator[Answer]:
-    """A table of descriptors passes from parent to child alone, and nothing else is shared; whoever comes later has lost it."""
+    """A table of descriptors passes from parent to child alone, and nothing else is shared; a later child has lost it."""
     first: dict[tuple[str, int], ProcessId] = {}
     for task in forest.tasks.values():
         mine, parents = forest.sharing.get(task.pid), forest.sharing.get(task.parent)

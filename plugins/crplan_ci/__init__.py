@@ -1,4 +1,4 @@
-"""Formats of the report that `crplan check` writes: for people, for programs, and for the CI systems that show findings."""
+"""Formats of the report that `crplan check` writes: human-readable, for programs, and for the CI systems that show findings."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

@@ -8,7 +8,7 @@ from planner.text import Terminal, json_document
 
 
 def render(report: Report, options: Options, terminal: Terminal) -> bytes:
-    """Return the document; raises `CannotEmit` for an indentation that nobody can want."""
+    """Return the document; raises `CannotEmit` for an indentation out of range."""
     indent = options.get("indent", 2)
     if not isinstance(indent, int) or not 0 <= indent <= 16:
         raise CannotEmit(f"option indent is {indent}, and must be between 0 and 16")

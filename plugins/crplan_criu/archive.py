@@ -7,7 +7,7 @@ dump for each directory that has images. What is wrong with one of them is raise
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -18,7 +18,8 @@ from crplan_criu.images import LARGEST_OTHER, WANTED, largest, place, shown, spl
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST, Blobs
 from crplan_criu.recognise import DIRECTORIES, HEADER, compression, is_tar
 from crplan_criu.streams import Stream, unpacked
-from crplan_criu.tar import Member, members
+from crplan_criu.tar import Headers, Member, members
+from crplan_criu.wire import Budget
 from planner.errors import BadImage
 
 MOST_IMAGES: Final = 1_000_000
@@ -26,6 +27,14 @@ MOST_IMAGES: Final = 1_000_000
 MOST_DIRECTORIES: Final = 1_000
 MOST_BYTES: Final = 1 << 30
 """Bytes of wanted images, decoded and let go one after the other."""
+
+FREE_BYTES: Final = 8 << 20
+MOST_BYTES_RATIO: Final = 256
+"""Bytes of wanted images for each byte of the file beyond `FREE_BYTES`; a thousand processes that do nothing came to 108."""
+
+FREE_FIELDS: Final = 1 << 20
+MOST_FIELDS_RATIO: Final = 8
+"""Fields that are decoded for each byte of the file beyond `FREE_FIELDS`; the same processes came to five."""
 
 TRAILING: Final = 16 << 20
 """Bytes behind an archive's end mark that are still read."""
@@ -74,10 +83,22 @@ class Collector:
         self.pod = False
         self.images = 0
         self.bytes = 0
+        self.given = 0
+        """Bytes of the files that were looked into, where there is not one file for all."""
+        self._taken: Callable[[], int] | None = None
+        self._headers = Headers(self.taken)
+        self._budget = Budget(FREE_FIELDS)
+        self._granted = 0
+
+    def taken(self) -> int:
+        """Return how many bytes were read of the file, before decompression."""
+        return self.given if self._taken is None else self._taken()
 
     def archive(self, stream: Stream, prefix: str = "", *, layer: bool = False, depth: int = 0) -> None:
         """Pass over an archive whose members stand below `prefix`; images of a layer stand at its top or in `checkpoint`."""
-        for member in members(stream):
+        if self._taken is None and not self.given:
+            self._taken = lambda: stream.taken
+        for member in members(stream, self._headers):
             directory, _, name = member.name.rpartition("/")
             if layer and directory not in DIRECTORIES:
                 continue
@@ -201,13 +222,21 @@ class Collector:
         if directory not in self.dumps:
             if len(self.dumps) == MOST_DIRECTORIES:
                 raise BadImage(place("inventory.img"), f"images stand in more than {MOST_DIRECTORIES} directories")
-            self.dumps[directory] = Dump(self.wanted)
+            self.dumps[directory] = Dump(self.wanted, self._budget)
         return self.dumps[directory]
 
     def _content(self, name: str, size: int, stream: Stream) -> bytes:
         """Read a wanted file; raises BadImage where the archive ends within it, or holds too much of them."""
         self.images += 1
         self.bytes += size
+        taken = self.taken()
+        self._budget.left += MOST_FIELDS_RATIO * taken - self._granted
+        self._granted = MOST_FIELDS_RATIO * taken
+        if self.bytes > FREE_BYTES + MOST_BYTES_RATIO * taken:
+            raise BadImage(
+                place(name),
+                f"is one of images of {self.bytes} bytes in {taken}; if the archive is trusted, unpack it first",
+            )
         if self.images > MOST_IMAGES or self.bytes > MOST_BYTES:
             raise BadImage(place(name), f"is beyond the {MOST_IMAGES} images or {MOST_BYTES >> 30} GiB of them that are read")
         data = stream.read(size)

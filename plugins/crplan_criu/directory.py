@@ -78,7 +78,9 @@ def collect_transport(path: str, wanted: frozenset[str] = WANTED) -> list[Checkp
 def _blob(collector: Collector, folder: int, name: str, blob: str) -> None:
     if BLOB.fullmatch(blob):
         with os.fdopen(_regular(folder, name), "rb") as file:
-            collector.blob(blob, os.fstat(file.fileno()).st_size, opened(file, b"", shown(name)))
+            size = os.fstat(file.fileno()).st_size
+            collector.given += size
+            collector.blob(blob, size, opened(file, b"", shown(name)))
 
 
 @contextmanager

@@ -11,8 +11,9 @@ import msgspec
 from crplan_criu import messages
 from crplan_criu.container import Container
 from crplan_criu.images import OTHERS, PRESENCE, WANTED, entries, place, shown, split_name
-from crplan_criu.wire import Fields, Message, WireError, decode, number, numbers, octets, parts
+from crplan_criu.wire import UNBOUNDED, Budget, Fields, Message, WireError, decode, number, numbers, octets, parts
 from planner.errors import BadImage
+from planner.identity import MOST_TASKS
 
 KINDS: Final = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
 """Kinds of namespace, in the order of their fields in the ids image."""
@@ -48,11 +49,36 @@ class Core(msgspec.Struct, gc=False):
     """Where the kernel clears the task's number when it ends; None where the image does not say, as of a dead task."""
 
 
+MOST_REPEATED: Final = 16
+"""Numbers that may occur a second time: a few are facts that contradict each other and are reported as such; where there are
+more, the entries are copies that only cost time."""
+
+
+class _Numbers:
+    """The numbers of the tasks and threads of a tree while it is decoded."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[int, ...]] = set()
+        self.repeated = 0
+
+    def add(self, entry: Entry, at: str) -> None:
+        """Take an entry; raises BadImage where too many numbers are there twice, or there are more than can be."""
+        vectors = (entry.pids, *entry.threads)
+        before = len(self.seen)
+        self.seen.update(vectors)
+        self.repeated += before + len(vectors) - len(self.seen)
+        if self.repeated > MOST_REPEATED:
+            raise BadImage(at, f"names tasks or threads again: more than {MOST_REPEATED} numbers occur twice")
+        if len(self.seen) > MOST_TASKS:
+            raise BadImage(at, f"is beyond the {MOST_TASKS} tasks and threads that an image can have")
+
+
 class Dump:
     """All that was found of one dump; `add` takes the image files."""
 
-    def __init__(self, wanted: frozenset[str] = WANTED) -> None:
+    def __init__(self, wanted: frozenset[str] = WANTED, budget: Budget = UNBOUNDED) -> None:
         self.wanted = wanted
+        self._budget = budget
         self.inventory: Fields | None = None
         self.root_ids: Fields = {}
         self.tree: list[Entry] | None = None
@@ -106,7 +132,7 @@ class Dump:
     def decode(self, message: Message, data: bytes, at: str) -> Fields:
         """Decode a message; raises BadImage with the place."""
         try:
-            return decode(message, data, self.unknown_fields)
+            return decode(message, data, self.unknown_fields, self._budget)
         except WireError as error:
             raise BadImage(at, f"is damaged: {error} ({message.name})") from None
 
@@ -136,7 +162,12 @@ class Dump:
         self.root_ids = self.decode(messages.KOBJ_IDS, octets(self.inventory, "root_ids"), place(name))
 
     def add_tree(self, name: str, kind: str, identifier: int, data: bytes) -> None:
-        self.tree = [self._entry(entry, place(name, at)) for at, entry in enumerate(entries(name, kind, data))]
+        self.tree = []
+        numbers_seen = _Numbers()
+        for position, data_of_entry in enumerate(entries(name, kind, data)):
+            entry = self._entry(data_of_entry, place(name, position))
+            numbers_seen.add(entry, place(name, position))
+            self.tree.append(entry)
 
     def _entry(self, data: bytes, at: str) -> Entry:
         fields = self.decode(messages.PSTREE, data, at)

@@ -48,8 +48,8 @@ def events(dump: Dump, where: str = "") -> Iterator[AnyEvent]:
         )
     if not dump.tree:
         raise BadImage(place("pstree.img"), "is cut short: it holds no entry")
-    root = dump.tree[0]
-    root_core, root_ids = _core(dump, root.pids[0], 0), _ids(dump, root.pids[0])
+    root_at, root = _root(dump.tree)
+    root_core, root_ids = _core(dump, root.pids[0], root_at), _ids(dump, root.pids[0])
     if root_ids is None:
         raise BadImage(place(f"ids-{root.pids[0]}.img"), "is missing: the root task's namespaces are unknown")
     header = facts.header(dump, root_core, root_ids) | ({"found_in": where} if where else {})
@@ -67,6 +67,12 @@ def events(dump: Dump, where: str = "") -> Iterator[AnyEvent]:
     yield ImageClosed(tasks=len(dump.tree), complete=True, at=place("pstree.img", len(dump.tree)))
 
 
+def _root(tree: list[Entry]) -> tuple[int, Entry]:
+    """Return the root's entry with its position: the first whose parent has no entry, wherever it stands."""
+    pids = {entry.pids[0] for entry in tree}
+    return next(((at, entry) for at, entry in enumerate(tree) if entry.parent not in pids), (0, tree[0]))
+
+
 def evidence(dump: Dump) -> Iterator[AnyEvent]:
     """Yield what says with which other containers this one shares a pid namespace: its header, that namespace, its root.
 
@@ -74,7 +80,7 @@ def evidence(dump: Dump) -> Iterator[AnyEvent]:
     """
     if dump.inventory is None or not dump.tree:
         raise BadImage(place("pstree.img"), "is missing")
-    root = dump.tree[0]
+    position, root = _root(dump.tree)
     header = dump.container.facts | ({"run_id": run} if (run := text(octets(dump.inventory, "dump_criu_run_id"))) else {})
     yield ImageOpened(format="criu", generation="", facts=header, at=place("inventory.img"))
     at = place(f"ids-{root.pids[0]}.img")
@@ -86,7 +92,7 @@ def evidence(dump: Dump) -> Iterator[AnyEvent]:
         parent=ProcessId(root.parent),
         group=ProcessId(root.groups[0]),
         session=ProcessId(root.sessions[0]),
-        at=place("pstree.img", 0),
+        at=place("pstree.img", position),
     )
 
 

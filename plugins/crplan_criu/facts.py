@@ -18,7 +18,7 @@ MACHINES: Final = ("", "x86_64", "arm", "aarch64", "ppc64", "s390", "mips", "loo
 SECURITY_MODULES: Final = ("none", "selinux", "apparmor")
 SECCOMP: Final = ("off", "strict", "filter")
 UNSET: Final = 0xFFFF_FFFF
-"""A login uid that nobody has set."""
+"""A login uid that was never set."""
 
 CAPABILITIES: Final = {
     "cap_inh": ("cap_inheritable", False),

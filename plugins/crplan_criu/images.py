@@ -123,6 +123,6 @@ def entries(name: str, kind: str, data: bytes) -> Iterator[bytes]:
 
 
 def shown(name: str) -> str:
-    """Return a file or member name, which anybody may have chosen, safe to show in one line and not too long."""
+    """Return a file or member name, which is chosen by the writer of the image, safe to show in one line and not too long."""
     text = escaped(name)
     return text if len(text) <= 120 else text[:117] + "..."

@@ -14,9 +14,9 @@ from planner.errors import BadImage
 BLOCK: Final = 1 << 17
 """Bytes read from the file at a time."""
 
-FREE: Final = 3 << 30
+FREE: Final = 512 << 20
 """Bytes of output that are allowed whatever the ratio: pages that a program has allocated and left empty shrink to nearly
-nothing, and so do thousands of images that are almost the same. They are passed over in seconds."""
+nothing, and so do thousands of images that are almost the same. They are passed over in a second or two."""
 
 MOST_RATIO: Final = 500
 """Bytes of output for each byte of input, beyond `FREE`. Memory that is in use seldom shrinks to a tenth."""
@@ -28,13 +28,21 @@ WINDOW: Final = 32 << 20
 class Stream:
     """Bytes of a (decompressed) stream, read or skipped in order; `where` is the place that messages name."""
 
-    def __init__(self, blocks: Iterator[bytes], where: str, skip: Callable[[int], int] | None = None) -> None:
+    def __init__(
+        self, blocks: Iterator[bytes], where: str, skip: Callable[[int], int] | None = None, meter: "Meter | None" = None
+    ) -> None:
         self.where = where
+        self._meter = meter
         self.position = 0
         self._blocks = blocks
         self._skip = skip
         self._block = b""
         self._at = 0
+
+    @property
+    def taken(self) -> int:
+        """Bytes that were taken from the file: of a compressed one those before decompression."""
+        return self.position if self._meter is None else self._meter.taken
 
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes, fewer at the end only."""
@@ -122,26 +130,34 @@ def _seekable(file: BinaryIO) -> bool:
 def unpacked(blocks: Iterator[bytes], head: bytes, where: str) -> Stream:
     """Return the stream of `blocks`, decompressed if `head` says that they are compressed."""
     how = compression(head)
+    meter = Meter()
     if how == "gzip":
-        return Stream(_bounded(_gunzip, blocks, where), where)
+        return Stream(_bounded(_gunzip, blocks, where, meter), where, meter=meter)
     if how == "zstd":
-        return Stream(_bounded(_unzstd, blocks, where), where)
+        return Stream(_bounded(_unzstd, blocks, where, meter), where, meter=meter)
     return Stream(blocks, where)
 
 
-def _bounded(unpack: Callable[[Iterator[bytes], str], Iterator[bytes]], blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
+class Meter:
+    """Counts the bytes that a decompressor has taken."""
+
+    taken = 0
+
+
+def _bounded(
+    unpack: Callable[[Iterator[bytes], str], Iterator[bytes]], blocks: Iterator[bytes], where: str, meter: Meter
+) -> Iterator[bytes]:
     """Watch the ratio of output to input."""
-    taken = given = 0
+    given = 0
 
     def counted() -> Iterator[bytes]:
-        nonlocal taken
         for block in blocks:
-            taken += len(block)
+            meter.taken += len(block)
             yield block
 
     for block in unpack(counted(), where):
         given += len(block)
-        if given > FREE and given > MOST_RATIO * taken:
+        if given > FREE and given > MOST_RATIO * meter.taken:
             raise BadImage(
                 where, f"unpacks to more than {MOST_RATIO} times its size; if it is to be trusted, unpack it first and give that"
             )

@@ -1,19 +1,20 @@
 """A small decoder of protobuf's wire format: varints and lengths, iterative, bounded by the bytes that are there.
 
 A `Message` is a table of field numbers. Decoding gives a dictionary by field name: whole numbers for scalars, bytes for strings
-and for nested messages (decoded by whoever needs them, so that a processor's registers are stepped over in one go), lists for
-repeated fields. As in the protobuf library, the last scalar wins, a repeated nested message is the concatenation of its parts,
-and repeated scalars may be packed or not. Fields that the table does not know are counted.
+and for nested messages (decoded by the caller that needs them, so that a processor's registers are stepped over in one go),
+lists for repeated fields. As in the protobuf library, the last scalar wins, a repeated nested message is the concatenation of
+its parts, and repeated scalars may be packed or not. Fields that the table does not know are counted.
 
 Source: protobuf's encoding specification. `tests/plugins/test_criu_wire.py` holds this decoder against the protobuf library.
 """
 
+import sys
 from typing import Final, Literal
 
 import msgspec
 
 Kind = Literal["u32", "u64", "i32", "s32", "bool", "bytes", "message", "skip"]
-"""`i32` is two's complement, `s32` zigzag; `bytes` are strings too, since nobody promises that they are UTF-8; `skip` is a
+"""`i32` is two's complement, `s32` zigzag; `bytes` are strings too, since they need not be UTF-8; `skip` is a
 field that is known and not needed, of any wire type."""
 
 Value = int | bytes | list[int] | list[bytes]
@@ -31,6 +32,22 @@ HIGHEST_TAG: Final = 0xFFFFFFFF
 
 class WireError(ValueError):
     """The bytes are no protobuf message; the text says what is wrong, and the caller knows where."""
+
+
+class Budget:
+    """How many fields may still be decoded: a few bytes of a compressed archive can hold millions."""
+
+    def __init__(self, fields: int = sys.maxsize) -> None:
+        self.left = fields
+
+    def spend(self, fields: int) -> None:
+        """Take fields off; raises WireError where there are not as many left."""
+        self.left -= fields
+        if self.left < 0:
+            raise WireError("more fields than the size of the archive allows; if it is to be trusted, unpack it first")
+
+
+UNBOUNDED: Final = Budget()
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -85,15 +102,21 @@ def _convert(value: int, kind: Kind) -> int:
     return value - (1 << 32) if value >> 31 else value
 
 
-def decode(message: Message, data: bytes, unknown: dict[str, int]) -> Fields:
+def decode(message: Message, data: bytes, unknown: dict[str, int], budget: Budget = UNBOUNDED) -> Fields:
     """Decode `data` by the table and return what is there by name; a missing field has no key.
 
-    Fields outside the table are counted in `unknown` under the message's name. Raises WireError.
+    Fields outside the table are counted in `unknown` under the message's name. Raises WireError, where `budget` is spent, too.
     """
+    # A field has two bytes at least, so most messages need not be counted while they are decoded.
+    counting = len(data) // 2 > budget.left
+    spent = 0
     fields: Fields = {}
     by_tag = message.by_tag
     at, end = 0, len(data)
     while at < end:
+        spent += 1
+        if counting and spent > budget.left:
+            budget.spend(spent)
         tag = data[at]
         at += 1
         if tag >= 0x80:
@@ -135,7 +158,11 @@ def decode(message: Message, data: bytes, unknown: dict[str, int]) -> Fields:
         if how == "scalar":
             fields[field.name] = number if number < 0x80 and field.kind[0] == "u" else _convert(number, field.kind)
         elif how != "skip":
+            if how == "packed":
+                budget.spend(at - start)
             _store(fields, field, how, data[start:at] if wire == 2 else _convert(number, field.kind))
+    if budget is not UNBOUNDED:
+        budget.spend(spent)
     return fields
 
 

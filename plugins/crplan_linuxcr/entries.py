@@ -82,7 +82,7 @@ def _rows(sections: Sections) -> Iterator[Row]:
 
 
 def _outer_numbers(sections: Sections) -> Iterator[OuterNumberRecorded]:
-    """Yield generation S's `rpid`, the number that whoever took the checkpoint saw; 0 where there is none."""
+    """Yield generation S's `rpid`, the pid that the process that took the checkpoint saw; 0 where there is none."""
     if sections.width * WORD != WIDE:
         return
     for index, (pid, outer) in enumerate(zip(sections.column(PID), sections.column(5), strict=True)):

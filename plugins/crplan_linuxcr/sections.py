@@ -13,9 +13,8 @@ import msgspec
 from crplan_linuxcr.framing import HEADER_SIZE, Records
 from crplan_linuxcr.generations import BUFFER, PIDS, VPIDS
 from planner.errors import BadImage
+from planner.identity import MOST_TASKS
 
-MOST_TASKS: Final = 1 << 22
-"""No kernel has more numbers than this in a namespace (PID_MAX_LIMIT), so no image has more tasks."""
 MOST_LEVELS: Final = 64
 """Levels that the sum of depths may come to for each task: twice what a kernel allows, so that too deep a task can be named."""
 

@@ -1,4 +1,4 @@
-"""Strings of an image: fixed arrays of bytes that nobody has promised to be text."""
+"""Strings of an image: fixed arrays of bytes that need not be text."""
 
 
 def text(raw: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What the still pictures show: the tasks and helpers of a plan, the pid namespaces around them, and who creates whom."""
+"""What the still pictures show: the tasks and helpers of a plan, the pid namespaces around them, and the creators."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -27,7 +27,7 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A task or helper; `creator` is whoever creates it where that is not its parent, by `rule`, and else 0."""
+    """A task or helper; `creator` is its creator where that is not its parent, by `rule`, and else 0."""
 
     pid: ProcessId
     numbers: str

@@ -60,7 +60,7 @@ def emit(artefact: Artefact) -> str:
 
 
 def _lines(drawn: Scene) -> Iterator[_Line]:
-    """Yield namespaces and nodes, parents first; a namespace hangs below its init's parent, whoever entered stands in it."""
+    """Yield namespaces and nodes, parents first; a namespace hangs below its init's parent, a task that entered stands in it."""
     spaces = {space.init: space for space in drawn.spaces}
     below: dict[tuple[str, ProcessId], list[tuple[str, ProcessId]]] = {}
     top = ("top", OUTSIDE)

@@ -1,4 +1,4 @@
-"""Previews of a plan: `text` for people, `json` for programs; and the reader that takes such a JSON document as an image."""
+"""Previews of a plan: `text` is human-readable, `json` is for programs; and the reader of such JSON."""
 
 from collections.abc import Iterator
 

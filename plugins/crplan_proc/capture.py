@@ -150,7 +150,7 @@ class _Tree:
             value = str(self.ids["pid"].get(process.for_children, "another, which no task is in"))
             yield FactRecorded(pid=pid, property="pid_for_children", value=value, at=f"/proc/{status.number}/ns")
         if status.state == "zombie" and not own:
-            # The kernel shows it to those who may trace the task, and a zero to everybody else.
+            # The kernel shows it to those who may trace the task, and a zero to all others.
             yield FactRecorded(pid=pid, property="exit_status", value="not shown to this user", at=f"/proc/{status.number}/stat")
         for name, value in status.facts:
             yield FactRecorded(pid=pid, property=name, value=value, at=at)
@@ -200,7 +200,7 @@ class _Tree:
         """Yield who has adopted and is no init, so was a subreaper at that time.
 
         A child's creator was in the child's session then. A process that leads no session has been in one session for ever; where
-        its child is in another, led by neither, somebody else created that child.
+        its child is in another, led by neither, another process created that child.
         """
         for process in self.ordered:
             status = process.status

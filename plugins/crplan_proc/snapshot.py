@@ -13,6 +13,7 @@ import msgspec
 from crplan_proc.kernel import NS_GET_PARENT, NS_GET_USERNS, related_namespaces, shared_objects
 from crplan_proc.status import Gone, Status, read_status
 from planner.errors import BadImage
+from planner.identity import MOST_TASKS
 
 TRIES: Final = 12
 """Readings before a tree is refused."""
@@ -20,7 +21,6 @@ PAUSE: Final = 0.02
 """Seconds between readings that differ."""
 
 KINDS: Final = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
-MOST_TASKS: Final = 1_000_000
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ def run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
     """Rebuild the tree and block until it has ended; returns the exit code. `timeout` is in seconds, for one step.
 
     The program is a child process, so that it stays small and forks cheaply. It ends everything when this process dies, because
-    then nobody reads its events any more. With CRPLAN_DRY_RUN it prints the steps.
+    then its events are no longer read. With CRPLAN_DRY_RUN it prints the steps.
     """
     return _run(emit(plan), _Asked(plan.plan_id, plan.root), (), record, timeout)
 

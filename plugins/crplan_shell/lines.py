@@ -35,7 +35,7 @@ def escaped(text: str) -> str:
 
 
 def step_words(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> list[str]:
-    """Return the words of a step: its number, what is done, to whom, how, and by which rule."""
+    """Return the words of a step: its number, what is done to which process, how, and by which rule."""
     return [str(step.number), *_deed(step, processes), "rule", step.rule]
 
 

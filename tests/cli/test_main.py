@@ -469,3 +469,17 @@ def test_a_terminal_that_is_not_utf8_gets_ascii(plan_file: Path) -> None:
     assert b"`- " in shown
     assert b"\x1b" not in shown
     assert all(len(line) <= 80 for line in shown.replace(b"\r", b"").split(b"\n"))
+
+
+def test_a_log_of_what_is_not_recognised_begins_as_every_log(crplan: Crplan, tmp_path: Path) -> None:
+    """And so does one whose reader fails in the middle: what it said before is there."""
+    image = tmp_path / "image"
+    for data, least in ((b"nothing", 2), ((DATA / "linux-cr" / "gen_P3.ckpt").read_bytes()[:-40], 4)):
+        image.write_bytes(data)
+        for argv in (["log", image], ["log", "--facts", image]):
+            code, out, _ = crplan(*argv)
+            lines = [json.loads(line) for line in out.splitlines()]
+            assert code == 1
+            assert [line["seq"] for line in lines] == list(range(len(lines)))
+            assert (lines[0]["type"], lines[-1]["type"]) == ("LogOpened", "DefectRecorded")
+            assert len(lines) >= least

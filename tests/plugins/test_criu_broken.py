@@ -12,6 +12,7 @@ from crplan_criu.recognise import recognises
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import planner
 from planner.errors import BadImage, Contradiction
 from planner.events.records import AnyEvent, FactRecorded, ImageClosed
 from planner.forest.fold import fold
@@ -199,3 +200,22 @@ def test_whatever_a_byte_is_changed_to_the_reader_refuses_or_reads(tmp_path: Pat
         fold(events(directory))
     except (BadImage, Contradiction):
         return
+
+
+@pytest.mark.parametrize("name", ["child_netns", "chain20", "threads_tree"])
+def test_the_root_is_the_entry_without_a_parent_wherever_it_stands(tmp_path: Path, name: str) -> None:
+    """An engine that lists a child first says the same, and the plan proves."""
+    files = {file.name: file.read_bytes() for file in (DATA / "criu" / name / "img").iterdir()}
+    head, tree = files["pstree.img"][:8], files["pstree.img"][8:]
+    entries = []
+    while tree:
+        size = 4 + int.from_bytes(tree[:4], "little")
+        entries.append(tree[:size])
+        tree = tree[size:]
+    for file, data in files.items():
+        (tmp_path / file).write_bytes(data)
+    before = planner.plan(str(tmp_path))
+    (tmp_path / "pstree.img").write_bytes(head + b"".join(reversed(entries)))
+    after = planner.plan(str(tmp_path))
+    assert len(after.steps) == len(before.steps)
+    assert planner.simulate(after).root == planner.simulate(before).root

@@ -21,7 +21,7 @@ from planner.events.records import (
 from planner.forest.digest import image_id
 from planner.forest.fold import fold
 from planner.forest.model import Forest
-from planner.hookspecs import Source
+from planner.hookspecs import ReadRequest, Source
 from tests.helpers.linuxcr import GENERATIONS, build, entries
 from tests.helpers.places import DATA
 
@@ -177,6 +177,6 @@ def test_the_plugin_offers_one_reader_that_knows_its_images_by_content() -> None
     image = (SAMPLES / f"{SAME_TREE}.v23.ckpt").read_bytes()
     source = Source(name="image.tar", head=image[:4096], open=lambda: io.BytesIO(image))
     assert reader.recognises(source)
-    assert list(reader.read(source)) == events(f"{SAME_TREE}.v23")
+    assert list(reader.read(source, ReadRequest())) == events(f"{SAME_TREE}.v23")
     for other in (b"", b"\1", b'{"type":"LogOpened","format_version":1}\n', b"\x1f\x8b\x08", bytes(4096)):
         assert not recognises(other)

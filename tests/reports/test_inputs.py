@@ -21,11 +21,6 @@ from tests.helpers.reports import prepared
 CASES = DATA / "reports"
 
 NOT_YET = {
-    "29-pod-two-inits",
-    "45-tars-in-a-tar",
-    "46-pod-directories",
-    "58-layout-with-two-checkpoints",
-    "78-directory-of-archives",
     "12-pod-member-alone",
     "28-pod-member-archive",
     "32-parent-dump-missing",

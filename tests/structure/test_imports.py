@@ -107,8 +107,10 @@ INSIDE: dict[str, set[str]] = {
     "planner": {"importlib"},
     "planner.cli.commands.check": {"planner.host.record"},
     "planner.cli.files": {"tempfile"},
+    "planner.cli.progress": {"rich.console", "rich.progress"},
     "planner.cli.main": {
         "argparse",
+        "difflib",
         "importlib",
         "planner",
         "planner.cli.image_job",

@@ -11,12 +11,13 @@ from planner.checks.criu_options import parse
 from planner.checks.judging import THIS_HOST, Request, judge
 from planner.checks.report import Settings, baseline_of, gather
 from planner.cli.files import open_to_write
-from planner.cli.image_job import Job, add_image_arguments, image_words
+from planner.cli.image_job import Job, add_image_arguments, groups_of, image_words, terminal_of
+from planner.cli.progress import Progress
 from planner.cli.terminal import write_artefact
 from planner.errors import EXPECTED, PluginFailed, UsageError
 from planner.findings.problems import Problem, problem_of
 from planner.findings.registry import SEVERITIES, Kind
-from planner.findings.report import Report
+from planner.findings.report import ImageReport, Report
 from planner.findings.verdicts import ENGINES, WORDS, ConsumerName
 from planner.hookspecs import Artefact, ReportFormat
 from planner.host.facts import Host, decode, namespace_of
@@ -94,28 +95,37 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
             raise UsageError("--until is for looking; a check needs the whole plan")
         request = _request(args, for_checks)
         hosts = _hosts(args)
-        job = Job(args, registry)
+        groups = groups_of(args, registry)
     except UsageError as error:
         if form.machine:
             report = gather((), kinds=kinds, error=problem_of(error))
             write_artefact(_rendered(form, report, filled(form.options, {}, ""), Terminal(), registry), args.output)
         raise
+    images = []
+    with Progress("checking", len(groups)) as progress:
+        for group in groups:
+            images.append(_checked(Job(args, registry, group), form, request, settings, hosts))
+            progress.advance()
+    report = gather(images, kinds=kinds, hosts=hosts, settings=settings)
+    write_artefact(_rendered(form, report, options, terminal_of(args), registry), args.output)
+    _append_summary(form, report, options, registry)
+    return report.exit_code
+
+
+def _checked(job: Job, form: ReportFormat, request: Request, settings: Settings, hosts: Mapping[str, Host]) -> ImageReport:
+    """Return the report of one group of images; one that cannot be read is an entry as well."""
     artefact: Artefact | None = None
-    problem_found: Problem | None = None
+    problem: Problem | None = None
+    hosts = dict(hosts)
     try:
         artefact = job.artefact()
     except EXPECTED as failure:
-        problem_found = job.refuse(failure) if form.machine else problem_of(failure, job.history)
+        problem = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
         if THIS_HOST in hosts and hosts[THIS_HOST].target >= 0:
-            hosts[THIS_HOST] = with_limit(hosts[THIS_HOST], args.namespace, artefact)
-    image = judge(
-        registry, image_words([_image_name(each) for each in job.images]), artefact, request, settings, hosts, problem_found
-    )
-    report = gather((image,), kinds=kinds, hosts=hosts, settings=settings)
-    write_artefact(_rendered(form, report, options, job.terminal(), registry), args.output)
-    _append_summary(form, report, options, registry)
-    return report.exit_code
+            hosts[THIS_HOST] = with_limit(hosts[THIS_HOST], request.into, artefact)
+    name = image_words([_image_name(each) for each in job.images])
+    return judge(job.registry, name, artefact, request, settings, hosts, problem)
 
 
 def _request(args: argparse.Namespace, given: Mapping[str, Mapping[str, str]]) -> Request:

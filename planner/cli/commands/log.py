@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Iterable, Iterator
 
-from planner.cli.image_job import Job, add_image_arguments
+from planner.cli.image_job import Job, add_image_arguments, groups_of, worst
+from planner.cli.several import files_of
 from planner.cli.streams import Output
 from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
 from planner.errors import EXPECTED, UsageError
 from planner.events import log
-from planner.events.records import AnyEvent
+from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
 from planner.pipeline.resolve import resolve
 from planner.plugins import Registry
 
@@ -22,11 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Write the log; what could not be done is in it, too. Returns the exit code."""
-    job = Job(args, registry)
     if args.facts and args.until is not None and args.until.step:
         raise UsageError("--until step:N is for a plan, and --facts leaves the plan out")
+    placed = files_of(groups_of(args, registry), args.output, "jsonl", "logs")
+    return worst([_one(args, Job(args, registry, group), file) for group, file in placed])
+
+
+def _one(args: argparse.Namespace, job: Job, file: str | None) -> int:
+    """Write the log of one group; returns the exit code."""
     code = 0
-    to_file = args.output is not None and args.output != STANDARD_OUTPUT
+    to_file = file is not None and file != STANDARD_OUTPUT
     events: Iterable[AnyEvent] = job.history
     try:
         if args.facts and not to_file:
@@ -36,10 +42,12 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
             resolve(job.history, replan=args.replan)
     except EXPECTED as error:
         code = job.refuse(error).exit_code
+        if not isinstance(job.history[0], LogOpened):
+            job.history.insert(0, LogOpened(format_version=FORMAT_VERSION))
     if args.until is not None:
         events = log.until(events, job.end())
     if to_file:
-        write_artefact(b"".join(log.lines(events)), args.output)
+        write_artefact(b"".join(log.lines(events)), file)
     else:
         log.write(events, Output())
     return code
@@ -63,5 +71,7 @@ def _stream(job: Job) -> int:
         log.write(counted(), Output())
     except EXPECTED as error:
         code = job.refuse(error).exit_code
+        if written == 0:
+            job.history.insert(0, LogOpened(format_version=FORMAT_VERSION))
         log.write(job.history, Output(), written)
     return code

@@ -1,8 +1,11 @@
 """`crplan plan IMAGE`: plan an image, prove the plan, and write what a back end makes of it."""
 
 import argparse
+from collections.abc import Mapping
 
-from planner.cli.image_job import Job, add_image_arguments, errors_of, refusal_lines
+from planner.cli.image_job import Job, add_image_arguments, errors_of, groups_of, refusal_lines, worst
+from planner.cli.progress import Progress
+from planner.cli.several import ENDINGS, files_of
 from planner.cli.streams import say
 from planner.cli.terminal import write_artefact
 from planner.errors import CANNOT_RESTART, EXPECTED, UsageError
@@ -11,7 +14,7 @@ from planner.hookspecs import BackEnd
 from planner.options import Options, chosen, filled, split
 from planner.pipeline.resolve import emit_with
 from planner.plugins import Registry
-from planner.text import shown
+from planner.text import escaped, shown
 
 PREVIEW = "text"
 """The back end that is used where none is named."""
@@ -35,12 +38,29 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     given = split(args.option)
     try:
         options = filled(back_end.options, given, f"back end {back_end.name}")
-        job = Job(args, registry)
+        groups = groups_of(args, registry)
+        if (len(groups) > 1 and back_end.name != PREVIEW) or args.output is not None:
+            placed = list(files_of(groups, args.output, ENDINGS.get(back_end.name, back_end.name), f"outputs of {back_end.name}"))
+        else:
+            placed = [(group, None) for group in groups]
     except UsageError as error:
         problem = problem_of(error)
         if (document := _document(back_end, problem, {}, registry)) is not None:
             write_artefact(document, args.output)
         raise
+    codes = []
+    with Progress("planning", len(placed)) as progress:
+        for group, file in placed:
+            if len(placed) > 1 and file is None:
+                write_artefact(f"{escaped(group.name)}:\n", None)
+            codes.append(_one(Job(args, registry, group), back_end, given, options, file))
+            progress.advance()
+    return worst(codes)
+
+
+def _one(job: Job, back_end: BackEnd, given: Mapping[str, str], options: Options, file: str | None) -> int:
+    """Plan one group and write the artefact; returns the exit code."""
+    registry = job.registry
     try:
         artefact = job.artefact()
         if back_end.executable and not artefact.proved:
@@ -60,7 +80,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         if document is None:
             return code
         data = document
-    write_artefact(data, args.output, executable=back_end.executable)
+    write_artefact(data, file, executable=back_end.executable)
     return code
 
 

@@ -148,7 +148,7 @@ class Assignment:
         return [clique for clique in (*sharing.values(), *recorded.values()) if len(clique) > 1]
 
     def _none_fits(self, places: Iterable[int]) -> Conflict:
-        """Say that no namespace is left for these open cells; the evidence is everybody who is in them or below them."""
+        """Say that no namespace is left for these open cells; the evidence is every task that is in them or below them."""
         wanted = {self.open[place] for place in places}
         own = self.cells.own
         inside = [

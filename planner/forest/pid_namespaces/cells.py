@@ -1,12 +1,12 @@
 """What the facts of an image force about pid namespaces, before anything is chosen.
 
 A *cell* is a set of tasks that must share one pid namespace, at one level. A cell with an init is a namespace; a cell without
-one has to be some namespace at its level, and which one may be open. Every cell lies below another one: in the end below the
-cell of the next level, at first below the deepest one that the facts name. The laws that put tasks into cells:
+one has to be some namespace at its level, and which one may be open. Every cell lies below another one, and the outermost below
+the cell of the next level, at first below the deepest one that the facts name. The laws that put tasks into cells:
 
 * A child at its parent's level is in its parent's namespace; a deeper child is below it (adoption keeps that).
 * A session's members are in the namespace of the session's leader or below it: clones only go down.
-* A task whose own number is 1 at a nested level is its namespace's init, and nobody else there has the number 1.
+* A task whose own number is 1 at a nested level is its namespace's init, and no other task there has pid 1.
 * The number of a dead group leader is in a namespace at or below that of the session's leader.
 * Who is recorded in one namespace shares it, and it lies below the one that is recorded around it.
 
@@ -37,7 +37,7 @@ class Conflict(Exception):
 
 
 class Bearers:
-    """Everybody who bears a vector, tasks first and then dead leaders, both in image order, with the links between them.
+    """All pid holders, tasks first and then dead leaders, both in image order, with the links between them.
 
     Where a dead leader's vector is not known to its end, the known part counts as all of it: it bears those numbers, and what
     lies below its namespace lies below that part too. Links are positions in these lists, `NOBODY` where there is none.
@@ -79,7 +79,7 @@ class Bearers:
         self.recorded += self.statements.recorded
 
     def facts(self) -> list[int]:
-        """Return everybody and every statement."""
+        """Return every pid holder and every statement."""
         return list(range(len(self.recorded)))
 
     def is_evidence(self, fact: int) -> bool:
@@ -87,12 +87,12 @@ class Bearers:
         return fact >= len(self.vectors) or len(self.vectors[fact]) > 1
 
     def number(self, fact: int) -> int:
-        """Return the number at level 0 of whom a fact is about, 0 where it is about a namespace."""
+        """Return the level-0 pid of the process that a fact is about, 0 where it is about a namespace."""
         bearer = self.statements.inside[fact][0] if fact in self.statements.inside else fact
         return self.vectors[bearer][0] if bearer < len(self.vectors) else 0
 
     def name(self, fact: int) -> str:
-        """Name whom a fact is about in a message."""
+        """Name the process that a fact is about in a message."""
         if not self.number(fact):
             inner = next(inner for inner, statement in self.statements.enclosed.items() if statement.fact == fact)
             return f"the recorded pid namespace {inner}"
@@ -117,7 +117,7 @@ class Cells:
         """The statement that gave the recorded id."""
         self._one_with: list[int] = [ROOT]
         self.recorded: dict[NamespaceId, int] = {}
-        """The cells of recorded namespaces that somebody says to be in or below; `find` has them as they are."""
+        """The cells of recorded namespaces that a task says to be in or below; `find` has them as they are."""
         self._is_member = bytearray(len(bearers.tasks))
         bearing = [member for member in members if member < len(bearers.tasks)]
         for member in bearing:
@@ -222,7 +222,7 @@ class Cells:
                 inner = outer
 
     def _name(self, cell: int, namespace: NamespaceId, fact: int) -> None:
-        """Give a cell the recorded namespace that `fact` says: whoever is in it shares one cell."""
+        """Give a cell the recorded namespace that `fact` says: all that are in it share one cell."""
         fellow = self.recorded.setdefault(namespace, cell)
         if self.level[fellow] != self.level[cell]:
             raise Conflict(

@@ -81,7 +81,7 @@ def _smallest(bearers: Bearers, clash: Conflict) -> Conflict:
     if len(named) <= MINIMISED and _clash_of(bearers, named):
         ordered = named
     else:
-        # Those whom the contradiction names are the likeliest to be in it, so they are the last to be left out.
+        # The processes that the contradiction names are the likeliest to be in it, so they are the last to be left out.
         ordered = [*named, *(fact for fact in bearers.facts() if bearers.is_evidence(fact) and fact not in inside)]
     if len(ordered) > MINIMISED:
         return clash

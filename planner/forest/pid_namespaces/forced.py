@@ -21,7 +21,7 @@ class Forced:
         self.lines: dict[int, tuple[int, ...]] = {ROOT: ()}
 
     def _member_of(self, cell: int) -> list[int]:
-        """Return somebody who lives in a cell, or what names it, for evidence; nobody where it only stands between others."""
+        """Return a task that lives in a cell, or what names it, for evidence; none where it only stands between others."""
         own, named = self.cells.own, self.cells.named_by[cell]
         return next(([member] for member in self.members if own(member) == cell), [] if named == NOBODY else [named])
 

@@ -1,7 +1,7 @@
 """Which pid namespace has which id: recorded ones keep theirs, and the others are named by the level-0 pid of their init.
 
-An answer says which init's namespace everybody is in. Where somebody in it, or below it, says which recorded namespace that is,
-it has that id. A recorded namespace in which nobody says to be may be that of an init which says nothing, too: it is given to
+An answer says which init's namespace every task is in. Where a task in it, or below it, says which recorded namespace that is,
+it has that id. A recorded namespace that no task says to be in may be that of an init which says nothing, too: it is given to
 the first one, from the outermost level down and in image order, whose namespace lies in what is recorded around it. Nothing
 follows from that but the name, so any such choice is consistent. What is left is empty.
 """
@@ -70,7 +70,7 @@ class Names:
         return {answer.namespace(cell): cell for cell in named}
 
     def _unclaimed(self) -> dict[NamespaceId, deque[NamespaceId]]:
-        """Return the recorded namespaces in which nobody says to be, by what is recorded around them."""
+        """Return the recorded namespaces that no task says to be in, by what is recorded around them."""
         statements = self._answer.bearers.statements
         free: dict[NamespaceId, deque[NamespaceId]] = {}
         for namespace in statements.known:

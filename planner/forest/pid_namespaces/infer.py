@@ -32,7 +32,7 @@ EFFORT: Final = 3_000_000
 
 
 def infer(forest: Forest) -> list[Decision]:
-    """Return the decisions that place everybody who is not placed, and nothing when the image or the levels say it all.
+    """Return the decisions that place every task that is not placed, and nothing when the image or the levels say it all.
 
     Pure, and the same on every machine: ties go by image order. Raises `Contradiction` when no assignment fits, with the
     smallest set of tasks that cannot be together, and also (code "namespace-undecided") when the bounded search was given up.
@@ -41,7 +41,7 @@ def infer(forest: Forest) -> list[Decision]:
 
 
 def _says_all(forest: Forest) -> bool:
-    """Whether it is known where everybody is, and of every namespace that somebody is in what encloses it and who is its init."""
+    """Whether it is known where every task is, and of every namespace with a task what encloses it and which is its init."""
     if any(task.namespace < 0 for task in forest.tasks.values()) or any(map(is_nested, forest.leaders.values())):
         return False
     met = {NamespaceId(0)}
@@ -58,9 +58,9 @@ def _says_all(forest: Forest) -> bool:
 def solutions(forest: Forest, limit: int = MOST_SOLUTIONS) -> Generator[list[Decision], Iterable[ProcessId] | None, None]:
     """Yield up to `limit` different consistent answers, the likeliest first; the first is that of `infer`.
 
-    Whoever refuses an answer may send the processes whose facts it was refused for: where these are is varied first, in up to
-    `limit` further answers. Then open parts of the image that do not constrain each other are varied one at a time before they
-    are varied together. Raises like `infer`, before the first answer only.
+    A caller that refuses an answer may send the processes whose facts it was refused for: where these are is varied first, in up
+    to `limit` further answers. Then open parts of the image that do not constrain each other are varied one at a time before
+    they are varied together. Raises like `infer`, before the first answer only.
     """
     if _says_all(forest):
         yield []

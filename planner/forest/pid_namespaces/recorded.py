@@ -26,7 +26,7 @@ class PidNamespaces:
 
     @property
     def decided(self) -> bool:
-        """Whether a decision has placed somebody."""
+        """Whether a decision has placed a task."""
         return bool(self._placed)
 
     def record(self, seq: int, event: "NamespaceRecorded") -> None:

@@ -2,8 +2,8 @@
 
 An image may name the namespaces of some tasks, and of some namespaces what encloses them. Each such statement is a fact of its
 own, which may be at fault alone; facts are counted on behind the bearers of `planner.forest.pid_namespaces.cells`. Two laws
-join those of the cells: whoever is in one recorded namespace shares a cell, and the cell of a namespace lies below that of the
-namespace that is recorded around it. A namespace in which, and below which, nobody says to be is no evidence: it may be empty,
+join those of the cells: all that are in one recorded namespace share a cell, and the cell of a namespace lies below that of the
+namespace that is recorded around it. A namespace that no task says to be in or below is no evidence: it may be empty,
 or be that of an init which does not say so (`planner.forest.pid_namespaces.ids`).
 """
 

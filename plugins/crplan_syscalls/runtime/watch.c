@@ -30,15 +30,18 @@ static long long now(void)
 static int end_all(void)
 {
 	long long deadline = now() + (patience > AT_THE_END ? patience : AT_THE_END);
-	long init = board->init > 0 ? CALL2(SYS_pidfd_open, board->init, 0) : -1;
-	struct pollfd end = { (int)init, POLLIN, 0 };
+	struct pollfd end = { -1, POLLIN, 0 };
 	static const struct timespec moment = { 0, 1000000 }, at_once = { 0, 0 };
 	siginfo_t info;
 	long result;
 
-	if (init >= 0)
-		CALL4(SYS_pidfd_send_signal, init, SIGKILL, NULL, 0);
 	do {
+		/* The main thread may be creating the init at this very moment: then it is known a little later. */
+		if (end.fd < 0 && *(volatile int *)&board->init > 0) {
+			end.fd = (int)CALL2(SYS_pidfd_open, board->init, 0);
+			if (end.fd >= 0)
+				CALL4(SYS_pidfd_send_signal, end.fd, SIGKILL, NULL, 0);
+		}
 		memset(&info, 0, sizeof info);
 		result = CALL5(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | __WALL, NULL);
 		if (result == -ECHILD)

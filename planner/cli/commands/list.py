@@ -1,0 +1,68 @@
+"""`crplan list IMAGE`: the checkpoints inside an input, by the names that `IMAGE::NAME` takes."""
+
+import argparse
+from collections.abc import Iterator
+
+import msgspec
+
+from planner.cli.image_job import worst
+from planner.cli.streams import say
+from planner.cli.terminal import open_image, write_artefact
+from planner.errors import CrplanError
+from planner.events import log
+from planner.findings.problems import lines, problem_of
+from planner.hookspecs import Member
+from planner.pipeline.inputs import SEPARATOR, located
+from planner.pipeline.reading import recognise
+from planner.plugins import Registry
+from planner.text import escaped
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A checkpoint: the word that names it in other commands, by which reader it is read, and what it is."""
+
+    image: str
+    reader: str
+    help: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="an input of any kind; - reads standard input")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="for whom (default: text)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
+
+
+def run(args: argparse.Namespace, registry: Registry) -> int:
+    """List and write; an input that cannot be read is named on standard error. Returns the exit code."""
+    listed: list[Listed] = []
+    codes = []
+    for name in args.images:
+        try:
+            listed += _listed(name, registry)
+        except CrplanError as error:
+            problem = problem_of(error)
+            codes.append(problem.exit_code)
+            say(*lines(problem, name))
+    if args.format == "json":
+        document = {"kind": "crplan-list", "format_version": 1, "images": listed}
+        data = msgspec.json.format(msgspec.json.encode(document)) + b"\n"
+    else:
+        width = max((len(escaped(one.image)) for one in listed), default=0)
+        data = "".join(f"{escaped(one.image):{width}}  {one.reader}  {one.help}".rstrip() + "\n" for one in listed).encode()
+    write_artefact(data, args.output)
+    return worst(codes)
+
+
+def _listed(name: str, registry: Registry) -> Iterator[Listed]:
+    path, wanted = located(name)
+    source = open_image(path)
+    if log.recognises(source.head):
+        yield Listed(image=name, reader="event log")
+        return
+    reader = recognise(source, registry)
+    found = list(reader.members(source)) if reader.members is not None else [Member(name="")]
+    for member in found:
+        if not wanted or member.name == wanted:
+            whole = len(found) == 1 or wanted
+            yield Listed(image=name if whole else f"{path}{SEPARATOR}{member.name}", reader=reader.name, help=member.help)

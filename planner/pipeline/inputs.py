@@ -1,0 +1,179 @@
+"""From what was given to groups of images: which checkpoints an input holds, and which of them are planned together.
+
+An image that waits to be planned is a name and a way to read it. The first pass over several images reads no more than what says
+how they belong together.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Final, Literal
+
+import msgspec
+
+from planner.errors import BadImage, CrplanError, SeveralImages
+from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
+from planner.hookspecs import ReadRequest, Source
+from planner.pipeline.reading import image_events
+from planner.pipeline.sources import STANDARD_INPUT
+from planner.plugins import Registry
+from planner.pods.evidence import Member
+from planner.pods.groups import evidence_of, together, undecided
+from planner.pods.join import join
+from planner.pods.parts import Part, labelled, labels, part_of
+
+SEPARATOR: Final = "::"
+"""Stands between the name of an input and the name of one checkpoint in it."""
+
+Grouping = Literal["evidence", "pod", "apart"]
+"""How images are put together: by what they say, all as one pod, or none."""
+
+Open = Callable[[str], Source]
+"""Returns the source of a name; raises `BadImage`."""
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """One checkpoint: its name as it was given, with `::` and a name for one of several in an input, and how its log is read.
+
+    `file` is the real path where it has one, for telling whether an image was given twice.
+    """
+
+    name: str
+    events: Callable[[], Iterator[AnyEvent]]
+    file: str = ""
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Images that are planned together."""
+
+    images: tuple[Image, ...]
+
+    @property
+    def name(self) -> str:
+        """What messages and reports call the group."""
+        return " + ".join(image.name for image in self.images)
+
+    def events(self, registry: Registry) -> Iterator[AnyEvent]:
+        """Yield the one log of the group, `LogOpened` first; raises what reading raises, with the image in the place."""
+        if len(self.images) == 1:
+            yield from self.images[0].events()
+            return
+        yield LogOpened(format_version=FORMAT_VERSION)
+        formats = _formats(registry)
+        parts: list[Part] = []
+        for image, label in zip(self.images, labels([_spoken(image.name) for image in self.images]), strict=True):
+            try:
+                events = list(image.events())
+            except BadImage as error:
+                raise BadImage(labelled(label, error.at), error.message) from None
+            parts.append(part_of(label, events, formats, image.file))
+        yield from join(parts)
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """The groups of everything that was given, and two images of which nothing says whether they belong together."""
+
+    groups: tuple[Group, ...]
+    undecided: tuple[str, ...] = ()
+
+
+def _spoken(name: str) -> str:
+    return "standard input" if name == STANDARD_INPUT else name
+
+
+def located(name: str) -> tuple[str, str]:
+    """Return the path of an input and the name of the checkpoint that is meant in it, "" for all; a path that exists wins."""
+    if SEPARATOR not in name or os.path.lexists(name):
+        return name, ""
+    parts = name.split(SEPARATOR)
+    for end in range(len(parts) - 1, 0, -1):
+        path = SEPARATOR.join(parts[:end])
+        if os.path.lexists(path):
+            return path, SEPARATOR.join(parts[end:])
+    return parts[0], SEPARATOR.join(parts[1:])
+
+
+def grouped(
+    names: Sequence[str],
+    open_source: Open,
+    registry: Registry,
+    grouping: Grouping = "evidence",
+    seen: Callable[[], None] = lambda: None,
+    label: Callable[[str], str] = str,
+) -> Inputs:
+    """Return the images of everything that was given in the groups in which they are planned.
+
+    Raises nothing for an input that cannot be read: it is an image whose reading raises. `seen` is called for every name, and
+    `label` tells what a name is called.
+    """
+    found: list[tuple[Image, Member | None]] = []
+    for name in names:
+        found += _surveyed(name, label(name), open_source, registry, evidence=len(names) > 1 and grouping == "evidence")
+        seen()
+    images = [image for image, _ in found]
+    if grouping == "pod" or len(images) == 1:
+        return Inputs(groups=(Group(images=tuple(images)),))
+    if grouping == "apart":
+        return Inputs(groups=tuple(Group(images=(image,)) for image in images))
+    members = [member for _, member in found]
+    return Inputs(
+        groups=tuple(Group(images=tuple(images[position] for position in group)) for group in together(members)),
+        undecided=tuple(images[position].name for position in undecided(members)),
+    )
+
+
+def _surveyed(
+    given: str, name: str, open_source: Open, registry: Registry, *, evidence: bool
+) -> list[tuple[Image, Member | None]]:
+    """Return the images of one input, with what they say about their pid namespace where that is asked for."""
+    path, member = located(given)
+    try:
+        source = open_source(path)
+    except CrplanError as error:
+        return [(Image(name=name, events=lambda error=error: _raising(error)), None)]  # type: ignore[misc]
+    file = os.path.realpath(path) if os.path.exists(path) and not member else ""
+    again = evidence and source.repeatable
+    events = image_events(source, registry, ReadRequest(member=member, detail="pod" if again else "tree"))
+    begun: list[AnyEvent] = []
+    try:
+        if again:
+            said = evidence_of(name, events, _formats(registry), file)
+            return [(Image(name=name, events=lambda: _opened(path, member, open_source, registry), file=file), said)]
+        for event in events:
+            begun.append(event)
+            # What can be read only once is kept where others wait for what it says.
+            if len(begun) == 2 and not evidence:
+                break
+    except SeveralImages as several:
+        return [_one_of_several(name, one, several, registry) for one in several.names]
+    except CrplanError as error:
+        return [(Image(name=name, events=lambda error=error: chain(begun, _raising(error)), file=file), None)]  # type: ignore[misc]
+    said = evidence_of(name, begun, _formats(registry), file) if evidence else None
+    return [(Image(name=name, events=lambda: chain(begun, events), file=file), said)]
+
+
+def _opened(path: str, member: str, open_source: Open, registry: Registry) -> Iterator[AnyEvent]:
+    yield from image_events(open_source(path), registry, ReadRequest(member=member))
+
+
+def _one_of_several(name: str, one: str, several: SeveralImages, registry: Registry) -> tuple[Image, Member | None]:
+    label = f"{name}{SEPARATOR}{one}"
+
+    def events() -> Iterator[AnyEvent]:
+        yield LogOpened(format_version=FORMAT_VERSION)
+        yield from several.events(one)
+
+    try:
+        said = evidence_of(label, events(), _formats(registry))
+    except CrplanError:
+        said = None
+    return Image(name=label, events=events), said
+
+
+def _raising(error: CrplanError) -> Iterator[AnyEvent]:
+    raise error
+    yield
+
+
+def _formats(registry: Registry) -> list[str]:
+    return [reader.name for reader in registry.readers if reader.containers]

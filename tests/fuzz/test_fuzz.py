@@ -1,0 +1,67 @@
+"""A fixed sample of the fuzzer's inputs, and that its judge sees what it is there to see."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tests.fuzz import judge
+from tests.fuzz.__main__ import FIXED, Tally, input_of, try_one
+from tests.fuzz.seeds import Seed, seeds
+
+INPUTS = 240
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Seed]:
+    return seeds()
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_fixed_sample_shows_no_fault(samples: list[Seed], part: int) -> None:
+    tally = Tally()
+    for number in range(part, INPUTS, 4):
+        try_one(samples, FIXED, number, tally)
+    assert tally.faults.total() == 0, "\n".join(tally.lines())
+
+
+def test_an_input_follows_from_its_number_alone(samples: list[Seed]) -> None:
+    for number in range(20):
+        assert input_of(samples, FIXED, number)[0] == input_of(samples, FIXED, number)[0]
+
+
+def test_the_sample_reaches_every_kind_and_outcome(samples: list[Seed]) -> None:
+    kinds = {input_of(samples, FIXED, number)[0].kind for number in range(INPUTS)}
+    assert kinds == {"archive", "directory", "log", "plan", "stream"}
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "errors", "what"),
+    [
+        (0, b"{}", "raw \x1b[2J\n", "raw characters"),
+        (0, b'{"name":"\xc2\x9b"}', "", "raw characters"),
+        (0, b"not json", "", "document"),
+        (4, b"{}", "", "exit code"),
+        (1, b"{}", "crplan: defect of crplan: KeyError\n", "defect"),
+        (1, b"{}", "line\n" * 100, "long refusal"),
+    ],
+)
+def test_the_judge_sees(monkeypatch: pytest.MonkeyPatch, code: int, output: bytes, errors: str, what: str) -> None:
+    monkeypatch.setattr(judge, "run", lambda argv: judge.Run(code, output, errors, 0))
+    assert what in {fault.what for fault in judge.faults(["plan", "x", "--emit", "json"])[1]}
+
+
+def _raise(argv: list[str]) -> judge.Run:
+    raise KeyError("x")
+
+
+def _hang(argv: list[str]) -> judge.Run:
+    while True:
+        random.random()
+
+
+@pytest.mark.parametrize(("does", "what"), [(_raise, "traceback"), (_hang, "hang")])
+def test_the_judge_ends(monkeypatch: pytest.MonkeyPatch, does: Callable[[list[str]], judge.Run], what: str) -> None:
+    monkeypatch.setattr(judge, "WATCHDOG", 1)
+    monkeypatch.setattr(judge, "run", does)
+    assert [fault.what for fault in judge.faults(["plan", "x"])[1]] == [what]

@@ -1,0 +1,111 @@
+"""Signals at forced moments: SIGTERM and SIGINT at each system call of an executor, one run for each call.
+
+strace delivers the signal when the call is entered, so that no moment depends on luck. Whatever the moment, the executor ends
+soon, with 0 when it had said that it was ready, and leaves nothing. A sample of the calls is among the fast tests.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import tests.linux.test_executor_c as c
+import tests.linux.test_executor_python as python
+import tests.linux.test_executor_shell as shell
+from planner.testing.plans import PLANS
+from tests.helpers.executors import Sandbox
+from tests.linux.executor_suite import ExecutorSuite
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace"),
+]
+
+EXECUTORS: Final[dict[str, ExecutorSuite]] = {
+    "c": c.TestProgram(),
+    "python": python.TestProgram(),
+    "dash": shell.TestDash(),
+    "bash": shell.TestBash(),
+}
+SAMPLE: Final = 5
+"""Calls of each executor that are tried in a fast test, spread over all."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _programs() -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as name:
+        c.TestProgram.programs = Path(name)
+        yield
+
+
+def traced_in(sandbox: Sandbox) -> int:
+    """Return the executor's number on the host: strace's first child."""
+    tracer = sandbox.executor()
+    return int(Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()[0])
+
+
+def calls(command: list[str], directory: Path) -> list[tuple[str, int]]:
+    """Return the system calls of the executor's first thread until it holds: the name, and the how many-th of that name."""
+    trace = directory / "trace"
+    with Sandbox(["strace", "-o", str(trace), *command]) as sandbox:
+        sandbox.ready()
+        names = re.findall(r"^(\w+)\(", trace.read_text(), re.MULTILINE)
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append((name, seen[name]))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: str(number.name))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name != "c" else []) for name in EXECUTORS])
+@pytest.mark.parametrize("all_calls", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
+def test_a_signal_at_any_system_call_ends_it(name: str, number: signal.Signals, all_calls: bool, tmp_path: Path) -> None:
+    command = list(EXECUTORS[name].command(PLANS["parent_and_child"](), tmp_path))
+    moments = calls(command, tmp_path)
+    delivered = 0
+    for call, at in moments[:: 1 if all_calls else max(1, len(moments) // SAMPLE)]:
+        traced = ["strace", "-o", "/dev/null", "-e", f"inject={call}:signal={number.name}:when={at}", *command]
+        with Sandbox(traced, environment={"CRPLAN_TIMEOUT": "10"}) as sandbox:
+            try:
+                ended = sandbox.ended(8)
+            except TimeoutError:
+                # Not every run makes every call: then nothing was delivered, and a signal from here must do.
+                assert sandbox.is_ready(), (call, at)
+                os.kill(traced_in(sandbox), number)
+                ended = sandbox.ended(20)
+            else:
+                delivered += 1
+            assert sandbox.left() == [], (call, at)
+            if ended.stdout:
+                assert ended.stdout.startswith("ready "), (call, at, ended)
+                assert ended.code == 0, (call, at, ended)
+            else:
+                # Before it has taken the signals up it dies of one; after that it says what happened.
+                assert ended.code in (1, -number), (call, at, ended)
+    assert delivered > 2
+
+
+def test_strace_can_inject(tmp_path: Path) -> None:
+    """The tests above would show nothing with an strace that does not deliver the signal."""
+    traced = [
+        "strace",
+        "-o",
+        "/dev/null",
+        "-e",
+        "inject=getpid:signal=TERM:when=1",
+        "sh",
+        "-c",
+        "exec python3 -S -c 'import os; os.getpid(); print(1)'",
+    ]
+    ended = subprocess.run(traced, capture_output=True, timeout=60, check=False)
+    assert ended.stdout == b""

@@ -1,0 +1,98 @@
+"""Many images at once: which of them are planned together, and what is said of those of which nothing tells."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import planner
+from planner.hookspecs import Source
+from planner.pipeline.inputs import Inputs, located
+from planner.pipeline.inputs import grouped as grouped_by
+from planner.pipeline.reading import default_registry
+from planner.pipeline.sources import from_path, from_stream
+from tests.helpers.containers import POD, Dump
+
+
+def container(root: int, name: str, joined: str = "", pod: str = "") -> bytes:
+    """A container of two tasks; `joined` is the container whose pid namespace it is in."""
+    config = {"id": name, "name": name, "pod": pod, "pidNsCtr": joined}
+    return (
+        Dump(external="", ids=POD).task(root).task(root + 1, root).archive(config, {"linux": {"namespaces": [{"type": "pid"}]}})
+    )
+
+
+FILES = {
+    "infra.tar": container(1, "infra"),
+    "web.tar": container(20, "web", joined="infra"),
+    "log.tar": container(30, "log", joined="infra"),
+    "alone.tar": container(1, "alone"),
+    "bad.tar": b"moon" * 1000,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, data in FILES.items():
+        (tmp_path / name).write_bytes(data)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def grouped(*names: str, **options: str) -> list[str]:
+    found: Inputs = grouped_by(names, from_path, default_registry(), **options)  # type: ignore[arg-type]
+    return [group.name for group in found.groups]
+
+
+def test_what_shares_a_pid_namespace_is_one_group_wherever_it_is_given(folder: Path) -> None:
+    assert grouped("alone.tar", "web.tar", "infra.tar", "log.tar") == ["alone.tar", "web.tar + infra.tar + log.tar"]
+
+
+def test_one_that_cannot_be_read_is_a_group_of_its_own(folder: Path) -> None:
+    assert grouped("bad.tar", "web.tar", "missing.tar", "infra.tar") == ["bad.tar", "web.tar + infra.tar", "missing.tar"]
+
+
+def test_grouping_can_be_forced_either_way(folder: Path) -> None:
+    assert grouped("web.tar", "infra.tar", grouping="apart") == ["web.tar", "infra.tar"]
+    assert grouped("alone.tar", "infra.tar", grouping="pod") == ["alone.tar + infra.tar"]
+
+
+def test_what_can_be_read_only_once_is_grouped_as_well(folder: Path) -> None:
+    def once(name: str) -> Source:
+        return from_stream(io.BytesIO(FILES[name]), name)
+
+    found = grouped_by(["web.tar", "infra.tar"], once, default_registry())
+    assert [group.name for group in found.groups] == ["web.tar + infra.tar"]
+    assert sum(type(event).__name__ == "TaskRecorded" for event in found.groups[0].events(default_registry())) == 4
+
+
+def test_the_checkpoints_of_one_archive_are_grouped_too(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "all.tar", "w") as packed:
+        for name in ("alone.tar", "infra.tar", "web.tar"):
+            info = tarfile.TarInfo(name)
+            info.size = len(FILES[name])
+            packed.addfile(info, io.BytesIO(FILES[name]))
+    path = str(tmp_path / "all.tar")
+    assert grouped(path) == [f"{path}::alone.tar", f"{path}::infra.tar + {path}::web.tar"]
+    assert grouped(f"{path}::web.tar") == [f"{path}::web.tar"]
+
+
+def test_the_library_groups_as_the_command_does() -> None:
+    logs = planner.read_many([FILES["alone.tar"], FILES["web.tar"], FILES["infra.tar"]])
+    assert [len(planner.plan(log).processes) for log in logs] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.tar", ("a.tar", "")),
+        ("a.tar::web", ("a.tar", "web")),
+        ("infra.tar::a::b", ("infra.tar", "a::b")),
+        ("odd::name.tar", ("odd::name.tar", "")),
+        ("odd::name.tar::web", ("odd::name.tar", "web")),
+    ],
+)
+def test_a_path_that_exists_wins_over_a_name_inside(folder: Path, name: str, expected: tuple[str, str]) -> None:
+    (folder / "odd::name.tar").write_bytes(b"")
+    assert located(name) == expected
