@@ -27,7 +27,7 @@ def consumers(forest: Forest | None, *, into: int = 0, engine: str = "", wanted:
         chosen.append("criu-restore")
         chosen += engine_of(forest) if not engine and forest is not None else ()
         chosen += [run] if into else []
-    elif source == "proc":
+    elif source == "capture":
         chosen += ["criu-dump", run]
     else:
         chosen.append(run)

@@ -95,7 +95,7 @@ def image_report(
             any(each.invocation == invocation and (each.findings or each.passed or each.unknown) for each in asked),
             escaped(image),
         )
-        for invocation in invocations
+        for invocation in (invocations if artefact or not error or error.exit_code == CANNOT_RESTART else ())
         for host, facts in judged.items()
     )
     findings = _failing(findings, verdicts, settings)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from planner.checks.commands import command
+from planner.checks.consumers import engine_of
 from planner.findings.problems import Problem
 from planner.findings.report import Question, Reported
 from planner.findings.verdicts import BAD, ORDER, ConsumerName, Invocation, Outcome, Verdict
@@ -46,7 +47,7 @@ def verdict(
     needs = tuple(dict.fromkeys(option for each in deciding for option in each.needs))
     stay = [each for name in (*BAD, "unknown") for each in by_outcome.get(name, ()) if not each.needs]
     every_need = tuple(dict.fromkeys(option for name in BAD for each in by_outcome.get(name, ()) for option in each.needs))
-    works = "" if stay or (outcome == "unknown" and not needs) else command(invocation, image, (*every_need, *needs))
+    works = "" if stay or (outcome == "unknown" and not needs) else _command(invocation, image, artefact, (*every_need, *needs))
     return Verdict(
         consumer=invocation.consumer,
         verdict=outcome,
@@ -59,6 +60,14 @@ def verdict(
         command=works,
         ignored=tuple(sorted(ignored)),
     )
+
+
+def _command(invocation: Invocation, image: str, artefact: Artefact, needs: tuple[str, ...]) -> str:
+    """Return the command that would work; criu itself cannot be given an archive, and podman no plain directory."""
+    packed = bool(engine_of(artefact.forest))
+    if (invocation.consumer == "criu-restore" and packed) or (invocation.consumer == "podman" and not packed):
+        return ""
+    return command(invocation, image, tuple(dict.fromkeys(needs)))
 
 
 def without_plan(invocation: Invocation, host: str, error: Problem | None) -> Verdict:

@@ -116,16 +116,18 @@ def _built(forest: Forest, refusal: Contradiction) -> "tuple[Cast, list[Event]]"
     """Return a cast with its births in order, built from what the exact search finds.
 
     Raises `refusal`, that of this module's own path, where the rules cannot be met, and "plan-undecided" where the search met its
-    bound.
+    bound or its answer could not be brought into an order.
     """
     from planner.planning.builder.build import build
+    from planner.planning.builder.order import Unordered
     from planner.planning.solver.births import solve
     from planner.planning.solver.solution import Solution, Undecided
 
     answer = solve(forest)
     if isinstance(answer, Solution):
-        return build(forest, answer)
-    if isinstance(answer, Undecided) and refusal.code != "plan-undecided":
+        with suppress(Unordered):
+            return build(forest, answer)
+    if isinstance(answer, (Solution, Undecided)) and refusal.code != "plan-undecided":
         refusal = undecided(refusal, "order of births")
     raise refusal
 

@@ -10,7 +10,7 @@ from planner.hookspecs import Check, CheckRequest, hookimpl
 @hookimpl
 def crplan_checks() -> tuple[Check, ...]:
     """Return the checks."""
-    from crplan_checks import kinds
+    from crplan_checks import kinds, kinds_dump
 
     return (
         Check(
@@ -45,13 +45,22 @@ def crplan_checks() -> tuple[Check, ...]:
             consumers=BY_CRIU,
             priority=50,
         ),
+        Check(
+            name="criu-dump",
+            help="what `criu dump` would refuse of a running tree",
+            check=_criu_dump,
+            kinds=kinds_dump.DUMP,
+            consumers=("criu-dump",),
+            priority=60,
+        ),
     )
 
 
 def _criu(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu import check
 
-    return check(request.artefact)
+    assert request.invocation is not None
+    return check(request.artefact, request.invocation)
 
 
 def _host(request: CheckRequest) -> Iterator[Answer]:
@@ -63,10 +72,18 @@ def _host(request: CheckRequest) -> Iterator[Answer]:
 def _numbers(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.numbers import check
 
-    return check(request.artefact, request.host)
+    assert request.invocation is not None
+    return check(request.artefact, request.host, request.invocation)
 
 
 def _criu_host(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu_host import check
 
     return check(request.artefact, request.host)
+
+
+def _criu_dump(request: CheckRequest) -> Iterator[Answer]:
+    from crplan_checks.criu_dump import check
+
+    assert request.invocation is not None
+    return check(request.artefact.forest, request.invocation)

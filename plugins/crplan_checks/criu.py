@@ -8,8 +8,9 @@ linear in tasks. Source: CRIU 4.2, `prepare_pstree_ids`, `prepare_pstree_kobj_id
 
 from collections.abc import Iterator
 
-from crplan_checks import criu_image, kinds
+from crplan_checks import criu_contents, criu_image, criu_options, kinds
 from planner.findings.registry import Answer, Finding, Kind, Passed, Unknown
+from planner.findings.verdicts import Invocation
 from planner.forest.model import Forest, Task
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
@@ -22,7 +23,7 @@ HIGHEST_EXIT_CODE = 127
 CORE_DUMPED = 0x80
 
 
-def check(artefact: Artefact) -> Iterator[Answer]:
+def check(artefact: Artefact, invocation: Invocation) -> Iterator[Answer]:
     """Yield the problems, and for every question that found nothing that it passed; nothing for an image of another format."""
     forest = artefact.forest
     if forest.format != FORMAT:
@@ -35,7 +36,7 @@ def check(artefact: Artefact) -> Iterator[Answer]:
         yield kinds.CRIU_VIRTUOZZO.found(property="generation", recorded="vz")
         return
     asked = {kind.code for kind in kinds.CRIU}
-    for answer in _answers(forest):
+    for answer in _answers(forest, invocation):
         asked.discard(answer.code)
         yield answer
     for kind in kinds.CRIU:
@@ -43,7 +44,7 @@ def check(artefact: Artefact) -> Iterator[Answer]:
             yield Passed(code=kind.code)
 
 
-def _answers(forest: Forest) -> Iterator[Answer]:
+def _answers(forest: Forest, invocation: Invocation) -> Iterator[Answer]:
     yield from _root(forest)
     yield from _namespaces(forest)
     yield from _sessions(forest)
@@ -51,6 +52,8 @@ def _answers(forest: Forest) -> Iterator[Answer]:
     yield from _zombies(forest)
     yield from _facts(forest)
     yield from criu_image.answers(forest)
+    yield from criu_options.answers(forest, invocation)
+    yield from criu_contents.answers(forest, invocation)
 
 
 def created(forest: Forest, kind: str) -> bool | None:
@@ -71,15 +74,13 @@ def _root(forest: Forest) -> Iterator[Answer]:
     kind = kinds.CRIU_NAMESPACE_OF_ROOT
     if own is None:
         yield Unknown(code=kind.code, missing="whether the root task's pid namespace is its own", pid=root.pid)
-    elif own != (root.pid == 1):
-        words = "a pid namespace of its own" if own else "the pid namespace of the dumping process"
+    elif own != (root.pid == 1) and not (own and criu_contents.external(forest)):
+        words = "the pid namespace of the process that took the dump"
+        if own:
+            words = "a pid namespace of its own, as a member of a pod whose shared one is not marked external"
         yield _found(kind, root, f"the root task has pid {root.pid} and {words}", "number", root.pid, "1" if own else "not 1")
     if root.zombie:
         yield kinds.CRIU_ROOT_DEAD.found(pid=root.pid, property="state", recorded="zombie")
-    if root.session != root.pid:
-        detail = f"the root task is in session {root.session or 'outside'}, which it does not lead"
-        yield _found(kinds.CRIU_SHELL_JOB, root, detail, "session", root.session)
-        yield Unknown(code=kinds.CRIU_SHELL_JOB.code, missing="whether criu restore is given --shell-job", pid=root.pid)
 
 
 def _namespaces(forest: Forest) -> Iterator[Answer]:
@@ -179,7 +180,8 @@ def _groups(forest: Forest) -> Iterator[Answer]:
             yield _found(
                 kinds.CRIU_GROUP_LEADER_MOVED,
                 task,
-                f"task {task.pid} is in group {task.group}, whose leader is in group {leader.group} itself: Can't restore pgid",
+                f"task {task.pid} is in group {task.group}, whose leader is in group {leader.group} itself: the restore is "
+                "refused (Can't restore pgid) or never ends",
                 "group",
                 task.group,
             )
@@ -189,12 +191,25 @@ def _zombies(forest: Forest) -> Iterator[Answer]:
     for task in forest.tasks.values():
         if not task.zombie:
             continue
+        yield from _waited_for(forest, task)
         signal, code = task.exit_status & 0x7F, task.exit_status >> 8 & 0xFF
         if not signal and code > HIGHEST_EXIT_CODE:
             detail = f"zombie {task.pid} ended with code {code}, and a restored one with {code & HIGHEST_EXIT_CODE}"
             yield _found(kinds.CRIU_EXIT_STATUS, task, detail, "exit code", code, str(code & HIGHEST_EXIT_CODE))
         if signal and task.exit_status & CORE_DUMPED:
             yield Unknown(code=kinds.CRIU_ZOMBIE_CORE.code, missing="whether the host lets a zombie dump core", pid=task.pid)
+
+
+def _waited_for(forest: Forest, zombie: Task) -> Iterator[Answer]:
+    """A zombie that CRIU creates below a helper is waited for by the root, which may never get it as a child."""
+    root = forest.tasks[forest.root]
+    if zombie.parent != root.pid or zombie.session in (root.session, zombie.pid):
+        return
+    leader = forest.tasks.get(zombie.session)
+    if root.pid != 1 or (leader is not None and leader.zombie):
+        why = "whose leader is a zombie itself" if root.pid == 1 else "and the root is no init"
+        detail = f"zombie {zombie.pid} is a child of the root in session {zombie.session}, {why}: the restore may wait for ever"
+        yield _found(kinds.CRIU_ZOMBIE_HANG, zombie, detail, "session", zombie.session)
 
 
 def _facts(forest: Forest) -> Iterator[Answer]:
@@ -211,11 +226,6 @@ def _facts(forest: Forest) -> Iterator[Answer]:
             )
         elif fact.property == "subreaper" and not fact.pid:
             yield Unknown(code=kinds.CRIU_SUBREAPER.code, missing="which tasks are subreapers")
-        elif fact.property.startswith("terminal_group of session "):
-            session = fact.property.rpartition(" ")[2]
-            if session.isdigit() and ProcessId(int(session)) not in forest.tasks:
-                detail = f"a terminal belongs to session {session}, which no task of the image leads"
-                yield kinds.CRIU_TERMINAL.found(detail, property="terminal's session", recorded=session, at=fact.at)
     alive = any(not task.zombie for task in forest.tasks.values() if task.pid != forest.root)
     if alive and not recorded:
         yield Unknown(code=kinds.CRIU_EXIT_SIGNAL.code, missing="how the tasks were made: the image has no clear_child_tid")

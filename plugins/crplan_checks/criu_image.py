@@ -9,7 +9,7 @@ from typing import Final
 
 from crplan_checks import kinds
 from planner.events.records import SharingRecorded
-from planner.findings.registry import Answer, Unknown
+from planner.findings.registry import Answer
 from planner.forest.model import Forest
 from planner.identity import ProcessId
 
@@ -20,9 +20,6 @@ REFUSED: Final = {
     ("files_of_root", "those of the dumping process"): "Image corruption on kIDs data",
 }
 """Facts of the image, and what CRIU says to them."""
-
-OPTIONS: Final = {"tcp_close": "--tcp-close", "allow_uprobes": "--allow-uprobes"}
-"""Facts of the inventory, and the option that a restore must be given because the dump was."""
 
 ALONE: Final = ("memory", "fs", "signal_handlers")
 """Objects that CRIU makes for every task anew."""
@@ -39,11 +36,6 @@ def _inventory(forest: Forest) -> Iterator[Answer]:
     for (fact, value), words in REFUSED.items():
         if forest.image_facts.get(fact) == value:
             yield kinds.CRIU_IMAGE_REFUSED.found(f"{fact} is {value}: {words}", property=fact, recorded=value)
-    for fact, option in OPTIONS.items():
-        if fact in forest.image_facts:
-            detail = f"the dump was taken with {option}, and a restore without it is refused"
-            yield kinds.CRIU_OPTION.found(detail, property=fact, recorded=forest.image_facts[fact])
-            yield Unknown(code=kinds.CRIU_OPTION.code, missing=f"whether criu restore is given {option}")
 
 
 def _machines(forest: Forest) -> Iterator[Answer]:

@@ -2,13 +2,8 @@
 
 from typing import Final
 
-from planner.findings.registry import Kind, Severity
-from planner.findings.verdicts import Consequence
-
-
-def _kind(code: str, severity: Severity, outcome: Consequence, sentence: str, hint: str, documentation: str) -> Kind:
-    return Kind(code=code, severity=severity, outcome=outcome, sentence=sentence, hint=hint, documentation=documentation)
-
+from crplan_checks.kinds_contents import CONTENTS
+from crplan_checks.kinds_contents import kind as _kind
 
 _RUN = "`crplan run` rebuilds this tree; CRIU cannot."
 
@@ -51,7 +46,7 @@ CRIU_TWO_BIRTH_SESSIONS: Final = _kind(
 CRIU_GROUP_LEADER_MOVED: Final = _kind(
     "criu-group-leader-moved",
     "error",
-    "refused",
+    "hangs",
     "The leader of a group has moved to another group, and a member has stayed.",
     _RUN,
     "`Can't restore pgid ... Operation not permitted`, or a restore that hangs: a member waits for the leader to make the group, "
@@ -140,6 +135,15 @@ CRIU_ZOMBIE_CORE: Final = _kind(
     "Compare the exit status after the restore.",
     "CRIU sends the zombie its signal again; whether the kernel notes a core depends on limits and core_pattern of the host.",
 )
+CRIU_ZOMBIE_HANG: Final = _kind(
+    "criu-zombie-hang",
+    "error",
+    "hangs",
+    "A zombie below the root is in a session that is neither the root's nor its own, and a restore may wait for it for ever.",
+    _RUN,
+    "CRIU creates such a zombie below a helper. A root that is no init never gets it as a child; below an init whose "
+    "session leader is a zombie itself it is a race. The restorer then waits for a stage that nothing ends (pie/restorer.c).",
+)
 CRIU_IMAGE_REFUSED: Final = _kind(
     "criu-image-refused",
     "error",
@@ -148,14 +152,6 @@ CRIU_IMAGE_REFUSED: Final = _kind(
     "Compare the files with the dump that they came from; they may be of different dumps, or of a CRIU before 2.0.",
     "`Too old image, no longer supported`, `Corrupted root cgset`, `No kIDs provided`, `Image corruption on kIDs data`, "
     "`Core march mismatch`.",
-)
-CRIU_OPTION: Final = _kind(
-    "criu-option-needed",
-    "warning",
-    "",
-    "The dump was taken with an option that a restore must be given, too.",
-    "Give criu restore the option, or tell the container engine to.",
-    "`Need to set the --tcp-close options`, `Dumped with --allow-uprobes. Need to set it on restore as well.`",
 )
 CRIU_SHARING: Final = _kind(
     "criu-sharing-lost",
@@ -183,8 +179,9 @@ CRIU: Final = (
     CRIU_SUBREAPER,
     CRIU_ZOMBIE_CORE,
     CRIU_IMAGE_REFUSED,
-    CRIU_OPTION,
+    CRIU_ZOMBIE_HANG,
     CRIU_SHARING,
+    *CONTENTS,
 )
 
 # What a host lacks.
@@ -249,7 +246,15 @@ NEW_NAMESPACE_NEEDED: Final = _kind(
     "Rebuild in a new pid namespace, as `crplan run` does without --into.",
     "Such a task has its parent outside; `crplan run --into` works from within the namespace and refuses before its first step.",
 )
-NUMBERS: Final = (NUMBER_TAKEN, NUMBER_ABOVE_LIMIT, NEW_NAMESPACE_NEEDED)
+PID_MAX_RAISED: Final = _kind(
+    "pid-max-raised",
+    "warning",
+    "",
+    "A number of the image is above pid_max of the host, and criu raises pid_max for it.",
+    "Expect kernel.pid_max to be higher after the restore.",
+    "CRIU writes kernel.pid_max by itself as root.",
+)
+NUMBERS: Final = (PID_MAX_RAISED, NUMBER_TAKEN, NUMBER_ABOVE_LIMIT, NEW_NAMESPACE_NEEDED)
 
 CRIU_NOT_INSTALLED: Final = _kind(
     "criu-not-installed", "warning", "refused", "The host has no criu.", "Install CRIU.", "The program is looked for on PATH."

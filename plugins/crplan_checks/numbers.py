@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 from crplan_checks import kinds
 from crplan_checks.criu import FORMAT, created
+from crplan_checks.criu_contents import external
 from planner.findings.registry import Answer, Passed, Unknown
+from planner.findings.verdicts import BY_CRIU, Invocation
 from planner.forest.model import Forest
 from planner.hookspecs import Artefact
 from planner.host.facts import Host, PidNamespace
@@ -20,14 +22,14 @@ from planner.ranges import parse_ranges
 from planner.steps import Create, CreateThread
 
 
-def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
+def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iterator[Answer]:
     """Yield every number that clashes; nothing where no host was given."""
     if host is None:
         return
-    target = _target(artefact.forest, host)
+    target = _target(artefact.forest, host, invocation)
     if target is None:
         for kind in kinds.NUMBERS:
-            yield Unknown(code=kind.code, missing="whether the root task's pid namespace is its own")
+            yield Unknown(code=kind.code, missing="which pid namespace the tree goes to")
         return
     if target < 0:
         yield Passed(code=kinds.NUMBER_TAKEN.code, detail="level 0 is a new pid namespace, in which every pid is free")
@@ -41,27 +43,32 @@ def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
     if namespace is None or not namespace.taken:
         yield Unknown(code=kinds.NUMBER_TAKEN.code, missing=f"the numbers that are taken in pid namespace {target} of the host")
     else:
-        yield from _taken(artefact, namespace)
+        yield from _taken(artefact, namespace, invocation)
     if namespace is None or namespace.pid_max is None:
         yield Unknown(code=kinds.NUMBER_ABOVE_LIMIT.code, missing=f"pid_max of pid namespace {target} of the host")
     else:
-        yield from _above(artefact, namespace.id, namespace.pid_max)
+        yield from _above(artefact, namespace.id, namespace.pid_max, invocation, bool(host.root))
 
 
-def _target(forest: Forest, host: Host) -> int | None:
+def _target(forest: Forest, host: Host, invocation: Invocation) -> int | None:
     """Return the host's namespace that level 0 is to become, -1 for a new one, None where that is unknown."""
     if host.target >= 0:
         return host.target
-    if forest.format != FORMAT:
+    if forest.format != FORMAT or invocation.consumer not in BY_CRIU:
         return -1
+    if external(forest):
+        return None
     own = created(forest, "pid")
     return None if own is None else -1 if own else 0
 
 
-def _words(artefact: Artefact) -> Iterator[tuple[ProcessId, str]]:
+def _words(artefact: Artefact, invocation: Invocation) -> Iterator[tuple[ProcessId, str]]:
     """Yield every number at level 0 that a restore needs, with what bears it and the step that creates that."""
     steps = {step.child: step.number for step in artefact.plan.steps if isinstance(step, Create | CreateThread)}
+    replaced = _replaced(artefact.forest, invocation)
     for number, word in needed(artefact.forest):
+        if number in replaced:
+            continue
         yield number, f"pid {number}, of a {word} that step {steps.get(number, 0)} creates,"
 
 
@@ -83,10 +90,18 @@ def needed(forest: Forest) -> Iterator[tuple[ProcessId, str]]:
                 yield number, f"dead leader of {word}"
 
 
-def _taken(artefact: Artefact, namespace: PidNamespace) -> Iterator[Answer]:
+def _replaced(forest: Forest, invocation: Invocation) -> frozenset[int]:
+    """Return the numbers that --shell-job replaces by those of criu; without it such an image is not restored at all."""
+    root = forest.tasks[forest.root]
+    if invocation.consumer not in BY_CRIU or root.session == root.pid:
+        return frozenset()
+    return frozenset(number for number in (root.session, root.group) if number not in forest.tasks)
+
+
+def _taken(artefact: Artefact, namespace: PidNamespace, invocation: Invocation) -> Iterator[Answer]:
     taken = parse_ranges(namespace.taken)
     found = False
-    for number, words in _words(artefact):
+    for number, words in _words(artefact, invocation):
         if number in taken:
             found = True
             yield kinds.NUMBER_TAKEN.found(
@@ -100,12 +115,15 @@ def _taken(artefact: Artefact, namespace: PidNamespace) -> Iterator[Answer]:
         yield Passed(code=kinds.NUMBER_TAKEN.code, detail=f"every pid is free in pid namespace {namespace.id} of the host")
 
 
-def _above(artefact: Artefact, identifier: int, limit: int) -> Iterator[Answer]:
+def _above(artefact: Artefact, identifier: int, limit: int, invocation: Invocation, root: bool) -> Iterator[Answer]:
+    """CRIU raises the limit by itself where it is root; `crplan run` does not."""
+    raised = root and invocation.consumer in BY_CRIU
+    kind = kinds.PID_MAX_RAISED if raised else kinds.NUMBER_ABOVE_LIMIT
     found = False
-    for number, words in _words(artefact):
+    for number, words in _words(artefact, invocation):
         if number >= limit:
             found = True
-            yield kinds.NUMBER_ABOVE_LIMIT.found(
+            yield kind.found(
                 f"{words} is not below the limit of pid namespace {identifier} of the host",
                 pid=number,
                 property="number",

@@ -42,7 +42,7 @@ def _run(report: Report) -> dict[str, object]:
                 "rules": [_rule(kind.code, kind.sentence, kind.documentation, kind.hint, kind.severity) for kind in report.kinds],
             }
         },
-        "artifacts": [_described(image) for image in report.images],
+        "artifacts": [_described(image, number) for number, image in enumerate(report.images)],
         "invocations": [_invocation(report)],
         "columnKind": "unicodeCodePoints",
         "results": results,
@@ -53,11 +53,12 @@ def _artefact(image: ImageReport, number: int) -> dict[str, object]:
     return {"uri": _uri(image.image), "index": number}
 
 
-def _described(image: ImageReport) -> dict[str, object]:
+def _described(image: ImageReport, number: int) -> dict[str, object]:
     """Return an image with its verdicts, and with what was not checked of it."""
     return {
         "location": {"uri": _uri(image.image)},
         "properties": {
+            "position": number,
             "imageId": image.image_id,
             "planId": image.plan_id,
             "verdicts": [msgspec.to_builtins(verdict) for verdict in image.verdicts],

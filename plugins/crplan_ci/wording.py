@@ -53,7 +53,7 @@ def counts(image: ImageReport) -> str:
 
 def forecast(verdict: Verdict) -> str:
     """Return a verdict in one line: the consumer, the outcome, the reason, the codes, and what was judged."""
-    outcome = {"hangs": "may hang (hangs)"}.get(verdict.verdict, verdict.verdict)
+    outcome = {"hangs": "hangs (may hang)"}.get(verdict.verdict, verdict.verdict)
     reason = f", {verdict.reason}" if verdict.reason else ""
     codes = f" [{', '.join(verdict.codes)}]" if verdict.codes else ""
     ignored = f"; not counted: {', '.join(verdict.ignored)}" if verdict.ignored else ""

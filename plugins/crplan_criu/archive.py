@@ -203,7 +203,7 @@ class Collector:
         elif kind:
             dump = self._dump(directory)
             if not dump.wants(name):
-                dump.note(name)
+                dump.note(name, size)
             elif directory not in self.problems:
                 self._decoded(dump, directory, name, kind, size, stream)
         return bool(kind) or name in FILES
@@ -333,4 +333,6 @@ def of_streamer(files: Iterator[tuple[str, bytes]], wanted: frozenset[str] = WAN
     for name, data in files:
         if dump.wants(name):
             dump.add(name, data)
+        else:
+            dump.note(name)
     return [Checkpoint("", "", dump)]

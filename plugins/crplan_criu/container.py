@@ -81,10 +81,17 @@ class _Process(msgspec.Struct):
     args: list[str] | None = None
 
 
+class _Mount(msgspec.Struct):
+    destination: str = ""
+    type: str = ""
+    source: str = ""
+
+
 class _Spec(msgspec.Struct):
     annotations: dict[str, str] | None = None
     process: _Process | None = None
     linux: _Linux | None = None
+    mounts: list[_Mount] | None = None
 
 
 class _Metadata(msgspec.Struct):
@@ -108,6 +115,8 @@ class Container:
         """Namespaces that the container was to join, by kind, with the path that its runtime was given."""
         self.joined_containers: dict[str, str] = {}
         """The containers whose namespaces it was to join, by kind."""
+        self.mounts: dict[str, str] = {}
+        """What is mounted from outside of the container, by the place inside, with the path outside."""
         self.specified: dict[str, str] = {}
         """What else the specification says of namespaces, by kind: "new", or "inherited" where a kind is not listed."""
         self.files: set[str] = set()
@@ -157,6 +166,7 @@ class Container:
         self.joined = {**other.joined, **self.joined}
         self.joined_containers = {**other.joined_containers, **self.joined_containers}
         self.specified = {**other.specified, **self.specified}
+        self.mounts = {**other.mounts, **self.mounts}
         self.files |= other.files
         self.unread = {**other.unread, **self.unread}
 
@@ -170,6 +180,7 @@ class Container:
             self.facts["engine"] = ENGINES.get(manager, manager)
         if spec.process is not None and spec.process.args:
             self.facts["command"] = " ".join(spec.process.args)
+        self.mounts = {mount.destination: mount.source for mount in spec.mounts or () if mount.type == "bind"}
         listed = spec.linux.namespaces if spec.linux is not None else None
         if listed is None:
             return

@@ -42,7 +42,7 @@ def collect(path: str, wanted: frozenset[str] = WANTED) -> Dump:
             if dump.wants(name):
                 dump.add(name, read_file(images, name))
             else:
-                dump.note(name)
+                dump.note(name, os.stat(name, dir_fd=images, follow_symlinks=False).st_size)
     parent = os.path.join(images_at, PARENT)
     if os.path.islink(parent):
         dump.parent = os.readlink(parent)

@@ -4,12 +4,14 @@ A directory gives its files by name, an archive in the order in which they were 
 an image file is kept but what the events need, so the memory needed is that of the tasks and not that of the images.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from crplan_criu import messages
 from crplan_criu.container import Container
+from crplan_criu.contents import Contents
 from crplan_criu.images import OTHERS, PRESENCE, WANTED, entries, place, shown, split_name
 from crplan_criu.wire import UNBOUNDED, Budget, Fields, Message, WireError, decode, number, numbers, octets, parts
 from planner.errors import BadImage
@@ -96,6 +98,7 @@ class Dump:
         self.parent_found = False
         self.unknown_fields: dict[str, int] = {}
         self.unknown_images: list[str] = []
+        self.contents = Contents()
         self._once: dict[bytes, Fields] = {}
         self._seen: set[str] = set()
 
@@ -109,11 +112,12 @@ class Dump:
         kind, _ = split_name(name)
         return kind in self.wanted
 
-    def note(self, name: str) -> None:
+    def note(self, name: str, size: int = -1) -> None:
         """Note a file whose content is not needed; raises BadImage for the one that says that the others are encrypted."""
         if name == CIPHER:
             raise BadImage(place(name), "says that the images are encrypted; decrypt them with criu's key, and give those")
         kind, identifier = split_name(name)
+        self.contents.note(kind, identifier, size)
         if kind in WANTED:
             return
         if kind in PRESENCE and identifier >= 0:
@@ -127,6 +131,7 @@ class Dump:
         if name in self._seen:
             raise BadImage(place(name), "occurs twice")
         self._seen.add(name)
+        self.contents.note(kind, identifier, len(data))
         _ADD[kind](self, name, kind, identifier, data)
 
     def decode(self, message: Message, data: bytes, at: str) -> Fields:
@@ -265,8 +270,24 @@ class Dump:
     def add_terminals(self, name: str, kind: str, identifier: int, data: bytes) -> None:
         for at, entry in enumerate(entries(name, kind, data)):
             fields = self.decode(messages.TTY_INFO, entry, place(name, at))
+            self.contents.add_terminal(fields)
             if number(fields, "sid"):
                 self.terminals.append((number(fields, "sid"), number(fields, "pgrp")))
+
+    def add_files(self, name: str, kind: str, identifier: int, data: bytes) -> None:
+        self._contents(name, kind, data, self.contents.add_file)
+
+    def add_mounts(self, name: str, kind: str, identifier: int, data: bytes) -> None:
+        self._facts(kind, identifier).setdefault("image", name)
+        self._contents(name, kind, data, self.contents.add_mount)
+
+    def _contents(self, name: str, kind: str, data: bytes, add: Callable[[bytes, dict[str, int]], None]) -> None:
+        """Take an image that the process tree does not need: damage to it is a fact and no end of the reading."""
+        try:
+            for entry in entries(name, kind, data):
+                add(entry, self.unknown_fields)
+        except (BadImage, WireError) as error:
+            self.contents.damaged[name] = error.message if isinstance(error, BadImage) else str(error)
 
 
 def text(octets: bytes) -> str:
@@ -286,4 +307,6 @@ _ADD: Final = {
     "timens": Dump.add_time,
     "cgroup": Dump.add_cgroups,
     "tty-info": Dump.add_terminals,
+    "files": Dump.add_files,
+    "mountpoints": Dump.add_mounts,
 }

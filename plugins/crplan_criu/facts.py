@@ -8,15 +8,19 @@ the whole image where it matters.
 from collections.abc import Iterator
 from typing import Final
 
+from crplan_criu import messages
+from crplan_criu.contents import missing, through_links
 from crplan_criu.dump import Core, Dump, text
 from crplan_criu.images import place, shown
-from crplan_criu.wire import Fields, number, numbers, octets
+from crplan_criu.wire import Fields, number, numbers, octets, parts
 from planner.events.records import DefectRecorded, FactRecorded
 from planner.identity import ProcessId
 
 MACHINES: Final = ("", "x86_64", "arm", "aarch64", "ppc64", "s390", "mips", "loongarch64", "riscv64")
 SECURITY_MODULES: Final = ("none", "selinux", "apparmor")
 SECCOMP: Final = ("off", "strict", "filter")
+DEAD: Final = (2, 6)
+"""`task_state` of a dead task."""
 UNSET: Final = 0xFFFF_FFFF
 """A login uid that was never set."""
 
@@ -133,6 +137,15 @@ def _values(dump: Dump, task: Fields, thread: Fields, credentials: Fields) -> It
         yield "terminal_group", str(number(task, "tty_pgrp"))
 
 
+def _holders(dump: Dump) -> tuple[list[int], list[int]]:
+    """Return the tasks that are alive, and the numbers of their tables of descriptors."""
+    living = [
+        entry.pids[0] for entry in dump.tree or () if number(dump.cores[entry.pids[0]].task or {}, "task_state") not in DEAD
+    ]
+    ids = (dump.ids.get(pid) or dump.cores[pid].ids or {} for pid in living)
+    return living, sorted({number(each, "files") for each in ids} - {0})
+
+
 def _four(credentials: Fields, names: str) -> str:
     return " ".join(str(number(credentials, name)) for name in names.split())
 
@@ -156,6 +169,12 @@ def of_image(dump: Dump) -> Iterator[FactRecorded]:
         yield FactRecorded(property=f"cgroup_set {identifier}", value=members, at=place("cgroup.img"))
     for session, group in dump.terminals:
         yield FactRecorded(property=f"terminal_group of session {session}", value=str(group), at=place("tty-info.img"))
+    yield from dump.contents.facts()
+    yield from through_links(dump.contents.mounts, dump.container.mounts)
+    yield from missing(dump.contents, *_holders(dump))
+    plugins = dump.decode(messages.PLUGINS, octets(dump.inventory or {}, "plugins"), place("inventory.img"))
+    for name in parts(plugins, "plugins"):
+        yield FactRecorded(property="required plugin", value=text(name), at=place("inventory.img"))
     for kind, path in dump.container.joined.items():
         yield FactRecorded(property=f"joined {kind} namespace", value=path, at=place("spec.dump"))
     if any(core.clear_child_tid is not None for core in dump.cores.values()):

@@ -23,6 +23,8 @@ COMMON_TYPES: Final = {
     "timens": 0x43114433,
     "cgroup": 0x59383330,
     "tty-info": 0x59453036,
+    "files": 0x56303138,
+    "mountpoints": 0x55563928,
 }
 """Images that tell the topology, with the magic number of their type, apart from the inventory."""
 
@@ -36,9 +38,9 @@ OTHERS: Final = frozenset(
     " ".join(
         (
             "apparmor autofs binfmt-misc bpfmap-data bpfmap-file cgroup-props cpuinfo creds eventfd eventpoll ext-files",
-            "fanotify-file fanotify-mark fdinfo fifo fifo-data filelocks files fs fs-ext fsnotify-file fsnotify-mark",
+            "fanotify-file fanotify-mark fdinfo fifo fifo-data filelocks fs fs-ext fsnotify-file fsnotify-mark",
             "ghost-file ifaddr inetsk inotify-file inotify-wd ip6tables ipcns-msg ipcns-sem ipcns-shm ipcns-var iptables",
-            "irmap-cache itimers memfd mm mnt-ext mountpoints netdev netlinksk netns netns-ct netns-exp nftables ns-files",
+            "irmap-cache itimers memfd mm mnt-ext netdev netlinksk netns netns-ct netns-exp nftables ns-files",
             "packetsk pagemap pagemap-shmem pages pidfd pipes pipes-data posix-timers reg-files remap-fpath rlimit route",
             "route6 rule seccomp shm sigacts signal-p signal-s signalfd sk-queues stats-dump stats-restore sysvshm-mem",
             "tcp-stream timerfd tmpfs tmpfs-dev tty tty-data tunfile unixsk userfaultfd vmas vsocksk",
@@ -50,7 +52,7 @@ OTHERS: Final = frozenset(
 PRESENCE: Final = {"mountpoints": "mnt", "netns": "net", "ipcns-var": "ipc", "utsns": "uts", "userns": "user", "timens": "time"}
 """Images whose presence says that a namespace's content was recorded, with the kind of namespace."""
 
-LARGEST: Final = {"pstree": 256 << 20, "cgroup": 64 << 20}
+LARGEST: Final = {"pstree": 256 << 20, "cgroup": 64 << 20, "files": 1 << 30, "mountpoints": 64 << 20}
 """Bytes that a wanted image may have; others may have `LARGEST_OTHER`."""
 LARGEST_OTHER: Final = 4 << 20
 

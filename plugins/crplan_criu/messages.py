@@ -141,9 +141,28 @@ CG_SET = _message("cg_set_entry", {1: Field("id"), 2: Field("ctls", "message", r
 
 CG_MEMBER = _message("cg_member_entry", {1: Field("name", "bytes"), 2: Field("path", "bytes")}, skipped="3")
 
-TTY_INFO = _message("tty_info_entry", _numbers("id type") | _numbers("sid pgrp", 6), skipped="3-5 8-17")
+TTY_INFO = _message(
+    "tty_info_entry", _numbers("id type") | _numbers("sid pgrp rdev", 6) | {12: Field("pty", "message")}, skipped="3-5 9-11 13-17"
+)
+
+PTY = _message("tty_pty_entry", {1: Field("index")})
+
+FILE = _message("file_entry", {**_numbers("type id"), 3: Field("reg", "message"), 4: Field("isk", "message")}, skipped="5-22")
+
+REGULAR_FILE = _message("reg_file_entry", {1: Field("id"), 5: Field("name", "bytes")}, skipped="2-4 6-20")
+
+INET_SOCKET = _message("inet_sk_entry", _numbers("id ino family type proto state"), skipped="7-40")
+
+MOUNT = _message(
+    "mnt_entry",
+    {6: Field("root", "bytes"), 7: Field("mountpoint", "bytes"), 18: Field("ext_key", "bytes")},
+    skipped="1-5 8-17 19-30",
+)
+
+PLUGINS = _message("plugins_entry", {12: Field("plugins", "bytes", repeated=True)})
 
 MESSAGES = (
     KOBJ_IDS, INVENTORY, PSTREE, NS_TID, CORE, THREAD_INFO, TASK_CORE, THREAD_CORE, CREDS, NS, ID_RANGE, USERNS, UTSNS, PIDNS,
     TIMENS, TIMESPEC, CGROUP, CG_SET, CG_MEMBER, TTY_INFO,
+    PTY, FILE, REGULAR_FILE, INET_SOCKET, MOUNT, PLUGINS,
 )  # fmt: skip

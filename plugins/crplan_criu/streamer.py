@@ -73,7 +73,7 @@ def files(stream: Stream) -> Iterator[tuple[str, bytes]]:
             if len(data) < count:
                 raise BadImage(place(shown(name)), f"is cut short with its stream: {len(data)} of {count} bytes are there")
             content += data
-        elif number(marker, "file_eof") and kind in WANTED:
+        elif number(marker, "file_eof"):
             yield name, bytes(pieces.pop(name, b""))
         elif number(marker, "image_eof"):
             return

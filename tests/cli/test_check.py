@@ -42,7 +42,7 @@ def fine(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def refused(tmp_path: Path) -> Path:
-    """An image that CRIU refuses for one reason."""
+    """An image on which CRIU fails for one reason."""
     return write(tmp_path, criu_image("1 2:1 3:1//2 4:1//4"))
 
 
@@ -168,7 +168,7 @@ def first_line(out: str) -> str:
 
 def test_the_verdict_stands_first_and_names_the_consumer_and_what_decides(crplan: Crplan, refused: Path) -> None:
     _, out, _ = crplan("check", refused)
-    assert first_line(out).startswith("criu restore: refused, ")
+    assert first_line(out).startswith("criu restore: hangs (may hang), ")
     assert "[criu-group-leader-moved] (image only" in " ".join(out.split())
 
 
@@ -189,9 +189,9 @@ def test_the_exit_code_follows_the_consumer_that_is_asked_for(crplan: Crplan, re
     code, out, _ = crplan("check", refused, "--for", "run")
     assert code == 0
     assert first_line(out).startswith("crplan run: ok")
-    assert "\ncriu restore: refused, " in out
+    assert "\ncriu restore: hangs (may hang), " in out
     code, out, _ = crplan("check", refused, "--engine", "podman")
-    assert first_line(out).startswith("podman container restore: refused")
+    assert first_line(out).startswith("podman container restore: hangs")
 
 
 def test_each_host_has_a_verdict_of_its_own(crplan: Crplan, fine: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import planner
 from planner.errors import BadImage, Contradiction, SeveralImages
-from planner.events.records import AnyEvent, DefectRecorded, ImageOpened, NamespaceRecorded, TaskRecorded
+from planner.events.records import AnyEvent, DefectRecorded, FactRecorded, ImageOpened, NamespaceRecorded, TaskRecorded
 from planner.forest.fold import fold
 from planner.hookspecs import ReadRequest
 from planner.pipeline import sources
@@ -71,6 +71,11 @@ def member(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link:
 
 
 EXPECTED = list(read(sources.from_path(str(IMAGES))))
+
+
+def apart_from_what_is_left_out(found: list[AnyEvent]) -> list[AnyEvent]:
+    """Return the events but for the fact that the copy has no pages, or nothing but pages."""
+    return [event for event in found if not (isinstance(event, FactRecorded) and event.property == "stripped of")]
 
 
 @pytest.mark.parametrize("prefix", ["checkpoint/", "", "./", "./checkpoint/", "a/deep/directory/", "x" * 150 + "/"])
@@ -386,7 +391,7 @@ def test_gigabytes_of_pages_are_passed_over_in_little_memory() -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert found == EXPECTED
+    assert apart_from_what_is_left_out(found) == apart_from_what_is_left_out(EXPECTED)
     assert peak < 20 << 20
 
 
@@ -403,7 +408,8 @@ def test_pages_in_a_file_that_can_seek_are_not_even_read(tmp_path: Path) -> None
         out.seek(info.size, 1)
         out.write(pack())
     start = time.monotonic()
-    assert list(read(sources.from_path(str(path)))) == EXPECTED
+    found = list(read(sources.from_path(str(path))))
+    assert apart_from_what_is_left_out(found) == apart_from_what_is_left_out(EXPECTED)
     assert time.monotonic() - start < 2
 
 

@@ -17,7 +17,7 @@ from planner.testing.forests import events
 from tests.helpers.criu_images import criu_image
 from tests.helpers.verdicts import verdict_of
 
-CONSUMERS = (Invocation(consumer="criu-restore", options=()), Invocation(consumer="run"))
+CONSUMERS = (Invocation(consumer="run"), Invocation(consumer="criu-restore", options=()))
 YES = Feature(state="yes")
 NO = Feature(state="no", detail="EPERM")
 KINDS = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
@@ -144,7 +144,7 @@ def test_numbers_clash_only_where_the_tree_goes_to_an_old_namespace() -> None:
 
 
 def test_another_namespace_of_the_host_has_numbers_and_a_limit_of_its_own() -> None:
-    asked = asked_of(events("1 7:1 600:1/600/600+601"), change(target=1))["numbers"]
+    asked = asked_of(events("1 7:1 600:1/600/600+601"), change(target=1, root=False))["numbers"]
     assert {(finding.code, finding.pid) for finding in asked.findings} == {
         ("number-taken", 1),
         ("number-taken", 7),
@@ -152,6 +152,14 @@ def test_another_namespace_of_the_host_has_numbers_and_a_limit_of_its_own() -> N
         ("number-above-limit", 601),
     }
     assert all("namespace 1 of the host" in finding.message for finding in asked.findings)
+
+
+def test_criu_raises_the_limit_of_pids_as_root() -> None:
+    image = criu_image("600s 601:600", own_pid_namespace=False)
+    host = change(namespaces=(PidNamespace(id=0, taken="1-9", pid_max=500),))
+    asked = asked_of(image, host)["numbers"]
+    assert {(finding.code, finding.severity) for finding in asked.findings} == {("pid-max-raised", "warning")}
+    assert {finding.code for finding in asked_of(image, change(host, root=False))["numbers"].findings} == {"number-above-limit"}
 
 
 def test_the_numbers_of_dead_leaders_are_needed_too() -> None:

@@ -11,10 +11,12 @@ from crplan_criu.messages import (
     CGROUP,
     CORE,
     CREDS,
+    FILE,
     ID_RANGE,
     INVENTORY,
     KOBJ_IDS,
     MESSAGES,
+    MOUNT,
     NS,
     NS_TID,
     PIDNS,
@@ -56,7 +58,7 @@ NESTED = {
 }
 IMAGES = {
     "inventory": INVENTORY, "pstree": PSTREE, "core": CORE, "ids": KOBJ_IDS, "ns": NS, "utsns": UTSNS, "pidns": PIDNS,
-    "userns": USERNS, "timens": TIMENS, "cgroup": CGROUP, "tty-info": TTY_INFO,
+    "userns": USERNS, "timens": TIMENS, "cgroup": CGROUP, "tty-info": TTY_INFO, "files": FILE, "mountpoints": MOUNT,
 }  # fmt: skip
 TYPES = {"u32": "UINT32", "u64": "UINT64", "i32": "INT32", "s32": "SINT32", "bool": "BOOL", "bytes": "BYTES", "message": "BYTES"}
 

@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "list": "list the checkpoints inside an input, by the names that select them",
     "diff": "compare two images, logs or plans, and say what changes in the plan",
     "capture": "read a running tree of processes from /proc as an event log",
+    "gate": "stop a restore by CRIU that would fail, as CRIU's action script",
     "plugins": "list what is installed",
     "completion": "write the completion of a shell: bash, zsh or fish",
     "man": "write the manual page, of the same source as every --help",

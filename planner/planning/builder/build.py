@@ -7,16 +7,22 @@ from planner.planning.births.order import Event
 from planner.planning.builder.casting import cast_of
 from planner.planning.builder.cloning import Cloning
 from planner.planning.builder.order import CannotBeMoved, Sorting, Unordered
+from planner.planning.builder.rows import clones_of
 from planner.planning.builder.spaces import spaces_of
+from planner.planning.builder.thrift import thrifty
 from planner.planning.solver.solution import Solution
 
 
-def build(forest: Forest, solution: Solution) -> tuple[Cast, list[Event]]:
+def build(forest: Forest, solution: Solution, *, thrift: bool = True) -> tuple[Cast, list[Event]]:
     """Return the cast of a rebuild that does what a solution says, and its births and changes in order.
 
-    Raises Unordered where the rules of the search and of the builder disagree.
+    With `thrift` the solution is changed first so that it takes fewer helpers. Raises Unordered where the rules of the search and
+    those of the builder disagree.
     """
     apart: set[ProcessId] = set()
+    spaces = spaces_of(forest, solution.lost)
+    if thrift:
+        solution = thrifty(forest, spaces, solution, clones_of(forest, spaces, solution))
     for _ in range(len(solution.births) + 1):
         spaces = spaces_of(forest, solution.lost)
         sorting = Sorting(spaces, solution, Cloning(forest, spaces, solution, apart).run())

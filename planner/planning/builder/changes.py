@@ -1,29 +1,55 @@
 """The changes of session and group that each process makes during the births."""
 
+from collections.abc import Mapping
+
 from planner.identity import ProcessId
 from planner.planning.births.order import Change
 from planner.planning.builder.clones import AS_BORN, LAST, Clone
 from planner.planning.builder.spaces import Spaces
-from planner.planning.solver.solution import Solution
+from planner.planning.solver.solution import Birth, Solution
 
 
-def birth_parent(clones: dict[ProcessId, Clone], clone: Clone) -> ProcessId:
+def birth_parent(clones: Mapping[ProcessId, Clone], clone: Clone) -> ProcessId:
     """Return the parent at birth: the creator, or for a sibling the creator's own parent."""
     while clone.sibling:
         clone = clones[clone.creator]
     return clone.creator
 
 
-def makers_of(clones: dict[ProcessId, Clone], solution: Solution) -> set[ProcessId]:
+def makers_of(clones: Mapping[ProcessId, Clone], solution: Solution) -> set[ProcessId]:
     """Return those that make a group by setpgid: leaders of groups that lead no session."""
-    groups = {clone.group for clone in clones.values()} | {birth.group for birth in solution.births}
-    return {pid for pid in groups if pid in clones and not clones[pid].leads_session}
+    groups = [*(clone.group for clone in clones.values()), *(birth.group for birth in solution.births)]
+    return {pid for pid in groups if pid is not None and pid in clones and not clones[pid].leads_session}
 
 
-def changes_of(spaces: Spaces, solution: Solution, clones: dict[ProcessId, Clone]) -> dict[ProcessId, list[Change]]:
+def changes_of(spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Clone]) -> dict[ProcessId, list[Change]]:
     """Return the changes of session and group that each process makes during the births, the final one last."""
     makers = makers_of(clones, solution)
     births = {birth.pid: birth for birth in solution.births}
+    saving = {
+        clone.creator
+        for clone in clones.values()
+        if clone.creator in clones and clones[clone.creator].group == clone.group != clone.pid
+    }
+    changes = _visits(spaces, clones)
+    for clone in clones.values():
+        own = changes.get(clone.pid, [])
+        if (moved_to := _moved_in_time(births.get(clone.pid), clones, clone)) is not None:
+            own.append(Change("moved", moved_to))
+        joins_early = clone.pid in saving and _joins_in_time(spaces, clones, births, clone)
+        if clone.leads_session:
+            own.append(Change("setsid", clone.pid))
+        elif clone.pid in makers:
+            own.append(Change("make", clone.pid))
+        elif clone.group is not None and (clone.ends or joins_early or Change("visit", clone.group) in own):
+            own = [change for change in own if change != Change("visit", clone.group)] + [Change("join", clone.group)]
+        if own:
+            changes[clone.pid] = own
+    return changes
+
+
+def _visits(spaces: Spaces, clones: Mapping[ProcessId, Clone]) -> dict[ProcessId, list[Change]]:
+    """Return the groups that each process is in for a while, to create others: it joins those that it sees."""
     changes: dict[ProcessId, list[Change]] = {}
     for clone in clones.values():
         creator = clones.get(clone.creator)
@@ -32,28 +58,31 @@ def changes_of(spaces: Spaces, solution: Solution, clones: dict[ProcessId, Clone
             visit = Change(kind, clone.stage)
             if visit not in changes.setdefault(creator.pid, []):
                 changes[creator.pid].append(visit)
-    for clone in clones.values():
-        birth = births.get(clone.pid)
-        if birth is not None and birth.moved_to is not None and not clone.leads_session:
-            parent = clones.get(birth_parent(clones, clone))
-            if parent is not None and parent.leads_session and parent.session != clone.session:
-                changes.setdefault(clone.pid, []).append(Change("moved", birth.moved_to))
-        final = None
-        if clone.leads_session:
-            final = Change("setsid", clone.pid)
-        elif clone.pid in makers:
-            final = Change("make", clone.pid)
-        elif clone.ends and clone.group is not None:
-            final = Change("join", clone.group)
-        elif clone.group is not None and Change("visit", clone.group) in changes.get(clone.pid, ()):
-            changes[clone.pid].remove(Change("visit", clone.group))
-            final = Change("join", clone.group)
-        if final is not None:
-            changes.setdefault(clone.pid, []).append(final)
     return changes
 
 
-def rings_of_leaders(clones: dict[ProcessId, Clone], makers: set[ProcessId]) -> list[ProcessId]:
+def _moved_in_time(birth: Birth | None, clones: Mapping[ProcessId, Clone], clone: Clone) -> ProcessId | None:
+    """Return the final group that a parent must move a process to before it has its own session; None where there is none."""
+    if birth is None or birth.moved_to is None or clone.leads_session:
+        return None
+    parent = clones.get(birth_parent(clones, clone))
+    return birth.moved_to if parent is not None and parent.leads_session and parent.session != clone.session else None
+
+
+def _joins_in_time(spaces: Spaces, clones: Mapping[ProcessId, Clone], births: Mapping[ProcessId, Birth], clone: Clone) -> bool:
+    """Tell whether a process can join its final group before it creates others, so that they inherit it.
+
+    It sees the group, the leader comes first, and it does not inherit the group anyway.
+    """
+    group, creator = clone.group, clones.get(clone.creator)
+    if not group or births[clone.pid].group is not None or creator is None:
+        return False
+    if creator.group == group or group == creator.pid or clones[group].order > clone.order:
+        return False
+    return spaces.covers(clone.namespace, clones[group].namespace)
+
+
+def rings_of_leaders(clones: Mapping[ProcessId, Clone], makers: set[ProcessId]) -> list[ProcessId]:
     """Return one leader of each ring of those that each leave their group for the next one's."""
     target: dict[ProcessId, ProcessId] = {}
     for pid in sorted(makers, key=lambda pid: clones[pid].order):

@@ -18,6 +18,9 @@ EXECUTOR_SPACE: Final = NamespaceId(-1)
 FIRST_HELPER_NUMBER: Final = 301
 """Helpers take the lowest free number from here on; the kernel itself hands out no lower number a second time (RESERVED_PIDS)."""
 
+SIGCHLD: Final = 17
+"""The exit signal of a process that has no other on record."""
+
 AS_BORN: Final = ProcessId(-2)
 """The stage of a process that has not changed its session or group since its birth."""
 

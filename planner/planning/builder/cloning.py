@@ -21,10 +21,8 @@ from planner.planning.builder.changes import makers_of, rings_of_leaders
 from planner.planning.builder.clones import AS_BORN, EXECUTOR_SPACE, LAST, Clone
 from planner.planning.builder.rows import clones_of
 from planner.planning.builder.spaces import Spaces
+from planner.planning.builder.thrift import may_end
 from planner.planning.solver.solution import Birth, Solution
-
-RULES = {"below": "session-below-parent", "entered": "session-enters", "sibling": "session-from-sibling"}
-"""The rule of a birth by how its parent comes about, where the creator is not the parent."""
 
 
 class _Here(msgspec.Struct, frozen=True):
@@ -123,8 +121,11 @@ class Cloning:
         """Return the rule by which a process is cloned as it is."""
         if clone.rule != "parent-creates":
             return clone.rule
+        if birth.how == "sibling":
+            return "session-from-sibling"
         if birth.how != "created":
-            return RULES[birth.how]
+            assert birth.parent is not None
+            return "session-enters" if self._is_init(self.clones[birth.parent]) else "session-below-parent"
         creator = self.clones.get(birth.creator)
         if creator is None or not creator.leads_session or birth.session == creator.pid:
             return "parent-creates"
@@ -157,16 +158,10 @@ class Cloning:
         creator = self.clones.get(birth.creator)
         if creator is None or birth.parent is None or creator.namespace != self._space(birth.parent):
             return False
-        if creator.adopter not in (None, birth.parent) or self._is_init(creator) or not self._may_end(creator):
+        if creator.adopter not in (None, birth.parent) or self._is_init(creator) or not may_end(self._forest, creator):
             return False
         self.clones[creator.pid] = msgspec.structs.replace(creator, adopter=birth.parent)
         return True
-
-    def _may_end(self, clone: Clone) -> bool:
-        """Tell whether a process can end before all adoptions are done: not with threads, or a flag that is set last."""
-        if not clone.zombie:
-            return clone.ends
-        return clone.pid not in self._forest.threads and not self._forest.tasks[clone.pid].subreaper
 
     def _helper(self, served: Clone, here: "_Here", layer: "_Layer", joined: ProcessId | None) -> "_Here":
         """Return how a helper clones what it is cast for: its child where it has an adopter, else its sibling."""

@@ -192,7 +192,7 @@ class Sorting:
             raise CannotBeMoved(pid)
         self._left[pid].remove(change)
         self._keep(pid, list(self._unborn.get((pid, change.group), ())), change.group)
-        self._advance(pid)
+        self._offer(pid)
 
     def _keep(self, pid: ProcessId, children: Iterable[ProcessId], joined: ProcessId | None = None) -> None:
         """Leave children to helpers in the session and group that their creator is in now, or that then join a group."""

@@ -1,21 +1,27 @@
 """Births of all processes of a forest: what is searched for, what follows from it for the rest, and an order of events."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, ProcessId
+from planner.planning.solver.components import components
 from planner.planning.solver.engine import Engine
 from planner.planning.solver.problem import INIT, Problem, Process, read_problem
-from planner.planning.solver.reduction import Groups, Reduced, reduce_problem
+from planner.planning.solver.reduction import Groups, Reduced, birth_session, reduce_problem
+from planner.planning.solver.refusal import refuse
 from planner.planning.solver.rules import Rules
-from planner.planning.solver.solution import Answer, Birth, How, Refusal, Solution, Undecided
+from planner.planning.solver.solution import Answer, Birth, How, Solution, Undecided
+from planner.planning.solver.vocabulary import Vocabulary
 
-MOST_CONFLICTS: Final = 20_000
+MOST_CONFLICTS: Final = 3_000
 """How many conflicts a search may meet before its question stays undecided."""
+
+MOST_REFINED: Final = 300
+"""How many more it may meet for the least answer; beyond them the least one that was found is given, the same one every time."""
 
 Births = dict[ProcessId, Birth]
 
@@ -24,20 +30,24 @@ def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS) -> Answer:
     """Return births that lead to a forest whose tasks have been placed in pid namespaces, or why there are none."""
     problem = read_problem(forest)
     reduced = reduce_problem(problem)
-    rules = Rules(problem, reduced.core, reduced.demands, reduced.hidden)
-    engine = rules.engine()
-    found = engine.search(most_conflicts=most_conflicts)
-    if found is None:
-        return Undecided(conflicts=engine.conflicts, processes=reduced.core)
-    if not found:
-        return Refusal(processes=reduced.core, facts=())
-    births = _searched(problem, reduced, rules, engine)
+    births: Births = {}
+    for part in components(problem, reduced):
+        rules = Rules(problem, part)
+        engine = rules.engine()
+        found = engine.search(most_conflicts=most_conflicts)
+        if found is None:
+            return Undecided(conflicts=engine.conflicts, processes=part.core)
+        if not found:
+            return refuse(problem, part, most_conflicts)
+        engine.least(MOST_REFINED)
+        births |= _searched(problem, part, rules.words, engine)
     _add_regular(problem, reduced, births)
-    return Solution(births=tuple(_in_order(problem, births)), lost=problem.lost)
+    lost = tuple(space for space in problem.lost if births[space.init].namespace == space.id)
+    return Solution(births=tuple(_in_order(problem, births)), lost=lost)
 
 
-def _searched(problem: Problem, reduced: Reduced, rules: Rules, engine: Engine) -> Births:
-    """Return the births of the core, as an assignment of the rules has them."""
+def _searched(problem: Problem, reduced: Reduced, words: Vocabulary, engine: Engine) -> Births:
+    """Return the births of the core, as an assignment of the words has them."""
     births: Births = {}
     holds = engine.holds
     for pid in reduced.core:
@@ -47,13 +57,13 @@ def _searched(problem: Problem, reduced: Reduced, rules: Rules, engine: Engine) 
             continue
         births[pid] = Birth(
             pid=pid,
-            creator=next(other for other in rules.candidates(pid) if holds(rules.creator(pid, other))),
-            namespace=next(place for place in process.places if holds(rules.lives_in(pid, place))),
-            session=next(session for session in rules.birth_sessions(pid) if holds(rules.born_of(pid, session))),
-            group=next((group for group in reduced.hidden if holds(rules.born_in(pid, group))), None),
-            parent=next((parent for parent in rules.parents(pid) if holds(rules.is_child(pid, parent))), None),
-            how="sibling" if holds(rules.is_sibling(pid)) else "created",
-            visits=tuple(group for group in reduced.hidden if holds(rules.visits(pid, group))),
+            creator=next(other for other in words.creators(pid) if holds(words.creator(pid, other))),
+            namespace=next(place for place in process.places if holds(words.lives_in(pid, place))),
+            session=next(session for session in words.birth_sessions(pid) if holds(words.born_of(pid, session))),
+            group=next((group for group in reduced.hidden if holds(words.born_in(pid, group))), None),
+            parent=next((parent for parent in words.parents(pid) if holds(words.is_child(pid, parent))), None),
+            how="sibling" if holds(words.is_sibling(pid)) else "created",
+            visits=tuple(group for group in reduced.hidden if holds(words.visits(pid, group))),
         )
     for pid in reduced.core:
         birth = births[pid]
@@ -109,11 +119,8 @@ def _add_regular(problem: Problem, reduced: Reduced, births: Births) -> None:
 
 
 def _regular(problem: Problem, groups: Groups, births: Births, process: Process) -> Birth:
-    parent, session = process.parent, process.session
-    assert parent is not None and session is not None
-    above = problem.processes.get(parent)
-    if session == process.pid:
-        session = OUTSIDE if above is None or above.session is None else above.session
+    parent, session = process.parent, birth_session(problem, process)
+    assert parent is not None
     how, creator = _way(problem, births, parent, session)
     return Birth(
         pid=process.pid,
@@ -131,13 +138,14 @@ def _way(problem: Problem, births: Births, parent: ProcessId, session: ProcessId
     own = OUTSIDE if parent == OUTSIDE else births[parent].session
     if session in (own, parent):
         return "created", parent
-    if session != OUTSIDE:
-        leader = births[session]
-        if _is_below(births, session, parent):
-            return "below", session
-        if leader.parent == parent and not problem.is_init(session):
-            return "sibling", session
-    return "entered", session
+    if session == OUTSIDE:
+        return "entered", session
+    leader = births[session]
+    if _is_below(births, session, parent):
+        return "below", session
+    if problem.is_init(parent) and problem.namespaces.covers(leader.namespace, births[parent].namespace):
+        return "entered", session
+    return "sibling", session
 
 
 def _dead_session_leader(problem: Problem, process: Process) -> Birth:
@@ -165,13 +173,24 @@ def _dead_group_leader(problem: Problem, groups: Groups, births: Births, process
     )
 
 
-def _in_order(problem: Problem, births: Births) -> Iterator[Birth]:
-    """Yield births in image order, each behind its creator, the inits that come before it, and the group it is born in."""
+def _in_order(problem: Problem, births: Births) -> list[Birth]:
+    """Return births in image order, each behind its creator, the inits that come before it, and the group it is born in."""
+    order = [births[pid] for pid in problem.processes]
+    there = {OUTSIDE}
+    for birth in order:
+        if not there.issuperset(_needs(problem, birth)):
+            return list(_sorted(problem, births))
+        there.add(birth.pid)
+    return order
+
+
+def _sorted(problem: Problem, births: Births) -> Iterator[Birth]:
+    """Yield births so that each comes after what it needs, and otherwise in image order."""
     rank = {pid: place for place, pid in enumerate(problem.processes)}
     waiting: dict[ProcessId, int] = {}
     then: dict[ProcessId, list[ProcessId]] = {}
     for birth in births.values():
-        needs = set(_needs(problem, birth))
+        needs = set(_needs(problem, birth)) - {OUTSIDE}
         waiting[birth.pid] = len(needs)
         for other in needs:
             then.setdefault(other, []).append(birth.pid)
@@ -187,7 +206,6 @@ def _in_order(problem: Problem, births: Births) -> Iterator[Birth]:
                 heapq.heappush(ready, rank[other])
 
 
-def _needs(problem: Problem, birth: Birth) -> Iterable[ProcessId]:
-    """Yield who must have been born before a process, the executor left out."""
-    needed = (birth.creator, problem.init_before(birth.pid, birth.namespace), birth.group or OUTSIDE)
-    return (other for other in needed if other != OUTSIDE)
+def _needs(problem: Problem, birth: Birth) -> tuple[ProcessId, ...]:
+    """Return who must have been born before a process; the executor always was."""
+    return birth.creator, problem.init_before(birth.pid, birth.namespace), birth.group or OUTSIDE

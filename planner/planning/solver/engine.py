@@ -1,15 +1,14 @@
 """A search for the least assignment that satisfies clauses, with the cause of everything that is implied.
 
 The engine knows nothing of processes. Variables are the numbers from 1, a literal is a variable or its negative, and a clause is
-a collection of literals one of which must hold. The engine decides variables in a fixed order, each by a preferred value first,
-learns a clause from every conflict and jumps back as far as that clause allows (conflict-driven clause learning; Marques-Silva
-and Sakallah 1996, with two watched literals as in Chaff).
+a collection of literals one of which must hold. The engine learns a clause from every conflict and jumps back as far as that
+clause allows (conflict-driven clause learning; Marques-Silva and Sakallah 1996, with watched literals and activities as in
+Chaff). It decides first about what conflicts were about, and about the rest in a given order, with a preferred value first.
 
-The answer does not depend on how the search goes. Preferred values are only given up where clauses and earlier decisions force
-it, and whatever is decided earlier stands earlier in the order. So the assignment that is found is the lexicographically least
-one, whatever was learnt on the way.
+`least` makes the answer independent of how the search goes: the lexicographically least assignment of the given order.
 """
 
+import heapq
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
@@ -19,6 +18,15 @@ Clause = Sequence[Literal]
 TRUE: Final[Literal] = 1
 """A literal that always holds; its negative never does."""
 FALSE: Final[Literal] = -TRUE
+
+UNBOUNDED: Final = 1 << 60
+
+GROWTH: Final = 1.05
+"""By how much a conflict counts more than the one before, for the activity of variables."""
+
+FIRST_RESTART: Final = 30
+LATER_RESTARTS: Final = 1.1
+"""After how many conflicts the search starts again with what it has learnt, and by how much longer it goes on each time."""
 
 
 class Theory(Protocol):
@@ -37,8 +45,8 @@ class Theory(Protocol):
 class Engine:
     """Clauses over a fixed number of variables, and the search for the least assignment."""
 
-    def __init__(self, variables: int, clauses: Iterable[Clause], order: Iterable[Literal]) -> None:
-        """Take the clauses, and the preferred literal of each variable in the order of decision; others follow, false first."""
+    def __init__(self, variables: int, clauses: Iterable[Clause], decisions: Sequence[Literal]) -> None:
+        """Take the clauses, and the preferred literals of the decisions in their order; other variables follow, false first."""
         # Indexed by literal: a negative one counts from the end, as Python lists do.
         self.value = [0] * (2 * variables + 1)
         """1 where a literal holds, -1 where it does not, 0 where that is open."""
@@ -53,11 +61,20 @@ class Engine:
         self._starts: list[int] = []
         """Where each level of decision starts on the trail."""
         self._theories: list[list[Theory]] = [[] for _ in range(variables + 1)]
-        self._order = list(order)
-        ordered = set(map(abs, self._order))
-        self._order += [-variable for variable in range(1, variables + 1) if variable not in ordered]
+        self._decisions = list(decisions)
+        decided = set(map(abs, decisions))
+        self._order = [*decisions, *(-variable for variable in range(1, variables + 1) if variable not in decided)]
+        self._preferred = [0] * (variables + 1)
+        for literal in self._order:
+            self._preferred[abs(literal)] = literal
         self._scanned = [0]
         """Per level: how many variables in front of the order are known to be assigned."""
+        self._assumed: list[Literal] = []
+        """The assumptions that the first levels of decision stand for."""
+        self._activity = [0.0] * (variables + 1)
+        self._bump = 1.0
+        self._most_active: list[tuple[float, int]] = []
+        """A heap of open variables by falling activity, in which assigned ones and earlier activities are passed over."""
         self._possible = self.imply(TRUE, (TRUE,))
         for clause in clauses:
             self._add(list(clause))
@@ -79,34 +96,56 @@ class Engine:
         self._trail.append(literal)
         return True
 
-    def search(self, assumptions: Sequence[Literal] = (), most_conflicts: int = 0) -> bool | None:
-        """Return whether an assignment satisfies clauses and assumptions, None beyond the bound on conflicts (0: none).
+    def search(self, assumptions: Sequence[Literal] = (), most_conflicts: int = UNBOUNDED) -> bool | None:
+        """Return whether an assignment satisfies clauses and assumptions, None beyond the bound on conflicts.
 
         The assignment is in `value`. Where there is none `core` holds the assumptions that exclude each other.
         """
-        self._back(0)
+        self._back(self._common(assumptions))
+        self._assumed = list(assumptions)
         self.core = ()
         last = self.conflicts + most_conflicts
+        restart, pause = self.conflicts + FIRST_RESTART, float(FIRST_RESTART)
         while self._possible:
             conflict = self._propagate()
             if conflict is not None:
-                self.conflicts += 1
-                if most_conflicts and self.conflicts > last:
+                if self.conflicts == last:
                     return None
+                self.conflicts += 1
                 self._possible = self._learn(conflict)
-                continue
-            level = len(self._starts)
-            if level < len(assumptions):
-                literal = assumptions[level]
-                if self.value[literal] < 0:
-                    self.core = self._assumed(literal)
-                    return False
+            elif self.conflicts >= restart:
+                pause *= LATER_RESTARTS
+                restart = self.conflicts + int(pause)
+                self._back(min(len(self._starts), len(assumptions)))
             else:
-                literal = self._choice()
+                literal = self._next_decision()
                 if not literal:
                     return True
-            self._decide(literal)
+                if self.value[literal] < 0:
+                    self.core = self._excluded(literal)
+                    return False
+                self._decide(literal)
         return False
+
+    def least(self, most_conflicts: int = UNBOUNDED) -> None:
+        """Make the assignment that a search has found the least one: preferred values where they can be, earlier ones first.
+
+        Beyond the bound on conflicts the least one that was found so far stays.
+        """
+        best = [literal if self.holds(literal) else -literal for literal in self._decisions]
+        last = self.conflicts + most_conflicts
+        tried = 0
+        for place, literal in enumerate(self._decisions):
+            # What follows from earlier decisions need not be tried: it was implied at a level that stands for one of them.
+            if best[place] == literal or (self.value[literal] < 0 and self._level[abs(literal)] <= tried):
+                continue
+            found = self.search([*best[:place], literal], last - self.conflicts)
+            if found is None:
+                break
+            if found:
+                best[place:] = [literal if self.holds(literal) else -literal for literal in self._decisions[place:]]
+            tried = place
+        self.search(best)
 
     def holds(self, literal: Literal) -> bool:
         """Return whether a literal holds in the assignment that was found."""
@@ -126,9 +165,19 @@ class Engine:
             self.imply(literal, (literal,))
             self._cause[abs(literal)] = None
 
-    def _choice(self) -> Literal:
-        """Return the preferred literal of the first variable that is open, 0 where there is none."""
-        value, order = self.value, self._order
+    def _next_decision(self) -> Literal:
+        """Return the next assumption, or else the preferred literal of an open variable; 0 where all are assigned.
+
+        The most active variable comes first, then the first one in order.
+        """
+        level = len(self._starts)
+        if level < len(self._assumed):
+            return self._assumed[level]
+        value, order, heap = self.value, self._order, self._most_active
+        while heap:
+            activity, variable = heapq.heappop(heap)
+            if not value[variable] and -activity == self._activity[variable]:
+                return self._preferred[variable]
         place = self._scanned[-1]
         while place < len(order) and value[order[place]]:
             place += 1
@@ -184,6 +233,7 @@ class Engine:
         if not self._starts:
             return False
         learnt = self._reason(conflict)
+        self._bump *= GROWTH
         back = 0
         for place in range(1, len(learnt)):
             level = self._level[abs(learnt[place])]
@@ -195,6 +245,10 @@ class Engine:
         if len(learnt) > 1:
             self.imply(learnt[0], learnt)
         return self._possible
+
+    def _make_active(self, variable: int) -> None:
+        self._activity[variable] += self._bump
+        heapq.heappush(self._most_active, (-self._activity[variable], variable))
 
     def _reason(self, conflict: Clause) -> list[Literal]:
         """Return a clause that follows, in which one literal alone is of the last level: it comes first (first unique point)."""
@@ -211,6 +265,7 @@ class Engine:
                 if variable in met or not level[variable]:
                     continue
                 met.add(variable)
+                self._make_active(variable)
                 if level[variable] == now:
                     open_ += 1
                 else:
@@ -224,7 +279,16 @@ class Engine:
                 return learnt
             clause = self._cause[abs(trail[place])]
 
-    def _assumed(self, literal: Literal) -> tuple[Literal, ...]:
+    def _common(self, assumptions: Sequence[Literal]) -> int:
+        """Return how many levels of decision can stay: those of assumptions that are made again."""
+        common = 0
+        for literal, before in zip(assumptions, self._assumed[: len(self._starts)], strict=False):
+            if literal != before:
+                break
+            common += 1
+        return common
+
+    def _excluded(self, literal: Literal) -> tuple[Literal, ...]:
         """Return assumptions, `literal` among them, that cannot all hold: those from which its contrary follows."""
         found = [literal]
         met = {abs(literal)}
@@ -244,10 +308,12 @@ class Engine:
         if len(self._starts) <= level:
             return
         start = self._starts[level]
-        value, theories = self.value, self._theories
+        value, theories, activity = self.value, self._theories, self._activity
         for place in range(len(self._trail) - 1, start - 1, -1):
             literal = self._trail[place]
             value[literal] = value[-literal] = 0
+            if activity[abs(literal)]:
+                heapq.heappush(self._most_active, (-activity[abs(literal)], abs(literal)))
             if place < self._next:
                 for theory in reversed(theories[abs(literal)]):
                     theory.unassigned(literal)

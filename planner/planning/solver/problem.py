@@ -31,6 +31,8 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     pid: ProcessId
     places: tuple[NamespaceId, ...]
     """Pid namespaces that it can have lived in, best first; a task has one."""
+    possible: tuple[NamespaceId, ...]
+    """Those, and pid namespaces in which it can have lived by its numbers alone, whatever its members are."""
     parent: ProcessId | None
     session: ProcessId | None
     group: ProcessId | None
@@ -85,8 +87,8 @@ class Problem(msgspec.Struct, frozen=True):
     lost: tuple[LostNamespace, ...]
     sessions: dict[ProcessId, ProcessId]
     """The session of each group."""
-    led: frozenset[ProcessId]
-    """Groups with other members than their leaders, so that a leader who is elsewhere has left its birth group."""
+    led: dict[ProcessId, list[ProcessId]]
+    """For each group its other members, of whom one is enough for the leader to have left its birth group."""
 
     def is_init(self, pid: ProcessId) -> bool:
         """Return whether a process is the init of its pid namespace."""
@@ -131,15 +133,25 @@ class _Reading:
                 if leader not in tasks and leader not in processes and leader != OUTSIDE:
                     processes[leader] = self._dead_leader(leader, task, sessions.get(leader), groups.get(leader, []), processes)
             processes[pid] = self._task(task)
-        session_of = {OUTSIDE: OUTSIDE} | {group: members[0].session for group, members in groups.items()}
-        led = frozenset(group for group, members in groups.items() if any(member.pid != group for member in members))
+        session_of = {OUTSIDE: OUTSIDE, **{group: members[0].session for group, members in groups.items()}}
+        led = {group: [member.pid for member in members if member.pid != group] for group, members in groups.items()}
         return Problem(processes, self.namespaces, tuple(self.lost), session_of, led)
 
     def _task(self, task: Task) -> Process:
         parent = INIT if task.pid == self.forest.root != INIT else task.parent
         is_init = self.namespaces.init.get(task.namespace) == task.pid
         ended = is_ended(self.forest, task)
-        return Process(task.pid, (task.namespace,), parent, task.session, task.group, is_init, ended, facts=(task.recorded,))
+        return Process(
+            task.pid,
+            (task.namespace,),
+            (task.namespace,),
+            parent,
+            task.session,
+            task.group,
+            is_init,
+            ended,
+            facts=(task.recorded,),
+        )
 
     def _reaper(self) -> Process:
         """Return the init above a subtree image; it leads session or group 1 where the image names them."""
@@ -147,7 +159,7 @@ class _Reading:
         leads_session = any(task.session == INIT for task in tasks)
         leads_group = leads_session or any(task.group == INIT for task in tasks)
         session, group = (INIT if leads_session else OUTSIDE), (INIT if leads_group else OUTSIDE)
-        return Process(INIT, (ROOT_NAMESPACE,), OUTSIDE, session, group, is_init=True, dead=True)
+        return Process(INIT, (ROOT_NAMESPACE,), (ROOT_NAMESPACE,), OUTSIDE, session, group, is_init=True, dead=True)
 
     def _dead_leader(
         self,
@@ -160,14 +172,18 @@ class _Reading:
         record = self.forest.leaders.get(leader)
         pids, complete = ((Number(leader),), False) if record is None else (record.pids, record.complete)
         facts = () if record is None else (record.recorded,)
-        if session is not None:
-            places = tuple(islice(self._session_places(session, pids, complete), MOST_PLACES))
-            return Process(leader, places, None, leader, leader, dead=True, facts=facts)
-        places = tuple(islice(self._group_places(first.session, group, pids, complete, processes), MOST_PLACES))
-        if not places and pids[-1] == 1:
-            places = self._lost_namespace(leader, pids)
-            return Process(leader, places, None, first.session, leader, is_init=True, dead=True, facts=facts)
-        return Process(leader, places, None, first.session, leader, dead=True, facts=facts)
+        is_init = len(pids) > 1 and pids[-1] == 1
+        if is_init:
+            found: Iterable[NamespaceId] = self._lost_namespaces(leader, pids)
+        elif session is not None:
+            found = self._session_places(session, pids, complete)
+        else:
+            found = self._group_places(first.session, group, pids, complete, processes)
+        places = tuple(islice(found, MOST_PLACES))
+        others = (place for place in self.namespaces.parent if place not in places and self._fits(place, pids, complete))
+        possible = places if is_init else (*places, *islice(others, MOST_PLACES - len(places)))
+        led = leader if session is not None else first.session
+        return Process(leader, places, possible, None, led, leader, is_init, dead=True, facts=facts)
 
     def _session_places(self, members: list[Task], pids: Pids, complete: bool) -> Iterator[NamespaceId]:
         """Yield where a dead session leader can have lived, outermost first: a session's members live there or below."""
@@ -212,10 +228,11 @@ class _Reading:
         line = self.namespaces.line(place)
         return all(number not in self.pids_in_use[here] for here, number in zip(line[1:], pids[1:], strict=False))
 
-    def _lost_namespace(self, leader: ProcessId, pids: Pids) -> tuple[NamespaceId, ...]:
-        """Add the namespace of a dead leader that was its init; any other number keeps its namespace from ending.
+    def _lost_namespaces(self, leader: ProcessId, pids: Pids) -> Iterator[NamespaceId]:
+        """Add and yield namespaces that a dead leader can have been the init of, one of which is gone.
 
-        Source: tried on 6.18; zap_pid_ns_processes waits until no number but the init's own is in use.
+        Any other number of a dead leader keeps its namespace from ending. Source: tried on 6.18; zap_pid_ns_processes waits until
+        no number but the init's own is in use.
         """
         for place in list(self.namespaces.parent):
             if self.namespaces.level[place] == len(pids) - 2 and self._fits(place, pids[:-1], True):
@@ -223,8 +240,7 @@ class _Reading:
                 self.namespaces.add(namespace, place, leader)
                 self.pids_in_use[namespace] = {1}
                 self.lost.append(LostNamespace(id=namespace, parent=place, init=leader))
-                return (namespace,)
-        return ()
+                yield namespace
 
 
 def is_ended(forest: Forest, task: Task) -> bool:

@@ -35,10 +35,10 @@ class Reduced(msgspec.Struct, frozen=True):
     """Groups with members in the core that do not see them, or must not be in them: inits that would wait for themselves."""
 
 
-def reduce_problem(problem: Problem) -> Reduced:
-    """Return the parts of a problem."""
+def reduce_problem(problem: Problem, kept: Iterable[ProcessId] = ()) -> Reduced:
+    """Return the parts of a problem; those who are to be `kept` are in the core."""
     groups = Groups(problem)
-    pinned = {INIT, *(pid for pid, process in problem.processes.items() if not process.places)}
+    pinned = {INIT, *kept, *(pid for pid, process in problem.processes.items() if not process.places)}
     while True:
         reduced = _take_off(problem, groups, pinned)
         more = groups.bound(reduced) - pinned
@@ -56,6 +56,7 @@ class Groups:
         for pid, process in problem.processes.items():
             if process.group is not None:
                 self.members.setdefault(process.group, []).append(pid)
+        self._comes: dict[ProcessId, bool] = {}
 
     def is_hidden(self, process: Process) -> bool:
         """Return whether a process cannot simply join its group, once it and the group exist."""
@@ -71,31 +72,58 @@ class Groups:
 
     def comes_with_birth(self, process: Process) -> bool:
         """Return whether the parent of a process, in the same session and group, has no difficulty to create it in that group."""
+        line: list[ProcessId] = []
+        while process.pid not in self._comes:
+            inherits = self._inherits(process)
+            if inherits is not None:
+                self._comes[process.pid] = inherits
+            else:
+                line.append(process.pid)
+                process = self.problem.processes[process.parent or OUTSIDE]
+        comes = self._comes[process.pid]
+        self._comes.update(dict.fromkeys(line, comes))
+        return comes
+
+    def _inherits(self, process: Process) -> bool | None:
+        """Return whether a process comes into its group with its birth, None where it does if its parent does."""
         group = process.group
-        if group is None or process.pid in self.problem.led:
+        if group is None or self.problem.led.get(process.pid):
             return False
         if process.parent == OUTSIDE:
             return (process.session, group) == (OUTSIDE, OUTSIDE)
         parent = self.problem.processes[process.parent] if process.parent else None
         if parent is None or (parent.session, parent.group) != (process.session, group):
             return False
-        return group == OUTSIDE or (not self.is_hidden(parent) and self._led_above(process, group))
+        if group == OUTSIDE or not self._led_above(process, group):
+            return group == OUTSIDE
+        return None if self.is_hidden(parent) else True
 
     def _led_above(self, process: Process, group: ProcessId) -> bool:
         """Return whether a group is led above an init's namespace, so that the init never waits for itself."""
-        place = self.problem.processes[group].places[0]
-        return not process.is_init or self.problem.namespaces.is_above(place, process.places[0])
+        places = self.problem.processes[group].places[:1]
+        return bool(places) and (not process.is_init or self.problem.namespaces.is_above(places[0], process.places[0]))
 
     def bound(self, reduced: Reduced) -> set[ProcessId]:
-        """Return who must stay because of a core's hidden groups: their leaders, and members that may not see them after all."""
+        """Return who must stay because of a core's hidden groups.
+
+        Those are the leaders, members of a group that can have been led elsewhere, and children of those who were born in it.
+        """
         bound: set[ProcessId] = set()
+        core = set(reduced.core)
         for group in reduced.hidden:
             leader = self.problem.processes.get(group)
             if leader is not None:
                 bound.add(group)
-                if len(leader.places) > 1:
-                    bound.update(self.members[group])
+                elsewhere = len(leader.places) > 1
+                bound.update(pid for pid in self.members[group] if elsewhere or self._is_born_below(core, pid))
         return bound
+
+    def _is_born_below(self, core: set[ProcessId], pid: ProcessId) -> bool:
+        """Return whether a process must be born in its group by a parent in the core who does not see the group either."""
+        process = self.problem.processes[pid]
+        if not self.is_hidden(process) or process.parent not in core:
+            return False
+        return self.is_hidden(self.problem.processes[process.parent])
 
 
 def _take_off(problem: Problem, groups: Groups, pinned: set[ProcessId]) -> Reduced:
@@ -113,13 +141,15 @@ def _take_off(problem: Problem, groups: Groups, pinned: set[ProcessId]) -> Reduc
         if not _is_granted(problem, process):
             assert process.parent is not None and process.session is not None
             demands.append(Demand(process.parent, process.session, pid))
-            continue
+            if not _is_of_birth_session(problem, process):
+                continue
         for other in _holds(problem, process):
             holds[other] -= 1
             if not holds[other] and other not in pinned and _may_go(processes[other], groups):
                 ready.append(other)
+    demands = [demand for demand in demands if demand.parent not in taken]
     core = tuple(pid for pid in processes if pid not in taken)
-    staying = (processes[pid] for pid in core)
+    staying = (processes[pid] for pid in core if pid != INIT or not groups.comes_with_birth(processes[INIT]))
     hidden = dict.fromkeys(process.group for process in staying if groups.is_hidden(process) and process.group is not None)
     order = {pid: rank for rank, pid in enumerate(processes)}
     demands.sort(key=lambda demand: order[demand.process])
@@ -153,6 +183,25 @@ def _is_granted(problem: Problem, process: Process) -> bool:
     if above.session == session:
         return True
     return above.is_init and all(problem.namespaces.covers(place, above.places[0]) for place in _places(problem, session))
+
+
+def _is_of_birth_session(problem: Problem, process: Process) -> bool:
+    """Return whether the parent leads a session, and the process is in the one that its parent's own parent creates it in.
+
+    So the parent can create it before its setsid, unless a search decides about the parent's birth.
+    """
+    parent = problem.processes.get(process.parent or OUTSIDE)
+    if parent is None or parent.session != parent.pid or parent.parent is None:
+        return False
+    return process.session == birth_session(problem, parent)
+
+
+def birth_session(problem: Problem, process: Process) -> ProcessId:
+    """Return the session that a process is born in where nothing else is asked: its own, or for a leader its parent's."""
+    if process.session is not None and process.session != process.pid:
+        return process.session
+    parent = problem.processes.get(process.parent or OUTSIDE)
+    return OUTSIDE if parent is None or parent.session is None else parent.session
 
 
 def _places(problem: Problem, leader: ProcessId | None) -> tuple[NamespaceId, ...]:

@@ -1,0 +1,76 @@
+"""`crplan gate`: CRIU's action script, which stops a restore that would fail before CRIU begins it.
+
+CRIU calls it with `CRTOOLS_SCRIPT_ACTION` and `CRTOOLS_IMAGE_DIR`; an exit code other than 0 at `pre-restore` ends the restore.
+Its words go to standard error, which CRIU passes on.
+"""
+
+import argparse
+import os
+import signal
+from types import FrameType
+from typing import Final
+
+from planner.cli.streams import say
+from planner.errors import CrplanError
+from planner.findings.report import ImageReport
+from planner.findings.verdicts import BAD
+from planner.library.checking import check
+from planner.plugins import Registry
+from planner.text import escaped, shown
+
+ACTION: Final = "pre-restore"
+SECONDS: Final = 10
+"""How long a judgement may take; then the restore goes on."""
+
+RUNNING: Final = ("criu-not-installed",)
+"""Codes that cannot hold where CRIU itself is the caller, whatever PATH says."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--strict", action="store_true", help="an error of crplan's own, or a late answer, stops the restore too")
+    parser.add_argument(
+        "--criu-options", metavar="OPTIONS", help="the options that criu restore is given, as one word; without it not known"
+    )
+
+
+def run(args: argparse.Namespace, registry: Registry) -> int:
+    """Return 0 where the restore may go on, 1 where it is stopped."""
+    if os.environ.get("CRTOOLS_SCRIPT_ACTION") != ACTION:
+        return 0
+    directory = os.path.realpath(os.environ.get("CRTOOLS_IMAGE_DIR", ""))
+    try:
+        image = _judged(directory, args.criu_options)
+    except (CrplanError, OSError, TimeoutError) as error:
+        return _passed(directory, str(error), args.strict)
+    if image.broken() and image.error is not None:
+        return _passed(directory, image.error.message, args.strict)
+    verdict = image.verdicts[0]
+    codes = f" [{', '.join(verdict.codes)}]" if verdict.codes else ""
+    words = f"{escaped(directory)}: criu restore: {verdict.verdict}{', ' if verdict.reason else ''}{verdict.reason}{codes}"
+    if verdict.verdict in BAD:
+        say(shown(f"crplan gate: the restore is stopped: {words}"))
+        return 1
+    say(shown(f"crplan gate: {words}"))
+    return 0
+
+
+def _passed(directory: str, reason: str, strict: bool) -> int:
+    say(shown(f"crplan gate: {escaped(directory)}: not judged: {escaped(reason)}{'; the restore is stopped' if strict else ''}"))
+    return int(strict)
+
+
+def _judged(directory: str, options: str | None) -> ImageReport:
+    """Return the report on the images for this machine; raises `TimeoutError` after `SECONDS`."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"no verdict within {SECONDS} seconds")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    try:
+        report = check(directory, here=True, consumer="criu-restore", criu_options=options, ignore=RUNNING)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    return report.images[0]

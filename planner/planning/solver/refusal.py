@@ -1,0 +1,94 @@
+"""Why there are no births: rows of the image that cannot all hold, none of which can be left out."""
+
+from collections.abc import Iterator
+
+from planner.identity import OUTSIDE, ProcessId
+from planner.planning.solver.components import components
+from planner.planning.solver.problem import INIT, Problem
+from planner.planning.solver.reduction import Reduced, reduce_problem
+from planner.planning.solver.rules import Rules
+from planner.planning.solver.solution import Refusal, Undecided
+
+Rows = list[ProcessId]
+"""Processes whose rows hold, in image order."""
+
+
+def refuse(problem: Problem, reduced: Reduced, most_conflicts: int) -> Refusal | Undecided:
+    """Return the refusal of a problem that has no solution.
+
+    The search names the rows from which a contradiction was derived. Of these one after the other is left out, the last in image
+    order first, where the others exclude each other without it.
+    """
+    nowhere = next((pid for pid in reduced.core if not problem.processes[pid].possible), None)
+    if nowhere is not None:
+        return _refuse_leader(problem, nowhere)
+    everything = _with_members_of_dead_leaders(problem, reduced)
+    needed = _contradiction(problem, everything, Rules(problem, everything, questioned=True).words.rows(), most_conflicts)
+    if not needed:
+        return Undecided(conflicts=most_conflicts, processes=reduced.core)
+    for pid in reversed(needed):
+        if pid in needed:
+            others = [other for other in needed if other != pid]
+            needed = _contradiction(problem, _about(problem, everything, others), others, most_conflicts) or needed
+    return Refusal(processes=tuple(needed), facts=tuple(fact for pid in needed for fact in problem.processes[pid].facts))
+
+
+def _contradiction(problem: Problem, reduced: Reduced, rows: Rows, most_conflicts: int) -> Rows:
+    """Return rows among those given from which a contradiction was derived; none where they can hold, or beyond the bound."""
+    rules = Rules(problem, reduced, questioned=True)
+    literals = {pid: rules.words.row(pid) for pid in rows}
+    engine = rules.engine()
+    if engine.search(list(literals.values()), most_conflicts) is not False:
+        return []
+    core = set(engine.core)
+    return [pid for pid, literal in literals.items() if literal in core]
+
+
+def _about(problem: Problem, reduced: Reduced, rows: Rows) -> Reduced:
+    """Return the part of a core that some rows are about: who else there is has no row, and nobody needs it.
+
+    Whatever it could create its own creator can.
+    """
+    kept = set(rows)
+    demands = tuple(demand for demand in reduced.demands if demand.process in kept)
+    about = {INIT, *(demand.parent for demand in demands), *(demand.session for demand in demands)}
+    demanding = {demand.process for demand in demands}
+    for pid in rows:
+        process = problem.processes[pid]
+        about.update(other for other in (process.parent, process.session, process.group) if other is not None)
+        about.update(() if pid in demanding else (pid,))
+    waiting = list(about)
+    for pid in waiting:
+        inits = set(_inits_before(problem, pid)) - about
+        about |= inits
+        waiting += inits
+    hidden = {problem.processes[pid].group for pid in rows}
+    return Reduced(
+        core=tuple(pid for pid in reduced.core if pid in about),
+        demands=demands,
+        taken=(),
+        hidden=tuple(group for group in reduced.hidden if group in hidden),
+    )
+
+
+def _inits_before(problem: Problem, pid: ProcessId) -> Iterator[ProcessId]:
+    """Yield the inits without whom a process cannot live where it can have lived."""
+    if pid != OUTSIDE:
+        yield from (problem.init_before(pid, place) for place in problem.processes[pid].possible)
+
+
+def _refuse_leader(problem: Problem, leader: ProcessId) -> Refusal:
+    """Return the refusal of a dead leader whose numbers fit nowhere, by the first row that names it."""
+    members = (process for process in problem.processes.values() if leader in (process.session, process.group))
+    member = next(process for process in members if not process.dead)
+    return Refusal(processes=(member.pid,), facts=(*member.facts, *problem.processes[leader].facts))
+
+
+def _with_members_of_dead_leaders(problem: Problem, reduced: Reduced) -> Reduced:
+    """Return a part of a problem and whoever says by its row where a dead leader of that part can have lived."""
+    dead = {pid for pid in reduced.core if problem.processes[pid].dead and pid != INIT}
+    kept = [pid for pid, process in problem.processes.items() if process.session in dead or process.group in dead]
+    wider = reduce_problem(problem, kept)
+    inside = set(reduced.core) - {INIT}
+    parts = components(problem, wider)
+    return next((part for part in parts if not inside.isdisjoint(part.core)), parts[0])

@@ -1,0 +1,70 @@
+"""What is taken off the tree is regular: a search over everybody comes to the same answer."""
+
+import pytest
+
+from planner.errors import Contradiction
+from planner.forest.model import Forest
+from planner.planning.solver.births import solve
+from planner.planning.solver.problem import read_problem
+from planner.planning.solver.reduction import reduce_problem
+from planner.planning.solver.rules import Rules
+from planner.planning.solver.solution import Solution
+from planner.testing.forests import forest
+from tests.generators.exhaustive import candidates, text_of
+from tests.planning.solver.entangled import SHAPES, drawn
+
+
+def has_births_by_all_rules(image: Forest) -> bool:
+    """Return whether a search over every process finds births."""
+    problem = read_problem(image)
+    found = Rules(problem, reduce_problem(problem, problem.processes)).engine().search()
+    assert found is not None
+    return found
+
+
+def core(text: str) -> tuple[int, ...]:
+    return reduce_problem(read_problem(forest(text))).core
+
+
+@pytest.mark.parametrize(("tasks", "levels"), [(1, 2), (2, 1), (2, 2)])
+def test_every_small_forest_has_births_by_all_rules_or_by_none(tasks: int, levels: int) -> None:
+    for shape in sorted(candidates(tasks, levels)):
+        try:
+            image = forest(text_of(shape))
+        except Contradiction:
+            continue
+        assert isinstance(solve(image), Solution) is has_births_by_all_rules(image), text_of(shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_entangled_forests_have_births_by_all_rules_or_by_none(shape: str) -> None:
+    for seed in range(25):
+        image = drawn(f"reduction {seed}", SHAPES[shape])
+        assert isinstance(solve(image), Solution) is has_births_by_all_rules(image)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 2:1 3:2 4:2/4 5:4/4/5",  # children in their parents' sessions
+        "1:0/0/0 2:1/0/0 3:2/0/0 4:3/4",  # everybody in the group outside
+        "1 2:1/90 3:2/90 4:1/91",  # daemons whose leaders are gone, below an init
+        "1 2:1/2 3:2/2/80 4:2/2/80",  # a pipeline whose group leader is gone
+        "1 2:1/2 3:2/1",  # a leader with a child from before its setsid
+        "@1:0 1 5.1:1/1/1@1 6.2:5/1/1@1",  # a nested init in the group outside its namespace, with a child
+        "7:0/3/3 8:7/3/9",  # a subtree
+    ],
+)
+def test_what_is_regular_needs_no_search(text: str) -> None:
+    assert core(text) == (1,)
+
+
+@pytest.mark.parametrize(
+    ("text", "staying"),
+    [
+        ("1 2:1/2 3:1/3 4:2/3 5:3/2", (1, 2, 3)),
+        ("1 2:1/2 3:2/3 4:3/1", (1, 2, 3)),
+    ],
+)
+def test_what_is_not_stays_with_all_that_it_names(text: str, staying: tuple[int, ...]) -> None:
+    assert core(text) == staying

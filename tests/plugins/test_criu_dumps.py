@@ -1,0 +1,69 @@
+"""Dumps by CRIU 4.2, and what `criu restore` or podman did with each: no verdict is falsely ok, and none a false refusal."""
+
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from planner import read
+from planner.findings.verdicts import Verdict
+from tests.helpers.places import DATA
+from tests.helpers.verdicts import verdict_of
+
+ALIKE = {"refused": {"refused", "hangs"}}
+"""A member of a group whose leader has moved on is refused or waits for ever: which of both is a race."""
+
+
+class Dump:
+    """A dump with what came of it."""
+
+    def __init__(self, directory: Path) -> None:
+        outcome = json.loads((directory / "outcome.json").read_text())
+        self.name = directory.name
+        self.image = directory / "img" if (directory / "img").exists() else next(directory.glob("*.tar"))
+        self.happened: str = "hangs" if "hangs" in outcome.get("note", "") else outcome["restore"]
+        self.options = tuple(outcome.get("options", ()))
+
+    def verdict(self) -> Verdict:
+        consumer = "podman" if self.image.suffix == ".tar" else "criu-restore"
+        return verdict_of(read(self.image), consumer, self.options)  # type: ignore[arg-type]  # one of both
+
+
+@pytest.fixture(scope="module")
+def dumps(tmp_path_factory: pytest.TempPathFactory) -> list[Dump]:
+    directory = tmp_path_factory.mktemp("dumps")
+    with tarfile.open(DATA / "criu-dumps.tar.xz") as archive:
+        archive.extractall(directory, filter="data")
+    return [Dump(each) for each in sorted(directory.iterdir()) if each.is_dir()]
+
+
+def differing(dumps: list[Dump]) -> Iterator[tuple[str, str, str]]:
+    for dump in dumps:
+        foretold = dump.verdict().verdict
+        if foretold not in ALIKE.get(dump.happened, {dump.happened}):
+            yield dump.name, dump.happened, foretold
+
+
+def test_the_verdict_on_every_dump_is_what_happened(dumps: list[Dump], capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = list(differing(dumps))
+    unknown = [each for each in wrong if each[2] == "unknown"]
+    with capsys.disabled():
+        print(f"\n{len(dumps)} dumps: {len(dumps) - len(wrong)} foretold, {len(unknown)} unknown")
+    assert len(dumps) > 70
+    assert [each for each in wrong if each not in unknown] == []
+    assert len(unknown) * 30 <= len(dumps)
+
+
+def test_hangs_are_foretold_for_their_reason(dumps: list[Dump]) -> None:
+    hanging = [dump for dump in dumps if dump.happened == "hangs"]
+    assert len(hanging) > 10
+    for dump in hanging:
+        assert set(dump.verdict().codes) <= {"criu-zombie-hang", "criu-group-leader-moved"}, dump.name
+
+
+def test_what_is_missing_is_named(dumps: list[Dump]) -> None:
+    lost = {dump.name: dump.verdict() for dump in dumps if dump.name.startswith("lost_")}
+    assert {verdict.codes for verdict in lost.values()} == {("criu-file-missing",)}
+    assert "files.img" in lost["lost_files"].reason
