@@ -32,12 +32,12 @@ Crplan = Callable[..., tuple[int, bytes, str]]
 
 
 @pytest.fixture
-def crplan(capsysbinary: pytest.CaptureFixture[bytes]) -> Crplan:
+def crplan(capfdbinary: pytest.CaptureFixture[bytes]) -> Crplan:
     """Run a command in this process; returns exit code, standard output and standard error."""
 
     def call(*argv: object) -> tuple[int, bytes, str]:
         code = cli.main([str(argument) for argument in argv])
-        out, err = capsysbinary.readouterr()
+        out, err = capfdbinary.readouterr()
         return code, out, err.decode()
 
     return call

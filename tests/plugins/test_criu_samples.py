@@ -145,12 +145,12 @@ def test_a_subreaper_is_marked() -> None:
 def test_nested_pid_namespaces_have_identity_and_parent() -> None:
     read = events(SAMPLES / "vz_ctr_nested_pidns_clean" / "img")
     pid_namespaces = [event for event in read if isinstance(event, NamespaceRecorded) and event.kind == "pid"]
-    assert [(event.id, event.parent) for event in pid_namespaces] == [(0, -1), (13, 0)]
+    assert [(event.id, event.parent) for event in pid_namespaces] == [(0, -1), (2, 0)]
     forest = fold(read)
     assert {int(pid): (int(task.namespace), int(task.level)) for pid, task in forest.tasks.items()} == {
         1: (0, 0),
-        2: (13, 1),
-        3: (13, 1),
+        2: (2, 1),
+        3: (2, 1),
     }
     assert forest.namespaces[pid_namespaces[1].id].init == 2
 
