@@ -61,11 +61,16 @@ def decide(forest: Forest, first: Sequence, manners: tuple[Manner, ...] = MANNER
     from planner.forest.laws_status import refuse_faults_of_inits
 
     refuse_faults_of_inits(forest)
-    try:
-        cast, order = _births_in_order(forest, manners)
-    except Contradiction as refusal:
-        cast, order = _built(forest, refusal)
-    return decisions_of(cast, order)
+    return decisions_of(*_births_in_order(forest, manners))
+
+
+def decide_exactly(forest: Forest, refusal: Contradiction) -> list[DecisionEvent]:
+    """Return the decisions for a forest that `decide` refuses, from the exact search for births.
+
+    Raises `refusal` where the rules cannot be met, and "plan-undecided" where the search met its bound or its answer could not be
+    brought into an order.
+    """
+    return decisions_of(*_built(forest, refusal))
 
 
 def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
@@ -113,17 +118,15 @@ def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
 
 
 def _built(forest: Forest, refusal: Contradiction) -> "tuple[Cast, list[Event]]":
-    """Return a cast with its births in order, built from what the exact search finds.
-
-    Raises `refusal`, that of this module's own path, where the rules cannot be met, and "plan-undecided" where the search met its
-    bound or its answer could not be brought into an order.
-    """
+    """Return a cast with its births in order, built from what the exact search finds; raises as `decide_exactly` does."""
     from planner.planning.builder.build import build
     from planner.planning.builder.order import Unordered
     from planner.planning.solver.births import solve
     from planner.planning.solver.solution import Solution, Undecided
 
-    answer = solve(forest)
+    if refusal.code in PROOFS:
+        raise refusal
+    answer = solve(forest, explained=False)
     if isinstance(answer, Solution):
         with suppress(Unordered):
             return build(forest, answer)
@@ -131,6 +134,9 @@ def _built(forest: Forest, refusal: Contradiction) -> "tuple[Cast, list[Event]]"
         refusal = undecided(refusal, "order of births")
     raise refusal
 
+
+PROOFS = frozenset({"init-trap", "init-signal"})
+"""Refusals of what no rebuild may make, whatever the rules of births allow."""
 
 MOST_PLACES = 32
 """How many places of dead leaders are given up before it stays undecided whether there is a plan."""

@@ -169,7 +169,7 @@ def test_a_search_that_meets_its_bound_proves_nothing(monkeypatch: pytest.Monkey
     monkeypatch.setattr("planner.planning.decide.MOST_PLACES", 1)
     assert plan(text)
     unanswered = Undecided(conflicts=0, processes=())
-    monkeypatch.setattr("planner.planning.solver.births.solve", lambda forest: unanswered)
+    monkeypatch.setattr("planner.planning.solver.births.solve", lambda forest, **_: unanswered)
     with pytest.raises(Contradiction) as refusal:
         resolve(events(text))
     assert refusal.value.code == "plan-undecided"

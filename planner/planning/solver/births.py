@@ -14,11 +14,14 @@ from planner.planning.solver.problem import INIT, Problem, Process, read_problem
 from planner.planning.solver.reduction import Groups, Reduced, birth_session, reduce_problem
 from planner.planning.solver.refusal import refuse
 from planner.planning.solver.rules import Rules
-from planner.planning.solver.solution import Answer, Birth, How, Solution, Undecided
+from planner.planning.solver.solution import Answer, Birth, How, Refusal, Solution, Undecided
 from planner.planning.solver.vocabulary import Vocabulary
 
 MOST_CONFLICTS: Final = 3_000
 """How many conflicts a search may meet before its question stays undecided."""
+
+MOST_PROCESSES: Final = 100
+"""How many processes may be entangled with each other: the rules of a component are cubic in them."""
 
 MOST_REFINED: Final = 300
 """How many more it may meet for the least answer; beyond them the least one that was found is given, the same one every time."""
@@ -26,19 +29,26 @@ MOST_REFINED: Final = 300
 Births = dict[ProcessId, Birth]
 
 
-def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS) -> Answer:
-    """Return births that lead to a forest whose tasks have been placed in pid namespaces, or why there are none."""
+def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS, explained: bool = True) -> Answer:
+    """Return births that lead to a forest whose tasks have been placed in pid namespaces, or why there are none.
+
+    Without `explained` a refusal names all rows of the component that is at fault, and not the fewest, which takes longer.
+    """
     problem = read_problem(forest)
     reduced = reduce_problem(problem)
     births: Births = {}
     for part in components(problem, reduced):
+        if len(part.core) > MOST_PROCESSES:
+            return Undecided(conflicts=0, processes=part.core)
         rules = Rules(problem, part)
         engine = rules.engine()
         found = engine.search(most_conflicts=most_conflicts)
         if found is None:
             return Undecided(conflicts=engine.conflicts, processes=part.core)
         if not found:
-            return refuse(problem, part, most_conflicts)
+            if explained:
+                return refuse(problem, part, most_conflicts)
+            return Refusal(processes=part.core, facts=())
         engine.least(MOST_REFINED)
         births |= _searched(problem, part, rules.words, engine)
     _add_regular(problem, reduced, births)
