@@ -187,12 +187,12 @@ fork(outer)
     assert [task.pids for task in forest.tasks.values()] == [(1,), (2, 1), (3, 2), (4, 3, 1), (5, 4, 2)]
     assert [(event.id, event.parent) for event in of(NamespaceRecorded, events) if event.kind == "pid"] == [
         (0, -1),
-        (1, 0),
-        (2, 1),
+        (2, 0),
+        (4, 2),
     ]
-    assert [task.namespace for task in forest.tasks.values()] == [0, 1, 1, 2, 2]
+    assert [task.namespace for task in forest.tasks.values()] == [0, 2, 2, 4, 4]
     told = {fact.pid: fact.value for fact in of(FactRecorded, events) if fact.property == "pid_for_children"}
-    assert told == {1: "1", 3: "2"}
+    assert told == {1: "2", 3: "4"}
 
 
 def test_a_subtree_begins_at_the_level_of_its_root() -> None:
@@ -370,7 +370,7 @@ def test_without_permission_an_init_is_refused_and_a_child_is_read() -> None:
             "import os\n"
             "import crplan_proc.kernel, crplan_proc.snapshot\n"
             "from crplan_proc.capture import capture\n"
-            "from planner.hookspecs import BadImage\n"
+            "from planner.errors import BadImage\n"
             "os.setresuid(65534, 65534, 65534)\n"
             f"print([type(event).__name__ for event in capture({host}) if 'Task' in type(event).__name__])\n"
             f"try: capture({init})\n"

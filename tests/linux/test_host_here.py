@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 from crplan_checks.host import check
 from crplan_python.emit import emit
@@ -189,7 +188,7 @@ def test_what_check_names_fails_and_nothing_else(
     code = cli.main(["check", str(image), "--here", "--namespace", str(container), "--format", "json"])
     report = json.loads(capsysbinary.readouterr().out)
     assert code == 3
-    assert {finding["pid"] for finding in report["findings"] if finding["code"] == "number-taken"} == {1, 7}
+    assert {finding["pid"] for finding in report["images"][0]["findings"] if finding["code"] == "number-taken"} == {1, 7}
 
     def enter_and_clone(number: int) -> Feature:
         def trial(kernel: probes._Kernel) -> str:
@@ -263,8 +262,7 @@ def test_without_root_the_forecast_is_what_a_rebuild_then_does(name: str) -> Non
     artefact = Artefact(forest=Forest(), plan=plan)
 
     def forecast() -> object:
-        facts = msgspec.to_builtins(host_here.record())
-        return [answer.code for answer in check(artefact, facts) if isinstance(answer, Finding)]
+        return [answer.code for answer in check(artefact, host_here.record()) if isinstance(answer, Finding)]
 
     refused = as_nobody(forecast)
     with tempfile.TemporaryDirectory() as directory:

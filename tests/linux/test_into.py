@@ -68,7 +68,7 @@ def named(file: Path, pid: int, capsysbinary: pytest.CaptureFixture[bytes]) -> l
     report = json.loads(capsysbinary.readouterr().out)
     codes = ("number-taken", "number-above-limit")
     messages = [found["message"] for found in report["images"][0]["findings"] if found["code"] in codes]
-    found = [re.match(r"number (\d+), of a [a-z ]+ that step (\d+) creates, is ", message) for message in messages]
+    found = [re.match(r"pid (\d+), of a [a-z ]+ that step (\d+) creates, is ", message) for message in messages]
     assert all(found)
     return sorted((int(match[2]), int(match[1])) for match in found if match)
 
@@ -401,7 +401,7 @@ def test_without_into_every_level_is_new_and_has_the_limit_that_was_recorded(
             continue  # No image can have it.
         file = image(tmp_path, f"1 {number}.1:1 2.{number - 1}:1")
         cli.main(["check", str(file), "--here", "--format", "json"])
-        findings = json.loads(capsysbinary.readouterr().out)["findings"]
+        findings = json.loads(capsysbinary.readouterr().out)["images"][0]["findings"]
         assert [found["pid"] for found in findings if found["code"] == "number-above-limit-of-new-namespace"] == [number] * (
             not fits
         )

@@ -63,9 +63,9 @@ def test_what_the_image_has_from_outside_is_the_executors_own() -> None:
 
 
 def test_numbers_of_a_namespace_can_run_out() -> None:
-    with pytest.raises(CannotEmit, match="no number left"):
+    with pytest.raises(CannotEmit, match="no pid left"):
         turned(plan_of("100"), taken="1-99,101-301", limit=302)
-    with pytest.raises(CannotEmit, match="no number left"):
+    with pytest.raises(CannotEmit, match="no pid left"):
         turned(plan_of("100"), taken="1-99,101-299", limit=302)
 
 

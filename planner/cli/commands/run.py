@@ -78,21 +78,22 @@ def _timeout(given: float | None) -> float:
 
 
 def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str | None, timeout: float) -> int:
-    announced: list[bool] = []
+    announced: list[int] = []
+    ready = False
     with contextlib.ExitStack() as stack:
         writer = LogWriter(stack.enter_context(open_to_write(log_file)), job.history) if log_file is not None else None
 
         def record(event: AnyEvent) -> None:
+            nonlocal ready
             if isinstance(event, RunReady):
-                announced.append(False)
-                _announce(event.pid, timeout)
-                announced[:] = [True]
+                ready = True
+                _announce(event.pid, timeout, announced)
             if writer is not None:
                 writer.add(event)
 
         try:
             code = carry_out(executor, prepared, record, timeout, job.registry)
-            if code == 0 and announced == [False]:
+            if code == 0 and ready and not announced:
                 raise Unheard(errno.EINTR)
             return code
         except Unheard as error:
@@ -115,12 +116,14 @@ class Unheard(OSError):
         super().__init__(number, self.what)
 
 
-def _announce(pid: int, timeout: float) -> None:
-    """Write the ready line, for which a full pipe has as long as a step; raises `Unheard`."""
+def _announce(pid: int, timeout: float, announced: list[int]) -> None:
+    """Write the ready line, for which a full pipe has as long as a step, and note that in `announced`; raises `Unheard`."""
     try:
         if not _has_room(STANDARD_OUTPUT, timeout):
             raise Unheard(errno.ETIMEDOUT)
-        os.write(STANDARD_OUTPUT, f"ready {pid}\n".encode())
+        # A reader may answer the line with SIGTERM at once, and the executor's handler raises. Python runs handlers between two
+        # instructions: `extend` writes and notes within a single one, so a line that is out never counts as one that is not.
+        announced.extend(map(os.write, (STANDARD_OUTPUT,), (f"ready {pid}\n".encode(),)))
     except OSError as error:
         raise Unheard(error.errno or errno.EIO) from None
 
