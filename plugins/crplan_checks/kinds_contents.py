@@ -33,7 +33,7 @@ CRIU_OPTION_IN_VAIN: Final = kind(
     "",
     "criu restore is given an option that this image does not need.",
     "Leave the option out, or keep it: it changes nothing.",
-    "",
+    "Said of --shell-job, --tcp-established, --tcp-close and --allow-uprobes; any other is not judged.",
 )
 CRIU_TERMINAL_FOREIGN: Final = kind(
     "criu-terminal-foreign",

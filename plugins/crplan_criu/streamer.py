@@ -24,6 +24,8 @@ MARKER: Final = Message(
     },
 )
 LARGEST_MARKER: Final = 10 << 10
+LARGEST_FIRST_MARKER: Final = 11 + 3 + 255
+"""Bytes of `seq`, of the key and size of a name, and of the longest name of a file."""
 MOST_BYTES: Final = 1 << 30
 """Bytes of wanted images of one stream."""
 
@@ -31,7 +33,7 @@ MOST_BYTES: Final = 1 << 30
 def recognises(head: bytes) -> bool:
     """Whether bytes begin such a stream: the first marker names an image file."""
     size = int.from_bytes(head[:4], "little")
-    if not 6 < size < 300 or len(head) < 4 + size:
+    if not 6 < size <= LARGEST_FIRST_MARKER or len(head) < 4 + size:
         return False
     try:
         marker = decode(MARKER, head[4 : 4 + size], {})

@@ -131,8 +131,9 @@ WORD
     for tool in mktemp mkfifo rm; do
         command -v "$tool" >/dev/null || finish 1 "this machine has no $tool"
     done
-    folder=$(mktemp -d) && pipe=$folder/pipe && mkfifo "$pipe" ||
+    if ! { folder=$(mktemp -d) && pipe=$folder/pipe && mkfifo "$pipe"; }; then
         finish 1 "two pipes cannot be made in ${TMPDIR:-/tmp}: mktemp -d and mkfifo must work there"
+    fi
     # Open for both, a pipe does not wait for the other side.
     exec 5<>"$pipe"
 }
@@ -170,10 +171,12 @@ first_answer() {
 begin() {
     command -v "$2" >/dev/null || return 1
     open_pipe
-    exec 3>"$pipe" 6<"$pipe"
+    exec 3>"$pipe"
+    exec 6<"$pipe"
     close_pipe
     open_pipe
-    exec 4<"$pipe" 7>"$pipe"
+    exec 4<"$pipe"
+    exec 7>"$pipe"
     close_pipe
     "$1" 3<&6 4>&7 6<&- 7>&- &
     agent=$!

@@ -169,7 +169,7 @@ def test_two_entries_of_one_number_are_a_contradiction_and_no_damage(directory: 
     data = tree.read_bytes()
     size = int.from_bytes(data[8:12], "little")
     tree.write_bytes(data + data[8 : 12 + size])
-    with pytest.raises(Contradiction, match="borne twice"):
+    with pytest.raises(Contradiction, match=r"^pid \d+ is used twice at level 0"):
         fold(events(directory))
 
 

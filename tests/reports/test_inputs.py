@@ -20,20 +20,11 @@ from tests.helpers.reports import prepared
 
 CASES = DATA / "reports"
 
-NOT_YET = {
-    "12-pod-member-alone",
-    "28-pod-member-archive",
-    "32-parent-dump-missing",
-    "37-archive-without-spec",
-    "76-mixed-dumps",
-}
-"""Cases about verdicts and findings, which reading alone does not answer."""
-
 
 def runs() -> Iterator[Any]:
     for folder in sorted(CASES.iterdir()):
         case = json.loads((folder / "expect.json").read_text())
-        marks = [pytest.mark.xfail(strict=False, reason="answered by verdicts")] if folder.name in NOT_YET else []
+        marks: list[pytest.MarkDecorator] = []
         if case.get("skip_as_root") and hasattr(os, "geteuid") and os.geteuid() == 0:
             marks.append(pytest.mark.skip(reason=case["skip_as_root"]))
         for position, run in enumerate(case["runs"]):
