@@ -45,6 +45,7 @@ def test_the_readme_has_two_setup_commands() -> None:
     assert [text.count("\n") for text in SETUP] == [1, 1]
 
 
+@pytest.mark.xdist_group("root")  # later commands read what earlier ones write
 @pytest.mark.parametrize(("command", "words"), COMMANDS, ids=[command for command, _ in COMMANDS])
 def test_every_command_works(place: Path, command: str, words: str) -> None:
     expected = re.search(r"expect=(\d)", words)
