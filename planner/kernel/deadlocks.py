@@ -6,7 +6,7 @@ it down). A number is in use while a process bears it as its own, as its group o
 
 * An ordinary process in the namespace or below is killed with it and gone once it has been waited for. Its parent lives in
   the namespace or above, and there every process can be killed; a dying one leaves its children to one who waits for them, or to
-  an init that ignores SIGCHLD because it is dying itself. So such a process delays A, and not for ever.
+  an init that ignores SIGCHLD because it is dying itself. So such a process delays A for a bounded time.
 * An ordinary process outside, in a group that is led inside, is not killed with A. It keeps A waiting until it leaves the group
   or dies, and nothing keeps it from either. The same goes for an init that is a zombie: its namespace is empty.
 * Another init B, alive or dying, is gone only when it has finished dying. So A waits for B where B lives below A, and where B's

@@ -130,7 +130,8 @@ def _surveyed(
     try:
         source = open_source(path)
     except CrplanError as error:
-        return [(Image(name=name, events=lambda error=error: _raising(error)), None)]  # type: ignore[misc]
+        reason = error
+        return [(Image(name=name, events=lambda: _raising(reason)), None)]
     file = os.path.realpath(path) if os.path.exists(path) and not member else ""
     again = evidence and source.repeatable
     events = image_events(source, registry, ReadRequest(member=member, detail="pod" if again else "tree"))
@@ -147,7 +148,8 @@ def _surveyed(
     except SeveralImages as several:
         return [_one_of_several(name, one, several, registry) for one in several.names]
     except CrplanError as error:
-        return [(Image(name=name, events=lambda error=error: chain(begun, _raising(error)), file=file), None)]  # type: ignore[misc]
+        failure = error
+        return [(Image(name=name, events=lambda: chain(begun, _raising(failure)), file=file), None)]
     said = evidence_of(name, begun, _formats(registry), file) if evidence else None
     return [(Image(name=name, events=lambda: chain(begun, events), file=file), said)]
 

@@ -55,8 +55,8 @@ def decide(forest: Forest, first: Sequence, manners: tuple[Manner, ...] = MANNER
     """Return the decisions that a rebuild of `forest` takes: births, processes and steps, in this order.
 
     `first` is the sequence number that the first decision will have; helpers are cast in the first of the `manners` that leads to
-    an order. Raises Contradiction for a forest that no history of
-    processes leads to, as far as the planner can tell, with the facts that exclude each other.
+    an order. Raises Contradiction for a forest that this path finds no births for, with the facts that exclude each other;
+    `decide_exactly` says whether there are any.
     """
     from planner.forest.laws_status import refuse_faults_of_inits
 

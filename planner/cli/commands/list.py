@@ -29,7 +29,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="an input of any kind; - reads standard input")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="for whom (default: text)")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
 
 
