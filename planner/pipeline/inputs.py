@@ -6,6 +6,7 @@ how they belong together.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Final, Literal
 
@@ -146,7 +147,7 @@ def _surveyed(
             if len(begun) == 2 and not evidence:
                 break
     except SeveralImages as several:
-        return [_one_of_several(name, one, several, registry) for one in several.names]
+        return list(_each_of(name.removesuffix(f"{SEPARATOR}{member}"), several, registry))
     except CrplanError as error:
         failure = error
         return [(Image(name=name, events=lambda: chain(begun, _raising(failure)), file=file), None)]
@@ -158,18 +159,23 @@ def _opened(path: str, member: str, open_source: Open, registry: Registry) -> It
     yield from image_events(open_source(path), registry, ReadRequest(member=member))
 
 
-def _one_of_several(name: str, one: str, several: SeveralImages, registry: Registry) -> tuple[Image, Member | None]:
-    label = f"{name}{SEPARATOR}{one}"
+def _each_of(name: str, several: SeveralImages, registry: Registry) -> Iterator[tuple[Image, Member | None]]:
+    """Yield the checkpoints of an input; an archive in a directory may hold several itself."""
+    for one in several.names:
+        label = f"{name}{SEPARATOR}{one}"
+        try:
+            said = evidence_of(label, several.events(one, "pod"), _formats(registry))
+        except SeveralImages as inner:
+            yield from _each_of(name, inner, registry)
+            continue
+        except CrplanError:
+            said = None
+        yield Image(name=label, events=partial(_one_of, several, one)), said
 
-    def events() -> Iterator[AnyEvent]:
-        yield LogOpened(format_version=FORMAT_VERSION)
-        yield from several.events(one)
 
-    try:
-        said = evidence_of(label, events(), _formats(registry))
-    except CrplanError:
-        said = None
-    return Image(name=label, events=events), said
+def _one_of(several: SeveralImages, one: str) -> Iterator[AnyEvent]:
+    yield LogOpened(format_version=FORMAT_VERSION)
+    yield from several.events(one, "tree")
 
 
 def _raising(error: CrplanError) -> Iterator[AnyEvent]:

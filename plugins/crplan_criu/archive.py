@@ -21,6 +21,7 @@ from crplan_criu.streams import Stream, unpacked
 from crplan_criu.tar import Headers, Member, members
 from crplan_criu.wire import Budget
 from planner.errors import BadImage
+from planner.hookspecs import MAX_WINDOW
 
 MOST_IMAGES: Final = 1_000_000
 """Wanted images in one archive: two a task and one a thread."""
@@ -70,8 +71,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class Collector:
     """What comes together while archives are passed over; `checkpoints` is the end."""
 
-    def __init__(self, wanted: frozenset[str] = WANTED) -> None:
+    def __init__(self, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW) -> None:
         self.wanted = wanted
+        self.window = window
         self.dumps: dict[str, Dump] = {}
         self.containers: dict[str, Container] = {}
         self.layouts: dict[str, Blobs] = {}
@@ -151,7 +153,7 @@ class Collector:
         blobs = self._blobs(root)
         blocks = blobs.verified(stream.chunks(size), name, size)
         if layer:
-            inner = unpacked(blocks, head, stream.where)
+            inner = unpacked(blocks, head, stream.where, self.window)
             if is_tar(inner.peek(HEADER)):
                 self.archive(inner, f"{root}/{name}" if root else name, layer=True)
             for _ in blocks:
@@ -165,7 +167,7 @@ class Collector:
         if not (compression(head) or is_tar(head)):
             return
         blocks = stream.chunks(size)
-        found = unpacked(blocks, head, shown(name))
+        found = unpacked(blocks, head, shown(name), self.window)
         try:
             if is_tar(found.peek(HEADER)):
                 self.archive(found, name, depth=depth)
@@ -319,7 +321,7 @@ def normalised(path: str) -> str:
 
 def from_stream(stream: Stream, wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
     """Return the checkpoints of one archive; raises BadImage."""
-    collector = Collector(wanted)
+    collector = Collector(wanted, stream.window)
     collector.archive(stream)
     # What follows the end mark is padding, but the checksum of compressed data stands behind it.
     for _ in stream.chunks(TRAILING):

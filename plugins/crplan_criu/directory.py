@@ -16,6 +16,7 @@ from crplan_criu.layout import BLOB, INDEX, MANIFEST
 from crplan_criu.search import HERE
 from crplan_criu.streams import opened
 from planner.errors import BadImage
+from planner.hookspecs import MAX_WINDOW
 
 MOST_FILES: Final = 4_000_000
 """Entries that a directory may have: six files a task, far beyond what a machine can run."""
@@ -50,9 +51,9 @@ def collect(path: str, wanted: frozenset[str] = WANTED) -> Dump:
     return dump
 
 
-def collect_layout(path: str, wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
+def collect_layout(path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW) -> list[Checkpoint]:
     """Read the index and the blobs of an OCI image layout; raises BadImage."""
-    collector = Collector(wanted)
+    collector = Collector(wanted, window)
     with _opened(path) as top:
         if os.path.lexists(os.path.join(path, INDEX)):
             collector.document("", INDEX, read_file(top, INDEX))
@@ -64,9 +65,9 @@ def collect_layout(path: str, wanted: frozenset[str] = WANTED) -> list[Checkpoin
     return collector.checkpoints()
 
 
-def collect_transport(path: str, wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
+def collect_transport(path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW) -> list[Checkpoint]:
     """Read the manifest and the blobs of skopeo's `dir:`; raises BadImage."""
-    collector = Collector(wanted)
+    collector = Collector(wanted, window)
     with _opened(path) as top:
         collector.document("", INDEX, read_file(top, MANIFEST))
         for name in _names(top):

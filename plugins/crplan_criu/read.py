@@ -5,6 +5,7 @@ An input that holds several checkpoints is read once; which of them is meant, a 
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 
@@ -15,7 +16,7 @@ from crplan_criu.recognise import DIRECTORIES
 from crplan_criu.streams import opened
 from planner.errors import BadImage, SeveralImages
 from planner.events.records import AnyEvent
-from planner.hookspecs import Member, ReadRequest, Source
+from planner.hookspecs import Detail, Member, ReadRequest, Source
 from planner.pods.parts import labelled
 from planner.text import escaped
 
@@ -24,42 +25,109 @@ WHOLE = ReadRequest()
 THE_TOP = "."
 """Name of the checkpoint at the top of an input that holds others below."""
 
-Load = Callable[[], tuple[Checkpoint, str]]
+Wanted = frozenset[str]
+"""Kinds of image file that are decoded."""
+
+Load = Callable[[Wanted], tuple[Checkpoint, str]]
 """Reads one checkpoint; returns it with the directory in which it was found where that is not the expected one."""
 
 
+class Held:
+    """The checkpoints of one archive as they were read, each until it is used.
+
+    One that is asked for later, or with more of its images, is read again where the archive can be.
+    """
+
+    def __init__(self, read: Callable[[Wanted], list[Checkpoint]], *, again: bool) -> None:
+        self._read = read
+        self._again = again
+        self._wanted: Wanted | None = None
+        self._held: dict[tuple[str, str], Checkpoint] = {}
+
+    def all(self, wanted: Wanted) -> list[Checkpoint]:
+        """Return every checkpoint, read now; raises BadImage."""
+        found = self._read(wanted)
+        self._wanted = wanted
+        self._held = {(one.name, one.directory): one for one in found}
+        return found
+
+    def one(self, key: tuple[str, str], wanted: Wanted) -> Checkpoint:
+        """Return the checkpoint of a name and directory; raises BadImage."""
+        if self._again and (self._wanted is None or key not in self._held or not wanted <= self._wanted):
+            self.all(wanted)
+        if key not in self._held:
+            raise BadImage(None, "has changed while it was read")
+        return self._held.pop(key) if self._again and wanted == self._wanted else self._held[key]
+
+
 class Found(msgspec.Struct, frozen=True):
-    """A checkpoint of an input: the name that selects it, and how it is read."""
+    """A checkpoint of an input by the name that selects it, or an archive of a directory, which may hold several.
+
+    `load` reads the one, `held` the other.
+    """
 
     name: str
-    load: Load
-    help: str = ""
+    load: Load | None = None
+    held: Held | None = None
 
 
 def read(source: Source, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
     """Yield the image events of the checkpoint that a request names; raises BadImage, and SeveralImages where it names none."""
-    pod = request.detail == "pod"
-    found = {one.name or THE_TOP: one for one in _found(source, WANTED_OF_POD if pod else WANTED)}
-    said = _evidence if pod else _events
+    found = _named(_found(source, _wanted(request.detail)))
     if len(found) == 1 and not request.member:
-        return said(*found.values())
+        (only,) = found.values()
+        return _said(only, request.detail)
     if not request.member:
-        raise SeveralImages(found, lambda name: _labelled(found[name]))
-    if request.member not in found:
-        known = ", ".join(list(found)[:20])
-        raise BadImage(None, f"holds no checkpoint {escaped(request.member)}; there is: {known}")
-    return said(found[request.member])
+        raise _several(found)
+    return _said(_chosen(found, request), request.detail)
 
 
 def members(source: Source) -> Iterator[Member]:
     """Yield what an input holds; raises BadImage."""
-    for one in _found(source, WANTED):
-        yield Member(name=one.name or THE_TOP, help=one.help or _help(one))
+    for name, one in _named(_found(source, WANTED)).items():
+        inner: list[Found] = [one]
+        if one.held is not None:
+            try:
+                inner = _expanded(one.held, name, WANTED)
+            except BadImage as error:
+                yield Member(name=name, help=f"cannot be read: {error.message}")
+                continue
+        for each in inner:
+            yield Member(name=each.name or THE_TOP, help=_help(each))
+
+
+def _wanted(detail: Detail) -> Wanted:
+    return WANTED_OF_POD if detail == "pod" else WANTED
+
+
+def _named(found: Iterator[Found] | list[Found]) -> dict[str, Found]:
+    return {one.name or THE_TOP: one for one in found}
+
+
+def _several(found: dict[str, Found]) -> SeveralImages:
+    return SeveralImages(found, lambda name, detail: _labelled(found[name], detail))
+
+
+def _chosen(found: dict[str, Found], request: ReadRequest) -> Found:
+    """Return the checkpoint that a request names: at the top, or in an archive of a directory."""
+    if request.member in found:
+        return found[request.member]
+    for name, one in found.items():
+        if one.held is not None and request.member.startswith(f"{name}/"):
+            inner = _named(_expanded(one.held, name, _wanted(request.detail)))
+            if request.member in inner:
+                return inner[request.member]
+            found = inner
+    if inside := {name: one for name, one in found.items() if name.startswith(f"{request.member}/")}:
+        raise _several(inside)
+    known = ", ".join(list(found)[:20])
+    raise BadImage(None, f"holds no checkpoint {escaped(request.member)}; there is: {known}")
 
 
 def _help(one: Found) -> str:
+    assert one.load is not None
     try:
-        checkpoint, _ = one.load()
+        checkpoint, _ = one.load(WANTED)
     except BadImage as error:
         return f"cannot be read: {error.message}"
     if checkpoint.problem is not None:
@@ -73,65 +141,90 @@ def _help(one: Found) -> str:
 WORDS = (("container", "container"), ("of pod", "pod"), ("by", "engine"))
 
 
+def _said(one: Found, detail: Detail) -> Iterator[AnyEvent]:
+    """Return the events of a checkpoint; raises SeveralImages for an archive that holds several."""
+    if one.held is not None:
+        inner = _named(_expanded(one.held, one.name, _wanted(detail)))
+        if len(inner) > 1:
+            raise _several(inner)
+        (one,) = inner.values()
+    return _evidence(one) if detail == "pod" else _events(one)
+
+
 def _evidence(one: Found) -> Iterator[AnyEvent]:
-    yield from events.evidence(one.load()[0].dump)
+    assert one.load is not None
+    yield from events.evidence(one.load(WANTED_OF_POD)[0].dump)
 
 
 def _events(one: Found) -> Iterator[AnyEvent]:
-    checkpoint, where = one.load()
+    assert one.load is not None
+    checkpoint, where = one.load(WANTED)
     if checkpoint.problem is not None:
         raise checkpoint.problem
     yield from events.events(checkpoint.dump, where)
 
 
-def _labelled(one: Found) -> Iterator[AnyEvent]:
+def _labelled(one: Found, detail: Detail) -> Iterator[AnyEvent]:
     """Yield the events of one of several, whose name stands before the place of what is wrong."""
     try:
-        yield from _events(one)
+        yield from _said(one, detail)
+    except SeveralImages:
+        raise
     except BadImage as error:
         raise BadImage(labelled(one.name or THE_TOP, error.at), error.message) from None
 
 
-def _found(source: Source, wanted: frozenset[str]) -> Iterator[Found]:
+def _found(source: Source, wanted: Wanted) -> Iterator[Found]:
     """Yield the checkpoints of a source by name; raises BadImage where there is none."""
     if source.directory:
-        yield from _of_directory(source.directory, wanted)
+        yield from _of_directory(source.directory, wanted, source.max_window)
         return
     where = shown(os.path.basename(source.name) or source.name)
-    with source.open() as file:
-        stream = opened(file, source.head, where)
-        if streamer.recognises(source.head):
-            found = archive.of_streamer(streamer.files(stream), wanted)
-        else:
-            found = archive.from_stream(stream, wanted)
+
+    def read(wanted: Wanted) -> list[Checkpoint]:
+        with source.open() as file:
+            stream = opened(file, source.head, where, source.max_window)
+            if streamer.recognises(source.head):
+                return archive.of_streamer(streamer.files(stream), wanted)
+            return _some(archive.from_stream(stream, wanted), where)
+
+    yield from _expanded(Held(read, again=source.repeatable), "", wanted)
+
+
+def _some(found: list[Checkpoint], where: str) -> list[Checkpoint]:
     if not found:
         raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
-    yield from _of_archive(found)
+    return found
 
 
-def _of_archive(found: Sequence[Checkpoint], below: str = "") -> Iterator[Found]:
+def _expanded(held: Held, below: str, wanted: Wanted) -> list[Found]:
+    """Return the checkpoints of an archive; `below` is its name in a directory, which is the name of a single one."""
+    found = held.all(wanted)
+    result = []
     for one in found:
         name = f"{below}/{one.name}" if below and one.name and len(found) > 1 else below or one.name
         unusual = one.directory if len(found) == 1 and one.directory not in DIRECTORIES else ""
         where = "/".join(part for part in (below, unusual) if part) if "blobs/" not in unusual else below
-        yield Found(name, lambda one=one, where=where: (one, shown(where)))  # type: ignore[misc]  # mypy infers no default
+        result.append(Found(name, partial(_loaded, held, (one.name, one.directory), shown(where))))
+    return result
 
 
-def _of_directory(path: str, wanted: frozenset[str]) -> Iterator[Found]:
+def _loaded(held: Held, key: tuple[str, str], where: str, wanted: Wanted) -> tuple[Checkpoint, str]:
+    return held.one(key, wanted), where
+
+
+def _of_directory(path: str, wanted: Wanted, window: int) -> Iterator[Found]:
     places = search.places(path)
     for place in places:
         below = os.path.join(path, place.name)
         if place.kind == "images":
-            yield Found(_name(place.name, places), lambda below=below, place=place: (_images(below, wanted), shown(place.name)))  # type: ignore[misc]
-        elif place.kind == "archive":
-            yield Found(place.name, lambda below=below, place=place: (_only(below, wanted), place.name), "an archive")  # type: ignore[misc]
+            yield Found(_name(place.name, places), load=partial(_images, below, shown(place.name)))
+            continue
+        held = Held(partial(READERS[place.kind], below, window), again=True)
+        if len(places) == 1:
+            yield from _expanded(held, place.name, wanted)
         else:
-            layout = directory.collect_layout if place.kind == "layout" else directory.collect_transport
-            found = layout(below, wanted)
-            if not found and len(places) == 1:
-                where = shown(os.path.basename(below) or below)
-                raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
-            yield from _of_archive(found, place.name)
+            yield Found(place.name or THE_TOP, held=held)
 
 
 def _name(name: str, places: Sequence[search.Place]) -> str:
@@ -143,18 +236,28 @@ def _name(name: str, places: Sequence[search.Place]) -> str:
     return name
 
 
-def _images(path: str, wanted: frozenset[str]) -> Checkpoint:
-    return Checkpoint("", "", directory.collect(path, wanted))
+def _images(path: str, where: str, wanted: Wanted) -> tuple[Checkpoint, str]:
+    return Checkpoint("", "", directory.collect(path, wanted)), where
 
 
-def _only(path: str, wanted: frozenset[str]) -> Checkpoint:
-    """Return the checkpoint of an archive in a directory; raises BadImage where it holds several."""
+def _archive(path: str, window: int, wanted: Wanted) -> list[Checkpoint]:
     where = shown(os.path.basename(path))
-    with open(path, "rb") as file:
-        head = file.read(4096)
-        file.seek(0)
-        found = archive.from_stream(opened(file, head, where), wanted)
-    if len(found) != 1:
-        reason = f"holds {len(found)} checkpoints; give it by itself" if found else "holds no CRIU images (no inventory.img)"
-        raise BadImage(where, f"the archive {reason}")
-    return found[0]
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4096)
+            file.seek(0)
+            return _some(archive.from_stream(opened(file, head, where, window), wanted), where)
+    except OSError as error:
+        raise BadImage(where, f"cannot be read: {error.strerror}") from None
+
+
+def _layout(path: str, window: int, wanted: Wanted) -> list[Checkpoint]:
+    return _some(directory.collect_layout(path, wanted, window), shown(os.path.basename(path) or path))
+
+
+def _transport(path: str, window: int, wanted: Wanted) -> list[Checkpoint]:
+    return _some(directory.collect_transport(path, wanted, window), shown(os.path.basename(path) or path))
+
+
+READERS = {"archive": _archive, "layout": _layout, "transport": _transport}
+"""How what stands at a place of a directory is read, by its kind."""
