@@ -14,9 +14,10 @@ import msgspec
 
 from planner.errors import BadImage, CrplanError, SeveralImages
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
-from planner.hookspecs import ReadRequest, Source
+from planner.hookspecs import Detail, ReadRequest, Source
 from planner.pipeline.reading import image_events
 from planner.pipeline.sources import STANDARD_INPUT
+from planner.pipeline.waiting import Waiting
 from planner.plugins import Registry
 from planner.pods.evidence import Member
 from planner.pods.groups import evidence_of, together, undecided
@@ -108,8 +109,9 @@ def grouped(
     `label` tells what a name is called.
     """
     found: list[tuple[Image, Member | None]] = []
+    survey = _Survey(open_source=open_source, registry=registry, waiting=Waiting(), many=len(names) > 1)
     for name in names:
-        found += _surveyed(name, label(name), open_source, registry, evidence=len(names) > 1 and grouping == "evidence")
+        found += survey.images(name, label(name))
         seen()
     images = [image for image, _ in found]
     if grouping == "pod" or len(images) == 1:
@@ -123,59 +125,77 @@ def grouped(
     )
 
 
-def _surveyed(
-    given: str, name: str, open_source: Open, registry: Registry, *, evidence: bool
-) -> list[tuple[Image, Member | None]]:
-    """Return the images of one input, with what they say about their pid namespace where that is asked for."""
-    path, member = located(given)
-    try:
-        source = open_source(path)
-    except CrplanError as error:
-        reason = error
-        return [(Image(name=name, events=lambda: _raising(reason)), None)]
-    file = os.path.realpath(path) if os.path.exists(path) and not member else ""
-    again = evidence and source.repeatable
-    events = image_events(source, registry, ReadRequest(member=member, detail="pod" if again else "tree"))
-    begun: list[AnyEvent] = []
-    try:
-        if again:
-            said = evidence_of(name, events, _formats(registry), file)
-            return [(Image(name=name, events=lambda: _opened(path, member, open_source, registry), file=file), said)]
-        for event in events:
-            begun.append(event)
-            # What can be read only once is kept where others wait for what it says.
-            if len(begun) == 2 and not evidence:
-                break
-    except SeveralImages as several:
-        return list(_each_of(name.removesuffix(f"{SEPARATOR}{member}"), several, registry))
-    except CrplanError as error:
-        failure = error
-        return [(Image(name=name, events=lambda: chain(begun, _raising(failure)), file=file), None)]
-    said = evidence_of(name, begun, _formats(registry), file) if evidence else None
-    return [(Image(name=name, events=lambda: chain(begun, events), file=file), said)]
+class _Survey(msgspec.Struct, frozen=True, kw_only=True):
+    """The first pass over what was given; where others wait for what an image says, its log is kept in `waiting`."""
 
+    open_source: Open
+    registry: Registry
+    waiting: Waiting
+    many: bool
 
-def _opened(path: str, member: str, open_source: Open, registry: Registry) -> Iterator[AnyEvent]:
-    yield from image_events(open_source(path), registry, ReadRequest(member=member))
-
-
-def _each_of(name: str, several: SeveralImages, registry: Registry) -> Iterator[tuple[Image, Member | None]]:
-    """Yield the checkpoints of an input; an archive in a directory may hold several itself."""
-    for one in several.names:
-        label = f"{name}{SEPARATOR}{one}"
+    def images(self, given: str, name: str) -> Iterator[tuple[Image, Member | None]]:
+        """Yield the images of one input, with what they say about their pid namespace."""
+        path, member = located(given)
         try:
-            said = evidence_of(label, several.events(one, "pod"), _formats(registry))
-        except SeveralImages as inner:
-            yield from _each_of(name, inner, registry)
-            continue
-        except CrplanError:
-            said = None
-        yield Image(name=label, events=partial(_one_of, several, one)), said
+            source = self.open_source(path)
+        except CrplanError as error:
+            reason = _kept(error)
+            yield Image(name=name, events=lambda: _raising(reason)), None
+            return
+        file = os.path.realpath(path) if os.path.exists(path) and not member else ""
+        try:
+            if not self.many or not source.repeatable:
+                yield self._once(source, member, name, file)
+            else:
+                yield self._again(partial(self._opened, path, member), name, file)
+        except SeveralImages as several:
+            yield from self._each_of(name.removesuffix(f"{SEPARATOR}{member}"), several)
+
+    def _once(self, source: Source, member: str, name: str, file: str) -> tuple[Image, Member | None]:
+        """Return an image that is read once: the only one, or one whose log is kept where others wait for what it says."""
+        events = image_events(source, self.registry, ReadRequest(member=member))
+        begun: list[AnyEvent] = []
+        try:
+            for event in events:
+                begun.append(event)
+                if len(begun) == 2 and not self.many:
+                    break
+        except SeveralImages:
+            raise
+        except CrplanError as error:
+            failure = _kept(error)
+            return Image(name=name, events=lambda: chain(begun, _raising(failure)), file=file), None
+        return Image(name=name, events=lambda: chain(begun, events), file=file), self._said(name, begun, file)
+
+    def _again(self, events: Callable[[Detail], Iterator[AnyEvent]], name: str, file: str = "") -> tuple[Image, Member | None]:
+        """Return an image that can be read again."""
+        begun, log = self.waiting.first_pass(events)
+        return Image(name=name, events=log, file=file), self._said(name, begun, file)
+
+    def _opened(self, path: str, member: str, detail: Detail) -> Iterator[AnyEvent]:
+        yield from image_events(self.open_source(path), self.registry, ReadRequest(member=member, detail=detail))
+
+    def _each_of(self, name: str, several: SeveralImages) -> Iterator[tuple[Image, Member | None]]:
+        """Yield the checkpoints of an input; an archive in a directory may hold several itself."""
+        for one in several.names:
+            try:
+                yield self._again(partial(_one_of, several, one), f"{name}{SEPARATOR}{one}")
+            except SeveralImages as inner:
+                yield from self._each_of(name, inner)
+
+    def _said(self, name: str, events: list[AnyEvent], file: str) -> Member | None:
+        return evidence_of(name, events, _formats(self.registry), file)
 
 
-def _one_of(several: SeveralImages, one: str) -> Iterator[AnyEvent]:
+def _one_of(several: SeveralImages, one: str, detail: Detail) -> Iterator[AnyEvent]:
     yield LogOpened(format_version=FORMAT_VERSION)
-    yield from several.events(one, "tree")
+    yield from several.events(one, detail)
+
+
+def _kept(error: CrplanError) -> CrplanError:
+    """Return an error that may be raised later, without what was at work when it was raised."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
 
 
 def _raising(error: CrplanError) -> Iterator[AnyEvent]:

@@ -7,7 +7,7 @@ dump for each directory that has images. What is wrong with one of them is raise
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -18,7 +18,7 @@ from crplan_criu.images import LARGEST_OTHER, WANTED, largest, place, shown, spl
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST, Blobs
 from crplan_criu.recognise import DIRECTORIES, HEADER, compression, is_tar
 from crplan_criu.streams import Stream, unpacked
-from crplan_criu.tar import Headers, Member, members
+from crplan_criu.tar import Headers, Member, Taken, members
 from crplan_criu.wire import Budget
 from planner.errors import BadImage
 from planner.hookspecs import MAX_WINDOW
@@ -85,21 +85,14 @@ class Collector:
         self.pod = False
         self.images = 0
         self.bytes = 0
-        self.given = 0
-        """Bytes of the files that were looked into, where there is not one file for all."""
-        self._taken: Callable[[], int] | None = None
-        self._headers = Headers(self.taken)
+        self.input = Taken()
+        self._headers = Headers(self.input)
         self._budget = Budget(FREE_FIELDS)
         self._granted = 0
 
-    def taken(self) -> int:
-        """Return how many bytes were read of the file, before decompression."""
-        return self.given if self._taken is None else self._taken()
-
     def archive(self, stream: Stream, prefix: str = "", *, layer: bool = False, depth: int = 0) -> None:
         """Pass over an archive whose members stand below `prefix`; images of a layer stand at its top or in `checkpoint`."""
-        if self._taken is None and not self.given:
-            self._taken = lambda: stream.taken
+        self.input.stream = self.input.stream or stream
         for member in members(stream, self._headers):
             directory, _, name = member.name.rpartition("/")
             if layer and directory not in DIRECTORIES:
@@ -231,7 +224,7 @@ class Collector:
         """Read a wanted file; raises BadImage where the archive ends within it, or holds too much of them."""
         self.images += 1
         self.bytes += size
-        taken = self.taken()
+        taken = self.input.taken
         self._budget.left += MOST_FIELDS_RATIO * taken - self._granted
         self._granted = MOST_FIELDS_RATIO * taken
         if self.bytes > FREE_BYTES + MOST_BYTES_RATIO * taken:

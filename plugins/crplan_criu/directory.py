@@ -80,7 +80,7 @@ def _blob(collector: Collector, folder: int, name: str, blob: str) -> None:
     if BLOB.fullmatch(blob):
         with os.fdopen(_regular(folder, name), "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            collector.given += size
+            collector.input.given += size
             collector.blob(blob, size, opened(file, b"", shown(name)))
 
 

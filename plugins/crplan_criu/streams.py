@@ -202,21 +202,25 @@ def _reason(error: Exception) -> str:
     return str(error).rpartition(": ")[2]
 
 
+class _Joined:
+    """The blocks as the object with `read` that zstandard wants."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+
+    def read(self, size: int) -> bytes:
+        return next(self._blocks, b"")
+
+
 def _unzstd(window: int, blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError:
         raise BadImage(where, "is compressed with zstd, and the Python package zstandard is not installed") from None
 
-    class Joined:
-        """The blocks as the object with `read` that zstandard wants."""
-
-        def read(self, size: int) -> bytes:
-            return next(blocks, b"")
-
     decompressor = zstandard.ZstdDecompressor(max_window_size=window)
     # The library asks for a whole file and calls `read` alone.
-    reader = decompressor.stream_reader(Joined(), read_size=BLOCK, read_across_frames=True)  # type: ignore[arg-type]
+    reader = decompressor.stream_reader(_Joined(blocks), read_size=BLOCK, read_across_frames=True)  # type: ignore[arg-type]
     while True:
         try:
             output = reader.read(BLOCK)
