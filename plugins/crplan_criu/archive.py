@@ -16,6 +16,7 @@ from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
 from crplan_criu.images import LARGEST_OTHER, WANTED, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST, Blobs
+from crplan_criu.pod import POD_FILES, Pod
 from crplan_criu.recognise import DIRECTORIES, HEADER, compression, is_tar
 from crplan_criu.streams import Stream, unpacked
 from crplan_criu.tar import Headers, Member, Taken, members
@@ -49,9 +50,6 @@ ROOT_FILE_SYSTEMS: Final = frozenset(("rootfs", "diff", "volumes", "proc", "sys"
 NO_CHECKPOINTS: Final = ("rootfs-diff.tar", "devshm-checkpoint.tar", "rootfs.tar")
 """Archives that engines put beside the images: files of the container."""
 
-POD_FILES: Final = ("checkpoint-manifest.json", "pod-config.json")
-"""What marks the checkpoint of a pod (Kubernetes KEP-5823)."""
-
 PARENT: Final = "parent"
 """The link by which a dump names the one that it was taken after, whose memory pages it does not repeat."""
 
@@ -82,7 +80,8 @@ class Collector:
         """What is wrong with a dump's files or with an archive inside, by directory; the first counts."""
         self.names: dict[str, str] = {}
         """Names that a docker-archive gives the layers of an image, by the path of the layer."""
-        self.pod = False
+        self.pods: dict[str, Pod] = {}
+        """What is known of pods, by the directory that their documents stand in."""
         self.images = 0
         self.bytes = 0
         self.input = Taken()
@@ -99,15 +98,15 @@ class Collector:
                 continue
             if not ROOT_FILE_SYSTEMS.isdisjoint(directory.split("/")):
                 continue
-            below = "/".join(part for part in (prefix, directory) if part)
+            at = "/".join(part for part in (prefix, directory) if part)
             if member.problem:
-                self.odd(below, name, member)
-            elif not layer and self._described(prefix, member, below, stream):
+                self.odd(at, name, member)
+            elif not layer and self._described(prefix, member, at, stream):
                 continue
-            elif not self.file(below, name, member.size, stream) and name not in NO_CHECKPOINTS and depth < DEEPEST:
-                self.inner(f"{below}/{name}" if below else name, member.size, stream, depth + 1)
+            elif not self.file(at, name, member.size, stream) and name not in NO_CHECKPOINTS and depth < DEEPEST:
+                self.inner(f"{at}/{name}" if at else name, member.size, stream, depth + 1)
 
-    def _described(self, prefix: str, member: Member, below: str, stream: Stream) -> bool:
+    def _described(self, prefix: str, member: Member, at: str, stream: Stream) -> bool:
         """Take a blob, an index, or a document that describes archives beside it; False for anything else."""
         directory, _, name = member.name.rpartition("/")
         if BLOB.fullmatch(member.name):
@@ -116,7 +115,7 @@ class Collector:
             return True
         if name not in (INDEX, MANIFEST, *POD_FILES) or member.size > LARGEST_DOCUMENT:
             return False
-        self.document(below, name, stream.read(member.size))
+        self.document(at, name, stream.read(member.size))
         return True
 
     def document(self, directory: str, name: str, data: bytes) -> None:
@@ -127,8 +126,7 @@ class Collector:
             for layer, tag in Blobs.docker_names(data).items():
                 self.names.setdefault(f"{directory}/{layer}" if directory else layer, tag)
         else:
-            self.pod = True
-            self.containers.setdefault(directory, Container()).add_pod(data)
+            self.pods.setdefault(directory, Pod()).add(name, data)
 
     def _blobs(self, directory: str) -> Blobs:
         return self.layouts.setdefault(directory, Blobs())
@@ -253,7 +251,17 @@ class Collector:
             Checkpoint(name, directory, self.dumps.get(directory, Dump()), self.problems.get(directory))
             for directory, name in self._named(whole).items()
         ]
+        found += self._missing(whole)
         return sorted(found, key=lambda one: (one.name, one.directory))
+
+    def _missing(self, whole: list[str]) -> Iterator[Checkpoint]:
+        """Yield the containers of a pod whose archive is not there, or holds nothing."""
+        for root, pod in self.pods.items():
+            for path, one in pod.listed.items():
+                place_of = f"{root}/{path}" if root else path
+                if path and not any(directory == place_of or directory.startswith(f"{place_of}/") for directory in whole):
+                    reason = BadImage(shown(place_of), "is named by checkpoint-manifest.json, and no images are there")
+                    yield Checkpoint(shown(one.name or path), place_of, Dump(), reason)
 
     def _whole(self) -> list[str]:
         """Return the directories of what counts as a checkpoint."""
@@ -275,8 +283,9 @@ class Collector:
         for root, blobs in self.layouts.items():
             if not root or directory.startswith(f"{root}/"):
                 dump.container.annotate(blobs.annotations(directory))
-        if self.pod and "" in self.containers:
-            dump.container.merge(self.containers[""])
+        for root in self.pods:
+            if (inside := below(directory, root)) is not None:
+                dump.container.merge(self.pods[root].container(inside))
         if dump.parent:
             wanted = normalised(f"{directory}/{dump.parent}")
             dump.parent_found = any(wanted == one and self.dumps[one].inventory is not None for one in self.dumps)
@@ -289,11 +298,19 @@ class Collector:
             for root, blobs in self.layouts.items():
                 if not name and (not root or directory.startswith(f"{root}/")):
                     name = blobs.tag(directory)
-            if not name and self.pod:
-                name = self.dumps[directory].container.facts.get("container", "")
+            for root, pod in self.pods.items():
+                if not name and (inside := below(directory, root)) is not None:
+                    name = pod.name(inside) or self.dumps[directory].container.facts.get("container", "")
             result[directory] = shown(name or _path(directory))
         times = Counter(result.values())
         return {directory: name if times[name] == 1 else shown(_path(directory)) for directory, name in result.items()}
+
+
+def below(path: str, root: str) -> str | None:
+    """Return a path relative to a directory that it stands at or below, None for any other."""
+    if not root or path == root:
+        return "" if root else path
+    return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else None
 
 
 def _path(directory: str) -> str:

@@ -5,7 +5,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from crplan_criu.archive import PARENT, Checkpoint, Collector
@@ -13,6 +13,7 @@ from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
 from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, MANIFEST
+from crplan_criu.pod import POD_FILES, Pod
 from crplan_criu.search import HERE
 from crplan_criu.streams import opened
 from planner.errors import BadImage
@@ -49,6 +50,28 @@ def collect(path: str, wanted: frozenset[str] = WANTED) -> Dump:
         dump.parent = os.readlink(parent)
         dump.parent_found = os.path.exists(os.path.join(parent, "inventory.img"))
     return dump
+
+
+def pods(path: str, places: list[str]) -> dict[str, Pod]:
+    """Return what documents of pods say that stand in a directory, at or above places in it, by their directory."""
+    found: dict[str, Pod] = {}
+    looked: set[str] = set()
+    for name in ("", *places):
+        while name not in looked:
+            looked.add(name)
+            if any(os.path.isfile(os.path.join(path, name, file)) for file in POD_FILES):
+                found[name] = _pod(os.path.join(path, name))
+            name = name.rpartition("/")[0]
+    return dict(sorted(found.items(), key=lambda one: -len(one[0])))
+
+
+def _pod(path: str) -> Pod:
+    pod = Pod()
+    with _opened(path) as top:
+        for name in POD_FILES:
+            with suppress(BadImage):
+                pod.add(name, read_file(top, name))
+    return pod
 
 
 def collect_layout(path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW) -> list[Checkpoint]:

@@ -4,6 +4,7 @@ An input that holds several checkpoints is read once; which of them is meant, a 
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -11,7 +12,9 @@ import msgspec
 
 from crplan_criu import archive, directory, events, search, streamer
 from crplan_criu.archive import Checkpoint
+from crplan_criu.container import Container
 from crplan_criu.images import WANTED, WANTED_OF_POD, shown
+from crplan_criu.pod import Pod
 from crplan_criu.recognise import DIRECTORIES
 from crplan_criu.streams import opened
 from planner.errors import BadImage, SeveralImages
@@ -69,6 +72,8 @@ class Found(msgspec.Struct, frozen=True):
     name: str
     load: Load | None = None
     held: Held | None = None
+    extra: Container | None = None
+    """What a pod's documents beside it say."""
 
 
 def read(source: Source, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
@@ -88,7 +93,7 @@ def members(source: Source) -> Iterator[Member]:
         inner: list[Found] = [one]
         if one.held is not None:
             try:
-                inner = _expanded(one.held, name, WANTED)
+                inner = _expanded(one.held, name, WANTED, one.extra)
             except BadImage as error:
                 yield Member(name=name, help=f"cannot be read: {error.message}")
                 continue
@@ -114,7 +119,7 @@ def _chosen(found: dict[str, Found], request: ReadRequest) -> Found:
         return found[request.member]
     for name, one in found.items():
         if one.held is not None and request.member.startswith(f"{name}/"):
-            inner = _named(_expanded(one.held, name, _wanted(request.detail)))
+            inner = _named(_expanded(one.held, name, _wanted(request.detail), one.extra))
             if request.member in inner:
                 return inner[request.member]
             found = inner
@@ -125,9 +130,8 @@ def _chosen(found: dict[str, Found], request: ReadRequest) -> Found:
 
 
 def _help(one: Found) -> str:
-    assert one.load is not None
     try:
-        checkpoint, _ = one.load(WANTED)
+        checkpoint, _ = _load(one, WANTED)
     except BadImage as error:
         return f"cannot be read: {error.message}"
     if checkpoint.problem is not None:
@@ -144,21 +148,27 @@ WORDS = (("container", "container"), ("of pod", "pod"), ("by", "engine"))
 def _said(one: Found, detail: Detail) -> Iterator[AnyEvent]:
     """Return the events of a checkpoint; raises SeveralImages for an archive that holds several."""
     if one.held is not None:
-        inner = _named(_expanded(one.held, one.name, _wanted(detail)))
+        inner = _named(_expanded(one.held, one.name, _wanted(detail), one.extra))
         if len(inner) > 1:
             raise _several(inner)
         (one,) = inner.values()
     return _evidence(one) if detail == "pod" else _events(one)
 
 
-def _evidence(one: Found) -> Iterator[AnyEvent]:
+def _load(one: Found, wanted: Wanted) -> tuple[Checkpoint, str]:
     assert one.load is not None
-    yield from events.evidence(one.load(WANTED_OF_POD)[0].dump)
+    checkpoint, where = one.load(wanted)
+    if one.extra is not None:
+        checkpoint.dump.container.merge(one.extra)
+    return checkpoint, where
+
+
+def _evidence(one: Found) -> Iterator[AnyEvent]:
+    yield from events.evidence(_load(one, WANTED_OF_POD)[0].dump)
 
 
 def _events(one: Found) -> Iterator[AnyEvent]:
-    assert one.load is not None
-    checkpoint, where = one.load(WANTED)
+    checkpoint, where = _load(one, WANTED)
     if checkpoint.problem is not None:
         raise checkpoint.problem
     yield from events.events(checkpoint.dump, where)
@@ -197,15 +207,15 @@ def _some(found: list[Checkpoint], where: str) -> list[Checkpoint]:
     return found
 
 
-def _expanded(held: Held, below: str, wanted: Wanted) -> list[Found]:
+def _expanded(held: Held, below: str, wanted: Wanted, extra: Container | None = None) -> list[Found]:
     """Return the checkpoints of an archive; `below` is its name in a directory, which is the name of a single one."""
     found = held.all(wanted)
     result = []
     for one in found:
         name = f"{below}/{one.name}" if below and one.name and len(found) > 1 else below or one.name
         unusual = one.directory if len(found) == 1 and one.directory not in DIRECTORIES else ""
-        where = "/".join(part for part in (below, unusual) if part) if "blobs/" not in unusual else below
-        result.append(Found(name, partial(_loaded, held, (one.name, one.directory), shown(where))))
+        where = "" if extra else "/".join(part for part in (below, unusual) if part) if "blobs/" not in unusual else below
+        result.append(Found(name, partial(_loaded, held, (one.name, one.directory), shown(where)), extra=extra))
     return result
 
 
@@ -215,16 +225,39 @@ def _loaded(held: Held, key: tuple[str, str], where: str, wanted: Wanted) -> tup
 
 def _of_directory(path: str, wanted: Wanted, window: int) -> Iterator[Found]:
     places = search.places(path)
+    pods = directory.pods(path, [place.name for place in places])
+    names = Counter(name for place in places if (name := _of_pod(pods, place.name)[0]))
     for place in places:
         below = os.path.join(path, place.name)
+        name, extra = _of_pod(pods, place.name)
+        name = name if names[name] == 1 else ""
         if place.kind == "images":
-            yield Found(_name(place.name, places), load=partial(_images, below, shown(place.name)))
+            yield Found(
+                name or _name(place.name, places), load=partial(_images, below, "" if extra else shown(place.name)), extra=extra
+            )
             continue
         held = Held(partial(READERS[place.kind], below, window), again=True)
         if len(places) == 1:
-            yield from _expanded(held, place.name, wanted)
+            yield from _expanded(held, name or place.name, wanted, extra)
         else:
-            yield Found(place.name or THE_TOP, held=held)
+            yield Found(name or place.name or THE_TOP, held=held, extra=extra)
+    for root, pod in pods.items():
+        for archived, one in pod.listed.items():
+            at = f"{root}/{archived}" if root else archived
+            if archived and not any(archive.below(place.name, at) is not None for place in places):
+                yield Found(shown(one.name or archived), load=partial(_missing, shown(at)))
+
+
+def _of_pod(pods: dict[str, Pod], name: str) -> tuple[str, Container | None]:
+    """Return the name of a container and what is said of it where documents of a pod stand above its place."""
+    for root, pod in pods.items():
+        if (inside := archive.below(name, root)) is not None:
+            return pod.name(inside), pod.container(inside)
+    return "", None
+
+
+def _missing(where: str, wanted: Wanted) -> tuple[Checkpoint, str]:
+    raise BadImage(where, "is named by checkpoint-manifest.json, and no images are there")
 
 
 def _name(name: str, places: Sequence[search.Place]) -> str:
