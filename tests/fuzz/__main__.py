@@ -41,7 +41,8 @@ class Tally(msgspec.Struct):
         if self.outcomes:
             yield f"plans: {', '.join(f'{what} {many}' for what, many in sorted(self.outcomes.items()))}"
         else:
-            yield f"commands: {self.codes.total()} ({', '.join(f'exit {code}: {many}' for code, many in sorted(self.codes.items()))})"
+            codes = ", ".join(f"exit {code}: {many}" for code, many in sorted(self.codes.items()))
+            yield f"commands: {self.codes.total()} ({codes})"
         yield f"faults: {self.faults.total()}"
         for what, many in self.faults.most_common():
             yield f"  {many} x {what}: {self.examples[what]}"
