@@ -82,7 +82,9 @@ def commands(image: str, source: random.Random) -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
-def _watched() -> Iterator[None]:
+def watched() -> Iterator[None]:
+    """Raise `Hangs` in what runs for longer than the watchdog sleeps."""
+
     def bark(signum: int, frame: FrameType | None) -> None:
         raise Hangs
 
@@ -120,7 +122,7 @@ def faults(argv: list[str]) -> tuple[int, list[Fault]]:
     """Run a command and return its exit code (-1 without one) with what it did wrong."""
     os.environ["CRPLAN_DEBUG"] = "1"
     try:
-        with _watched():
+        with watched():
             done = run(argv)
     except Hangs:
         return -1, [Fault("hang", f"no end after {WATCHDOG} s")]

@@ -157,6 +157,8 @@ def message(data: bytes, source: random.Random, depth: int = 0) -> bytes:
         return some_bytes(data, source) if data else data
     if source.random() < 0.2:
         fields = rearranged(fields, source)
+        if not fields:
+            return b""
     at = source.randrange(len(fields))
     tag, value = fields[at]
     if isinstance(value, int):

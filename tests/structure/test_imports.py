@@ -124,7 +124,7 @@ INSIDE: dict[str, set[str]] = {
     },
     "planner.cli.streams": {"planner.text", "select"},
     "planner.cli.terminal": {"shutil"},
-    "planner.entry_points": {"importlib.metadata"},
+    "planner.entry_points": {"importlib.metadata", "importlib.util"},
     "planner.events.log": {"html"},
     "planner.host.pids_in_use": {"fcntl"},
     "planner.host.record": {"resource", "shutil", "subprocess"},
