@@ -80,6 +80,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     `advise` is asked of an input that no reader recognises: it returns one sentence that says what the input is and what to give
     instead, "" where it does not know. `containers` says that its images may be of containers, several of which `crplan A B`
     plans together when they share a pid namespace (`planner.pods.join`); the `format` of its images is then its name.
+    `whole` says whether the directory of a path is one input by itself, without a look at what lies deeper: `crplan fleet` looks
+    below every other directory.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     recognises: Callable[[Source], bool]
     read: Callable[[Source, ReadRequest], Iterator[AnyEvent]]
     members: Callable[[Source], Iterator[Member]] | None = None
+    whole: Callable[[str], bool] | None = None
     advise: Callable[[Source], str] | None = None
     containers: bool = False
     priority: int = 50
