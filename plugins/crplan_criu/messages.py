@@ -34,13 +34,14 @@ INVENTORY = _message(
     {
         **_numbers("img_version fdinfo_per_id"),
         3: Field("root_ids", "message"),
-        **_numbers("ns_per_id root_cg_set lsmtype", 4),
+        **_numbers("root_cg_set lsmtype", 5),
         8: Field("dump_uptime", "u64"),
         **_numbers("pre_dump_mode tcp_close network_lock_method", 9),
         12: Field("plugins", "message"),
         13: Field("dump_criu_run_id", "bytes"),
         14: Field("allow_uprobes", "bool"),
     },
+    skipped="4",
 )
 
 PSTREE = _message(
@@ -142,7 +143,7 @@ CG_SET = _message("cg_set_entry", {1: Field("id"), 2: Field("ctls", "message", r
 CG_MEMBER = _message("cg_member_entry", {1: Field("name", "bytes"), 2: Field("path", "bytes")}, skipped="3")
 
 TTY_INFO = _message(
-    "tty_info_entry", _numbers("id type") | _numbers("sid pgrp rdev", 6) | {12: Field("pty", "message")}, skipped="3-5 9-11 13-17"
+    "tty_info_entry", _numbers("id") | _numbers("sid pgrp rdev", 6) | {12: Field("pty", "message")}, skipped="2-5 9-11 13-17"
 )
 
 PTY = _message("tty_pty_entry", {1: Field("index")})
