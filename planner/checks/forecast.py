@@ -13,7 +13,8 @@ from planner.plugins import Registry
 def forecasts(artefact: Artefact, registry: Registry) -> tuple[Verdict, ...]:
     """Return the verdicts by the image alone, first that of the usual consumer; none for a plan without its log.
 
-    CRIU's options are not known here: a verdict that depends on one is unknown and names it. A plan that is not proved, as of a part of a log, has no verdicts.
+    CRIU's options are not known here: a verdict that depends on one is unknown and names it. A plan that is not proved, as of a
+    part of a log, has no verdicts.
     """
     if not artefact.events or not artefact.proved:
         return ()
