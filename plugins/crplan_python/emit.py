@@ -76,7 +76,7 @@ def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
             _head(plan),
             "\n",
             FUTURE,
-            "\n# Each step: its number, who does it (0 is this program), what, and the same as a sentence with the rule behind it.\n",
+            "\n# Each step: its number, who does it (0 is this program), what, the same as a sentence, and its rule.\n",
             _table("STEPS", [step_line(step, table) for step in plan.steps[:checks]]),
             "\n# What is compared with /proc: a step each, by the rule `verify`.\n",
             _table("CHECKS", [check_line(step) for step in plan.steps[checks:]]),
