@@ -115,6 +115,7 @@ def _namespaces(forest: Forest, host: Host) -> Iterator[Answer]:
                 property=f"{kind} namespace",
                 recorded="own",
                 target=found.detail,
+                hint=kinds.hint_of(found.detail),
             )
 
 
