@@ -83,14 +83,25 @@ def check(
         error = problem_of(failure, events)
         image = image or failure.image
     else:
-        if into is not None and THIS_HOST in hosts:
-            hosts[THIS_HOST] = with_limit(hosts[THIS_HOST], into, artefact)
+        if THIS_HOST in hosts:
+            hosts[THIS_HOST] = of_this_host(hosts[THIS_HOST], into, artefact)
     entry = judge(registry, image, artefact, request, settings, hosts, error)
     return gather((entry,), kinds=kinds, hosts=hosts, settings=settings)
 
 
-def with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
-    """Return the facts with the limit of the pid namespace that is judged, the only one in which anything is tried."""
+def of_this_host(host: Host, into: int | None, artefact: Artefact) -> Host:
+    """Return the facts with what this image asks about.
+
+    That is as many levels of pid namespaces as it has, and the limit of the one that is judged, the only one in which anything is
+    tried.
+    """
+    from planner.host.record import with_depth
+
+    host = with_depth(host, max((len(process.pids) for process in artefact.plan.processes), default=1))
+    return host if into is None else _with_limit(host, into, artefact)
+
+
+def _with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
     limit = limit_of(host.namespaces, host.target, pid, {process.pid for process in artefact.plan.processes})
     spaces = tuple(
         msgspec.structs.replace(space, pid_max=limit) if space.id == host.target else space for space in host.namespaces
@@ -120,7 +131,7 @@ def _hosts(host: Host | File | None, here: bool, into: int | None) -> dict[str, 
 
         if host is not None:
             raise UsageError("give the facts of a host, or here=True, and not both")
-        host = record()
+        host = record(depth=1)
     if host is None:
         if into is not None:
             raise UsageError("`into` names a process of a host; give the facts of a host, or here=True, too")
