@@ -14,6 +14,7 @@ from planner.checks.ask import Asked, ask
 from planner.events.records import (
     AnyEvent,
     FactRecorded,
+    ImageOpened,
     NamespaceRecorded,
     SharingRecorded,
     TaskNamespacesRecorded,
@@ -345,3 +346,19 @@ def test_criu_ns_brings_a_pid_namespace_in_which_two_numbers_are_taken() -> None
     taken = verdict_of(criu_image("2:0/2 3:2", own_pid_namespace=False), options=("criu-ns",))
     assert (taken.verdict, taken.codes, taken.namespace) == ("refused", ("number-taken",), "new")
     assert verdict_of(criu_image("1 2:1"), options=("criu-ns",)).verdict == "ok", "a container has a namespace of its own"
+
+
+def test_one_option_serves_for_sockets_that_the_dump_closed() -> None:
+    *history, last = criu_image("1 2:1")
+    sockets = FactRecorded(property="connected TCP sockets", value="2", at="files.img#0")
+    image = [
+        msgspec.structs.replace(each, facts={"tcp_close": "1"}) if isinstance(each, ImageOpened) else each
+        for each in [*history, sockets, last]
+    ]
+    told = verdict_of(image, options=None)
+    assert (told.verdict, told.needs, told.command) == (
+        "unknown",
+        ("--tcp-close",),
+        "criu restore --images-dir images --tcp-close",
+    )
+    assert verdict_of(image, options=("--tcp-close",)).verdict == "ok"
