@@ -159,6 +159,10 @@ FOLLOWED: dict[str, tuple[Case, Case]] = {
     "number-above-limit": (HIGH, also(HIGH, host=RAISED)),
     "criu-pid-max": (HIGH, also(HIGH, host=ABLE)),
     "criu-not-installed": (known(FINE, change(tools={"criu": "no"})), known(FINE)),
+    "engine-not-installed": (
+        also(known(FINE, change(tools={"criu": "4.2", "podman": "no"})), consumer="podman"),
+        also(known(FINE, change(tools={"criu": "4.2", "podman": "yes"})), consumer="podman"),
+    ),
     "criu-machine": (header(known(FINE), architecture="aarch64"), known(FINE)),
     "criu-feature-missing": (known(FINE, feature("pid_namespaces", NO)), known(FINE)),
     "criu-security-module": (
