@@ -180,7 +180,9 @@ THREAD_INFO = message("thread_info_x86", {3: Field("fpregs", "message")}, skippe
 
 FLOATING_POINT = message("user_x86_fpregs_entry", {13: Field("xsave", "message")}, skipped="1-12")
 
-EXTENDED_STATE = message("user_x86_xsave_entry", {1: Field("xstate_bv", "u64")}, skipped="2-9")
+EXTENDED_STATE = message(
+    "user_x86_xsave_entry", {1: Field("xstate_bv", "u64"), 8: Field("pkru", "u32", repeated=True)}, skipped="2-7 9"
+)
 
 CPUINFO = message("cpuinfo_entry", {1: Field("x86_entry", "message", repeated=True)}, skipped="2 3")
 
