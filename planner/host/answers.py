@@ -49,7 +49,7 @@ def _bound(address: Address) -> str:
 
     The options are those that CRIU gives its sockets before it binds them.
     """
-    if address.family == "unix":
+    if address.family in ("unix", "peer"):
         return _named(address)
     family = socket.AF_INET6 if address.family == "inet6" else socket.AF_INET
     kind = socket.SOCK_STREAM if address.kind == "tcp" else socket.SOCK_DGRAM
@@ -77,14 +77,20 @@ UNIX_KINDS: Final = {"stream": socket.SOCK_STREAM, "datagram": socket.SOCK_DGRAM
 
 
 def _named(address: Address) -> str:
-    """Return "free", or the errno's name with which a name of the abstract namespace cannot be bound."""
+    """Return "free", or the errno's name with which a unix name cannot be bound, or connected to where it is a peer's.
+
+    A datagram socket is connected without a word to its peer, and no other kind is.
+    """
     if "\\x" in address.address or address.kind not in UNIX_KINDS:
         return ""
     try:
         with socket.socket(socket.AF_UNIX, UNIX_KINDS[address.kind]) as trial:
-            trial.bind(b"\0" + address.address[1:].encode())
+            name = address.address.encode()
+            name = b"\0" + name[1:] if name.startswith(b"@") else name
+            (trial.connect if address.family == "peer" else trial.bind)(name)
     except OSError as error:
-        return "EADDRINUSE" if error.errno == errno.EADDRINUSE else ""
+        told = (errno.EADDRINUSE, errno.ENOENT, errno.ECONNREFUSED)
+        return errno.errorcode[error.errno] if error.errno in told else ""
     return "free"
 
 

@@ -20,7 +20,7 @@ from planner.hookspecs import Artefact
 from planner.host.answers import answers
 from planner.host.facts import Host, decode, namespace_of
 from planner.host.pid_limits import limit_of
-from planner.host.questions import questions
+from planner.host.questions import places, questions
 from planner.library.inputs import Input, log_of
 from planner.options import as_given
 from planner.pipeline.beside import read_beside
@@ -97,8 +97,7 @@ def asked_here(hosts: Mapping[str, Host], request: Request, artefact: Artefact) 
     here = found.get(THIS_HOST)
     if here is None:
         return found
-    root = next((each.partition("=")[2] for each in request.options or () if each.startswith("--root=")), "")
-    asked = questions(artefact.forest, fold_contents(artefact.events), root)
+    asked = questions(artefact.forest, fold_contents(artefact.events), places(request.options))
     here = msgspec.structs.replace(here, answers=answers(asked))
     found[THIS_HOST] = with_limit(here, request.into, artefact) if here.target >= 0 else here
     return found

@@ -8,6 +8,7 @@ said of a file that changed in a way which CRIU ignores. Source: CRIU 4.2, `open
 from collections.abc import Iterator
 from typing import Final
 
+from crplan_checks import criu_held_mounts
 from crplan_checks import kinds_held as kinds
 from crplan_checks.criu import FORMAT
 from planner.contents.model import Contents
@@ -17,7 +18,18 @@ from planner.findings.verdicts import Invocation
 from planner.forest.model import Forest
 from planner.hookspecs import Artefact
 from planner.host.facts import Host, PathFact
-from planner.host.questions import CONNECTED, abstract_sockets, address_of, host_sockets, opened, socket_directories
+from planner.host.questions import (
+    CONNECTED,
+    Places,
+    abstract_sockets,
+    address_of,
+    host_sockets,
+    opened,
+    outside_peers,
+    places,
+    socket_directories,
+    watched,
+)
 
 RWX: Final = 0o777
 
@@ -31,9 +43,9 @@ ASK: Final = "record them with `crplan host IMAGE -o FILE` on that host"
 
 
 def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iterator[Answer]:
-    """Yield what is missing or differs; nothing where no host was given or the image was read for its tree alone."""
+    """Yield what is missing or differs; without a host the options alone, and nothing of an image that was read for its tree."""
     forest, contents = artefact.forest, artefact.contents
-    if host is None or forest.format != FORMAT or not contents.recorded or forest.images:
+    if forest.format != FORMAT or not contents.recorded or forest.images:
         return
     asked: set[str] = set()
     for answer in _answers(forest, contents, host, invocation):
@@ -43,9 +55,15 @@ def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iter
         yield answer
 
 
-def _answers(forest: Forest, contents: Contents, host: Host, invocation: Invocation) -> Iterator[Answer]:
-    yield from _files(forest, contents, host, invocation)
-    yield from _directories(forest, contents, host, invocation)
+def _answers(forest: Forest, contents: Contents, host: Host | None, invocation: Invocation) -> Iterator[Answer]:
+    given = places(invocation.options)
+    yield from criu_held_mounts.options(forest, contents, invocation, given)
+    if host is None:
+        return
+    yield from criu_held_mounts.places(forest, contents, host, given)
+    yield from _files(forest, contents, host, invocation, given)
+    yield from _directories(forest, contents, host)
+    yield from _watched(forest, contents, host)
     yield from _addresses(forest, contents, host, invocation)
     yield from _registers(contents, host)
 
@@ -67,6 +85,10 @@ class _Roles:
         for pid, held in contents.task_files.items():
             for file in (held.cwd, held.root, held.executable):
                 self.holder.setdefault(file, pid)
+        for number, remap in contents.deleted.items():
+            if remap.remap == "link" and number in self.holder:
+                # The link by which the name comes back is opened by its own.
+                self.holder.setdefault(remap.to, self.holder[number])
         for number, each_file in contents.files.items():
             # The name of a fifo stands in a file of its own.
             named = each_file.facts.get("file", "")
@@ -74,13 +96,13 @@ class _Roles:
                 self.holder.setdefault(int(named), self.holder[number])
 
 
-def _files(forest: Forest, contents: Contents, host: Host, invocation: Invocation) -> Iterator[Answer]:
+def _files(forest: Forest, contents: Contents, host: Host, invocation: Invocation, given: Places) -> Iterator[Answer]:
     roles = _Roles(forest, contents)
     skip = invocation.has("--skip-file-rwx-check")
     unanswered = 0
     told: set[tuple[str, str, str]] = set()
-    places = opened(forest, contents, invocation.value("--root"))
-    for number, path in places.items():
+    named = opened(forest, contents, given)
+    for number, path in named.items():
         if number not in roles.holder:
             continue
         fact = host.answers.paths.get(path)
@@ -98,11 +120,8 @@ def _files(forest: Forest, contents: Contents, host: Host, invocation: Invocatio
                 )
     if unanswered:
         yield Unknown(code=kinds.CRIU_PATH_MISSING.code, missing=f"what stands at {unanswered} paths of the image: {ASK}")
-    if places and not unanswered:
-        for kind in (kinds.CRIU_PATH_MISSING, kinds.CRIU_EXECUTABLE_MISSING, kinds.CRIU_EXECUTABLE_CHANGED, kinds.CRIU_FILE_SIZE):
-            yield Passed(code=kind.code)
-        for kind in (kinds.CRIU_FILE_MODE, kinds.CRIU_FILE_KIND):
-            yield Passed(code=kind.code)
+    if named and not unanswered:
+        yield from (Passed(code=code) for code in WORDS if code != kinds.CRIU_DIRECTORY_MISSING.code)
 
 
 WORDS: Final = {
@@ -136,10 +155,21 @@ def _differences(file: FileRecorded, fact: PathFact, roles: _Roles, skip: bool) 
         yield kinds.CRIU_FILE_MODE, "mode", f"{file.mode & 0o7777:04o}", f"{fact.mode & 0o7777:04o}"
 
 
-def _directories(forest: Forest, contents: Contents, host: Host, invocation: Invocation) -> Iterator[Answer]:
+def _watched(forest: Forest, contents: Contents, host: Host) -> Iterator[Answer]:
+    """Ask for the paths that are watched; a restore watches them again by their names."""
+    for file, path in watched(forest, contents):
+        fact = host.answers.paths.get(path)
+        if fact is not None and fact.kind == "missing":
+            detail = f"{path}, which {file.kind} watches, is not there"
+            yield kinds.CRIU_PATH_MISSING.found(
+                detail, property=f"watched path {path}", recorded="there", target="missing", at=file.at
+            )
+
+
+def _directories(forest: Forest, contents: Contents, host: Host) -> Iterator[Answer]:
     """Ask for the directories that unix sockets are bound in; the path itself may be taken, it is replaced."""
     asked = False
-    for socket, directory in socket_directories(forest, contents, invocation.value("--root")):
+    for socket, directory in socket_directories(forest, contents):
         asked = True
         fact = host.answers.paths.get(directory)
         if fact is None:
@@ -161,7 +191,8 @@ ERRORS: Final = {"EADDRINUSE": kinds.CRIU_ADDRESS_TAKEN, "EADDRNOTAVAIL": kinds.
 def _addresses(forest: Forest, contents: Contents, host: Host, invocation: Invocation) -> Iterator[Answer]:
     asked = False
     told: set[str] = set()
-    for socket in (*host_sockets(forest, contents), *abstract_sockets(forest, contents)):
+    every = (*host_sockets(forest, contents), *abstract_sockets(forest, contents), *outside_peers(forest, contents))
+    for socket in every:
         if socket.protocol == "tcp" and socket.state in CONNECTED and not invocation.has("--tcp-established"):
             # Without the option the restore is refused for another reason, and with --tcp-close nothing is bound.
             continue
@@ -180,7 +211,12 @@ def _addresses(forest: Forest, contents: Contents, host: Host, invocation: Invoc
         asked = True
         found = host.answers.addresses.get(address.key)
         if found is None:
-            yield Unknown(code=kinds.CRIU_ADDRESS_TAKEN.code, missing=f"whether {address.key} can be bound: {ASK}")
+            yield Unknown(code=kinds.CRIU_ADDRESS_TAKEN.code, missing=f"whether {address.key} can be used: {ASK}")
+        elif address.family == "peer" and found != "free":
+            yield kinds.CRIU_PEER.found(
+                f"nothing receives at {socket.local} ({found})", property=f"peer {socket.local}", recorded="there", target=found,
+                at=socket.at,
+            )  # fmt: skip
         elif found in ERRORS:
             words = "is in use" if found == "EADDRINUSE" else "is no address of the host"
             yield ERRORS[found].found(

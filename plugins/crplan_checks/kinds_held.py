@@ -96,7 +96,43 @@ CRIU_REGISTERS_LOST: Final = kind(
     "CRIU 4.2 leaves such state out and reports success (`assign_xsave`); its own comparison needs cpuinfo.img, which no dump "
     "writes by default. The program goes on with other values.",
 )
+CRIU_PEER: Final = kind(
+    "criu-unix-peer",
+    "error",
+    "refused",
+    "A unix socket is connected to one outside of the image, and nothing receives there on the host.",
+    "Start the program that the socket was connected to.",
+    "`Can't connect ... socket`: with --ext-unix-sk CRIU connects the socket again. A file alone does not do.",
+)
+CRIU_EXTERNAL_MOUNT: Final = kind(
+    "criu-external-mount",
+    "error",
+    "refused",
+    "A mount of the tree is external, and criu restore is not told its source.",
+    "Give --external mnt[KEY]:SOURCE to criu restore.",
+    "`No mapping for ... mountpoint`. Container engines give the option themselves.",
+)
+CRIU_MOUNT_SOURCE: Final = kind(
+    "criu-mount-source",
+    "error",
+    "refused",
+    "The source of an external mount is not on the host.",
+    "Make the source, or give another with --external mnt[KEY]:SOURCE.",
+    "`Failed to open_tree`.",
+)
+CRIU_MOUNTPOINT: Final = kind(
+    "criu-mountpoint",
+    "error",
+    "refused",
+    "A directory or file on which something is mounted in the tree is not in the root directory.",
+    "Make the mountpoint below the directory that --root names.",
+    "`Can't stat mountpoint`.",
+)
 HELD: Final = (
+    CRIU_PEER,
+    CRIU_EXTERNAL_MOUNT,
+    CRIU_MOUNT_SOURCE,
+    CRIU_MOUNTPOINT,
     CRIU_PATH_MISSING,
     CRIU_DIRECTORY_MISSING,
     CRIU_EXECUTABLE_MISSING,

@@ -18,7 +18,7 @@ from planner.findings.registry import Answer, Finding, Passed, Unknown
 from planner.findings.verdicts import Invocation
 from planner.hookspecs import Artefact, ReadRequest
 from planner.host.facts import Answers, Host, PathFact
-from planner.host.questions import questions
+from planner.host.questions import places, questions
 from planner.pipeline import sources
 from planner.pipeline.resolve import resolve
 from tests.helpers import criu_dumps
@@ -173,7 +173,7 @@ def test_what_is_in_namespaces_of_the_trees_own_is_not_asked(tmp_path: Path) -> 
     }
     given = artefact(tmp_path, files)
     assert codes(given, Host(processor=())) == []
-    asked = questions(given.forest, given.contents, "/root/fs/")
+    asked = questions(given.forest, given.contents, places(("--root=/root/fs/",)))
     assert (asked.paths, asked.addresses) == (("/root/fs/srv/a",), ())
     assert codes(given, at("/root/fs/srv/a", "missing"), "--root=/root/fs/") == ["criu-path-missing"]
 
