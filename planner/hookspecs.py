@@ -17,7 +17,7 @@ from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind
 from planner.findings.report import Report
-from planner.findings.verdicts import ConsumerName, Invocation
+from planner.findings.verdicts import ConsumerName, Invocation, Verdict
 from planner.forest.model import Forest
 from planner.host.facts import Host
 from planner.options import Option, Options
@@ -81,6 +81,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     `advise` is asked of an input that no reader recognises: it returns one sentence that says what the input is and what to give
     instead, "" where it does not know. `containers` says that its images may be of containers, several of which `crplan A B`
     plans together when they share a pid namespace (`planner.pods.join`); the `format` of its images is then its name.
+    `whole` says whether the directory of a path is one input by itself, without a look at what lies deeper: `crplan fleet` looks
+    below every other directory.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     recognises: Callable[[Source], bool]
     read: Callable[[Source, ReadRequest], Iterator[AnyEvent]]
     members: Callable[[Source], Iterator[Member]] | None = None
+    whole: Callable[[str], bool] | None = None
     advise: Callable[[Source], str] | None = None
     containers: bool = False
     priority: int = 50
@@ -99,9 +102,9 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
 
     `emit` gets the plan, the forest and findings that it came from, the options with their defaults filled in, and what the
     terminal can show, which only outputs for people look at.
-    `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `machine` marks a
-    format that programs read; such a back end also has `problem`, which writes a valid document that holds the error, so that
-    whoever reads standard output finds a document whatever the exit code.
+    `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `forecasts` asks
+    for `Artefact.verdicts`. `machine` marks a format that programs read; such a back end also has `problem`, which writes a valid
+    document that holds the error, so that whoever reads standard output finds a document whatever the exit code.
     """
 
     name: str
@@ -109,6 +112,7 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
     emit: Callable[["Artefact", Options, Terminal], str | bytes]
     options: tuple[Option, ...] = ()
     executable: bool = False
+    forecasts: bool = False
     machine: bool = False
     problem: Callable[[Problem, Options], str | bytes] | None = None
     priority: int = 50
@@ -121,7 +125,8 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     `proved` is False for the beginning of a log (`--until`), whose plan may lack steps; then `cut_at` is the position where it
     ends. `rebuild` says how far a run came, where the log holds one. `events` is the log that plan and forest were folded from,
     for the evidence behind them; it is empty where only a plan is at hand. `contents` is what the processes hold,
-    folded for checks alone: of an image that was read for its tree it has nothing and says so.
+    folded for checks alone: of an image that was read for its tree it has nothing and says so. `verdicts` are those that need no
+    host, first that of the usual consumer; they are there for back ends that show forecasts.
     """
 
     plan: Plan
@@ -132,6 +137,7 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     rebuild: Rebuild | None = None
     events: Sequence[AnyEvent] = ()
     contents: Contents = msgspec.field(default_factory=Contents)
+    verdicts: tuple[Verdict, ...] = ()
 
 
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
