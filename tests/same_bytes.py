@@ -1,7 +1,7 @@
 """`python -m tests.same_bytes`: a checksum of everything that crplan writes about the sample images, a line each.
 
-Two runs print the same lines, whatever the version of Python and of the dependencies; `.ci/run` compares them. It takes what crplan
-itself takes, and nothing of the tests' own.
+Two runs print the same lines, whatever the version of Python and of the dependencies; `.ci/run` compares them. It takes what
+crplan itself takes, and nothing of the tests' own.
 """
 
 import hashlib
@@ -36,8 +36,7 @@ def written(image: Path, registry: Registry) -> Iterator[tuple[str, str | bytes]
         yield "log", b"".join(log.lines(history))
         return
     yield "log", b"".join(log.lines(history))
-    for name, text in emitted(outcome, registry):
-        yield name, text
+    yield from emitted(outcome, registry)
 
 
 def emitted(outcome: Resolved, registry: Registry) -> Iterator[tuple[str, str | bytes]]:
