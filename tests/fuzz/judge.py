@@ -65,6 +65,7 @@ def commands(image: str, source: random.Random) -> Iterator[list[str]]:
     for back_end in source.sample(registry.backends, 2):
         yield ["plan", image, "--emit", back_end.name, *(["--color", "always"] if source.random() < 0.3 else [])]
     yield ["check", image, "--format", source.choice(registry.reports).name]
+    yield ["inspect", image, "--format", source.choice(("text", "json")), *(["--mapped"] if source.random() < 0.5 else [])]
     match source.randrange(6):
         case 0:
             yield ["log", image]
