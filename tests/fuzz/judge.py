@@ -93,6 +93,8 @@ def every_command(image: str) -> Iterator[list[str]]:
     yield ["log", image]
     yield ["log", "--facts", image]
     yield ["list", image]
+    yield ["inspect", image]
+    yield ["inspect", image, "--format", "json"]
     for subject in ("1", "step:1"):
         yield ["explain", image, subject]
         yield ["explain", image, subject, "--json"]

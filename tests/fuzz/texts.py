@@ -8,33 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
 
-import msgspec
+from msgspec import inspect
 
-from planner.events.records import (
-    AnyEvent,
-    FindingRaised,
-    OuterNumberRecorded,
-    RunEnded,
-    RunReady,
-    RunStarted,
-    StepDone,
-    StepFailed,
-)
-from planner.identity import EventNumber, ProcessId, StepNumber
+from planner.events.records import AnyEvent
 from tests.fuzz.seeds import Input, Seed
 
 HOSTILE: Final = "\x1b]0;owned\x07\x9b31m\u202e\u2028\r\n::error::owned\\<script>&lt;`$(id)"
 """What moves a cursor, turns a line round, or ends a line, a comment or a quotation of some output."""
-
-_MORE: Final[tuple[AnyEvent, ...]] = (
-    FindingRaised(code="session-leader-dead", pid=ProcessId(1), detail="x", because=(EventNumber(1),)),
-    OuterNumberRecorded(pid=ProcessId(1), number=7, at=96),
-    RunStarted(plan_id="0" * 16, executor="python"),
-    StepDone(step=StepNumber(1)),
-    StepFailed(step=StepNumber(2), error="EPERM", detail="create"),
-    RunReady(pid=100),
-    RunEnded(code=1),
-)
 
 
 def inputs(found: list[Seed]) -> Iterator[Input]:
@@ -47,13 +27,49 @@ def inputs(found: list[Seed]) -> Iterator[Input]:
                 yield Input("plan", _place("plan", path), _bytes(_changed(plan, path)))
         elif seed.kind == "log":
             lines = [json.loads(line) for line in seed.data.splitlines()]
-            lines += [json.loads(msgspec.json.encode(event)) | {"seq": len(lines) + at} for at, event in enumerate(_MORE)]
+            if not seen.intersection(types()):
+                # What no sample holds stands in front of the end of one.
+                end = lines.pop()
+                lines += [event for kind in get_args(AnyEvent) if (event := whole(kind))]
+                lines = [line | {"seq": seq} for seq, line in enumerate((*lines, end))]
             for at, event in enumerate(lines):
                 # Any event can have come from a place in an image, and be of a type that is unknown.
                 placed = event | {"at": HOSTILE}
                 for path in (*_new(_texts(placed), seen, event["type"]), *_new(iter([("type",)]), seen, "any")):
                     changed = [*lines[:at], _changed(placed if path == ("at",) else event, path), *lines[at + 1 :]]
                     yield Input("log", _place(event["type"], path), b"".join(_bytes(line) + b"\n" for line in changed))
+
+
+def whole(kind: type) -> dict[str, Any]:
+    """Return an event of a type with a value in every field, as it stands in a log; empty where it has no name of its own."""
+    info = inspect.type_info(kind)
+    assert isinstance(info, inspect.StructType)
+    return {"seq": 0, "type": info.tag, **_sample(info)} if kind.__name__ in types() else {}
+
+
+def _sample(info: inspect.Type) -> Any:
+    match info:
+        case inspect.StructType():
+            tag = {info.tag_field: info.tag} if info.tag_field else {}
+            return tag | {field.encode_name: _sample(field.type) for field in info.fields}
+        case inspect.DictType():
+            return {"x": _sample(info.value_type)}
+        case inspect.VarTupleType():
+            return [_sample(info.item_type)]
+        case inspect.TupleType():
+            return [_sample(item) for item in info.item_types]
+        case inspect.UnionType():
+            # A place is a number or a text: the text is what is changed.
+            kinds = sorted(info.types, key=lambda each: not isinstance(each, inspect.StrType))
+            return _sample(kinds[0])
+        case inspect.LiteralType():
+            return info.values[0]
+        case inspect.IntType():
+            return 1
+        case inspect.BoolType():
+            return False
+        case _:
+            return "x"
 
 
 def types() -> set[str]:
