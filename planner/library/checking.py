@@ -9,6 +9,7 @@ from planner.checks.ask import known_kinds, split_options
 from planner.checks.criu_options import parse
 from planner.checks.judging import THIS_HOST, Request, judge
 from planner.checks.report import Settings, baseline_of, gather
+from planner.contents.fold import fold_contents
 from planner.errors import EXPECTED, UsageError
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem, problem_of
@@ -16,8 +17,10 @@ from planner.findings.registry import Kind, Severity
 from planner.findings.report import Report
 from planner.findings.verdicts import ConsumerName
 from planner.hookspecs import Artefact
+from planner.host.answers import answers
 from planner.host.facts import Host, decode, namespace_of
 from planner.host.pid_limits import limit_of
+from planner.host.questions import places, questions
 from planner.library.inputs import Input, log_of
 from planner.options import as_given
 from planner.pipeline.beside import read_beside
@@ -76,32 +79,35 @@ def check(
     error: Problem | None = None
     image, events = "", list[AnyEvent]()
     try:
-        log = log_of(source, "check")
+        log = log_of(source, "check", detail="all")
         image, events = log.image, log
         artefact = resolve(events).artefact()
     except EXPECTED as failure:
         error = problem_of(failure, events)
         image = image or failure.image
     else:
-        if THIS_HOST in hosts:
-            hosts[THIS_HOST] = of_this_host(hosts[THIS_HOST], into, artefact)
+        hosts = asked_here(hosts, request, artefact)
     entry = judge(registry, image, artefact, request, settings, hosts, error)
     return gather((entry,), kinds=kinds, hosts=hosts, settings=settings)
 
 
-def of_this_host(host: Host, into: int | None, artefact: Artefact) -> Host:
-    """Return the facts with what this image asks about.
-
-    That is as many levels of pid namespaces as it has, and the limit of the one that is judged, the only one in which anything is
-    tried.
-    """
+def asked_here(hosts: Mapping[str, Host], request: Request, artefact: Artefact) -> dict[str, Host]:
+    """Return the hosts, this one with what the image asks of it: its files, its addresses, as many levels, and the limit."""
     from planner.host.record import with_depth
 
-    host = with_depth(host, max((len(process.pids) for process in artefact.plan.processes), default=1))
-    return host if into is None else _with_limit(host, into, artefact)
+    found = dict(hosts)
+    here = found.get(THIS_HOST)
+    if here is None:
+        return found
+    asked = questions(artefact.forest, fold_contents(artefact.events), places(request.options))
+    here = with_depth(here, max((len(process.pids) for process in artefact.plan.processes), default=1))
+    here = msgspec.structs.replace(here, answers=answers(asked))
+    found[THIS_HOST] = with_limit(here, request.into, artefact) if here.target >= 0 else here
+    return found
 
 
-def _with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
+def with_limit(host: Host, pid: int, artefact: Artefact) -> Host:
+    """Return the facts with the limit of the pid namespace that is judged, the only one in which anything is tried."""
     limit = limit_of(host.namespaces, host.target, pid, {process.pid for process in artefact.plan.processes})
     spaces = tuple(
         msgspec.structs.replace(space, pid_max=limit) if space.id == host.target else space for space in host.namespaces
