@@ -29,7 +29,7 @@ class Hint:
 
     def __init__(self, domains: Domains) -> None:
         self._problem = domains.problem
-        holders, own = domains.holders, domains.cells.own
+        holders, own = domains.bearers, domains.cells.own
         wanted = set(domains.open)
         for place, cell in enumerate(domains.open):
             found = domains.namespaces[domains.cells.level[cell]]
