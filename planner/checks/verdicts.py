@@ -95,7 +95,7 @@ def _reason(deciding: Sequence[Reported | Question]) -> str:
     if not deciding:
         return ""
     first = deciding[0]
-    words = first.message if isinstance(first, Reported) else f"not known: {first.missing}"
+    words = first.message if isinstance(first, Reported) else first.missing
     others = len({(each.code, getattr(each, "message", ""), getattr(each, "missing", "")) for each in deciding}) - 1
     return words.removesuffix(".") + (f", and {others} more" if others > 0 else "")
 

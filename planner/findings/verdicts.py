@@ -76,3 +76,22 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     command: str = ""
     ignored: tuple[str, ...] = ()
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """Return a verdict in one line: the consumer, the outcome, the reason, the codes, and what was judged."""
+    outcome = {"hangs": "hangs (may hang)"}.get(verdict.verdict, verdict.verdict)
+    reason = f", {verdict.reason}" if verdict.reason else ""
+    codes = f" [{', '.join(verdict.codes)}]" if verdict.codes else ""
+    ignored = f"; not counted: {', '.join(verdict.ignored)}" if verdict.ignored else ""
+    return f"{WORDS[verdict.consumer]}: {outcome}{reason}{codes} ({judged(verdict)}{ignored})"
+
+
+def judged(verdict: Verdict) -> str:
+    """Return the namespace and the host that a verdict is about."""
+    host = verdict.host or "image only"
+    if verdict.namespace == "new":
+        return f"{host}, new pid namespace"
+    if verdict.namespace:
+        return f"{host}, pid namespace {verdict.namespace.removeprefix('host ')} of the host"
+    return host
