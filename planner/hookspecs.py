@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal
 import msgspec
 import pluggy
 
+from planner.contents.model import Contents
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind
@@ -123,8 +124,9 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
 
     `proved` is False for the beginning of a log (`--until`), whose plan may lack steps; then `cut_at` is the position where it
     ends. `rebuild` says how far a run came, where the log holds one. `events` is the log that plan and forest were folded from,
-    for the evidence behind them; it is empty where only a plan is at hand. `verdicts` are those that need no host, first that of
-    the usual consumer; they are there for back ends that show forecasts.
+    for the evidence behind them; it is empty where only a plan is at hand. `contents` is what the processes hold,
+    folded for checks alone: of an image that was read for its tree it has nothing and says so. `verdicts` are those that need no
+    host, first that of the usual consumer; they are there for back ends that show forecasts.
     """
 
     plan: Plan
@@ -134,6 +136,7 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     cut_at: int | None = None
     rebuild: Rebuild | None = None
     events: Sequence[AnyEvent] = ()
+    contents: Contents = msgspec.field(default_factory=Contents)
     verdicts: tuple[Verdict, ...] = ()
 
 
