@@ -102,14 +102,15 @@ def grouped(
     grouping: Grouping = "evidence",
     seen: Callable[[], None] = lambda: None,
     label: Callable[[str], str] = str,
+    detail: Detail = "tree",
 ) -> Inputs:
     """Return the images of everything that was given in the groups in which they are planned.
 
     Raises nothing for an input that cannot be read: it is an image whose reading raises. `seen` is called for every name, and
-    `label` tells what a name is called.
+    `label` tells what a name is called. `detail` is how much is read of each image.
     """
     found: list[tuple[Image, Member | None]] = []
-    survey = _Survey(open_source=open_source, registry=registry, waiting=Waiting(), many=len(names) > 1)
+    survey = _Survey(open_source=open_source, registry=registry, waiting=Waiting(), many=len(names) > 1, detail=detail)
     for name in names:
         found += survey.images(name, label(name))
         seen()
@@ -132,6 +133,7 @@ class _Survey(msgspec.Struct, frozen=True, kw_only=True):
     registry: Registry
     waiting: Waiting
     many: bool
+    detail: Detail
 
     def images(self, given: str, name: str) -> Iterator[tuple[Image, Member | None]]:
         """Yield the images of one input, with what they say about their pid namespace."""
@@ -153,7 +155,7 @@ class _Survey(msgspec.Struct, frozen=True, kw_only=True):
 
     def _once(self, source: Source, member: str, name: str, file: str) -> tuple[Image, Member | None]:
         """Return an image that is read once: the only one, or one whose log is kept where others wait for what it says."""
-        events = image_events(source, self.registry, ReadRequest(member=member))
+        events = image_events(source, self.registry, ReadRequest(member=member, detail=self.detail))
         begun: list[AnyEvent] = []
         try:
             for event in events:
@@ -169,7 +171,7 @@ class _Survey(msgspec.Struct, frozen=True, kw_only=True):
 
     def _again(self, events: Callable[[Detail], Iterator[AnyEvent]], name: str, file: str = "") -> tuple[Image, Member | None]:
         """Return an image that can be read again."""
-        begun, log = self.waiting.first_pass(events)
+        begun, log = self.waiting.first_pass(events, self.detail)
         return Image(name=name, events=log, file=file), self._said(name, begun, file)
 
     def _opened(self, path: str, member: str, detail: Detail) -> Iterator[AnyEvent]:

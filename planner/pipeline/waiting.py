@@ -34,7 +34,7 @@ class Waiting:
     def __init__(self, room: int = ROOM) -> None:
         self._room = room
 
-    def first_pass(self, events: Callable[[Detail], Iterator[AnyEvent]]) -> tuple[list[AnyEvent], Events]:
+    def first_pass(self, events: Callable[[Detail], Iterator[AnyEvent]], detail: Detail) -> tuple[list[AnyEvent], Events]:
         """Return what a log says of its image's namespaces, up to the first task at least, and how it is had again.
 
         An image that cannot be read whole says what it can; its log raises the reason. Raises `SeveralImages`.
@@ -42,10 +42,10 @@ class Waiting:
         begun: list[AnyEvent] = []
 
         def again() -> Iterator[AnyEvent]:
-            return events("tree")
+            return events(detail)
 
         try:
-            for event in events("tree"):
+            for event in again():
                 begun.append(event)
                 if len(begun) > MOST_EVENTS:
                     return begun, again

@@ -7,13 +7,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Final
 
 import msgspec
 
 from crplan_criu import archive, directory, events, search, streamer
 from crplan_criu.archive import Checkpoint
 from crplan_criu.container import Container
-from crplan_criu.images import WANTED, WANTED_OF_POD, shown
+from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_POD, shown
 from crplan_criu.pod import Pod
 from crplan_criu.recognise import DIRECTORIES
 from crplan_criu.streams import opened
@@ -30,6 +31,9 @@ THE_TOP = "."
 
 Wanted = frozenset[str]
 """Kinds of image file that are decoded."""
+
+WANTED_FOR: Final[dict[Detail, Wanted]] = {"pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL}
+"""Those by how much is asked for."""
 
 Load = Callable[[Wanted], tuple[Checkpoint, str]]
 """Reads one checkpoint; returns it with the directory in which it was found where that is not the expected one."""
@@ -56,7 +60,8 @@ class Held:
 
     def one(self, key: tuple[str, str], wanted: Wanted) -> Checkpoint:
         """Return the checkpoint of a name and directory; raises BadImage."""
-        if self._again and (self._wanted is None or key not in self._held or not wanted <= self._wanted):
+        fits = wanted in (self._wanted, WANTED_OF_POD)
+        if self._again and not (fits and key in self._held):
             self.all(wanted)
         if key not in self._held:
             raise BadImage(None, "has changed while it was read")
@@ -78,7 +83,7 @@ class Found(msgspec.Struct, frozen=True):
 
 def read(source: Source, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
     """Yield the image events of the checkpoint that a request names; raises BadImage, and SeveralImages where it names none."""
-    found = _named(_found(source, _wanted(request.detail)))
+    found = _named(_found(source, WANTED_FOR[request.detail]))
     if len(found) == 1 and not request.member:
         (only,) = found.values()
         return _said(only, request.detail)
@@ -101,10 +106,6 @@ def members(source: Source) -> Iterator[Member]:
             yield Member(name=each.name or THE_TOP, help=_help(each))
 
 
-def _wanted(detail: Detail) -> Wanted:
-    return WANTED_OF_POD if detail == "pod" else WANTED
-
-
 def _named(found: Iterator[Found] | list[Found]) -> dict[str, Found]:
     return {one.name or THE_TOP: one for one in found}
 
@@ -119,7 +120,7 @@ def _chosen(found: dict[str, Found], request: ReadRequest) -> Found:
         return found[request.member]
     for name, one in found.items():
         if one.held is not None and request.member.startswith(f"{name}/"):
-            inner = _named(_expanded(one.held, name, _wanted(request.detail), one.extra))
+            inner = _named(_expanded(one.held, name, WANTED_FOR[request.detail], one.extra))
             if request.member in inner:
                 return inner[request.member]
             found = inner
@@ -148,11 +149,11 @@ WORDS = (("container", "container"), ("of pod", "pod"), ("by", "engine"))
 def _said(one: Found, detail: Detail) -> Iterator[AnyEvent]:
     """Return the events of a checkpoint; raises SeveralImages for an archive that holds several."""
     if one.held is not None:
-        inner = _named(_expanded(one.held, one.name, _wanted(detail), one.extra))
+        inner = _named(_expanded(one.held, one.name, WANTED_FOR[detail], one.extra))
         if len(inner) > 1:
             raise _several(inner)
         (one,) = inner.values()
-    return _evidence(one) if detail == "pod" else _events(one)
+    return _evidence(one) if detail == "pod" else _events(one, WANTED_FOR[detail])
 
 
 def _load(one: Found, wanted: Wanted) -> tuple[Checkpoint, str]:
@@ -167,8 +168,8 @@ def _evidence(one: Found) -> Iterator[AnyEvent]:
     yield from events.evidence(_load(one, WANTED_OF_POD)[0].dump)
 
 
-def _events(one: Found) -> Iterator[AnyEvent]:
-    checkpoint, where = _load(one, WANTED)
+def _events(one: Found, wanted: Wanted) -> Iterator[AnyEvent]:
+    checkpoint, where = _load(one, wanted)
     if checkpoint.problem is not None:
         raise checkpoint.problem
     yield from events.events(checkpoint.dump, where)

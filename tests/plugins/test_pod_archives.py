@@ -34,6 +34,9 @@ ANNOTATIONS = {
 }
 FACTS = ("host_kernel", "host_architecture", "criu_version", "cgroup_version", "distribution", "distribution_version")
 
+ROOTS = {"web": 1, "log": 20}
+"""The first task of each container."""
+
 Files = dict[str, bytes]
 
 
@@ -51,9 +54,7 @@ def manifest(version: int, names: dict[str, str], mode: Any, **more: Any) -> byt
 def crio(mode: Any = None) -> Files:
     """Version 1, as CRI-O writes it."""
     names = {name: f"containers/{hashlib.sha256(name.encode()).hexdigest()}.tar" for name in ("web", "log")}
-    files = {
-        names[name]: gzip.decompress(dump(root).archive({"name": f"k8s_{name}"})) for name, root in (("web", 1), ("log", 20))
-    }
+    files = {names[name]: gzip.decompress(dump(root).archive({"name": f"k8s_{name}"})) for name, root in ROOTS.items()}
     return files | {
         "checkpoint-manifest.json": manifest(1, names, mode, runtime="cri-o"),
         "pod-config.json": json.dumps(POD | {"annotations": ANNOTATIONS}).encode(),
@@ -71,17 +72,13 @@ def layout(root: int) -> Files:
 def containerd(mode: Any = None) -> Files:
     """Version 2, as containerd writes it."""
     names = {"web": "container-1.tar", "log": "container-2.tar"}
-    files = {names[name]: packed(layout(root)) for name, root in (("web", 1), ("log", 20))}
+    files = {names[name]: packed(layout(root)) for name, root in ROOTS.items()}
     return files | {"checkpoint-manifest.json": manifest(2, names, mode), "pod-config.json": json.dumps(POD).encode()}
 
 
 def earlier(mode: Any = None) -> Files:
     """The form before the manifest: a directory a container."""
-    files = {
-        f"{name}/checkpoint/{file}": data
-        for name, root in (("web", 1), ("log", 20))
-        for file, data in dump(root).images().items()
-    }
+    files = {f"{name}/checkpoint/{file}": data for name, root in ROOTS.items() for file, data in dump(root).images().items()}
     return files | {"pod.options": b'{"version": 1, "containers": {"web": "k8s_web"}}', "pod.dump": json.dumps(POD).encode()}
 
 
