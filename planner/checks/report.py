@@ -107,7 +107,7 @@ def image_report(
         tasks=len(artefact.forest.tasks) if artefact else 0,
         verdicts=verdicts,
         findings=findings,
-        passed=tuple(_question(each) for each in _merged(asked, "passed", len(judged))),
+        passed=(*_proof(artefact), *(_question(each) for each in _merged(asked, "passed", len(judged)))),
         unknown=unknown,
         not_checked=tuple(escaped(sentence) for sentence in not_checked),
         error=_shown(error) if error else None,
@@ -207,6 +207,13 @@ def _question(raised: _Raised) -> Question:
         missing=escaped(answer.missing) if isinstance(answer, Unknown) else "",
         pid=answer.pid if isinstance(answer, Unknown) else 0,
     )
+
+
+def _proof(artefact: Artefact | None) -> tuple[Question, ...]:
+    """Return the question that the planner itself has answered: whether the plan ends in the image's forest."""
+    if artefact is None or not artefact.proved:
+        return ()
+    return (Question(code="not-proved", check="proof", detail="the plan ends in exactly the image's tree on the model kernel"),)
 
 
 def _of_problem(error: Problem) -> Finding:

@@ -60,7 +60,7 @@ def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool)
         yield from _wrapped(f"{paint('error', 'error')}: {whole_problem(image.error)}", terminal, "  ")
     if image.findings:
         yield ""
-        yield paint("Findings", "heading")
+        yield paint("Findings", "heading") + paint("   crplan plugins --findings explains each code", "quiet")
         for found in image.findings:
             yield from _finding(found, image, terminal)
     if image.unknown:

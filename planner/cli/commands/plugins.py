@@ -4,7 +4,9 @@ import argparse
 
 import msgspec
 
+from planner.checks.ask import known_kinds
 from planner.cli.terminal import write_artefact
+from planner.findings.manual import document as document_of_findings
 from planner.plugins import PluginReport, Registry
 from planner.text import escaped, json_document
 
@@ -21,7 +23,9 @@ class PluginList(msgspec.Struct, frozen=True, kw_only=True):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--json", action="store_true", help="write JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="write JSON")
+    form.add_argument("--findings", action="store_true", help="write every kind of finding, as Markdown")
 
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
@@ -29,6 +33,10 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     if args.json:
         document = PluginList(kind="crplan-plugins", format_version=FORMAT_VERSION, plugins=registry.plugins)
         write_artefact(json_document(document), None)
+        return 0
+    if args.findings:
+        owners = {kind.code: check.name for check in registry.checks for kind in check.kinds}
+        write_artefact(document_of_findings(known_kinds(registry), owners), None)
         return 0
     write_artefact("".join(f"{line}\n" for report in registry.plugins for line in _lines(report, registry)), None)
     return 0
