@@ -1,10 +1,10 @@
 """A restart on a linux-cr kernel to its end: what is called after the tree has been made, and what the kernel does by itself.
 
-Source: the linux-cr patch set, v20 and later. `restart(pid, fd, flags, logfd)` is called by every process that restarts, with pid 0
-and the image as `fd`, by a process that only held a number with RESTART_GHOST, and by the coordinator, which stands outside, with
-the number of the root. Each restores its own state there and waits for all others. From v20 on (March 2010, generation S and later)
-the kernel puts a task into its process group in that call, lets zombies exit in it, and takes ghosts away at its end: so setpgid,
-and the ends of zombies and helpers, are no calls of user space any more.
+Source: the linux-cr patch set, v20 and later. `restart(pid, fd, flags, logfd)` is called by every process that restarts,
+with pid 0 and the image as `fd`, by a process that only held a number with RESTART_GHOST, and by the coordinator, which
+stands outside, with the number of the root. Each restores its own state there and waits for all others. From v20 on (March
+2010, generation S and later) the kernel puts a task into its process group in that call, lets zombies exit in it, and takes
+ghosts away at its end: so setpgid, and the ends of zombies and helpers, are no calls of user space any more.
 """
 
 from collections.abc import Iterator
