@@ -66,7 +66,7 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A checkpoint inside an input: the name by which a request asks for it, and what it is, in one line for people."""
+    """A checkpoint inside an input: the name by which a request asks for it, and what it is, in one human-readable line."""
 
     name: str
     help: str = ""
@@ -101,10 +101,10 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
     """Turns a proved plan into an artefact: a pure function, the core writes the file.
 
     `emit` gets the plan, the forest and findings that it came from, the options with their defaults filled in, and what the
-    terminal can show, which only outputs for people look at.
+    terminal can show, which only human-readable outputs look at.
     `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `forecasts` asks
     for `Artefact.verdicts`. `machine` marks a format that programs read; such a back end also has `problem`, which writes a valid
-    document that holds the error, so that whoever reads standard output finds a document whatever the exit code.
+    document that holds the error, so that a program that reads standard output finds a document whatever the exit code.
     """
 
     name: str
@@ -156,7 +156,7 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """Answers questions about a plan, its image, and a host where the facts of one are given.
 
-    It yields a `Finding` for what is amiss, `Passed` for a question that was asked with all its facts, and `Unknown` for one
+    It yields a `Finding` for each problem, `Passed` for a question that was asked with all its facts, and `Unknown` for one
     whose facts are missing; what it is silent on counts as not asked. `kinds` are the kinds that it adds to those of
     `planner.findings.registry`. `consumers` are those that the check speaks for: it is asked once for each of them whose verdict
     is wanted, and what it finds decides no other's. One that names none is asked once an image and host, and decides no verdict.
@@ -176,7 +176,7 @@ class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
     """Writes the report of `crplan check`: a pure function, the core writes the file.
 
     Every text of a report is printable and on one line already; a format escapes what its own syntax gives a meaning to.
-    `machine` marks a format that programs read: then the report of a command that was not asked rightly is written, too. Where
+    `machine` marks a format that programs read: then the report of a usage error is written, too. Where
     the environment variable `summary_variable` names a file, what `summary` returns is appended to it.
     """
 
