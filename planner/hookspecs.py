@@ -16,7 +16,7 @@ from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind
 from planner.findings.report import Report
-from planner.findings.verdicts import ConsumerName, Invocation
+from planner.findings.verdicts import ConsumerName, Invocation, Verdict
 from planner.forest.model import Forest
 from planner.host.facts import Host
 from planner.options import Option, Options
@@ -103,9 +103,9 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
 
     `emit` gets the plan, the forest and findings that it came from, the options with their defaults filled in, and what the
     terminal can show, which only outputs for people look at.
-    `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `machine` marks a
-    format that programs read; such a back end also has `problem`, which writes a valid document that holds the error, so that
-    whoever reads standard output finds a document whatever the exit code.
+    `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `forecasts` asks
+    for `Artefact.verdicts`. `machine` marks a format that programs read; such a back end also has `problem`, which writes a valid
+    document that holds the error, so that whoever reads standard output finds a document whatever the exit code.
     """
 
     name: str
@@ -113,6 +113,7 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
     emit: Callable[["Artefact", Options, Terminal], str | bytes]
     options: tuple[Option, ...] = ()
     executable: bool = False
+    forecasts: bool = False
     machine: bool = False
     problem: Callable[[Problem, Options], str | bytes] | None = None
     priority: int = 50
@@ -124,7 +125,8 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
 
     `proved` is False for the beginning of a log (`--until`), whose plan may lack steps; then `cut_at` is the position where it
     ends. `rebuild` says how far a run came, where the log holds one. `events` is the log that plan and forest were folded from,
-    for the evidence behind them; it is empty where only a plan is at hand.
+    for the evidence behind them; it is empty where only a plan is at hand. `verdicts` are those that need no host, first that of
+    the usual consumer; they are there for back ends that show forecasts.
     """
 
     plan: Plan
@@ -134,6 +136,7 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     cut_at: int | None = None
     rebuild: Rebuild | None = None
     events: Sequence[AnyEvent] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
 
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
