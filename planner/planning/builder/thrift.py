@@ -50,6 +50,7 @@ class _Saving:
     def run(self) -> tuple[Birth, ...]:
         for birth in list(self.births.values()):
             self.bear_late(birth)
+        self.bear_early()
         for pid in self.births:
             self.inherit_group(self.births[pid])
         for pid in self.births:
@@ -57,6 +58,10 @@ class _Saving:
             if birth.how != "created" and not self.by_parent(birth):
                 self.beside(birth)
         self.by_others()
+        self.beside_others()
+        for birth in list(self.births.values()):
+            if birth.how in LEFT:
+                self.by_parent(birth)
         for birth in list(self.births.values()):
             self.from_outside(birth)
         return in_order(self.spaces, self.births)
@@ -70,7 +75,7 @@ class _Saving:
             here = self.births[here].creator
         return path
 
-    def set(self, *births: Birth) -> None:
+    def put(self, *births: Birth) -> None:
         """Put births in the place of those that they change."""
         for birth in births:
             before = self.births[birth.pid]
@@ -91,7 +96,7 @@ class _Saving:
         """Have a process that may be born in any session be born when its creator has its own, so that nothing waits for it."""
         creator = self.clones.get(birth.creator)
         if creator is not None and creator.leads_session and birth.session != creator.pid and self.is_free(birth):
-            self.set(msgspec.structs.replace(birth, session=creator.pid))
+            self.put(msgspec.structs.replace(birth, session=creator.pid))
 
     def born_in_session(self, pid: ProcessId, session: ProcessId) -> list[Birth] | None:
         """Return the births by which a process can be born in a session, those changed alone; None where it cannot."""
@@ -102,13 +107,43 @@ class _Saving:
                 return changed
             if not self.is_free(birth) or birth.creator == OUTSIDE:
                 return None
-            changed.append(msgspec.structs.replace(birth, session=session))
-            if self.clones[birth.creator].session == session:
-                return changed
-            if not self.clones[birth.creator].leads_session:
+            creator = self.clones[birth.creator]
+            if creator.session != session and not creator.leads_session:
                 return None
+            changed.append(msgspec.structs.replace(birth, session=session))
+            if creator.session == session:
+                return changed
             pid = birth.creator
         return None
+
+    def beside_leader(self, birth: Birth, session: ProcessId) -> list[Birth] | None:
+        """Return how a process is cloned by a session's leader, which has the same parent; None where that cannot be."""
+        leader = self.births.get(session)
+        if leader is None or self.is_init(session) or not self.is_free(birth) or birth.how != "created":
+            return None
+        if self.relied_on.get(birth.pid) or not self.is_child_of(leader, birth.creator) or not self.alike(birth.pid, session):
+            return None
+        if not self.is_apart(birth.pid, session) or not self.spaces.covers(leader.namespace, birth.namespace):
+            return None
+        outer = self.spaces.outside(birth.namespace)
+        if self.is_init(birth.pid) and leader.namespace != outer:
+            return None
+        return [msgspec.structs.replace(birth, creator=session, session=session, how="sibling")]
+
+    def bear_early(self) -> None:
+        """Have processes be born before their creator's own setsid where another one that it creates then lives below them."""
+        for birth in list(self.births.values()):
+            creator = self.clones.get(birth.creator)
+            if creator is None or not creator.leads_session or birth.session == creator.pid:
+                continue
+            here = self.spaces.init(birth.namespace)
+            for _ in range(MOST_ABOVE):
+                if here in (OUTSIDE, birth.pid):
+                    break
+                if self.births[here].creator == creator.pid:
+                    self.put(*(self.born_in_session(here, birth.session) or ()))
+                    break
+                here = self.births[here].creator
 
     # Groups.
 
@@ -121,41 +156,62 @@ class _Saving:
                     visits = tuple(visit for visit in birth.visits if visit != group)
                     returns = bool(visits) or birth.pid in self.makers
                     moved_to = birth.moved_to if birth.moved_to != group or returns else None
-                    self.set(*changed, msgspec.structs.replace(birth, group=group, moved_to=moved_to, visits=visits))
+                    self.put(*changed, msgspec.structs.replace(birth, group=group, moved_to=moved_to, visits=visits))
                     return
 
     def born_in_group(self, birth: Birth, group: ProcessId) -> list[Birth] | None:
-        """Return the births by which a process is born in a group that no creator goes to for it; None where it cannot."""
+        """Return the births by which a process is born in a group that no creator joins for it; None where it cannot.
+
+        An init above it is moved to the group by its own parent where that is the only way.
+        """
         changed: list[Birth] = []
+        moved: list[Birth] | None = None
         for _ in range(MOST_ABOVE):
             if birth.group == group:
                 return changed
             if birth.group is not None:
-                return None
+                return moved
             changed.append(msgspec.structs.replace(birth, group=group))
             if birth.creator == OUTSIDE:
-                return changed if group == OUTSIDE else None
+                return changed if group == OUTSIDE else moved
             creator = self.clones[birth.creator]
             if creator.leads_session and birth.session == creator.pid:
-                return changed if group == creator.pid else None
+                return changed if group == creator.pid else moved
             if (group == creator.pid and not creator.leads_session) or group in self.births[creator.pid].visits:
                 return changed
-            birth = self.births[creator.pid]
+            if self.joins_first(creator, group):
+                return changed
+            above = self.births[creator.pid]
+            if moved is None and above.session == birth.session and (visited := self.visited(above, group)):
+                moved = [*changed, visited]
+            birth = above
         return None
 
-    def visited(self, birth: Birth, group: ProcessId) -> list[Birth] | None:
+    def joins_first(self, creator: Clone, group: ProcessId) -> bool:
+        """Tell whether a process can come into its final group, which it sees, before it creates others."""
+        leader = self.clones.get(group)
+        if leader is None or creator.group != group or creator.pid in self.makers or self.is_init(creator.pid):
+            return False
+        return self.spaces.covers(creator.namespace, leader.namespace)
+
+    def is_init(self, pid: ProcessId) -> bool:
+        """Tell whether a process is the init of its pid namespace."""
+        return self.spaces.init(self.clones[pid].namespace) == pid
+
+    def visited(self, birth: Birth, group: ProcessId) -> Birth | None:
         """Return the birth of an init that its parent moves to a group before it creates others; None where that cannot be.
 
-        The group is led around the init, which could not end otherwise, and its parent sees it.
+        The parent sees the group. If it is not the final one, it is led around the init, which could not end otherwise.
         """
         leader, parent = self.clones.get(group), self.births.get(birth.creator)
-        if self.spaces.init(birth.namespace) != birth.pid or birth.how != "created" or leader is None or parent is None:
+        if not self.is_init(birth.pid) or birth.how != "created" or leader is None or parent is None:
             return None
-        if leader.namespace == birth.namespace or not self.spaces.covers(leader.namespace, birth.namespace):
+        # An init's own number does not keep its namespace from ending.
+        led = self.spaces.outside(leader.namespace) if self.is_init(group) else leader.namespace
+        around = led != birth.namespace and self.spaces.covers(led, birth.namespace)
+        if not (around or self.clones[birth.pid].group == group) or not self.spaces.covers(parent.namespace, leader.namespace):
             return None
-        if not self.spaces.covers(parent.namespace, leader.namespace):
-            return None
-        return [msgspec.structs.replace(birth, visits=tuple(dict.fromkeys((*birth.visits, group))))]
+        return msgspec.structs.replace(birth, visits=tuple(dict.fromkeys((*birth.visits, group))))
 
     def from_outside(self, birth: Birth) -> None:
         """Have a process that enters be created by the executor, where a leader would have to do it before its own setsid."""
@@ -163,7 +219,7 @@ class _Saving:
         enters = birth.how == "entered" and birth.session == OUTSIDE and birth.group in (None, OUTSIDE)
         moved = birth.moved_to is not None or birth.visits
         if enters and not moved and creator is not None and creator.leads_session:
-            self.set(msgspec.structs.replace(birth, creator=OUTSIDE))
+            self.put(msgspec.structs.replace(birth, creator=OUTSIDE))
 
     # Creators.
 
@@ -173,21 +229,23 @@ class _Saving:
         if parent is None or self.relied_on.get(birth.pid) or not self.is_apart(birth.pid, parent.pid):
             return False
         by_parent = msgspec.structs.replace(birth, creator=parent.pid, how="created", group=None)
-        changed: list[Birth] | None = []
+        moved: list[Birth] | None = []
         if birth.session != self.clones[parent.pid].session:
-            changed = self.born_in_session(parent.pid, birth.session)
-        if changed is None:
+            moved = self.born_in_session(parent.pid, birth.session)
+            if moved is None:
+                moved = self.beside_leader(parent, birth.session)
+        if moved is None:
             return False
+        before = [self.births[one.pid] for one in moved]
+        self.put(*moved)
+        changed: list[Birth] | None = []
         if birth.group is not None:
-            if changed:
-                return False
             changed = self.born_in_group(by_parent, birth.group)
-            if changed is None:
-                changed = self.visited(parent, birth.group) if birth.session == parent.session else None
-            if changed is None:
-                return False
+        if changed is None:
+            self.put(*before)
+            return False
         self.release(birth)
-        self.set(*changed, msgspec.structs.replace(by_parent, group=birth.group))
+        self.put(*changed, msgspec.structs.replace(by_parent, group=birth.group))
         return True
 
     def beside(self, birth: Birth) -> bool:
@@ -202,32 +260,33 @@ class _Saving:
         if any(self.births[other].parent == creator.pid for other in self.relied_on.get(birth.pid, ())):
             return False
         self.release(birth)
-        self.set(msgspec.structs.replace(birth, how="sibling"))
+        self.put(msgspec.structs.replace(birth, how="sibling"))
         return True
 
     def by_others(self) -> None:
-        """Have processes that are there anyway do what helpers would be cast for.
-
-        One that ends leaves its children to the init that adopts them, or to its parent. One that lives directly above an init
-        can clone that beside itself.
-        """
-        near: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
+        """Have processes that end leave their children to the init that adopts them, or to their parent, as helpers would."""
         ending: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
         for birth in self.births.values():
             clone = self.clones[birth.pid]
-            if self.spaces.init(birth.namespace) == birth.pid:
-                continue
-            for session in {birth.session, clone.session}:
-                near.setdefault((birth.namespace, session), []).append(birth)
-                if may_end(self.forest, clone):
+            if not self.is_init(birth.pid) and may_end(self.forest, clone):
+                for session in {birth.session, clone.session}:
                     ending.setdefault((birth.namespace, session), []).append(birth)
         for birth in list(self.births.values()):
             if birth.how in ("below", "entered") and birth.parent and not self.leaves(birth.creator, birth.parent):
                 place = self.births[birth.parent].namespace
                 self.first_fitting(birth, ending.get((place, birth.session), []), self.left_by)
+
+    def beside_others(self) -> None:
+        """Have inits that are not directly below their creator's pid namespace be cloned by a process that is."""
+        near: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
+        for birth in self.births.values():
+            if not self.is_init(birth.pid):
+                for session in {birth.session, self.clones[birth.pid].session}:
+                    near.setdefault((birth.namespace, session), []).append(birth)
+        for birth in list(self.births.values()):
             outer = self.spaces.outside(birth.namespace)
             above = self.births.get(birth.creator)
-            jumps = self.spaces.init(birth.namespace) == birth.pid and birth.how == "created"
+            jumps = self.is_init(birth.pid) and birth.how == "created"
             if jumps and (EXECUTOR_SPACE if above is None else above.namespace) != outer:
                 self.first_fitting(birth, near.get((outer, birth.session), []), self.cloned_beside)
 
@@ -249,7 +308,7 @@ class _Saving:
             further = [] if birth.group is None else self.born_in_group(candidate, birth.group)
             if further is not None:
                 self.release(birth)
-                self.set(*further, msgspec.structs.replace(candidate, group=birth.group))
+                self.put(*further, msgspec.structs.replace(candidate, group=birth.group))
                 self.rely(self.births[birth.pid])
                 return
 
