@@ -43,6 +43,10 @@ class _Saving:
         """Those that must be born below their creators, for which births."""
         self.children: dict[ProcessId, set[ProcessId]] = {}
         """The processes that each one creates."""
+        self.placeholders: dict[NamespaceId, list[Birth]] = {}
+        for birth in solution.births:
+            if clones[birth.pid].ends:
+                self.placeholders.setdefault(birth.namespace, []).append(birth)
         for birth in solution.births:
             self.children.setdefault(birth.creator, set()).add(birth.pid)
             self.rely(birth)
@@ -131,19 +135,35 @@ class _Saving:
         return [msgspec.structs.replace(birth, creator=session, session=session, how="sibling")]
 
     def bear_early(self) -> None:
-        """Have processes be born before their creator's own setsid where another one that it creates then lives below them."""
+        """Have a process be born before its creator changes where another one that the creator clones then lives below it."""
         for birth in list(self.births.values()):
             creator = self.clones.get(birth.creator)
-            if creator is None or not creator.leads_session or birth.session == creator.pid:
-                continue
-            here = self.spaces.init(birth.namespace)
-            for _ in range(MOST_ABOVE):
-                if here in (OUTSIDE, birth.pid):
-                    break
-                if self.births[here].creator == creator.pid:
+            before_setsid = creator is not None and creator.leads_session and birth.session != creator.pid
+            before_group = birth.creator in self.makers and birth.group == self.births[birth.creator].group is not None
+            if before_setsid or before_group:
+                here = self.spaces.init(birth.namespace)
+                for _ in range(MOST_ABOVE):
+                    if here in (OUTSIDE, birth.pid) or self.births[here].creator == birth.creator:
+                        break
+                    here = self.births[here].creator
+                if here in (OUTSIDE, birth.pid) or self.births[here].creator != birth.creator:
+                    continue
+                if before_setsid:
                     self.put(*(self.born_in_session(here, birth.session) or ()))
-                    break
-                here = self.births[here].creator
+                elif self.births[here].group is None and self.is_moved_later(here):
+                    self.put(msgspec.structs.replace(self.births[here], group=birth.group))
+
+    def is_moved_later(self, pid: ProcessId) -> bool:
+        """Tell whether a process comes into its final group from any other: it sees that, or its parent moves it."""
+        clone, parent = self.clones[pid], self.clones.get(self.births[pid].creator)
+        leader = self.clones.get(clone.group or OUTSIDE)
+        if leader is None:
+            return clone.group is None
+        if self.spaces.covers(clone.namespace, leader.namespace):
+            return True
+        if parent is None or self.births[pid].how != "created" or parent.session != clone.session:
+            return False
+        return parent.namespace != clone.namespace and self.spaces.covers(parent.namespace, leader.namespace)
 
     # Groups.
 
@@ -203,22 +223,24 @@ class _Saving:
 
         The parent sees the group. If it is not the final one, it is led around the init, which could not end otherwise.
         """
-        leader, parent = self.clones.get(group), self.births.get(birth.creator)
-        if not self.is_init(birth.pid) or birth.how != "created" or leader is None or parent is None:
+        leader = self.clones.get(group)
+        if not self.is_init(birth.pid) or birth.pid == 1 or birth.how != "created" or leader is None:
             return None
         # An init's own number does not keep its namespace from ending.
         led = self.spaces.outside(leader.namespace) if self.is_init(group) else leader.namespace
         around = led != birth.namespace and self.spaces.covers(led, birth.namespace)
-        if not (around or self.clones[birth.pid].group == group) or not self.spaces.covers(parent.namespace, leader.namespace):
+        outer = self.births[birth.creator].namespace if birth.creator else EXECUTOR_SPACE
+        if not (around or self.clones[birth.pid].group == group) or not self.spaces.covers(outer, leader.namespace):
             return None
         return msgspec.structs.replace(birth, visits=tuple(dict.fromkeys((*birth.visits, group))))
 
     def from_outside(self, birth: Birth) -> None:
-        """Have a process that enters be created by the executor, where a leader would have to do it before its own setsid."""
+        """Have a process that enters be created by the executor, where its creator would have to do it before it changes."""
         creator = self.clones.get(birth.creator)
         enters = birth.how == "entered" and birth.session == OUTSIDE and birth.group in (None, OUTSIDE)
         moved = birth.moved_to is not None or birth.visits
-        if enters and not moved and creator is not None and creator.leads_session:
+        changes = creator is not None and (creator.leads_session or (birth.group == OUTSIDE and creator.group != OUTSIDE))
+        if enters and not moved and changes:
             self.put(msgspec.structs.replace(birth, creator=OUTSIDE))
 
     # Creators.
@@ -269,26 +291,28 @@ class _Saving:
         for birth in self.births.values():
             clone = self.clones[birth.pid]
             if not self.is_init(birth.pid) and may_end(self.forest, clone):
-                for session in {birth.session, clone.session}:
+                for session in dict.fromkeys((birth.session, clone.session)):
                     ending.setdefault((birth.namespace, session), []).append(birth)
         for birth in list(self.births.values()):
-            if birth.how in ("below", "entered") and birth.parent and not self.leaves(birth.creator, birth.parent):
+            if birth.how in LEFT and birth.parent and not self.leaves(birth.creator, birth.parent):
                 place = self.births[birth.parent].namespace
-                self.first_fitting(birth, ending.get((place, birth.session), []), self.left_by)
+                if not self.first_fitting(birth, ending.get((place, birth.session), []), self.left_by):
+                    self.first_fitting(birth, self.placeholders.get(place, []), self.left_by_placeholder)
 
     def beside_others(self) -> None:
         """Have inits that are not directly below their creator's pid namespace be cloned by a process that is."""
         near: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
         for birth in self.births.values():
             if not self.is_init(birth.pid):
-                for session in {birth.session, self.clones[birth.pid].session}:
+                for session in dict.fromkeys((birth.session, self.clones[birth.pid].session)):
                     near.setdefault((birth.namespace, session), []).append(birth)
         for birth in list(self.births.values()):
             outer = self.spaces.outside(birth.namespace)
             above = self.births.get(birth.creator)
             jumps = self.is_init(birth.pid) and birth.how == "created"
             if jumps and (EXECUTOR_SPACE if above is None else above.namespace) != outer:
-                self.first_fitting(birth, near.get((outer, birth.session), []), self.cloned_beside)
+                if not self.first_fitting(birth, near.get((outer, birth.session), []), self.cloned_beside):
+                    self.first_fitting(birth, self.placeholders.get(outer, []), self.beside_placeholder)
 
     def leaves(self, pid: ProcessId, parent: ProcessId) -> bool:
         """Tell whether a process ends where its final parent lives, and leaves its children to that alone."""
@@ -299,20 +323,27 @@ class _Saving:
             self.births[child].parent == parent for child in self.children.get(pid, ()) if self.births[child].how in LEFT
         )
 
-    def first_fitting(self, birth: Birth, others: list[Birth], changed: Callable[[Birth, Birth], Birth | None]) -> None:
-        """Have the first of some processes that fits create another one, `changed` as it says."""
+    def first_fitting(self, birth: Birth, others: list[Birth], changed: Callable[[Birth, Birth], list[Birth] | None]) -> bool:
+        """Have the first of some processes that fits create another one, `changed` as it says; tell whether one does."""
+        if self.relied_on.get(birth.pid) or self.shares(birth.pid):
+            return False
         for other in others[:MOST_TRIED]:
-            candidate = changed(birth, self.births[other.pid])
-            if candidate is None or self.relied_on.get(birth.pid) or not self.is_apart(birth.pid, other.pid):
+            found = changed(birth, self.births[other.pid])
+            if found is None or not self.is_apart(birth.pid, other.pid):
                 continue
-            further = [] if birth.group is None else self.born_in_group(candidate, birth.group)
+            before = [self.births[one.pid] for one in found]
+            self.release(birth)
+            self.put(*found)
+            further = [] if birth.group is None else self.born_in_group(found[-1], birth.group)
             if further is not None:
-                self.release(birth)
-                self.put(*further, msgspec.structs.replace(candidate, group=birth.group))
+                self.put(*further, msgspec.structs.replace(found[-1], group=birth.group))
                 self.rely(self.births[birth.pid])
-                return
+                return True
+            self.put(*before)
+            self.rely(birth)
+        return False
 
-    def left_by(self, birth: Birth, other: Birth) -> Birth | None:
+    def left_by(self, birth: Birth, other: Birth) -> list[Birth] | None:
         """Return how a process is created by one that ends and leaves it to its final parent; None where it does not."""
         assert birth.parent is not None
         if birth.moved_to is not None or birth.visits or not self.leaves(other.pid, birth.parent):
@@ -320,15 +351,60 @@ class _Saving:
         adopts = self.spaces.init(other.namespace) == birth.parent
         if not adopts and (other.creator not in (birth.parent, birth.creator) or other.how == "sibling"):
             return None
-        return msgspec.structs.replace(birth, creator=other.pid, how="entered" if adopts else "below", group=None)
+        how = "entered" if adopts else "below"
+        return [msgspec.structs.replace(birth, creator=other.pid, how=how, group=None)]
 
-    def cloned_beside(self, birth: Birth, other: Birth) -> Birth | None:
+    def left_by_placeholder(self, birth: Birth, other: Birth) -> list[Birth] | None:
+        """Return how a placeholder is born by a creator that stays, to leave a process to the init; None where it cannot."""
+        if birth.moved_to is not None or birth.visits or birth.parent != self.spaces.init(other.namespace):
+            return None
+        moved = self.put_elsewhere(other, birth)
+        return moved and [*moved, msgspec.structs.replace(birth, creator=other.pid, how="entered", group=None)]
+
+    def cloned_beside(self, birth: Birth, other: Birth) -> list[Birth] | None:
         """Return how an init is cloned beside a process with the same creator; None where that does not give it its parent."""
-        if other.creator != birth.creator or other.how != "created":
+        if other.creator != birth.creator or other.how != "created" or not self.alike(birth.pid, other.pid):
             return None
-        if not self.alike(birth.pid, other.pid):
+        return [msgspec.structs.replace(birth, creator=other.pid, how="sibling", group=None)]
+
+    def beside_placeholder(self, birth: Birth, other: Birth) -> list[Birth] | None:
+        """Return how a placeholder is born by the creator of an init and clones that beside itself; None where it cannot."""
+        moved = self.put_elsewhere(other, birth)
+        return moved and [*moved, msgspec.structs.replace(birth, creator=other.pid, how="sibling", group=None)]
+
+    def put_elsewhere(self, placeholder: Birth, served: Birth) -> list[Birth] | None:
+        """Return how a placeholder is created by the creator of another process, in its session; None where it must stay.
+
+        The init of its pid namespace adopts its children wherever it is born.
+        """
+        pid, adopter = placeholder.pid, self.spaces.init(placeholder.namespace)
+        if placeholder.group is not None or self.relied_on.get(pid):
             return None
-        return msgspec.structs.replace(birth, creator=other.pid, how="sibling", group=None)
+        if not self.clones[pid].leads_session and placeholder.session != served.session:
+            return None
+        if not self.is_apart(pid, served.creator):
+            return None
+        creator = self.births.get(served.creator)
+        if creator is not None and creator.creator == placeholder.creator and creator.how == placeholder.how == "created":
+            if not self.is_init(creator.pid):
+                return [msgspec.structs.replace(placeholder, creator=creator.pid, session=served.session, how="sibling")]
+        if placeholder.parent is not None:
+            return None
+        moved = [msgspec.structs.replace(placeholder, creator=served.creator, session=served.session, how="created")]
+        for child in sorted(self.children.get(pid, ())):
+            birth = self.births[child]
+            if birth.session != self.clones[pid].session or birth.parent not in (adopter, None) or child == served.pid:
+                return None
+            if birth.how == "sibling":
+                if birth.parent is None:
+                    return None
+                moved.append(msgspec.structs.replace(birth, how="entered"))
+        return moved
+
+    def shares(self, pid: ProcessId) -> bool:
+        """Tell whether a process shares anything with another one, which only its creator can pass on."""
+        record = self.forest.sharing.get(pid)
+        return record is not None and any((record.files, record.fs, record.sysv_undo, record.memory, record.signal_handlers))
 
     def is_child_of(self, birth: Birth, parent: ProcessId | None) -> bool:
         """Tell whether a process becomes the child of a parent, or is its child until it ends."""
