@@ -131,6 +131,8 @@ class Cloning:
             return clone.rule
         if birth.how == "sibling":
             return "session-from-sibling"
+        if birth.how != "created" and clone.leads_session:
+            return "born-below"
         if birth.how != "created":
             assert birth.parent is not None
             return "session-enters" if self._is_init(self.clones[birth.parent]) else "session-below-parent"
