@@ -45,6 +45,7 @@ from planner.forest.model import Forest
 from planner.identity import ProcessId, Sequence
 from planner.planning.births.cast import Cast
 from planner.planning.births.manners import MANNERS, Manner
+from planner.planning.regular import plan_regular
 from planner.steps import Process
 
 if TYPE_CHECKING:
@@ -111,7 +112,12 @@ def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
 
 
 def _built(forest: Forest) -> "tuple[Cast, list[Event]]":
-    """Return a cast with its births in order, built from what the exact search finds; raises as `decide` does."""
+    """Return a cast with its births in order: a regular forest in one pass, any other from what the exact search finds.
+
+    Raises as `decide` does.
+    """
+    if regular := plan_regular(forest):
+        return regular
     from planner.planning.builder.build import build
     from planner.planning.builder.order import Unordered
     from planner.planning.solver.births import solve
