@@ -1,9 +1,9 @@
 """What needs no search: a forest in which every task is created by its parent, in image order, and no helper is cast.
 
-It is planned in one pass. A task is regular if its parent stands before it in the image, and lives in its pid namespace, or around
-that where the task is an init; if it is in its parent's session or leads its own; and if it makes its group, or joins one that it
-sees, or inherits the group outside from a parent that never leaves that. One task that is not regular leaves the whole forest to
-the search. The steps are those that the search and its builder come to.
+It is planned in one pass. A task is regular if its parent stands before it in the image, in its pid namespace, or around it where
+the task is an init; if it is in its parent's session or leads its own; and if it makes its group, joins one that it sees, or
+inherits the group outside from a parent that never leaves that. One task that is not leaves the whole forest to the search. The
+steps are those that the search and its builder come to.
 """
 
 from planner.forest.model import Forest, Task
@@ -34,9 +34,7 @@ def plan_regular(forest: Forest) -> tuple[Cast, list[Event]] | None:
             order.append(Event(actor.pid, Change("setsid", actor.pid)))
         elif actor.pid in led:
             order.append(Event(actor.pid, Change("make", actor.pid)))
-        elif (
-            actor.pid in joined and parent is not None and actor.group in there and actor.group not in (parent.group, parent.pid)
-        ):
+        elif actor.pid in saving and actor.group in there and parent and actor.group not in (parent.group, parent.pid):
             order.append(Event(actor.pid, Change("join", actor.group)))
     return cast, order
 

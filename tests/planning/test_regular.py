@@ -18,7 +18,7 @@ from tests.helpers.counts import count
 from tests.helpers.trials import ALL_PROFILES, image_of, random_history
 
 TASKS = 3
-HISTORIES = 60
+HISTORIES = 30
 
 
 def small() -> Iterator[str]:
