@@ -10,7 +10,7 @@ import msgspec
 
 from planner.errors import UsageError
 from planner.ranges import parse_ranges
-from planner.text import json_line
+from planner.text import clause, json_line
 
 KIND = "crplan-host"
 FORMAT_VERSION = 2
@@ -66,6 +66,28 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Pid namespaces that can be created, each in the one before."""
 
 
+PathKind = Literal["missing", "file", "directory", "device", "fifo", "socket"]
+
+
+class PathFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands at a path, links followed; `size` of regular files alone, `mode` is st_mode with the type."""
+
+    kind: PathKind
+    size: int | None = None
+    mode: int | None = None
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the machine says to the questions of images; a question that is missing was not asked or has no answer.
+
+    `addresses` are by their names in `planner.host.questions`, "free" or the errno's name with which they cannot be bound.
+    """
+
+    paths: dict[str, PathFact] = {}
+    addresses: dict[str, str] = {}
+    interfaces: dict[str, bool] = {}
+
+
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of a machine as one process sees it.
 
@@ -88,6 +110,10 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     cgroup: str | None = None
     security_modules: tuple[str, ...] | None = None
     tools: dict[str, str | None] = {}
+    processor: tuple[str, ...] | None = None
+    """Features of the processors that all of them have, as /proc/cpuinfo calls them."""
+    answers: Answers = Answers()
+    """What images asked of this machine (`crplan host IMAGE...`, `crplan check IMAGE --here`)."""
 
     def feature(self, name: str) -> Feature:
         """Return what came of trying a feature; one that the file lacks is unknown."""
@@ -115,7 +141,7 @@ def decode(data: bytes) -> Host:
     try:
         host = msgspec.json.decode(data, type=Host)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"the host file is none: {error}") from None
+        raise UsageError(f"the host file is not as `crplan host` writes it: {clause(str(error))}") from None
     if host.kind != KIND:
         raise UsageError(f"the host file is of the kind {host.kind!r}, expected {KIND!r}")
     if not 1 <= host.format_version <= FORMAT_VERSION:

@@ -10,7 +10,7 @@ from planner.hookspecs import Check, CheckRequest, hookimpl
 @hookimpl
 def crplan_checks() -> tuple[Check, ...]:
     """Return the checks."""
-    from crplan_checks import kinds, kinds_dump
+    from crplan_checks import kinds, kinds_dump, kinds_held
 
     return (
         Check(
@@ -46,6 +46,14 @@ def crplan_checks() -> tuple[Check, ...]:
             priority=50,
         ),
         Check(
+            name="criu-held",
+            help="files, addresses and registers that `criu restore` needs and the host lacks",
+            check=_criu_held,
+            kinds=kinds_held.HELD,
+            consumers=BY_CRIU,
+            priority=55,
+        ),
+        Check(
             name="criu-dump",
             help="what `criu dump` would refuse of a running tree",
             check=_criu_dump,
@@ -58,9 +66,11 @@ def crplan_checks() -> tuple[Check, ...]:
 
 def _criu(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu import check
+    from crplan_checks.criu_versions import doubted, version
 
     assert request.invocation is not None
-    return check(request.artefact, request.invocation)
+    answers = check(request.artefact, request.invocation)
+    return doubted(answers, None if request.host is None else version(request.host.tools.get("criu")))
 
 
 def _host(request: CheckRequest) -> Iterator[Answer]:
@@ -79,7 +89,15 @@ def _numbers(request: CheckRequest) -> Iterator[Answer]:
 def _criu_host(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu_host import check
 
-    return check(request.artefact, request.host)
+    assert request.invocation is not None
+    return check(request.artefact, request.host, request.invocation)
+
+
+def _criu_held(request: CheckRequest) -> Iterator[Answer]:
+    from crplan_checks.criu_held import check
+
+    assert request.invocation is not None
+    return check(request.artefact, request.host, request.invocation)
 
 
 def _criu_dump(request: CheckRequest) -> Iterator[Answer]:

@@ -21,7 +21,7 @@ from planner.findings.registry import finding
 from planner.hookspecs import Artefact
 from planner.identity import ProcessId
 from planner.kernel.objects import LIVING, ZOMBIE
-from planner.kernel.proof import simulate
+from planner.kernel.simulation import simulate
 from planner.pipeline.resolve import resolve
 from planner.plans.model import Plan
 from planner.testing.backends import HOSTILE_NAME, artefact, conforms, hostile
@@ -207,6 +207,11 @@ def test_graphviz_reads_the_graph() -> None:
         run = subprocess.run(["dot", "-Tplain"], input=dot.emit(given), capture_output=True, text=True, timeout=60)
         assert (run.returncode, run.stderr) == (0, "")
         assert run.stdout.count("\nnode ") == len(given.plan.processes) - 1, "helpers are drawn, threads are counted"
+
+
+def test_a_name_shows_as_it_is_in_a_label_of_graphviz() -> None:
+    """Labels take entities (`&lt;`), so an ampersand of a name has to be one."""
+    assert "a&amp;lt;b" in dot.emit(planned("1", {1: "a&lt;b"}))
 
 
 def test_siblings_of_a_large_forest_are_folded() -> None:

@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Mapping
 
-from planner.cli.image_job import Job, add_image_arguments, errors_of, groups_of, refusal_lines, worst
+from planner.checks.forecast import with_forecasts
+from planner.cli.image_job import Job, add_detail_argument, add_image_arguments, errors_of, groups_of, refusal_lines, worst
 from planner.cli.progress import Progress
 from planner.cli.several import ENDINGS, files_of
 from planner.cli.streams import say
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--option", metavar="NAME=VALUE", action="append", default=[], help="an option of the back end; may be repeated"
     )
+    add_detail_argument(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
 
 
@@ -71,7 +73,7 @@ def _one(job: Job, back_end: BackEnd, given: Mapping[str, str], options: Options
         if errors and back_end.executable:
             say(*refusal_lines(job, errors))
             return CANNOT_RESTART
-        data = emit_with(back_end, artefact, given, registry, job.terminal())
+        data = emit_with(back_end, with_forecasts(artefact, back_end, registry), given, registry, job.terminal())
         code = CANNOT_RESTART if errors else 0
     except EXPECTED as error:
         problem = job.refuse(error)
