@@ -12,6 +12,7 @@ import msgspec
 
 from planner.checks.ask import Asked
 from planner.checks.verdicts import verdict, without_plan
+from planner.contents.fold import content_id
 from planner.errors import CANNOT_RESTART, Evidence, UsageError
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind, Passed, Severity, Unknown
@@ -103,6 +104,7 @@ def image_report(
         image=escaped(image),
         image_format=escaped(artefact.forest.source) if artefact else "",
         image_id=escaped(artefact.plan.image_id) if artefact else "",
+        content_id=content_id(artefact.events, artefact.plan.image_id) if artefact else "",
         plan_id=artefact.plan.plan_id if artefact else "",
         tasks=len(artefact.forest.tasks) if artefact else 0,
         verdicts=verdicts,
