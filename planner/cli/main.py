@@ -35,6 +35,9 @@ BROKEN_PIPE: Final = 141
 
 _SWITCHES: Final = frozenset({"--no-plugins", "--exit-zero"})
 
+PLUGIN_DESCRIBED = 42
+"""The exit code by which checkpointctl knows that a plugin has described itself."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises for bad input."""
@@ -118,6 +121,9 @@ def _dispatch(argv: list[str]) -> int:
 
         streams.write(f"crplan {__version__}\n".encode())
         return 0
+    if rest[:1] == ["--plugin-description"]:
+        streams.write(b"Plan the restart of a checkpoint, and prove it\n")
+        return PLUGIN_DESCRIBED
     _import_records()
     from planner.text import shown
 

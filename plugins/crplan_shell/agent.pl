@@ -382,7 +382,11 @@ sub create {
     $name =~ s/\\x(..)/chr hex $1/ge;
     my @wanted = ( $flags, $exit_signal, scalar @vector, @vector, unpack 'C*', $name );
     my ( $number, $channel, $pidfd );
-    if ($actor) { ( $number, $channel, $pidfd ) = order( $actor, $task, 'create', @wanted ) }
+    if ($actor) {
+        ( $number, $channel, $pidfd ) = order( $actor, $task, 'create', @wanted );
+        # The kernel leaves out descriptors for which a process has no room.
+        refuse( $task, 'its descriptors cannot be taken over', 'EMFILE' ) if !defined $pidfd;
+    }
     else {
         ( $number, $channel, $pidfd ) = spawn(@wanted);
         refuse( $task, 'create', error_name() ) if $number < 0;
