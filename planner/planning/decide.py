@@ -44,7 +44,7 @@ from planner.forest.laws_processes import undecided
 from planner.forest.model import Forest
 from planner.identity import ProcessId, Sequence
 from planner.planning.births.cast import Cast
-from planner.planning.births.manners import MANNERS, Manner
+from planner.planning.births.manners import MANNERS
 from planner.planning.regular import plan_regular
 from planner.steps import Process
 
@@ -52,19 +52,17 @@ if TYPE_CHECKING:
     from planner.planning.births.order import Event
 
 
-def decide(forest: Forest, first: Sequence, manners: tuple[Manner, ...] = MANNERS) -> list[DecisionEvent]:
+def decide(forest: Forest, first: Sequence, *, thrift: bool = True) -> list[DecisionEvent]:
     """Return the decisions that a rebuild of `forest` takes: births, processes and steps, in this order.
 
     `first` is the sequence number that the first decision will have. Raises Contradiction with the facts that exclude each other
-    where the rules of births cannot be met, and "plan-undecided" where the search met its bound. Other `manners` than all of them
-    cast more helpers: for a plan that came into a trap on the way.
+    where the rules of births cannot be met, and "plan-undecided" where the search met its bound. Without `thrift` more helpers
+    are cast: for a plan that came into a trap on the way.
     """
     from planner.forest.laws_status import refuse_faults_of_inits
 
     refuse_faults_of_inits(forest)
-    if manners != MANNERS:
-        return decisions_of(*_births_in_order(forest, manners))
-    return decisions_of(*_built(forest))
+    return decisions_of(*_built(forest, thrift=thrift))
 
 
 def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
@@ -111,7 +109,7 @@ def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
     return [*decisions, *steps, *findings]
 
 
-def _built(forest: Forest) -> "tuple[Cast, list[Event]]":
+def _built(forest: Forest, *, thrift: bool) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births in order: a regular forest in one pass, any other from what the exact search finds.
 
     Raises as `decide` does.
@@ -126,7 +124,7 @@ def _built(forest: Forest) -> "tuple[Cast, list[Event]]":
     answer = solve(forest, explained=False)
     if isinstance(answer, Solution):
         with suppress(Unordered):
-            return build(forest, answer)
+            return build(forest, answer, thrift=thrift)
     try:
         return _births_in_order(forest)
     except Contradiction as refusal:
@@ -148,53 +146,35 @@ MOST_PLANNED_AGAIN = 400_000
 DOUBTED = frozenset({"session-not-below", "birth-circle", "order-circle", "two-birth-sessions", "plan-undecided"})
 """Refusals that may come of a choice between two ways to be born, or of one branch having been put below another."""
 
-MOST_EXCUSED = 6
-"""How many times births are decided anew to find out who cannot do a helper's work, before everybody is excused."""
 
-
-def _births_in_order(forest: Forest, manners: tuple[Manner, ...] = MANNERS) -> "tuple[Cast, list[Event]]":
+def _births_in_order(forest: Forest) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
     Where a choice may have been wrong all is tried again with more caution: of two branches whoever may join them is put in its
     own place first, and leaders are born after the leaders of all who stand above them.
     """
     try:
-        return _places_tried(forest, manners, cautious=False)
+        return _places_tried(forest, cautious=False)
     except Contradiction as refusal:
         if refusal.code in DOUBTED:
             with suppress(Contradiction):
-                return _places_tried(forest, manners, cautious=True)
+                return _places_tried(forest, cautious=True)
         raise
 
 
-def _places_tried(forest: Forest, manners: tuple[Manner, ...], *, cautious: bool) -> "tuple[Cast, list[Event]]":
+def _places_tried(forest: Forest, *, cautious: bool) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births decided, and in order; raises Contradiction, the first that was met.
 
-    Whoever does a helper's work has something else to wait for, too: where that ends in a circle, those on it are excused, and
-    in the end everybody is, so that helpers are cast after all, in one manner after the other. A session or group that tasks
-    cannot have come by, or only in a circle, may have been led elsewhere if its leader is dead.
+    Helpers are cast in one manner after the other. A session or group that tasks cannot have come by, or only in a circle, may
+    have been led elsewhere if its leader is dead.
     """
     from planner.planning.births.standins import Misplaced
 
     passed_over: dict[ProcessId, int] = {}
     refusal: Contradiction | None = None
-    excused: set[ProcessId] = set()
-    tries = MOST_EXCUSED if "thrifty" in manners else 0
     for _ in range(max(1, min(MOST_PLACES, MOST_PLANNED_AGAIN // max(1, len(forest.tasks))))):
-        while tries:
-            cast = Cast(forest, passed_over, excused)
-            cast.cautious = cautious
-            try:
-                return cast, _in_order(cast)
-            except Contradiction:
-                tries -= 1
-                if cast.entangled <= excused:
-                    break
-                excused |= cast.entangled
         elsewhere: list[ProcessId] = []
-        for manner in manners:
-            if manner == "thrifty":
-                continue
+        for manner in MANNERS:
             cast = Cast(forest, passed_over, manner=manner)
             cast.cautious = cautious
             try:
