@@ -1,38 +1,28 @@
 """From a forest to decisions: the planner's own path, one function for each arrow.
 
-    forest -> cast (who takes part) -> births (who creates whom) -> order -> steps
+    forest -> regular (one pass) or solver (who creates whom) -> builder (helpers, order) -> steps
 
 A plan that comes out is a proposal until the model kernel has run it; `planner.pipeline.resolve` hands out none that it refuses.
 
 Why a plan is found for a tree that a history has led to. Take such a history, and its tree of births: who cloned whom. Let
 nobody die who created anybody, but stay as a helper; then every change of parent is an adoption that can be put off to the end,
 deepest helper first, since adoption only moves a task up to an ancestor, and the tree above is still as it was at birth. Let
-every process that sees its final group join it after the births; the group is kept by its leader, by a stand-in, or by an
+every process that sees its final group join it after the births; the group is kept by its leader, by a placeholder, or by an
 anchor. Let every zombie live until nothing more is asked of it. What cannot be put off is inherited at the clone: the session,
 and a group that has no number in the task's namespace. So a plan exists exactly when there is a tree of births in which each
 creator is in the right session and group at some moment, and in which each final parent is above its child, or the init of the
 namespace that a dying helper was in. A moment can be stretched: a helper cloned in it keeps the creator's session and group for
-as long as it is wanted. The modules follow this: `planner.planning.births.sessions` derives what sessions demand of births, and
-every demand but one is forced; the one choice (a window before setsid, or a leader born below) is decided by taking leaders off
-in reverse order of birth. `planner.planning.births.births` puts leaders where the demands can be met,
-`planner.planning.births.groups` does the same for groups, and `planner.planning.births.order` finds an order or shows the
-circle.
+as long as it is wanted. `planner.planning.solver` states this as rules and searches for births that keep them, and
+`planner.planning.builder` makes processes, helpers and an order of them. `planner.planning.regular` does the same in one pass
+where every task is simply created by its parent.
 
-Least change. Few helpers come first: a helper is cast where nobody who is there anyway can do its work
-(`planner.planning.births.takeover` for those who create others' children, `planner.planning.births.groups` for those who are in
-a group for a moment or create beside themselves, and `planner.planning.births.order` for inits that come in time). That is
-decided birth by birth, with a few candidates looked at for each, so that the cost stays linear; it is no search for the fewest,
-and where a session's demand can be met in two ways, helpers do not weigh. An init is never put into a group that is led from
-its own namespace, though that would spare an anchor now and then. Steps that wait are kept few by what needs none: a child
-inherits its group where its creator can be in it in time, and image order is kept where it satisfies every rule; and waits for
-what is known to be done are left out (`planner.planning.steps.waits`).
+Which plan. The search prefers a task's parent as its creator, and image order. The builder changes births where processes that
+are there anyway do a helper's work, birth by birth, with a few candidates looked at for each: the cost stays linear, and it is no
+search for the fewest helpers. Waits for what is known to be done are left out (`planner.planning.steps.waits`).
 
-What is left out. When two demands on one leader lie on two branches of the tree, one branch is put below the other, and not
-every other way to weave them is tried: one more is, where the first has led nowhere. Choices are not taken back once the order
-of births is decided. A dead leader whose depth the image does not hold is put where it asks least of its members; where that
-ends in a refusal, other places are tried, one after the other and a bounded number of them. A parent outside the image is
-taken to stand in the executor's own session and group. Random histories and all small trees are held against this in the
-tests.
+What is left of an older path. `planner.planning.births` decides births by a greedy path, in one manner after the other. It plans
+what the search leaves undecided at its bound, and it tells why a tree is refused: with a sentence, and the facts that it met.
+Where the search is undecided and it finds no plan either, the refusal is "plan-undecided" and proves nothing.
 """
 
 from contextlib import suppress
