@@ -197,7 +197,10 @@ class _Run:
             case SetSession():
                 kernel.setsid(actor)
             case SetGroup(target=target, group=group):
-                kernel.setpgid(actor, self._number(actor, target), self._number(actor, group))
+                if group == OUTSIDE and actor is kernel.outside:
+                    kernel.setpgid_to_own(actor, self._number(actor, target))
+                else:
+                    kernel.setpgid(actor, self._number(actor, target), self._number(actor, group))
                 self._look_for_traps(step)
             case SetSubreaper(on=on):
                 kernel.set_subreaper(actor, on)

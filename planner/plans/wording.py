@@ -43,7 +43,8 @@ def step_words(step: steps.AnyStep, table: Table) -> str:
             return f"{actor} calls setsid"
         case steps.SetGroup():
             whom = "itself" if step.target == step.actor else str(step.target)
-            group = "a group of its own" if step.group == step.target else f"group {step.group}"
+            group = "its own group" if step.group == OUTSIDE else f"group {step.group}"
+            group = "a group of its own" if step.group == step.target else group
             return f"{actor} puts {whom} into {group}"
         case steps.SetSubreaper():
             return f"{actor} {'becomes' if step.on else 'stops being'} a subreaper"
