@@ -136,7 +136,7 @@ class Executor:
             group = int(words["to"])
             seen = self.crowd.seen_by(actor, group) if group else os.getpgrp()
             if not seen:
-                raise Refused(task, f"{verb}: group {group or 'of the executor'} has no number here", "ESRCH")
+                raise Refused(task, verb, "ESRCH")
             self.crowd.order(actor, task, verb, [known, seen])
         elif verb == "subreaper":
             self.crowd.order(task, task, verb, [int(words["turn"] == "on")])
