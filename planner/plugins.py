@@ -7,8 +7,11 @@ neither the order of installation nor that of the file system shows in any outpu
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -78,22 +81,43 @@ def load(
     """Import the installed plugins and return what they contribute; never raises because of a plugin.
 
     `blocked` names plugins that are not to be imported (None: those of the environment variable CRPLAN_DISABLE_PLUGINS);
-    without `third_party` only the plugins of the distribution `crplan` itself are. `entries` and `importer` are for tests.
+    without `third_party` only those that are part of this crplan are. `entries` and `importer` are for tests.
     """
     names = os.environ.get(DISABLE_VARIABLE, "").split(",") if blocked is None else blocked
     loading = _Loading({_plain(name) for name in names}, third_party, importer)
     # Our own plugins come first, so that in a clash of names they stay.
-    for entry in sorted(installed(PROJECT) if entries is None else entries, key=lambda entry: (not _built_in(entry), entry)):
-        loading.add(entry)
-    return loading.finish()
+    with _heeding_interrupts() as loading.interrupted:
+        for entry in sorted(installed(PROJECT) if entries is None else entries, key=lambda entry: (not entry.own, entry)):
+            loading.add(entry)
+        return loading.finish()
+
+
+@contextmanager
+def _heeding_interrupts() -> Iterator[Callable[[], bool]]:
+    """Tell in the block whether a KeyboardInterrupt is the user's: a plugin may raise one by itself, which takes nothing down."""
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        signal.default_int_handler(number, frame)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield lambda: callable(before)
+        return
+    try:
+        signal.signal(signal.SIGINT, note)
+    except ValueError:  # signals come to the main thread, and this is another one
+        yield lambda: False
+        return
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _plain(name: str) -> str:
     return name.strip().lower().replace("-", "_")
-
-
-def _built_in(entry: Entry) -> bool:
-    return entry.distribution == PROJECT
 
 
 class _Refused(Exception):
@@ -107,6 +131,7 @@ class _Loading:
         self.blocked = blocked
         self.third_party = third_party
         self.importer = importer or _import
+        self.interrupted: Callable[[], bool] = lambda: True
         self.manager = pluggy.PluginManager(PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.entries: dict[str, Entry] = {}
@@ -119,7 +144,7 @@ class _Loading:
                 module=entry.module,
                 distribution=entry.distribution,
                 version=entry.version,
-                built_in=_built_in(entry),
+                built_in=entry.own,
                 status=status,
                 provides=provides,
                 reason=reason,
@@ -130,17 +155,23 @@ class _Loading:
         """Import one plugin and register its hooks, unless it is blocked."""
         if _plain(entry.name) in self.blocked:
             self.report(entry, "blocked", "blocked by name")
-        elif not self.third_party and not _built_in(entry):
+        elif not self.third_party and not entry.own:
             self.report(entry, "blocked", "only built-in plugins were asked for")
         elif entry.name in self.entries:
             self.report(entry, "broken", f"the name {entry.name} is taken by {_origin(self.entries[entry.name])}")
         else:
             try:
                 self.manager.register(self.importer(entry.module), name=entry.name)
-            except (Exception, SystemExit) as error:  # no plugin may take the tool down
+            except BaseException as error:  # no plugin may take the tool down
+                self.refuse_interrupt(error)
                 self.report(entry, "broken", _sentence(error))
             else:
                 self.entries[entry.name] = entry
+
+    def refuse_interrupt(self, error: BaseException) -> None:
+        """Raise a KeyboardInterrupt on, if it is the user's."""
+        if isinstance(error, KeyboardInterrupt) and self.interrupted():
+            raise error
 
     def drop_pending(self) -> None:
         """Leave out every plugin with a hook that no specification knows, usually a name that was misspelt."""
@@ -170,7 +201,8 @@ class _Loading:
                     continue
                 try:
                     offered = _offered(implementations[name], kind, word)
-                except (Exception, SystemExit) as error:  # as above
+                except BaseException as error:  # as above
+                    self.refuse_interrupt(error)
                     reasons[name].append(f"{hook}: {_sentence(error)}")
                     continue
                 for record in offered:

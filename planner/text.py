@@ -87,6 +87,11 @@ def ascii_only(text: str) -> str:
     return text if text.isascii() else text.encode("ascii", "backslashreplace").decode("ascii")
 
 
+def clause(sentence: str) -> str:
+    """Return a sentence as it stands within another one: with a small first letter, unless it begins with an abbreviation."""
+    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
+
+
 def without_controls(text: str) -> str:
     """Return a text of lines in which every control character is escaped but line ends, tabs and the sequences of colours."""
     return _CONTROLS.sub(lambda found: found[0] if len(found[0]) > 1 else _escape(found), text)

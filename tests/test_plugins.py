@@ -2,11 +2,14 @@
 
 import importlib.metadata
 import io
+import os
 import random
+import signal
 import types
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from planner import entry_points as entries
@@ -15,8 +18,8 @@ from planner.entry_points import Entry
 from planner.hookspecs import API, BackEnd, Check, Executor, Reader, ReportFormat, hookimpl
 
 
-def entry(name: str, distribution: str = "third-party", version: str = "2.5") -> Entry:
-    return Entry(name, f"{name}_module", distribution, version)
+def entry(name: str, distribution: str = "third-party", version: str = "2.5", *, own: bool = False) -> Entry:
+    return Entry(name, f"{name}_module", distribution, version, own)
 
 
 def back_end(name: str, priority: int = 50, api: str = API) -> BackEnd:
@@ -58,7 +61,11 @@ def test_contributions_are_sorted_by_priority_and_name_in_any_order_of_installat
         assert [found.name for found in load(dict(shuffled)).backends] == ["zeta", "beta", "delta", "alpha"]
 
 
-@pytest.mark.parametrize("error", [ImportError("no module named moon"), RuntimeError("a\nb"), SystemExit(3)])
+@pytest.mark.parametrize(
+    "error",
+    [ImportError("no module named moon"), RuntimeError("a\nb"), SystemExit(3), KeyboardInterrupt(), GeneratorExit("x")],
+    ids=lambda error: type(error).__name__,
+)
 def test_a_plugin_that_does_not_import_is_reported_and_the_others_work(error: BaseException) -> None:
     registry = load({entry("bad"): error, entry("good"): module(crplan_backends=lambda: (back_end("good"),))})
     assert [found.name for found in registry.backends] == ["good"]
@@ -66,6 +73,29 @@ def test_a_plugin_that_does_not_import_is_reported_and_the_others_work(error: Ba
     assert report.name == "bad"
     assert report.reason.startswith(type(error).__name__)
     assert "\n" not in report.reason
+
+
+def test_an_interrupt_by_the_user_ends_the_loading() -> None:
+    def interrupted(name: str) -> object:
+        os.kill(os.getpid(), signal.SIGINT)
+        return module()
+
+    with pytest.raises(KeyboardInterrupt):
+        plugins.load((), entries=[entry("slow")], importer=interrupted)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_only_what_is_part_of_this_crplan_is_left_without_third_parties() -> None:
+    modules: dict[Entry, object] = {
+        entry("false", "crplan"): module(crplan_backends=lambda: (back_end("false"),)),
+        entry("own", "crplan", own=True): module(crplan_backends=lambda: (back_end("own"),)),
+    }
+    registry = load(modules, third_party=False)
+    assert [found.name for found in registry.backends] == ["own"]
+    assert [(report.name, report.built_in, report.status) for report in registry.plugins] == [
+        ("false", False, "blocked"),
+        ("own", True, "active"),
+    ]
 
 
 def test_a_hook_that_raises_costs_only_that_hook() -> None:
@@ -89,7 +119,7 @@ def test_a_name_clash_names_both_distributions_and_ours_stays() -> None:
     registry = load(
         {
             entry("aaa", "theirs", "7"): module(crplan_backends=lambda: (back_end("text"),)),
-            entry("ours", "crplan", "0.1"): module(crplan_backends=lambda: (back_end("text", 60),)),
+            entry("ours", "crplan", "0.1", own=True): module(crplan_backends=lambda: (back_end("text", 60),)),
         }
     )
     assert [found.priority for found in registry.backends] == [60]
@@ -174,7 +204,7 @@ def test_entry_points_are_those_of_the_standard_library() -> None:
             for point in importlib.metadata.entry_points(group=group)
             if point.dist
         }
-        assert set(entries.installed(group)) == expected
+        assert {msgspec.structs.replace(found, own=False) for found in entries.installed(group)} == expected
 
 
 def test_the_scan_reads_directories_and_egg_info(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.text import Line, ascii_only, escaped, json_document, json_line, render, shown, without_controls
+from planner.text import Line, ascii_only, clause, escaped, json_document, json_line, render, shown, without_controls
 
 CONTROLLING = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 """Categories of characters that show nothing, or change what others show."""
@@ -70,3 +70,9 @@ def test_ordinary_names_are_left_alone() -> None:
 def test_json_that_is_no_utf8_becomes_valid() -> None:
     """A line of an unknown event is kept as it is, and its text need not have been looked at."""
     assert json_line(b'{"text":"\xed\xa0\x80"}').decode().startswith('{"text":"\ufffd')
+
+
+def test_an_abbreviation_keeps_its_letters_within_a_sentence() -> None:
+    assert clause("JSON is malformed") == "JSON is malformed"
+    assert clause("Object has no field") == "object has no field"
+    assert clause("") == ""

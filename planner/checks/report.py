@@ -20,7 +20,7 @@ from planner.findings.verdicts import BAD, ConsumerName, Invocation, Verdict
 from planner.hookspecs import Artefact
 from planner.host.facts import Host
 from planner.identity import ProcessId
-from planner.text import escaped
+from planner.text import clause, escaped
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ def baseline_of(data: bytes) -> frozenset[str]:
     try:
         report = msgspec.json.decode(data, type=_Baseline)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"the baseline is no report of `crplan check --format json`: {error}") from None
+        raise UsageError(f"the baseline is no report of `crplan check --format json`: {clause(str(error))}") from None
     if report.kind != KIND or not 1 <= report.format_version <= FORMAT_VERSION:
         found = f"{report.kind!r} of format version {report.format_version}"
         raise UsageError(f"the baseline is a {found}, expected {KIND!r} 1 to {FORMAT_VERSION}")

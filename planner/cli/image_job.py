@@ -14,7 +14,7 @@ from planner.events import log
 from planner.events.records import AnyEvent, DefectRecorded, FindingRaised
 from planner.findings.problems import Problem, lines, problem_of
 from planner.findings.registry import Finding
-from planner.hookspecs import Artefact
+from planner.hookspecs import Artefact, Detail
 from planner.identity import StepNumber
 from planner.pipeline.inputs import Group, Grouping, grouped
 from planner.pipeline.resolve import BAD_IMAGE, as_it_stood, resolve
@@ -66,6 +66,16 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_detail_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how much is read of an image."""
+    parser.add_argument(
+        "--detail",
+        choices=("tree", "all"),
+        default="tree",
+        help="what is read: the process tree (default), or also what the processes hold (files, sockets, memory, mounts)",
+    )
+
+
 def image_words(images: list[str]) -> str:
     """Return what messages and reports call the images of a command."""
     return " + ".join(images)
@@ -80,7 +90,8 @@ def groups_of(args: argparse.Namespace, registry: Registry) -> tuple[Group, ...]
         raise UsageError("only one image can be read from standard input")
     grouping: Grouping = "pod" if getattr(args, "pod", False) else "apart" if getattr(args, "apart", False) else "evidence"
     with Progress("looking at", len(args.images)) as progress:
-        found = grouped(args.images, open_image, registry, grouping, progress.advance)
+        detail: Detail = getattr(args, "detail", "tree")
+        found = grouped(args.images, open_image, registry, grouping, progress.advance, detail=detail)
     if found.undecided:
         both = " and ".join(map(escaped, found.undecided))
         say(shown(f"crplan: note: nothing says whether {both} share a pid namespace; they are planned apart, --pod joins them"))

@@ -19,7 +19,7 @@ from planner.errors import BadImage
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened, StepPlanned, UnknownEvent, WrittenEvent
 from planner.events.upcasts import UPCASTS, Upcast
 from planner.identity import StepNumber
-from planner.text import escaped, json_line
+from planner.text import clause, escaped, json_line
 
 LONGEST_LINE: Final = 1 << 20
 """Bytes that a line may have, its end included: a line of a hostile log must not fill the memory."""
@@ -176,8 +176,7 @@ class _Refused(Exception):
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    text = str(error) or type(error).__name__
-    return text[0].lower() + text[1:]
+    return clause(str(error) or type(error).__name__)
 
 
 def _opened(line: bytes, upcasts: Mapping[int, Upcast], version: int) -> LogOpened:

@@ -12,20 +12,16 @@ from typing import Literal
 
 import msgspec
 
+from planner.events.base import Event as Event
+from planner.events.base import Place as Place
+from planner.events.contents import ContentsEvent
 from planner.identity import EventNumber, NamespaceId, Number, Pids, ProcessId, StepNumber
 from planner.steps import AnyStep, Process
 
 FORMAT_VERSION = 2
 """Version of the log format; a reader refuses a newer version and upcasts an older one (`planner.events.upcasts`)."""
 
-Place = int | str
-"""Where in the image a fact stands: a byte offset, or `"file#entry"`."""
-
 TaskState = Literal["running", "stopped", "zombie"]
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag=True, tag_field="type"):
-    """Something that was read, decided or done; the class name is its `type` in the log."""
 
 
 class LogOpened(Event, frozen=True, kw_only=True):
@@ -48,7 +44,7 @@ class ImageOpened(Event, frozen=True, kw_only=True):
     format: str
     generation: str
     image: str = ""
-    facts: dict[str, str] = {}
+    facts: dict[str, str] = msgspec.field(default_factory=dict)
     at: Place
 
 
@@ -127,7 +123,7 @@ class NamespaceRecorded(Event, frozen=True, kw_only=True):
     id: NamespaceId
     parent: NamespaceId = NamespaceId(-1)
     owner: NamespaceId = NamespaceId(-1)
-    facts: dict[str, str] = {}
+    facts: dict[str, str] = msgspec.field(default_factory=dict)
     at: Place
 
 
@@ -302,9 +298,11 @@ ImageEvent = (
     | CheckpointFailed
     | ImageClosed
 )
+"""What builds the forest; what the processes hold beside it is in `planner.events.contents`."""
+
 DecisionEvent = NamespaceInferred | TaskPlaced | BirthDecided | ProcessPlanned | StepPlanned | FindingRaised | PlanProved
 RunEvent = RunStarted | StepDone | StepFailed | RunReady | RunEnded
-WrittenEvent = LogOpened | ImageEvent | DecisionEvent | RunEvent
+WrittenEvent = LogOpened | ImageEvent | ContentsEvent | DecisionEvent | RunEvent
 """What a line of a log can decode to; `UnknownEvent` stands for the lines that do not."""
 
 AnyEvent = WrittenEvent | UnknownEvent

@@ -10,7 +10,7 @@ import msgspec
 
 from planner.errors import UsageError
 from planner.ranges import parse_ranges
-from planner.text import json_line
+from planner.text import clause, json_line
 
 KIND = "crplan-host"
 FORMAT_VERSION = 2
@@ -115,7 +115,7 @@ def decode(data: bytes) -> Host:
     try:
         host = msgspec.json.decode(data, type=Host)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"the host file is none: {error}") from None
+        raise UsageError(f"the host file is not as `crplan host` writes it: {clause(str(error))}") from None
     if host.kind != KIND:
         raise UsageError(f"the host file is of the kind {host.kind!r}, expected {KIND!r}")
     if not 1 <= host.format_version <= FORMAT_VERSION:

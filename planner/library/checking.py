@@ -20,9 +20,9 @@ from planner.host.facts import Host, decode, namespace_of
 from planner.host.pid_limits import limit_of
 from planner.library.inputs import Input, log_of
 from planner.options import as_given
+from planner.pipeline.beside import read_beside
 from planner.pipeline.reading import default_registry
 from planner.pipeline.resolve import resolve
-from planner.text import escaped
 
 File = str | os.PathLike[str] | bytes
 """A path, or the bytes of a file."""
@@ -132,10 +132,4 @@ def _hosts(host: Host | File | None, here: bool, into: int | None) -> dict[str, 
 
 
 def _bytes(file: File, word: str) -> bytes:
-    if isinstance(file, bytes):
-        return file
-    try:
-        with open(file, "rb") as stream:
-            return stream.read()
-    except OSError as error:
-        raise UsageError(f"the {word} {escaped(os.fspath(file))} cannot be read: {error.strerror}") from None
+    return file if isinstance(file, bytes) else read_beside(file, word)

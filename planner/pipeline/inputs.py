@@ -13,7 +13,7 @@ import msgspec
 
 from planner.errors import BadImage, CrplanError, SeveralImages
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
-from planner.hookspecs import ReadRequest, Source
+from planner.hookspecs import Detail, ReadRequest, Source
 from planner.pipeline.reading import image_events
 from planner.pipeline.sources import STANDARD_INPUT
 from planner.plugins import Registry
@@ -100,15 +100,17 @@ def grouped(
     grouping: Grouping = "evidence",
     seen: Callable[[], None] = lambda: None,
     label: Callable[[str], str] = str,
+    detail: Detail = "tree",
 ) -> Inputs:
     """Return the images of everything that was given in the groups in which they are planned.
 
     Raises nothing for an input that cannot be read: it is an image whose reading raises. `seen` is called for every name, and
-    `label` tells what a name is called.
+    `label` tells what a name is called. `detail` is how much is read of each image.
     """
     found: list[tuple[Image, Member | None]] = []
     for name in names:
-        found += _surveyed(name, label(name), open_source, registry, evidence=len(names) > 1 and grouping == "evidence")
+        survey = Survey(open_source, registry, evidence=len(names) > 1 and grouping == "evidence", detail=detail)
+        found += survey.images(name, label(name))
         seen()
     images = [image for image, _ in found]
     if grouping == "pod" or len(images) == 1:
@@ -122,40 +124,44 @@ def grouped(
     )
 
 
-def _surveyed(
-    given: str, name: str, open_source: Open, registry: Registry, *, evidence: bool
-) -> list[tuple[Image, Member | None]]:
-    """Return the images of one input, with what they say about their pid namespace where that is asked for."""
-    path, member = located(given)
-    try:
-        source = open_source(path)
-    except CrplanError as error:
-        reason = error
-        return [(Image(name=name, events=lambda: _raising(reason)), None)]
-    file = os.path.realpath(path) if os.path.exists(path) and not member else ""
-    again = evidence and source.repeatable
-    events = image_events(source, registry, ReadRequest(member=member, detail="pod" if again else "tree"))
-    begun: list[AnyEvent] = []
-    try:
-        if again:
-            said = evidence_of(name, events, _formats(registry), file)
-            return [(Image(name=name, events=lambda: _opened(path, member, open_source, registry), file=file), said)]
-        for event in events:
-            begun.append(event)
-            # What can be read only once is kept where others wait for what it says.
-            if len(begun) == 2 and not evidence:
-                break
-    except SeveralImages as several:
-        return [_one_of_several(name, one, several, registry) for one in several.names]
-    except CrplanError as error:
-        failure = error
-        return [(Image(name=name, events=lambda: chain(begun, _raising(failure)), file=file), None)]
-    said = evidence_of(name, begun, _formats(registry), file) if evidence else None
-    return [(Image(name=name, events=lambda: chain(begun, events), file=file), said)]
+class Survey:
+    """How inputs are looked at: where they are opened, by which readers, for what, and how much is read of them in the end."""
 
+    def __init__(self, open_source: Open, registry: Registry, *, evidence: bool, detail: Detail) -> None:
+        self._open, self._registry, self._evidence, self._detail = open_source, registry, evidence, detail
 
-def _opened(path: str, member: str, open_source: Open, registry: Registry) -> Iterator[AnyEvent]:
-    yield from image_events(open_source(path), registry, ReadRequest(member=member))
+    def images(self, given: str, name: str) -> list[tuple[Image, Member | None]]:
+        """Return the images of one input, with what they say about their pid namespace where that is asked for."""
+        path, member = located(given)
+        try:
+            source = self._open(path)
+        except CrplanError as error:
+            reason = error
+            return [(Image(name=name, events=lambda: _raising(reason)), None)]
+        file = os.path.realpath(path) if os.path.exists(path) and not member else ""
+        again = self._evidence and source.repeatable
+        request = ReadRequest(member=member, detail="pod" if again else self._detail)
+        events = image_events(source, self._registry, request)
+        begun: list[AnyEvent] = []
+        try:
+            if again:
+                said = evidence_of(name, events, _formats(self._registry), file)
+                return [(Image(name=name, events=lambda: self._whole(path, member), file=file), said)]
+            for event in events:
+                begun.append(event)
+                # What can be read only once is kept where others wait for what it says.
+                if len(begun) == 2 and not self._evidence:
+                    break
+        except SeveralImages as several:
+            return [_one_of_several(name, one, several, self._registry) for one in several.names]
+        except CrplanError as error:
+            failure = error
+            return [(Image(name=name, events=lambda: chain(begun, _raising(failure)), file=file), None)]
+        said = evidence_of(name, begun, _formats(self._registry), file) if self._evidence else None
+        return [(Image(name=name, events=lambda: chain(begun, events), file=file), said)]
+
+    def _whole(self, path: str, member: str) -> Iterator[AnyEvent]:
+        yield from image_events(self._open(path), self._registry, ReadRequest(member=member, detail=self._detail))
 
 
 def _one_of_several(name: str, one: str, several: SeveralImages, registry: Registry) -> tuple[Image, Member | None]:

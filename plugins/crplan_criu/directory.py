@@ -37,6 +37,8 @@ def collect(path: str, wanted: frozenset[str] = WANTED) -> Dump:
                 except BadImage as error:
                     dump.container.unread[name] = error.message
     images_at = below if unpacked else path
+    if unpacked:
+        _refuse_link(below)
     with _opened(images_at) as images:
         for name in _names(images):
             if dump.wants(name):
@@ -56,8 +58,10 @@ def collect_layout(path: str, wanted: frozenset[str] = WANTED) -> list[Checkpoin
     with _opened(path) as top:
         if os.path.lexists(os.path.join(path, INDEX)):
             collector.document("", INDEX, read_file(top, INDEX))
+    _refuse_link(os.path.join(path, "blobs"))
     with _opened(os.path.join(path, "blobs")) as blobs:
         for algorithm in _names(blobs):
+            _refuse_link(os.path.join(path, "blobs", algorithm))
             with _opened(os.path.join(path, "blobs", algorithm)) as folder:
                 for name in _names(folder):
                     _blob(collector, folder, name, f"blobs/{algorithm}/{name}")
@@ -94,6 +98,13 @@ def _opened(path: str) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _refuse_link(path: str) -> None:
+    """Raise BadImage for a directory that is a link: only the one that is given may be."""
+    if os.path.islink(path):
+        name = shown(os.path.basename(path))
+        raise BadImage(place(name), "is a symbolic link to a directory; give that directory, or put it there itself")
 
 
 def _names(directory: int) -> list[str]:

@@ -12,7 +12,8 @@ import msgspec
 from crplan_criu import messages
 from crplan_criu.container import Container
 from crplan_criu.contents import Contents
-from crplan_criu.images import OTHERS, PRESENCE, WANTED, entries, place, shown, split_name
+from crplan_criu.holdings import READERS, Holdings
+from crplan_criu.images import OTHERS, PRESENCE, WANTED, WANTED_ALL, entries, place, shown, split_name
 from crplan_criu.wire import UNBOUNDED, Budget, Fields, Message, WireError, decode, number, numbers, octets, parts
 from planner.errors import BadImage
 from planner.identity import MOST_TASKS
@@ -99,6 +100,8 @@ class Dump:
         self.unknown_fields: dict[str, int] = {}
         self.unknown_images: list[str] = []
         self.contents = Contents()
+        self.holdings = Holdings() if wanted >= WANTED_ALL else None
+        """What the tasks hold beside the tree, where it is read."""
         self._once: dict[bytes, Fields] = {}
         self._seen: set[str] = set()
 
@@ -132,7 +135,15 @@ class Dump:
             raise BadImage(place(name), "occurs twice")
         self._seen.add(name)
         self.contents.note(kind, identifier, len(data))
-        _ADD[kind](self, name, kind, identifier, data)
+        if kind in PRESENCE and identifier >= 0:
+            self._facts(kind, identifier).setdefault("image", name)
+        if kind in _ADD:
+            _ADD[kind](self, name, kind, identifier, data)
+        if self.holdings is not None and kind in READERS:
+            try:
+                self.holdings.add(name, kind, identifier, data, self._budget)
+            except BadImage as error:
+                self.contents.damaged[name] = error.message
 
     def decode(self, message: Message, data: bytes, at: str) -> Fields:
         """Decode a message; raises BadImage with the place."""

@@ -64,6 +64,8 @@ def events(dump: Dump, where: str = "") -> Iterator[AnyEvent]:
     yield from facts.of_image(dump)
     yield from _left_over(dump)
     yield from facts.defects(dump)
+    if dump.holdings is not None:
+        yield from dump.holdings.events(dump.contents.sizes)
     yield ImageClosed(tasks=len(dump.tree), complete=True, at=place("pstree.img", len(dump.tree)))
 
 

@@ -12,6 +12,8 @@ from planner.errors import BadImage
 from planner.text import escaped
 
 IMG_COMMON: Final = 0x54564319
+IMG_SERVICE: Final = 0x55105940
+"""Stands first in files that criu writes for its user, such as its statistics."""
 COMMON_TYPES: Final = {
     "pstree": 0x50273030,
     "core": 0x55053847,
@@ -28,8 +30,24 @@ COMMON_TYPES: Final = {
 }
 """Images that tell the topology, with the magic number of their type, apart from the inventory."""
 
+DETAIL_TYPES: Final = {
+    "fdinfo": 0x56213732,
+    "mm": 0x57492820,
+    "fs": 0x51403912,
+    "pagemap": 0x56084025,
+    "remap-fpath": 0x59133954,
+    "memfd": 0x48453499,
+    "cpuinfo": 0x61404013,
+    "netdev": 0x57373951,
+    "netns": 0x55933752,
+    "filelocks": 0x54323616,
+    "stats-dump": 0x57093306,
+}
+"""Images that tell what the processes hold, read with detail "all" beside those of the topology."""
+
 INVENTORY_MAGIC: Final = 0x58313116
 WANTED: Final = frozenset(COMMON_TYPES) | {"inventory"}
+WANTED_ALL: Final = WANTED | DETAIL_TYPES.keys()
 
 WANTED_OF_POD: Final = frozenset(("inventory", "pstree", "ids", "pidns"))
 """Images that tell with which others a container shares a pid namespace."""
@@ -52,11 +70,15 @@ OTHERS: Final = frozenset(
 PRESENCE: Final = {"mountpoints": "mnt", "netns": "net", "ipcns-var": "ipc", "utsns": "uts", "userns": "user", "timens": "time"}
 """Images whose presence says that a namespace's content was recorded, with the kind of namespace."""
 
-LARGEST: Final = {"pstree": 256 << 20, "cgroup": 64 << 20, "files": 1 << 30, "mountpoints": 64 << 20}
+LARGEST: Final = {"pstree": 256 << 20, "cgroup": 64 << 20, "files": 1 << 30, "mountpoints": 64 << 20} | dict.fromkeys(
+    ("fdinfo", "mm", "pagemap"), 256 << 20
+)
 """Bytes that a wanted image may have; others may have `LARGEST_OTHER`."""
 LARGEST_OTHER: Final = 4 << 20
 
 Order = Literal["little", "big"]
+
+_MAGICS: Final = frozenset((IMG_COMMON, IMG_SERVICE, INVENTORY_MAGIC, *COMMON_TYPES.values(), *DETAIL_TYPES.values()))
 
 _NAME = re.compile(r"([a-z][a-z0-9-]*?)(?:-([0-9]{1,10}))?(?:\.tar\.gz)?\.img")
 _TRAILED = re.compile(r"([a-z][a-z0-9-]*?)(?:-[0-9a-f]+)+")
@@ -97,14 +119,14 @@ def _u32(data: bytes, at: int, order: Order) -> int:
 
 def byte_order(data: bytes) -> Order:
     """Return the byte order of a file by its first magic number: that of the machine which wrote it (s390x is big-endian)."""
-    return "big" if _u32(data, 0, "big") in (IMG_COMMON, INVENTORY_MAGIC, *COMMON_TYPES.values()) else "little"
+    return "big" if _u32(data, 0, "big") in _MAGICS else "little"
 
 
 def entries(name: str, kind: str, data: bytes) -> Iterator[bytes]:
     """Yield the messages of a wanted image; raises BadImage for another type's head, and where the file is cut short."""
-    magic = INVENTORY_MAGIC if kind == "inventory" else COMMON_TYPES[kind]
+    magic = INVENTORY_MAGIC if kind == "inventory" else COMMON_TYPES.get(kind) or DETAIL_TYPES[kind]
     order = byte_order(data)
-    at = 8 if kind != "inventory" and data[:4] == IMG_COMMON.to_bytes(4, order) else 4
+    at = 8 if kind != "inventory" and _u32(data, 0, order) in (IMG_COMMON, IMG_SERVICE) else 4
     if len(data) < at:
         raise BadImage(place(name), f"is cut short: it has {len(data)} bytes, and its head alone has {at}")
     found = _u32(data, at - 4, order)

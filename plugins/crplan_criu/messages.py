@@ -7,8 +7,8 @@ the reader steps over are listed as `skip`, so that what is counted as unknown r
 from crplan_criu.wire import Field, Kind, Message
 
 
-def _message(name: str, wanted: dict[int, Field], skipped: str = "") -> Message:
-    """Make a table of the wanted fields and of `skipped`, numbers separated by blanks, where a-b is a range."""
+def message(name: str, wanted: dict[int, Field], skipped: str = "") -> Message:
+    """Return a table of the wanted fields and of `skipped`, numbers separated by blanks, where a-b is a range."""
     fields = dict(wanted)
     for part in skipped.split():
         first, _, last = part.partition("-")
@@ -17,36 +17,37 @@ def _message(name: str, wanted: dict[int, Field], skipped: str = "") -> Message:
     return Message(name, fields)
 
 
-def _numbers(names: str, first: int = 1, kind: Kind = "u32") -> dict[int, Field]:
+def fields_of(names: str, first: int = 1, kind: Kind = "u32") -> dict[int, Field]:
+    """Return fields of one kind with numbers that follow each other."""
     return {first + place: Field(name, kind) for place, name in enumerate(names.split())}
 
 
-KOBJ_IDS = _message(
+KOBJ_IDS = message(
     "task_kobj_ids_entry",
     {
-        **_numbers("vm files fs sighand pid net ipc uts mnt user cgroup time"),
+        **fields_of("vm files fs sighand pid net ipc uts mnt user cgroup time"),
         1001: Field("pid_for_children"),
     },
 )
 
-INVENTORY = _message(
+INVENTORY = message(
     "inventory_entry",
     {
-        **_numbers("img_version fdinfo_per_id"),
+        **fields_of("img_version fdinfo_per_id"),
         3: Field("root_ids", "message"),
-        **_numbers("ns_per_id root_cg_set lsmtype", 4),
+        **fields_of("ns_per_id root_cg_set lsmtype", 4),
         8: Field("dump_uptime", "u64"),
-        **_numbers("pre_dump_mode tcp_close network_lock_method", 9),
+        **fields_of("pre_dump_mode tcp_close network_lock_method", 9),
         12: Field("plugins", "message"),
         13: Field("dump_criu_run_id", "bytes"),
         14: Field("allow_uprobes", "bool"),
     },
 )
 
-PSTREE = _message(
+PSTREE = message(
     "pstree_entry",
     {
-        **_numbers("pid ppid pgid sid"),
+        **fields_of("pid ppid pgid sid"),
         5: Field("threads", "u32", repeated=True),
         1001: Field("vz_ns_pid", "u32", repeated=True),
         1002: Field("vz_ns_pgid", "u32", repeated=True),
@@ -56,12 +57,12 @@ PSTREE = _message(
     },
 )
 
-NS_TID = _message("ns_tid", {1: Field("tid", "u32", repeated=True)})
+NS_TID = message("ns_tid", {1: Field("tid", "u32", repeated=True)})
 
 THREAD_INFO_NUMBERS = (2, 6, 8, 9, 10, 11, 12, 13)
 """Fields of a core image that hold the registers of a thread, one for each architecture."""
 
-CORE = _message(
+CORE = message(
     "core_entry",
     {
         1: Field("mtype"),
@@ -72,13 +73,13 @@ CORE = _message(
     },
 )
 
-THREAD_INFO = _message("thread_info", {1: Field("clear_tid_addr", "u64")}, skipped="2-32")
+THREAD_INFO = message("thread_info", {1: Field("clear_tid_addr", "u64")}, skipped="2-32")
 """What every architecture's record of its registers begins with."""
 
-TASK_CORE = _message(
+TASK_CORE = message(
     "task_core_entry",
     {
-        **_numbers("task_state exit_code"),
+        **fields_of("task_state exit_code"),
         6: Field("comm", "bytes"),
         9: Field("cg_set"),
         11: Field("old_seccomp_mode"),
@@ -92,7 +93,7 @@ TASK_CORE = _message(
     skipped="3-5 7 8 10 12 15 19 20 22",
 )
 
-THREAD_CORE = _message(
+THREAD_CORE = message(
     "thread_core_entry",
     {
         8: Field("pdeath_sig"),
@@ -104,10 +105,10 @@ THREAD_CORE = _message(
     skipped="1-7 9 12 14 15",
 )
 
-CREDS = _message(
+CREDS = message(
     "creds_entry",
     {
-        **_numbers("uid gid euid egid suid sgid fsuid fsgid"),
+        **fields_of("uid gid euid egid suid sgid fsuid fsgid"),
         **{
             9 + place: Field(name, "u32", repeated=True)
             for place, name in enumerate(("cap_inh", "cap_prm", "cap_eff", "cap_bnd"))
@@ -121,45 +122,47 @@ CREDS = _message(
     skipped="16 17",
 )
 
-NS = _message("ns_entry", _numbers("id ns_cflag parent_id userns_id"), skipped="5")
+NS = message("ns_entry", fields_of("id ns_cflag parent_id userns_id"), skipped="5")
 
-ID_RANGE = _message("uid_gid_extent", _numbers("first lower_first count"))
+ID_RANGE = message("uid_gid_extent", fields_of("first lower_first count"))
 
-USERNS = _message("userns_entry", {1: Field("uid_map", "message", repeated=True), 2: Field("gid_map", "message", repeated=True)})
+USERNS = message("userns_entry", {1: Field("uid_map", "message", repeated=True), 2: Field("gid_map", "message", repeated=True)})
 
-UTSNS = _message("utsns_entry", {1: Field("nodename", "bytes"), 2: Field("domainname", "bytes")})
+UTSNS = message("utsns_entry", {1: Field("nodename", "bytes"), 2: Field("domainname", "bytes")})
 
-PIDNS = _message("pidns_entry", {1: Field("ext_key", "bytes")})
+PIDNS = message("pidns_entry", {1: Field("ext_key", "bytes")})
 
-TIMENS = _message("timens_entry", {1: Field("monotonic", "message"), 2: Field("boottime", "message")})
+TIMENS = message("timens_entry", {1: Field("monotonic", "message"), 2: Field("boottime", "message")})
 
-TIMESPEC = _message("timespec", _numbers("sec nsec", kind="u64"))
+TIMESPEC = message("timespec", fields_of("sec nsec", kind="u64"))
 
-CGROUP = _message("cgroup_entry", {1: Field("sets", "message", repeated=True)}, skipped="2")
+CGROUP = message("cgroup_entry", {1: Field("sets", "message", repeated=True)}, skipped="2")
 
-CG_SET = _message("cg_set_entry", {1: Field("id"), 2: Field("ctls", "message", repeated=True)})
+CG_SET = message("cg_set_entry", {1: Field("id"), 2: Field("ctls", "message", repeated=True)})
 
-CG_MEMBER = _message("cg_member_entry", {1: Field("name", "bytes"), 2: Field("path", "bytes")}, skipped="3")
+CG_MEMBER = message("cg_member_entry", {1: Field("name", "bytes"), 2: Field("path", "bytes")}, skipped="3")
 
-TTY_INFO = _message(
-    "tty_info_entry", _numbers("id type") | _numbers("sid pgrp rdev", 6) | {12: Field("pty", "message")}, skipped="3-5 9-11 13-17"
+TTY_INFO = message(
+    "tty_info_entry",
+    fields_of("id type") | fields_of("sid pgrp rdev", 6) | {12: Field("pty", "message")},
+    skipped="3-5 9-11 13-17",
 )
 
-PTY = _message("tty_pty_entry", {1: Field("index")})
+PTY = message("tty_pty_entry", {1: Field("index")})
 
-FILE = _message("file_entry", {**_numbers("type id"), 3: Field("reg", "message"), 4: Field("isk", "message")}, skipped="5-22")
+FILE = message("file_entry", {**fields_of("type id"), 3: Field("reg", "message"), 4: Field("isk", "message")}, skipped="5-22")
 
-REGULAR_FILE = _message("reg_file_entry", {1: Field("id"), 5: Field("name", "bytes")}, skipped="2-4 6-20")
+REGULAR_FILE = message("reg_file_entry", {1: Field("id"), 6: Field("name", "bytes")}, skipped="2-5 7-20")
 
-INET_SOCKET = _message("inet_sk_entry", _numbers("id ino family type proto state"), skipped="7-40")
+INET_SOCKET = message("inet_sk_entry", fields_of("id ino family type proto state"), skipped="7-40")
 
-MOUNT = _message(
+MOUNT = message(
     "mnt_entry",
     {6: Field("root", "bytes"), 7: Field("mountpoint", "bytes"), 18: Field("ext_key", "bytes")},
     skipped="1-5 8-17 19-30",
 )
 
-PLUGINS = _message("plugins_entry", {12: Field("plugins", "bytes", repeated=True)})
+PLUGINS = message("plugins_entry", {12: Field("plugins", "bytes", repeated=True)})
 
 MESSAGES = (
     KOBJ_IDS, INVENTORY, PSTREE, NS_TID, CORE, THREAD_INFO, TASK_CORE, THREAD_CORE, CREDS, NS, ID_RANGE, USERNS, UTSNS, PIDNS,

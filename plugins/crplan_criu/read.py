@@ -10,7 +10,7 @@ import msgspec
 
 from crplan_criu import archive, directory, events, search, streamer
 from crplan_criu.archive import Checkpoint
-from crplan_criu.images import WANTED, WANTED_OF_POD, shown
+from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_POD, shown
 from crplan_criu.recognise import DIRECTORIES
 from crplan_criu.streams import opened
 from planner.errors import BadImage, SeveralImages
@@ -20,6 +20,9 @@ from planner.pods.parts import labelled
 from planner.text import escaped
 
 WHOLE = ReadRequest()
+
+_WANTED = {"pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL}
+"""Kinds of image whose content is read, by how much is asked for."""
 
 THE_TOP = "."
 """Name of the checkpoint at the top of an input that holds others below."""
@@ -39,7 +42,7 @@ class Found(msgspec.Struct, frozen=True):
 def read(source: Source, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
     """Yield the image events of the checkpoint that a request names; raises BadImage, and SeveralImages where it names none."""
     pod = request.detail == "pod"
-    found = {one.name or THE_TOP: one for one in _found(source, WANTED_OF_POD if pod else WANTED)}
+    found = {one.name or THE_TOP: one for one in _found(source, _WANTED[request.detail])}
     said = _evidence if pod else _events
     if len(found) == 1 and not request.member:
         return said(*found.values())

@@ -70,5 +70,5 @@ def _node(node: Node, drawn: Scene) -> str:
 
 
 def _quoted(lines: list[str]) -> str:
-    """Return lines as one quoted string: a backslash or a quote in them is only itself."""
-    return '"' + "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in lines) + '"'
+    """Return lines as one quoted string: a backslash, a quote or an ampersand, which begins an entity, is only itself."""
+    return '"' + "\\n".join(line.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') for line in lines) + '"'

@@ -229,6 +229,23 @@ os.execv(sys.argv[1], sys.argv[1:])' "${BASH:-/bin/sh}" "$0" 2>&8 8>&-
     [ -z "$deaf" ] || finish 1 'SIGTERM is ignored or blocked here, and would not end the rebuild'
 }
 
+# usage: says what the script does, for one who asks before running it.
+usage() {
+    printf '%s\n' \
+        'usage: sh SCRIPT' \
+        'Rebuilds the tree of processes that the head of the script describes, prints "ready PID", and holds it until' \
+        'SIGTERM, SIGINT or the end of its root. It takes no arguments.' \
+        'CRPLAN_DRY_RUN=1 prints the steps and does nothing; CRPLAN_TIMEOUT is how many seconds a step may take (30).' && exit 0
+    finish 1 'the usage cannot be written to standard output'
+}
+
+if [ $# -gt 0 ]; then
+    case $1 in
+    -h | --help) usage ;;
+    esac
+    finish 2 'a rebuild takes no arguments; --help says what it does'
+fi
+
 python_agent() {
     exec python3 -I -S - <<'PYTHON'
 @PYTHON@

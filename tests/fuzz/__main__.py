@@ -1,7 +1,8 @@
 """`python -m tests.fuzz --minutes N`: changed images of every kind against every output, until the time is over.
 
 Inputs follow from `--seed`, which is fixed where it is not given; `--fresh` draws one and prints it. Exit code 1 where a fault
-was found; `--save DIR` keeps the inputs that showed one.
+was found; `--save DIR` keeps the inputs that showed one. `--proofs` only plans changed directories, archives and logs, which must
+prove or be refused: that takes a few milliseconds an input.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.fuzz import proofs
 from tests.fuzz.judge import Fault, commands, faults
 from tests.fuzz.seeds import Input, Seed, mutated, seeds
 
@@ -29,13 +31,18 @@ class Tally(msgspec.Struct):
 
     inputs: Counter[str] = msgspec.field(default_factory=Counter)
     codes: Counter[int] = msgspec.field(default_factory=Counter)
+    outcomes: Counter[str] = msgspec.field(default_factory=Counter)
     faults: Counter[str] = msgspec.field(default_factory=Counter)
     examples: dict[str, str] = {}
 
     def lines(self) -> Iterator[str]:
         """Yield the tally as lines."""
         yield f"inputs: {self.inputs.total()} ({', '.join(f'{kind} {many}' for kind, many in sorted(self.inputs.items()))})"
-        yield f"commands: {self.codes.total()} ({', '.join(f'exit {code}: {many}' for code, many in sorted(self.codes.items()))})"
+        if self.outcomes:
+            yield f"plans: {', '.join(f'{what} {many}' for what, many in sorted(self.outcomes.items()))}"
+        else:
+            codes = ", ".join(f"exit {code}: {many}" for code, many in sorted(self.codes.items()))
+            yield f"commands: {self.codes.total()} ({codes})"
         yield f"faults: {self.faults.total()}"
         for what, many in self.faults.most_common():
             yield f"  {many} x {what}: {self.examples[what]}"
@@ -63,6 +70,21 @@ def try_one(found: list[Seed], seed: int, number: int, tally: Tally, save: Path 
                     made.write(save / f"{seed}-{number}")
 
 
+def try_proof(found: list[Seed], seed: int, number: int, tally: Tally, save: Path | None = None) -> None:
+    """Plan one input, where it is of a kind that is planned, and add what came of it to the tally."""
+    made, _ = input_of(found, seed, number)
+    if made.kind not in proofs.KINDS:
+        return
+    tally.inputs[made.kind] += 1
+    came = proofs.outcome(made)
+    if isinstance(came, str):
+        tally.outcomes[came] += 1
+        return
+    _note(came, ["plan"], f"{seed}:{number}", tally)
+    if save is not None:
+        made.write(save / f"{seed}-{number}")
+
+
 def _note(fault: Fault, argv: list[str], where: str, tally: Tally) -> None:
     what = f"{fault.what}" if fault.what != "traceback" else f"traceback {fault.detail.partition(': ')[0]}"
     tally.faults[what] += 1
@@ -79,6 +101,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=FIXED)
     parser.add_argument("--fresh", action="store_true", help="draw a seed")
     parser.add_argument("--save", type=Path, help="directory for inputs that showed a fault")
+    parser.add_argument("--proofs", action="store_true", help="only plan what can be planned, instead of every command")
     args = parser.parse_args()
     seed = secrets.randbits(48) if args.fresh else args.seed
     if args.save:
@@ -88,8 +111,8 @@ def main() -> int:
     for number in count(args.first):
         if time.monotonic() > end or (args.count is not None and number >= args.first + args.count):
             break
-        try_one(found, seed, number, tally, args.save)
-        if number % 500 == 499:
+        (try_proof if args.proofs else try_one)(found, seed, number, tally, args.save)
+        if number % 500 == 499 and (number % 5000 == 4999 or not args.proofs):
             print(f"{number + 1} inputs, {tally.faults.total()} faults", file=sys.stderr, flush=True)
     print("\n".join(tally.lines()))
     return 1 if tally.faults else 0

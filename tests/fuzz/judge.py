@@ -65,6 +65,7 @@ def commands(image: str, source: random.Random) -> Iterator[list[str]]:
     for back_end in source.sample(registry.backends, 2):
         yield ["plan", image, "--emit", back_end.name, *(["--color", "always"] if source.random() < 0.3 else [])]
     yield ["check", image, "--format", source.choice(registry.reports).name]
+    yield ["inspect", image, "--format", source.choice(("text", "json")), *(["--mapped"] if source.random() < 0.5 else [])]
     match source.randrange(6):
         case 0:
             yield ["log", image]
@@ -81,7 +82,9 @@ def commands(image: str, source: random.Random) -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
-def _watched() -> Iterator[None]:
+def watched() -> Iterator[None]:
+    """Raise `Hangs` in what runs for longer than the watchdog sleeps."""
+
     def bark(signum: int, frame: FrameType | None) -> None:
         raise Hangs
 
@@ -119,7 +122,7 @@ def faults(argv: list[str]) -> tuple[int, list[Fault]]:
     """Run a command and return its exit code (-1 without one) with what it did wrong."""
     os.environ["CRPLAN_DEBUG"] = "1"
     try:
-        with _watched():
+        with watched():
             done = run(argv)
     except Hangs:
         return -1, [Fault("hang", f"no end after {WATCHDOG} s")]

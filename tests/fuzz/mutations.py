@@ -111,7 +111,8 @@ def directory(files: Directory, source: random.Random) -> Directory:
         names = sorted(name for name in files if name.endswith((".img", ".dump")))
         if not names:
             return files
-        name = source.choice(["pstree.img"] * (len(names) // 2 + 1) + names)
+        first = "pstree.img" if "files.img" not in files or source.random() < 0.3 else "files.img"
+        name = source.choice([first] * (len(names) // 2 + 1) + names)
         data = files.get(name, b"")
         match source.randrange(12):
             case 0:
@@ -156,6 +157,8 @@ def message(data: bytes, source: random.Random, depth: int = 0) -> bytes:
         return some_bytes(data, source) if data else data
     if source.random() < 0.2:
         fields = rearranged(fields, source)
+        if not fields:
+            return b""
     at = source.randrange(len(fields))
     tag, value = fields[at]
     if isinstance(value, int):

@@ -15,6 +15,7 @@ from planner.pipeline.resolve import resolve
 from planner.plans.document import document
 from planner.text import json_document
 from tests.fuzz import mutations, words
+from tests.helpers import criu_dumps
 from tests.helpers.places import ROOT
 
 LARGEST = 200_000
@@ -64,6 +65,8 @@ def seeds() -> list[Seed]:
         files = {file.name: file.read_bytes() for file in sorted(path.iterdir()) if file.is_file()}
         if sum(map(len, files.values())) <= LARGEST:
             found.append(Seed("directory", path.parent.name, files=files))
+    # What the samples lack, a made dump holds: every message of detail "all".
+    found += [Seed("directory", name, files=criu_dumps.small()) for name in ("contents", "holdings")]
     for seed in list(found):
         found += _written(seed)
     return found

@@ -48,7 +48,7 @@ def test_fields_of_a_later_writer_are_ignored() -> None:
     [
         ({"kind": "moon"}, "of the kind 'moon'"),
         ({"format_version": 3}, "format version 3"),
-        ({"root": "yes"}, "is none"),
+        ({"root": "yes"}, "is not as"),
         ({"namespaces": [{"id": 0, "taken": "1-x"}]}, "'1-x'"),
         ({"namespaces": [{"id": 0, "taken": "9-1"}]}, "no range"),
         ({"namespaces": [{"id": 0, "members": "0"}]}, "no range"),
@@ -63,7 +63,7 @@ def test_what_is_no_host_file_is_refused(change: dict[str, object], words: str) 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"[" * 100_000, b"null"])
 def test_bytes_that_are_no_document_are_refused(data: bytes) -> None:
-    with pytest.raises(UsageError, match="host file is none"):
+    with pytest.raises(UsageError, match="host file is not as"):
         decode(data)
 
 

@@ -17,6 +17,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -342,6 +343,20 @@ class ExecutorSuite:
                 assert len([line for line in lines if re.match(r"^\s*(step\s+)?\d+\b", line)]) >= len(plan.steps)
                 assert "ready" not in ended.stdout
                 assert sandbox.left() == []
+
+    def test_an_argument_begins_no_rebuild(self, tmp_path: Path) -> None:
+        if self.proves_first:
+            pytest.skip("a command of crplan has arguments")
+        command = [*self.command(PLANS["single"](), tmp_path)]
+        for given in (["x"], [""], ["--"], ["-x"], ["x", "--help"]):
+            done = subprocess.run([*command, *given], capture_output=True, text=True, timeout=30, check=False)
+            assert done.returncode == 2
+            assert (done.stdout, done.stderr) == ("", "crplan: a rebuild takes no arguments; --help says what it does\n")
+        for given in (["--help"], ["-h"], ["--help", "x"]):
+            done = subprocess.run([*command, *given], capture_output=True, text=True, timeout=30, check=False)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout.startswith("usage: ")
+            assert "It takes no arguments." in done.stdout
 
     # Where it runs.
 

@@ -121,6 +121,15 @@ def test_what_is_no_file_is_not_followed_and_does_not_block(directory: Path, spo
     assert words in refusal(directory).message
 
 
+def test_a_link_in_the_place_of_the_directory_of_images_is_not_followed(directory: Path, tmp_path: Path) -> None:
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    (unpacked / "checkpoint").symlink_to(directory)
+    assert "is a symbolic link to a directory" in refusal(unpacked).message
+    (tmp_path / "given").symlink_to(directory)
+    assert list(planner.read(tmp_path / "given"))[1:] == list(planner.read(directory))[1:]
+
+
 def test_files_of_two_dumps_are_noticed(directory: Path) -> None:
     shutil.copy(SAMPLES / "chain20" / "img" / "pstree.img", directory / "pstree.img")
     assert "of different dumps" in refusal(directory).message

@@ -209,6 +209,11 @@ def test_graphviz_reads_the_graph() -> None:
         assert run.stdout.count("\nnode ") == len(given.plan.processes) - 1, "helpers are drawn, threads are counted"
 
 
+def test_a_name_shows_as_it_is_in_a_label_of_graphviz() -> None:
+    """Labels take entities (`&lt;`), so an ampersand of a name has to be one."""
+    assert "a&amp;lt;b" in dot.emit(planned("1", {1: "a&lt;b"}))
+
+
 def test_siblings_of_a_large_forest_are_folded() -> None:
     drawn = mermaid.emit(planned("1 " + " ".join(f"{pid}:1" for pid in range(2, 1002))), {})
     assert '["1000 tasks, 2 to 1001"]' in drawn

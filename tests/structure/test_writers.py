@@ -12,6 +12,7 @@ LOOK_ONLY = {
     "planner/cli/image_job.py": {"stdout"},
     "planner/cli/main.py": {"stdout"},
     "planner/cli/commands/diff.py": {"stdout"},
+    "planner/cli/commands/inspect.py": {"stdout"},
     "planner/cli/commands/run.py": {"stdout"},
 }
 """Modules that read from a stream, ask it what it is, or hand it on."""

@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "host": "record what this machine can do, for `crplan check --host` elsewhere",
     "explain": "say why a step is there or who creates a process, and from which facts",
     "run": "rebuild the tree for real, and hold it",
+    "inspect": "show what the processes of an image hold: files, sockets, memory, mounts",
     "list": "list the checkpoints inside an input, by the names that select them",
     "diff": "compare two images, logs or plans, and say what changes in the plan",
     "capture": "read a running tree of processes from /proc as an event log",

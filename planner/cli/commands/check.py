@@ -23,6 +23,7 @@ from planner.hookspecs import Artefact, ReportFormat
 from planner.host.facts import Host, decode, namespace_of
 from planner.library.checking import with_limit
 from planner.options import Options, chosen, filled, split
+from planner.pipeline.beside import read_beside
 from planner.plugins import Registry
 from planner.text import Terminal, escaped
 
@@ -150,16 +151,8 @@ def _settings(args: argparse.Namespace, kinds: Mapping[str, Kind]) -> Settings:
         fail_on=args.fail_on,
         fail_on_unknown=args.fail_on_unknown,
         ignored=frozenset(args.ignore),
-        baseline=baseline_of(_bytes(args.baseline, "baseline")) if args.baseline else frozenset(),
+        baseline=baseline_of(read_beside(args.baseline, "baseline")) if args.baseline else frozenset(),
     )
-
-
-def _bytes(file: str, word: str) -> bytes:
-    try:
-        with open(file, "rb") as stream:
-            return stream.read()
-    except OSError as error:
-        raise UsageError(f"the {word} {escaped(file)} cannot be read: {error.strerror}") from None
 
 
 def _hosts(args: argparse.Namespace) -> dict[str, Host]:
@@ -173,7 +166,7 @@ def _hosts(args: argparse.Namespace) -> dict[str, Host]:
         name = escaped(_image_name(file))
         if name in hosts:
             raise UsageError(f"two hosts are called {name}")
-        hosts[name] = decode(_bytes(file, "host file"))
+        hosts[name] = decode(read_beside(file, "host file"))
     if args.namespace is not None:
         if not hosts:
             raise UsageError("--into names a process of a host; give --here or --host FILE, too")

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable, Iterator
 
-from planner.cli.image_job import Job, add_image_arguments, groups_of, worst
+from planner.cli.image_job import Job, add_detail_argument, add_image_arguments, groups_of, worst
 from planner.cli.several import files_of
 from planner.cli.streams import Output
 from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_image_arguments(parser)
     parser.add_argument("--facts", action="store_true", help="only what the image says; reads and writes in a stream")
+    add_detail_argument(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
 
 

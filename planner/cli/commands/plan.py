@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Mapping
 
-from planner.cli.image_job import Job, add_image_arguments, errors_of, groups_of, refusal_lines, worst
+from planner.cli.image_job import Job, add_detail_argument, add_image_arguments, errors_of, groups_of, refusal_lines, worst
 from planner.cli.progress import Progress
 from planner.cli.several import ENDINGS, files_of
 from planner.cli.streams import say
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--option", metavar="NAME=VALUE", action="append", default=[], help="an option of the back end; may be repeated"
     )
+    add_detail_argument(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
 
 

@@ -78,24 +78,11 @@ def _timeout(given: float | None) -> float:
 
 
 def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str | None, timeout: float) -> int:
-    announced: list[int] = []
-    ready = False
     with contextlib.ExitStack() as stack:
         writer = LogWriter(stack.enter_context(open_to_write(log_file)), job.history) if log_file is not None else None
-
-        def record(event: AnyEvent) -> None:
-            nonlocal ready
-            if isinstance(event, RunReady):
-                ready = True
-                _announce(event.pid, timeout, announced)
-            if writer is not None:
-                writer.add(event)
-
+        telling = _Telling(writer, timeout)
         try:
-            code = carry_out(executor, prepared, record, timeout, job.registry)
-            if code == 0 and ready and not announced:
-                raise Unheard(errno.EINTR)
-            return code
+            return carry_out(executor, prepared, telling.record, timeout, job.registry)
         except Unheard as error:
             # The executor has ended everything: nobody knows that the tree stands, so nobody would end it.
             name = errno.errorcode.get(error.errno or 0, "EIO")
@@ -105,6 +92,41 @@ def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str |
             if _has_room(STANDARD_ERROR, timeout):
                 say(shown(f"crplan: step 0 (executor): task {prepared.plan.root}: {Unheard.what}: {name}"))
             return COULD_NOT
+
+
+class _Telling:
+    """Says `ready PID` on standard output, and writes the log: whatever a signal interrupts, the log says what was said."""
+
+    def __init__(self, writer: LogWriter | None, timeout: float) -> None:
+        self._writer = writer
+        self._timeout = timeout
+        self._unwritten: list[AnyEvent] = []
+        self._announced: list[int] = []
+
+    def record(self, event: AnyEvent) -> None:
+        """Take an event of the run; raises `Unheard` where the ready line was not written."""
+        if isinstance(event, RunReady):
+            self._unwritten.append(event)
+            _announce(event.pid, self._timeout, self._announced)
+            self._catch_up()
+            return
+        # A signal may have come between the line and its event, or before the line.
+        if self._unwritten and self._announced:
+            self._catch_up()
+        elif self._unwritten and isinstance(event, RunEnded) and event.code == 0:
+            raise Unheard(errno.EINTR)
+        if self._writer is not None:
+            self._writer.add(event)
+
+    def _catch_up(self) -> None:
+        """Write the event of the ready line to the log, which no signal interrupts."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            if self._writer is not None:
+                self._writer.add(self._unwritten[0])
+            self._unwritten.clear()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Unheard(OSError):

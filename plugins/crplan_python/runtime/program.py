@@ -43,6 +43,13 @@ def core_pattern() -> str:
 
 DEFAULT_TIMEOUT = 30.0
 
+USAGE = """\
+usage: python3 PROGRAM
+Rebuilds the tree of processes that the head of the program describes, prints "ready PID", and holds it until
+SIGTERM, SIGINT or the end of its root. It takes no arguments.
+CRPLAN_DRY_RUN=1 prints the steps and does nothing; CRPLAN_TIMEOUT is how many seconds a step may take (30).
+"""
+
 
 def dry_run(plan: Plan, timeout: float) -> None:
     """Print the steps; raises OSError."""
@@ -107,6 +114,8 @@ def tell_failure(plan: Plan, executor: Executor, failure: Failed) -> None:
 def main(plan: Plan, carry_out: Callable[[Plan, float, list[int]], int] = in_a_new_namespace) -> int:
     """Do what the environment asks for: CRPLAN_DRY_RUN, CRPLAN_TIMEOUT, CRPLAN_EVENTS; returns the exit code."""
     fill_standard_streams()
+    if len(sys.argv) > 1:
+        return answer(sys.argv[1])
     timeout = seconds(os.environ.get("CRPLAN_TIMEOUT") or str(DEFAULT_TIMEOUT))
     if not timeout:
         complain("CRPLAN_TIMEOUT is not a number of seconds", DEFAULT_TIMEOUT)
@@ -128,6 +137,19 @@ def main(plan: Plan, carry_out: Callable[[Plan, float, list[int]], int] = in_a_n
         return carry_out(plan, timeout, [int(events)] if events.isdigit() else [])
     except OSError as error:
         return give_up(plan, "the executor itself", error)
+
+
+def answer(argument: str) -> int:
+    """Print the usage where it is asked for, and refuse any other argument; returns the exit code."""
+    if argument not in ("-h", "--help"):
+        complain("a rebuild takes no arguments; --help says what it does", DEFAULT_TIMEOUT)
+        return 2
+    try:
+        write_in_time(1, USAGE, DEFAULT_TIMEOUT)
+    except OSError:
+        complain("the usage cannot be written to standard output", DEFAULT_TIMEOUT)
+        return 1
+    return 0
 
 
 def seconds(text: str) -> float:

@@ -374,7 +374,28 @@ static void have_group(void)
 			CALL2(SYS_setpgid, 0, 0);
 }
 
-int main(void)
+/* The answer to an argument: the usage where it is asked for, and a refusal of any other. */
+static int answer(const char *argument)
+{
+	static const char usage[] =
+		"usage: PROGRAM\n"
+		"Rebuilds the tree of processes that the head of its source describes, prints \"ready PID\", and holds it until\n"
+		"SIGTERM, SIGINT or the end of its root. It takes no arguments.\n"
+		"CRPLAN_DRY_RUN=1 prints the steps and does nothing; CRPLAN_TIMEOUT is how many seconds a step may take (30).\n";
+	static const char refusal[] = "crplan: a rebuild takes no arguments; --help says what it does\n";
+	static const char unwritten[] = "crplan: the usage cannot be written to standard output\n";
+
+	if (strcmp(argument, "-h") && strcmp(argument, "--help")) {
+		write_all(2, refusal, sizeof refusal - 1);
+		return 2;
+	}
+	if (write_all(1, usage, sizeof usage - 1) >= 0)
+		return 0;
+	write_all(2, unwritten, sizeof unwritten - 1);
+	return 1;
+}
+
+int main(int count, char **words)
 {
 	struct rlimit no_core;
 	const char *dry = getenv("CRPLAN_DRY_RUN");
@@ -384,6 +405,8 @@ int main(void)
 	fill_standard_streams();
 	signal(SIGPIPE, SIG_IGN);
 	set_patience();
+	if (count > 1)
+		return answer(words[1]);
 	if (dry && *dry && strcmp(dry, "0"))
 		return dry_run();
 	allow_descriptors();

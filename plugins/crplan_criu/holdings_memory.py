@@ -1,0 +1,143 @@
+"""Memory, processor state and limits of the tasks of a dump. Source: CRIU 4.2 `images/mm.proto`, `vma.proto`, `pagemap.proto`."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from crplan_criu import messages_contents as messages
+from crplan_criu.image_file import ImageFile, text
+from crplan_criu.wire import number, numbers, octets, parts
+from planner.events.contents import (
+    ContentsEvent,
+    LimitsRecorded,
+    MappedFileRecorded,
+    MemoryRecorded,
+    ProcessorRecorded,
+    RegistersRecorded,
+    TaskFilesRecorded,
+)
+from planner.identity import ProcessId
+
+FILE_PRIVATE, FILE_SHARED, ANONYMOUS_SHARED, MEMFD, GUARD = 1 << 6, 1 << 7, 1 << 8, 1 << 14, 1 << 16
+"""Bits of an area's status (CRIU `include/image.h`)."""
+EXECUTABLE: Final = 4
+
+PAGE: Final = 4096
+"""Bytes of a page; CRIU does not record them, and images of machines with larger pages show a part of their sizes."""
+IN_PARENT: Final = 1
+PRESENT: Final = 4
+
+STATE: Final = (
+    "x87", "sse", "avx", "bndregs", "bndcsr", "opmask", "zmm_hi256", "hi16_zmm", "pt", "pkru", "pasid", "cet_user", "cet_kernel",
+    "hdc", "uintr", "lbr", "hwp", "amx_tile_config", "amx_tile_data",
+)  # fmt: skip
+"""Components of the extended state by their bit (Intel SDM 1, 13.1)."""
+
+LIMITS: Final = (
+    "cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile", "memlock", "as", "locks", "sigpending", "msgqueue", "nice",
+    "rtprio", "rttime",
+)  # fmt: skip
+"""Resources by their number (getrlimit(2))."""
+INFINITY: Final = (1 << 64) - 1
+
+VENDORS: Final = ("unknown", "intel", "amd")
+
+
+def areas(image: ImageFile) -> Iterator[ContentsEvent]:
+    """Yield the executable, the mapped files and the size of the memory of the task that the file is named by."""
+    pid = ProcessId(image.number)
+    for fields in image.read(messages.MM):
+        mapped = shared = count = 0
+        by_file: dict[int, list[int]] = {}
+        for part in parts(fields, "vmas"):
+            area = image.decode(messages.VMA, part)
+            status = number(area, "status")
+            if status & GUARD:
+                continue
+            size = max(number(area, "end") - number(area, "start"), 0)
+            count, mapped = count + 1, mapped + size
+            shared += size if status & (FILE_SHARED | ANONYMOUS_SHARED) else 0
+            if status & (FILE_PRIVATE | FILE_SHARED | MEMFD):
+                found = by_file.setdefault(number(area, "shmid"), [0, 0, 0, 0])
+                found[0] += 1
+                found[1] += size
+                found[2] |= number(area, "prot") & EXECUTABLE
+                found[3] |= status & FILE_SHARED
+        yield TaskFilesRecorded(pid=pid, executable=number(fields, "exe_file_id"), at=image.at)
+        for file, (times, size, executable, common) in by_file.items():
+            yield MappedFileRecorded(
+                pid=pid, file=file, areas=times, bytes=size, executable=bool(executable), shared=bool(common), at=image.at
+            )
+        yield MemoryRecorded(
+            pid=pid,
+            areas=count,
+            mapped=mapped,
+            shared=shared,
+            arguments=(number(fields, "arg_start"), number(fields, "arg_end")),
+            environment=(number(fields, "env_start"), number(fields, "env_end")),
+            at=image.at,
+        )
+
+
+def pages(image: ImageFile) -> Iterator[ContentsEvent]:
+    """Yield how much of the memory of the task that the file is named by is in this dump, and in those before."""
+    stored = before = 0
+    listed = image.entries()
+    next(listed, None)
+    for entry in listed:
+        fields = image.decode(messages.PAGEMAP, entry)
+        size = (number(fields, "nr_pages") or number(fields, "compat_nr_pages")) * PAGE
+        flags = number(fields, "flags", PRESENT)
+        if number(fields, "in_parent") or flags & IN_PARENT:
+            before += size
+        elif flags & PRESENT:
+            stored += size
+    yield MemoryRecorded(pid=ProcessId(image.number), stored=stored, in_parent=before, at=image.at)
+
+
+def state_names(mask: int) -> tuple[str, ...]:
+    """Return the names of the components of an extended state; one without a name is called by its bit."""
+    return tuple(STATE[bit] if bit < len(STATE) else f"bit {bit}" for bit in range(64) if mask >> bit & 1)
+
+
+def threads(image: ImageFile) -> Iterator[ContentsEvent]:
+    """Yield the extended state and the limits of the thread that the file is named by."""
+    pid = ProcessId(image.number)
+    for fields in image.read(messages.CORE):
+        info = image.decode(messages.THREAD_INFO, octets(fields, "thread_info"))
+        registers = image.decode(messages.FLOATING_POINT, octets(info, "fpregs"))
+        if octets(registers, "xsave"):
+            mask = number(image.decode(messages.EXTENDED_STATE, octets(registers, "xsave")), "xstate_bv")
+            yield RegistersRecorded(pid=pid, state=state_names(mask), mask=mask, at=image.at)
+        listed = image.decode(messages.TASK_CORE, octets(fields, "tc"))
+        limits = [
+            image.decode(messages.LIMIT, part)
+            for part in parts(image.decode(messages.TASK_LIMITS, octets(listed, "rlimits")), "rlimits")[: len(LIMITS)]
+        ]
+        if limits:
+            named = {
+                name: (_limit(number(limit, "cur")), _limit(number(limit, "max")))
+                for name, limit in zip(LIMITS, limits, strict=False)
+            }
+            yield LimitsRecorded(pid=pid, limits=named, at=image.at)
+
+
+def _limit(value: int) -> int:
+    return -1 if value == INFINITY else value
+
+
+def processors(image: ImageFile) -> Iterator[ContentsEvent]:
+    """Yield the processors that the machine had."""
+    for fields in image.read(messages.CPUINFO):
+        for part in parts(fields, "x86_entry")[:64]:
+            entry = image.decode(messages.PROCESSOR, part)
+            vendor = number(entry, "vendor_id")
+            yield ProcessorRecorded(
+                vendor=VENDORS[vendor] if vendor < len(VENDORS) else str(vendor),
+                family=number(entry, "cpu_family"),
+                model=number(entry, "model"),
+                stepping=number(entry, "stepping"),
+                name=text(octets(entry, "model_id")),
+                features=tuple(f"{word:08x}" for word in numbers(entry, "capability")[:64]),
+                mask=number(entry, "xfeatures_mask"),
+                at=image.at,
+            )
