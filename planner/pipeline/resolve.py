@@ -25,6 +25,7 @@ from planner.kernel.proof import ModelRefusal, ProofFailed, prove
 from planner.options import filled
 from planner.planning.births.manners import MANNERS, Manner
 from planner.planning.decide import decide, decide_exactly
+from planner.planning.refusals import proved
 from planner.plans.fold import DECISIONS, fold_findings, fold_plan, lost_properties, recorded_id
 from planner.plans.model import Plan
 from planner.plans.rebuild import fold_run
@@ -155,7 +156,7 @@ def decide_placed(
     smallest = narrowed(forest, first)
     if smallest is first and len(refused) >= most and first.code != "plan-undecided":
         smallest = undecided(first, "placing in pid namespaces")
-    raise smallest
+    raise proved(fold(chain(history, refused[0][0])), smallest)
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:
