@@ -42,6 +42,11 @@ def history_of(number: int) -> tuple[str, list[AnyEvent]]:
     return shape, image_of(entangled(number, SHAPES[shape]))
 
 
+def smallest(number: int, shape: str, kind: str) -> str:
+    """Return the story of the smallest part of a history that fails in the same way."""
+    return story(shrunk(entangled(number, SHAPES[shape]), lambda end: trial(end, Random(0), 1).startswith(kind)))
+
+
 def conflicts(image: Forest) -> Counter[tuple[int, int]]:
     """Return for the parts of a forest how many processes they have, and how many conflicts the search for them meets."""
     problem = read_problem(image)
@@ -60,9 +65,7 @@ def test_what_a_history_has_entangled_is_planned(block: range) -> None:
         shape, image = history_of(number)
         found = trial(image, Random(number), 1)
         if found:
-            kind = found.partition(":")[0]
-            small = shrunk(entangled(number, SHAPES[shape]), lambda other: trial(other, Random(0), 1).startswith(kind))
-            pytest.fail(f"{shape} {number}: {found}\n{story(small)}")
+            pytest.fail(f"{shape} {number}: {found}\n{smallest(number, shape, found.partition(':')[0])}")
         for (size, count), parts in conflicts(fold(image)).items():
             met["parts"] += parts
             met["of more than 1 process"] += parts * (size > 1)
