@@ -137,6 +137,10 @@ class PluginFailed(CrplanError):
     """A reader, back end, report format or executor of a plugin raised something that it must not: exit code 1."""
 
 
+class EngineLost(CrplanError):
+    """The executor of a scan of many images takes no more work, or its cluster is gone: exit code 1. What was done is kept."""
+
+
 class UsageError(CrplanError):
     """An argument, option or name does not exist or does not fit the others: exit code 2."""
 

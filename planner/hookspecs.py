@@ -16,7 +16,7 @@ from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind
 from planner.findings.report import Report
-from planner.findings.verdicts import ConsumerName, Invocation
+from planner.findings.verdicts import ConsumerName, Invocation, Verdict
 from planner.forest.model import Forest
 from planner.host.facts import Host
 from planner.options import Option, Options
@@ -80,6 +80,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     `advise` is asked of an input that no reader recognises: it returns one sentence that says what the input is and what to give
     instead, "" where it does not know. `containers` says that its images may be of containers, several of which `crplan A B`
     plans together when they share a pid namespace (`planner.pods.join`); the `format` of its images is then its name.
+    `whole` says whether the directory of a path is one input by itself, without a look at what lies deeper: `crplan fleet` looks
+    below every other directory.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     recognises: Callable[[Source], bool]
     read: Callable[[Source, ReadRequest], Iterator[AnyEvent]]
     members: Callable[[Source], Iterator[Member]] | None = None
+    whole: Callable[[str], bool] | None = None
     advise: Callable[[Source], str] | None = None
     containers: bool = False
     priority: int = 50
@@ -98,9 +101,9 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
 
     `emit` gets the plan, the forest and findings that it came from, the options with their defaults filled in, and what the
     terminal can show, which only outputs for people look at.
-    `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `machine` marks a
-    format that programs read; such a back end also has `problem`, which writes a valid document that holds the error, so that
-    whoever reads standard output finds a document whatever the exit code.
+    `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `forecasts` asks
+    for `Artefact.verdicts`. `machine` marks a format that programs read; such a back end also has `problem`, which writes a valid
+    document that holds the error, so that whoever reads standard output finds a document whatever the exit code.
     """
 
     name: str
@@ -108,6 +111,7 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
     emit: Callable[["Artefact", Options, Terminal], str | bytes]
     options: tuple[Option, ...] = ()
     executable: bool = False
+    forecasts: bool = False
     machine: bool = False
     problem: Callable[[Problem, Options], str | bytes] | None = None
     priority: int = 50
@@ -119,7 +123,8 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
 
     `proved` is False for the beginning of a log (`--until`), whose plan may lack steps; then `cut_at` is the position where it
     ends. `rebuild` says how far a run came, where the log holds one. `events` is the log that plan and forest were folded from,
-    for the evidence behind them; it is empty where only a plan is at hand.
+    for the evidence behind them; it is empty where only a plan is at hand. `verdicts` are those that need no host, first that of
+    the usual consumer; they are there for back ends that show forecasts.
     """
 
     plan: Plan
@@ -129,6 +134,7 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     cut_at: int | None = None
     rebuild: Rebuild | None = None
     events: Sequence[AnyEvent] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
 
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):

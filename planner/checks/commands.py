@@ -2,7 +2,7 @@
 
 import shlex
 
-from planner.findings.verdicts import ConsumerName, Invocation
+from planner.findings.verdicts import CRIU_NS, ConsumerName, Invocation
 
 
 def command(invocation: Invocation, image: str, needs: tuple[str, ...]) -> str:
@@ -13,7 +13,13 @@ def command(invocation: Invocation, image: str, needs: tuple[str, ...]) -> str:
     words: list[str]
     match invocation.consumer:
         case "criu-restore":
-            words = ["criu", "restore", "--images-dir", image, *_options(invocation, needs)]
+            words = [
+                CRIU_NS if invocation.has(CRIU_NS) else "criu",
+                "restore",
+                "--images-dir",
+                image,
+                *_options(invocation, needs),
+            ]
         case "criu-dump":
             words = ["criu", "dump", "--tree", "PID", "--images-dir", "DIRECTORY", *_options(invocation, needs)]
         case "podman":
@@ -41,5 +47,5 @@ def _of_podman(needs: tuple[str, ...]) -> list[str]:
 
 
 def _options(invocation: Invocation, needs: tuple[str, ...]) -> list[str]:
-    given = list(invocation.options or ())
+    given = [option for option in invocation.options or () if option != CRIU_NS]
     return given + [option for option in needs if option not in given]

@@ -8,16 +8,16 @@ import shlex
 from typing import Final, Literal
 
 from planner.errors import UsageError
+from planner.findings.verdicts import CRIU_NS
 
 _Takes = Literal["nothing", "value", "maybe"]
 
 SWITCHES: Final = tuple(
     " ".join(
         (
-            "restore-sibling tcp-established evasive-devices shell-job file-locks page-server track-mem auto-dedup",
-            "enable-external-sharing enable-external-masters link-remap skip-in-flight deprecated check-only display-stats",
-            "weak-sysctls tcp-close stream ghost-fiemap unprivileged mntns-compat-mode skip-file-rwx-check remote",
-            "orphan-pts-master allow-uprobes tls tls-no-cn-verify relative-timestamps daemon",
+            "restore-detached restore-sibling daemon tcp-established log-pid evasive-devices link-remap shell-job file-locks",
+            "page-server track-mem auto-dedup force-irmap extra experimental skip-in-flight deprecated display-stats",
+            "weak-sysctls tcp-close stream tls skip-file-rwx-check mntns-compat-mode unprivileged ghost-fiemap allow-uprobes",
         )
     ).split()
 )
@@ -26,8 +26,8 @@ SWITCHES: Final = tuple(
 PLAIN: Final = tuple(
     " ".join(
         (
-            "restore-detached leave-stopped leave-running lazy-pages force-irmap no-default-config version help all extra",
-            "experimental",
+            "leave-stopped leave-running ms exec-cmd enable-external-sharing enable-external-masters lazy-pages all",
+            "tls-no-cn-verify no-default-config version help",
         )
     ).split()
 )
@@ -36,11 +36,11 @@ PLAIN: Final = tuple(
 VALUES: Final = tuple(
     " ".join(
         (
-            "tree root images-dir images log-file work-dir pidfile veth-pair libdir prev-images-dir action-script address",
-            "port cgroup-root inherit-fd feature skip-mnt enable-fs freeze-cgroup ghost-limit irmap-scan-path lsm-profile",
-            "lsm-mount-context timeout external empty-ns cgroup-props cgroup-props-file cgroup-dump-controller status-fd",
-            "ps-socket config join-ns cgroup-yard pre-dump-mode file-validation network-lock tls-cacert tls-cacrl tls-cert",
-            "tls-key ext-mount-map close namespace",
+            "tree images-dir work-dir log-file join-ns root close pidfile veth-pair action-script address port prev-images-dir",
+            "libdir ext-mount-map cgroup-root inherit-fd feature skip-mnt enable-fs freeze-cgroup ghost-limit irmap-scan-path",
+            "lsm-profile timeout external empty-ns cgroup-props cgroup-props-file cgroup-dump-controller status-fd ps-socket",
+            "config tls-cacert tls-cacrl tls-cert tls-key cgroup-yard pre-dump-mode file-validation lsm-mount-context",
+            "network-lock",
         )
     ).split()
 )
@@ -82,7 +82,8 @@ _TAKES: Final[dict[str, _Takes]] = {
 def parse(text: str) -> tuple[str, ...]:
     """Return the options of a command line by their long names, each as `--name` or `--name=value`.
 
-    A switch that is taken back is left out. Raises `UsageError` for what CRIU would not accept.
+    A switch that is taken back is left out. A command of criu-ns keeps that word in front. Raises `UsageError` for what CRIU
+    would not accept.
     """
     try:
         words = shlex.split(text)
@@ -93,8 +94,10 @@ def parse(text: str) -> tuple[str, ...]:
     while place < len(words):
         word = words[place]
         place += 1
-        if word in ("criu", "restore", "dump") and not found and place <= 2:
+        if word in ("criu", CRIU_NS, "restore", "dump") and not found and place <= 2:
             continue
+        if word == "--":
+            break  # what follows is the command of --exec-cmd
         if word.startswith("--") and len(word) > 2:
             name, sign, value = word[2:].partition("=")
             options = [(_long(name), value if sign else None)]
@@ -111,7 +114,7 @@ def parse(text: str) -> tuple[str, ...]:
             elif _TAKES[name] == "nothing" and given is not None:
                 raise UsageError(f"--criu-options: --{name} takes no value")
             found.append((name, given or ""))
-    return _written(found)
+    return (CRIU_NS,) * (words[:1] == [CRIU_NS]) + _written(found)
 
 
 def _long(name: str) -> str:

@@ -6,7 +6,7 @@ from planner.checks.commands import command
 from planner.checks.consumers import engine_of
 from planner.findings.problems import Problem
 from planner.findings.report import Question, Reported
-from planner.findings.verdicts import BAD, ORDER, ConsumerName, Invocation, Outcome, Verdict
+from planner.findings.verdicts import BAD, CRIU_NS, JUDGED_AS, ORDER, ConsumerName, Invocation, Outcome, Verdict
 from planner.hookspecs import Artefact
 from planner.host.facts import Host
 from planner.text import escaped
@@ -59,6 +59,7 @@ def verdict(
         needs=needs,
         command=works,
         ignored=tuple(sorted(ignored)),
+        judged_as=next((found.target for found in mine if found.property == JUDGED_AS), ""),
     )
 
 
@@ -95,7 +96,7 @@ def _reason(deciding: Sequence[Reported | Question]) -> str:
     if not deciding:
         return ""
     first = deciding[0]
-    words = first.message if isinstance(first, Reported) else f"not known: {first.missing}"
+    words = first.message if isinstance(first, Reported) else first.missing
     others = len({(each.code, getattr(each, "message", ""), getattr(each, "missing", "")) for each in deciding}) - 1
     return words.removesuffix(".") + (f", and {others} more" if others > 0 else "")
 
@@ -103,7 +104,7 @@ def _reason(deciding: Sequence[Reported | Question]) -> str:
 def _namespace(invocation: Invocation, host: Host | None, artefact: Artefact) -> str:
     if host is not None and host.target >= 0:
         return f"host {host.target}"
-    if invocation.consumer in (*OWN, "podman", "cri-o", "containerd"):
+    if invocation.consumer in (*OWN, "podman", "cri-o", "containerd") or invocation.has(CRIU_NS):
         return "new"
     if invocation.consumer == "criu-dump":
         return ""

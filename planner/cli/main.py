@@ -27,6 +27,8 @@ exit codes:
 """
 
 COULD_NOT: Final = 1
+GATE_ACTION: Final = "pre-restore"
+"""The point of a restore at which CRIU's action script is listened to."""
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 """As if SIGPIPE had ended the command: whatever read its output has gone."""
@@ -44,6 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         if collecting:
             gc.enable()
+
+
+def gate() -> int:
+    """Run `crplan gate`: CRIU's action script is a program that is given no arguments.
+
+    CRIU calls it at every point of dump and restore; where there is nothing to say it ends at once.
+    """
+    if os.environ.get("CRTOOLS_SCRIPT_ACTION", GATE_ACTION) != GATE_ACTION:
+        return 0
+    return main(["gate", *sys.argv[1:]])
 
 
 def _guarded(argv: list[str]) -> int:

@@ -5,7 +5,17 @@ from typing import Final
 
 import msgspec
 
-from planner.errors import BadImage, CannotEmit, Contradiction, CrplanError, Evidence, NotProved, UsageError, place_words
+from planner.errors import (
+    BadImage,
+    CannotEmit,
+    Contradiction,
+    CrplanError,
+    EngineLost,
+    Evidence,
+    NotProved,
+    UsageError,
+    place_words,
+)
 from planner.events.records import AnyEvent
 from planner.findings.registry import KINDS
 from planner.text import Shown, escaped, shortened, shown
@@ -18,7 +28,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a job could not be done, in a form for every output.
 
     `exit_code` is what the command ends with; `code` is a finding's code, or "bad-image", "plugin-failed", "cannot-emit",
-    "not-proved", "usage". `at` is the place in the image, `because` are the facts that contradict each other.
+    "not-proved", "usage", "engine-lost". `at` is the place in the image, `because` are the facts that contradict each other.
     """
 
     exit_code: int
@@ -70,6 +80,8 @@ def _code(error: CrplanError) -> str:
             return "not-proved"
         case UsageError():
             return "usage"
+        case EngineLost():
+            return "engine-lost"
         case _:
             return "plugin-failed"
 

@@ -37,6 +37,12 @@ ORDER: Final[tuple[Outcome, ...]] = ("refused", "hangs", "wrong", "unknown", "ok
 BAD: Final[tuple[Outcome, ...]] = ("refused", "hangs", "wrong")
 """Outcomes by which a check fails."""
 
+CRIU_NS: Final = "criu-ns"
+"""Word among the options of CRIU that says that criu is run by criu-ns, in a new pid namespace."""
+
+JUDGED_AS: Final = "judged as"
+"""Property of a finding that says, as its target, which version of a program the rules of a check are of."""
+
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A consumer with what it is given.
@@ -63,7 +69,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     image goes: "new", or "host 0" with the namespace's id in the facts of the host, "" where that is not known. `host` names the
     facts that were judged, "" for the image only. `options` are CRIU's as they were given, None where they are not known; `needs`
     are those that are missing or that the verdict depends on, and `command` is the whole command that would work, "" where none
-    would. `ignored` are codes that would have decided and were ignored or known from a baseline.
+    would. `ignored` are codes that would have decided and were ignored or known from a baseline. `judged_as` is the version of
+    the consumer's program that the rules are of, where the host has another one.
     """
 
     consumer: ConsumerName
@@ -76,3 +83,24 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     command: str = ""
     ignored: tuple[str, ...] = ()
+    judged_as: str = ""
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """Return a verdict in one line: the consumer, the outcome, the reason, the codes, and what was judged."""
+    outcome = {"hangs": "hangs (may hang)"}.get(verdict.verdict, verdict.verdict)
+    reason = f", {verdict.reason}" if verdict.reason else ""
+    codes = f" [{', '.join(verdict.codes)}]" if verdict.codes else ""
+    ignored = f"; not counted: {', '.join(verdict.ignored)}" if verdict.ignored else ""
+    judged_as = f", judged as {verdict.judged_as}" if verdict.judged_as else ""
+    return f"{WORDS[verdict.consumer]}: {outcome}{reason}{codes} ({judged(verdict)}{judged_as}{ignored})"
+
+
+def judged(verdict: Verdict) -> str:
+    """Return the namespace and the host that a verdict is about."""
+    host = verdict.host or "image only"
+    if verdict.namespace == "new":
+        return f"{host}, new pid namespace"
+    if verdict.namespace:
+        return f"{host}, pid namespace {verdict.namespace.removeprefix('host ')} of the host"
+    return host

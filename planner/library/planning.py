@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from html import escape
 
+from planner.checks.forecast import with_forecasts
 from planner.display import register
 from planner.errors import CannotEmit, CrplanError
 from planner.events.records import AnyEvent
@@ -61,7 +62,7 @@ def emit(
     with naming(f"plan {artefact.plan.plan_id}"):
         if errors and back_end.executable:
             raise CannotEmit(f"the image cannot be restarted as it is: {errors[0].message}")
-        return emit_with(back_end, artefact, as_given(options or {}), registry)
+        return emit_with(back_end, with_forecasts(artefact, back_end, registry), as_given(options or {}), registry)
 
 
 def _artefact(source: Input, log: Iterable[AnyEvent] | None) -> Artefact:

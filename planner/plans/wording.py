@@ -116,17 +116,14 @@ def _verify_words(step: steps.Verify) -> str:
     words = [f"parent {step.parent or 'outside'}", f"session {step.session or 'outside'}", f"group {step.group or 'outside'}"]
     if step.zombie:
         words.append(f"zombie ({status_words(step.status)})")
-    if step.threads:
-        words.append(f"threads {' '.join(map(str, step.threads))}")
-    if step.subreaper:
-        words.append("subreaper")
     if step.exit_signal not in (-1, 17):
         words.append(f"exit signal {step.exit_signal}" if step.exit_signal else "no exit signal")
-    holders: dict[ProcessId, list[str]] = {}
+    if step.threads:
+        words.append(f"threads {' '.join(map(str, sorted(step.threads)))}")
+    if step.subreaper:
+        words.append("subreaper")
     for kind, holder in step.namespaces.items():
-        holders.setdefault(holder, []).append(escaped(kind))
-    for holder, kinds in holders.items():
-        words.append(f"{_listed(kinds)} of {'its own' if holder == step.target else actor_words(holder)}")
+        words.append(f"{escaped(kind)} namespace of {'its own' if holder == step.target else actor_words(holder)}")
     return ", ".join(words)
 
 
@@ -135,10 +132,13 @@ def wait_words(step: steps.AnyStep) -> str:
     return "after " + ", ".join(str(wait.step) for wait in step.waits) if step.waits else ""
 
 
+def step_line(step: steps.AnyStep, table: Table) -> str:
+    """Return a step as every dry run prints it: its number, what it does, and its rule."""
+    return f"{step.number:>5}  {step_words(step, table)}  [{escaped(step.rule)}]"
+
+
 def step_lines(plan: Plan) -> Iterator[str]:
-    """Yield the steps of a plan, numbered, with their rules: what a dry run prints."""
+    """Yield the steps of a plan, numbered, with their rules: what every dry run prints."""
     table = plan.process_table()
-    digits = len(str(len(plan.steps)))
     for step in plan.steps:
-        waits = f", {words}" if (words := wait_words(step)) else ""
-        yield f"{step.number:>{digits}}  {step_words(step, table)}  [{escaped(step.rule)}{waits}]"
+        yield step_line(step, table)

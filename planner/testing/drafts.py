@@ -205,7 +205,7 @@ class Draft:
             steps.Verify(
                 number=self._next(),
                 actor=ProcessId(0),
-                rule="verified",
+                rule="verify",
                 target=ProcessId(target),
                 parent=ProcessId(parent),
                 group=ProcessId(group),

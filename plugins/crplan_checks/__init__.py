@@ -58,9 +58,11 @@ def crplan_checks() -> tuple[Check, ...]:
 
 def _criu(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu import check
+    from crplan_checks.criu_versions import doubted, version
 
     assert request.invocation is not None
-    return check(request.artefact, request.invocation)
+    answers = check(request.artefact, request.invocation)
+    return doubted(answers, None if request.host is None else version(request.host.tools.get("criu")))
 
 
 def _host(request: CheckRequest) -> Iterator[Answer]:
@@ -79,7 +81,8 @@ def _numbers(request: CheckRequest) -> Iterator[Answer]:
 def _criu_host(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu_host import check
 
-    return check(request.artefact, request.host)
+    assert request.invocation is not None
+    return check(request.artefact, request.host, request.invocation)
 
 
 def _criu_dump(request: CheckRequest) -> Iterator[Answer]:

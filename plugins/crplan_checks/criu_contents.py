@@ -4,11 +4,18 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from crplan_checks import kinds_contents
+from crplan_checks.kinds_restore import CRIU_PARENT_DEATH
 from planner.events.records import FactRecorded
 from planner.findings.registry import Answer, Unknown
 from planner.findings.verdicts import ENGINES, Invocation
 from planner.forest.model import Forest
 from planner.identity import ProcessId
+
+DETACHED: Final = ("--restore-detached", "--daemon")
+"""Options by which criu ends while the tree runs on."""
+KILL: Final = 9
+IGNORED: Final = (17, 18, 23, 28)
+"""Signals that a task does not notice unless it asks for them: SIGCHLD, SIGCONT, SIGURG, SIGWINCH."""
 
 
 def answers(forest: Forest, invocation: Invocation) -> Iterator[Answer]:
@@ -65,6 +72,30 @@ def _mount(fact: FactRecorded, forest: Forest, invocation: Invocation) -> Iterat
     yield kinds_contents.CRIU_MOUNT_LINK.found(detail, property="mount", recorded=mountpoint, at=fact.at)
 
 
+def _parent_death(fact: FactRecorded, forest: Forest, invocation: Invocation) -> Iterator[Answer]:
+    """The parent of the root task is criu, or a program of the engine, which may end; any other's is in the image."""
+    signal = int(fact.value)
+    if fact.pid != forest.root or signal in IGNORED:
+        return
+    detail = f"the root task gets signal {signal} when its parent ends"
+    if invocation.consumer in ENGINES:
+        yield Unknown(code=CRIU_PARENT_DEATH.code, missing=f"whether the engine's program stays: {detail}", pid=fact.pid)
+    elif invocation.options is None:
+        yield Unknown(code=CRIU_PARENT_DEATH.code, missing=f"whether criu is given --restore-detached: {detail}", pid=fact.pid)
+    elif not any(map(invocation.has, DETACHED)):
+        return
+    elif signal == KILL:
+        yield CRIU_PARENT_DEATH.found(
+            f"{detail}, and with --restore-detached criu ends",
+            pid=fact.pid,
+            property=fact.property,
+            recorded=fact.value,
+            at=fact.at,
+        )
+    else:
+        yield Unknown(code=CRIU_PARENT_DEATH.code, missing=f"what the root task does then: {detail}", pid=fact.pid)
+
+
 ABOUT: Final[dict[str, Callable[[FactRecorded, Forest, Invocation], Iterator[Answer]]]] = {
     "missing image": _missing,
     "damaged image": _damaged,
@@ -73,6 +104,7 @@ ABOUT: Final[dict[str, Callable[[FactRecorded, Forest, Invocation], Iterator[Ans
     "parent dump": _parent,
     "open file of a thread": _thread_file,
     "mount through a link": _mount,
+    "parent_death_signal": _parent_death,
 }
 """Beginning of a fact's property, and what follows from it."""
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
-from crplan_checks import kinds
+from crplan_checks import criu_limits, kinds
 from crplan_checks.criu import FORMAT, created
+from crplan_checks.criu_versions import HELD_AGAINST, version, words
+from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_VERSION
 from planner.findings.registry import Answer, Passed, Unknown
+from planner.findings.verdicts import JUDGED_AS, Invocation
 from planner.forest.model import Forest
 from planner.hookspecs import Artefact
 from planner.host.facts import CAPABILITIES, Host
@@ -14,7 +17,7 @@ SAME_MACHINE = {"arm": ("armv6l", "armv7l", "armv8l", "arm"), "ppc64": ("ppc64",
 """What uname calls the architectures to which CRIU gives another name."""
 
 
-def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
+def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iterator[Answer]:
     """Yield what is missing; nothing for an image of another format, or where no host was given."""
     forest = artefact.forest
     if host is None or forest.format != FORMAT:
@@ -27,6 +30,8 @@ def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
         (kinds.CRIU_SECURITY, _security(forest, host)),
         (kinds.CRIU_JOINED, _joined(forest)),
         (kinds.CRIU_PID_MAX, _pid_max(forest, host)),
+        (CRIU_LIMIT, criu_limits.answers(forest, host, invocation)),
+        (CRIU_VERSION, _version(host)),
     ):
         given = list(answers)
         yield from given or (Passed(code=kind.code),)
@@ -38,6 +43,14 @@ def _program(host: Host) -> Iterator[Answer]:
         yield Unknown(code=kinds.CRIU_NOT_INSTALLED.code, missing="whether the host has criu")
     elif state == "no":
         yield kinds.CRIU_NOT_INSTALLED.found(property="criu", recorded="needed", target="not on PATH")
+
+
+def _version(host: Host) -> Iterator[Answer]:
+    """Where the host says which CRIU it has; whether it has one is asked elsewhere."""
+    found = version(host.tools.get("criu"))
+    if found is not None and found != HELD_AGAINST:
+        detail = f"the host has {words(found)}, and the rules were held against {words(HELD_AGAINST)}"
+        yield CRIU_VERSION.found(detail, property=JUDGED_AS, recorded=words(found), target=words(HELD_AGAINST))
 
 
 def _machine(forest: Forest, host: Host) -> Iterator[Answer]:

@@ -4,6 +4,7 @@ from typing import Final
 
 from crplan_checks.kinds_contents import CONTENTS
 from crplan_checks.kinds_contents import kind as _kind
+from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_PARENT_DEATH, CRIU_VERSION
 
 _RUN = "`crplan run` rebuilds this tree; CRIU cannot."
 
@@ -181,6 +182,7 @@ CRIU: Final = (
     CRIU_IMAGE_REFUSED,
     CRIU_ZOMBIE_HANG,
     CRIU_SHARING,
+    CRIU_PARENT_DEATH,
     *CONTENTS,
 )
 
@@ -316,4 +318,6 @@ CRIU_HOST: Final = (
     CRIU_SECURITY,
     CRIU_JOINED,
     CRIU_PID_MAX,
+    CRIU_LIMIT,
+    CRIU_VERSION,
 )

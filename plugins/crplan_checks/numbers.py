@@ -7,12 +7,13 @@ and group leaders are needed, too: helpers bear them. A rebuild fails at the fir
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from crplan_checks import kinds
 from crplan_checks.criu import FORMAT, created
 from crplan_checks.criu_contents import external
 from planner.findings.registry import Answer, Passed, Unknown
-from planner.findings.verdicts import BY_CRIU, Invocation
+from planner.findings.verdicts import BY_CRIU, CRIU_NS, Invocation
 from planner.forest.model import Forest
 from planner.hookspecs import Artefact
 from planner.host.facts import Host, PidNamespace
@@ -21,9 +22,15 @@ from planner.plans.retarget import refuses
 from planner.ranges import parse_ranges
 from planner.steps import Create, CreateThread
 
+OF_CRIU_NS: Final = (1, 2)
+"""Numbers that criu-ns and criu have in the new pid namespace."""
+
 
 def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iterator[Answer]:
     """Yield every number that clashes; nothing where no host was given."""
+    if invocation.has(CRIU_NS) and invocation.consumer in BY_CRIU and created(artefact.forest, "pid") is False:
+        yield from _below_criu_ns(artefact, invocation)
+        return
     if host is None:
         return
     target = _target(artefact.forest, host, invocation)
@@ -48,6 +55,16 @@ def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iter
         yield Unknown(code=kinds.NUMBER_ABOVE_LIMIT.code, missing=f"pid_max of pid namespace {target} of the host")
     else:
         yield from _above(artefact, namespace.id, namespace.pid_max, invocation, bool(host.root))
+
+
+def _below_criu_ns(artefact: Artefact, invocation: Invocation) -> Iterator[Answer]:
+    """criu-ns makes a pid namespace of which it is pid 1 and criu pid 2; all other numbers are free in it."""
+    taken = [(number, words) for number, words in _words(artefact, invocation) if number in OF_CRIU_NS]
+    for number, words in taken:
+        detail = f"{words} is taken by criu-ns in its new pid namespace"
+        yield kinds.NUMBER_TAKEN.found(detail, pid=number, property="number", recorded=str(number), target="taken")
+    if not taken:
+        yield Passed(code=kinds.NUMBER_TAKEN.code, detail="every pid but 1 and 2 is free in the new pid namespace of criu-ns")
 
 
 def _target(forest: Forest, host: Host, invocation: Invocation) -> int | None:

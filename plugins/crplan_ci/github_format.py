@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from crplan_ci.wording import counts, ended, forecast, problems, unanswered, whole
+from crplan_ci.wording import counts, ended, problems, unanswered, whole
 from planner.findings.report import Report, rank
+from planner.findings.verdicts import verdict_line
 from planner.options import Options
 from planner.text import Terminal
 
@@ -38,7 +39,7 @@ def _lines(report: Report, most: int) -> Iterator[str]:
     for image in report.images:
         yield _plain(f"crplan check {image.image}: {ended(report, image)}: {counts(image)}")
         for verdict in image.verdicts:
-            yield _plain(f"  {forecast(verdict)}")
+            yield _plain(f"  {verdict_line(verdict)}")
         for sentence in image.not_checked:
             yield _plain(f"  not checked: {sentence}")
     if not report.images:

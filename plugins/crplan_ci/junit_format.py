@@ -11,10 +11,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
-from crplan_ci.wording import forecast, subject, unanswered, whole
+from crplan_ci.wording import subject, unanswered, whole
 from planner.findings.problems import Problem
 from planner.findings.report import ImageReport, Report, Reported
-from planner.findings.verdicts import WORDS
+from planner.findings.verdicts import WORDS, verdict_line
 from planner.options import Options
 from planner.text import Terminal
 
@@ -72,7 +72,7 @@ def _cases(image: ImageReport) -> Iterator[Case]:
         yield _error("image", image.error)
     for verdict in image.verdicts:
         name = " on ".join(filter(None, (WORDS[verdict.consumer], verdict.host)))
-        yield "verdict", name, f"<system-out>{escape(forecast(verdict))}</system-out>"
+        yield "verdict", name, f"<system-out>{escape(verdict_line(verdict))}</system-out>"
     for found in image.findings:
         yield found.check or "image", _name(found), _outcome(found)
     for question in image.unknown:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from crplan_ci.wording import comparison, counts, ended, forecast, place, subject, unanswered
+from crplan_ci.wording import comparison, counts, ended, place, subject, unanswered
 from planner.findings.report import ImageReport, Report, Reported
+from planner.findings.verdicts import verdict_line
 from planner.options import Options
 from planner.text import Terminal
 
@@ -45,7 +46,7 @@ def _image(report: Report, image: ImageReport) -> Iterator[str]:
     yield ""
     if image.verdicts:
         for verdict in image.verdicts:
-            yield f"- {_text(forecast(verdict))}"
+            yield f"- {_text(verdict_line(verdict))}"
         yield ""
     yield f"**{_text(ended(report, image))}**: {_text(counts(image))}"
     if image.broken() and image.error is not None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from textwrap import wrap
 
-from crplan_ci.wording import comparison, counts, ended, forecast, place, subject, unanswered, whole_problem
+from crplan_ci.wording import comparison, counts, ended, place, subject, unanswered, whole_problem
 from planner.findings.report import ImageReport, Report, Reported
+from planner.findings.verdicts import verdict_line
 from planner.options import Options
 from planner.text import Terminal, ascii_only
 
@@ -46,7 +47,7 @@ def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool)
     if len(report.images) > 1:
         yield paint(image.image, "heading")
     for verdict in image.verdicts:
-        yield from _wrapped(paint(forecast(verdict), verdict.verdict), terminal, "")
+        yield from _wrapped(paint(verdict_line(verdict), verdict.verdict), terminal, "")
         if verdict.command:
             yield from _wrapped(f"with: {verdict.command}", terminal, "  ")
     facts = [image.image_format, f"{image.tasks} task{'' if image.tasks == 1 else 's'}"] if image.plan_id else []

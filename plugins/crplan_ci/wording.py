@@ -4,7 +4,6 @@ from collections import Counter
 
 from planner.findings.problems import Problem
 from planner.findings.report import ImageReport, Question, Report, Reported
-from planner.findings.verdicts import WORDS, Verdict
 from planner.plans.wording import vector
 
 
@@ -49,25 +48,6 @@ def counts(image: ImageReport) -> str:
     words += [f"{suppressed} not counted"] if suppressed else []
     words += [f"{len(image.unknown)} unknown"] if image.unknown else []
     return ", ".join(words) + f", {len(image.passed)} passed"
-
-
-def forecast(verdict: Verdict) -> str:
-    """Return a verdict in one line: the consumer, the outcome, the reason, the codes, and what was judged."""
-    outcome = {"hangs": "hangs (may hang)"}.get(verdict.verdict, verdict.verdict)
-    reason = f", {verdict.reason}" if verdict.reason else ""
-    codes = f" [{', '.join(verdict.codes)}]" if verdict.codes else ""
-    ignored = f"; not counted: {', '.join(verdict.ignored)}" if verdict.ignored else ""
-    return f"{WORDS[verdict.consumer]}: {outcome}{reason}{codes} ({judged(verdict)}{ignored})"
-
-
-def judged(verdict: Verdict) -> str:
-    """Return the namespace and the host that a verdict is about."""
-    host = verdict.host or "image only"
-    if verdict.namespace == "new":
-        return f"{host}, new pid namespace"
-    if verdict.namespace:
-        return f"{host}, pid namespace {verdict.namespace.removeprefix('host ')} of the host"
-    return host
 
 
 def whole_problem(problem: Problem) -> str:

@@ -24,6 +24,12 @@ def _members(source: Source) -> Iterator[Member]:
     return members(source)
 
 
+def _whole(path: str) -> bool:
+    from crplan_criu.search import kind_of
+
+    return kind_of(path) is not None
+
+
 def _advise(source: Source) -> str:
     from crplan_criu.advice import advise
 
@@ -40,6 +46,7 @@ def crplan_readers() -> tuple[Reader, ...]:
             recognises=_recognises,
             read=_read,
             members=_members,
+            whole=_whole,
             advise=_advise,
             containers=True,
             priority=60,

@@ -35,13 +35,14 @@ INVENTORY = message(
     {
         **fields_of("img_version fdinfo_per_id"),
         3: Field("root_ids", "message"),
-        **fields_of("ns_per_id root_cg_set lsmtype", 4),
+        **fields_of("root_cg_set lsmtype", 5),
         8: Field("dump_uptime", "u64"),
         **fields_of("pre_dump_mode tcp_close network_lock_method", 9),
         12: Field("plugins", "message"),
         13: Field("dump_criu_run_id", "bytes"),
         14: Field("allow_uprobes", "bool"),
     },
+    skipped="4",
 )
 
 PSTREE = message(
@@ -144,8 +145,8 @@ CG_MEMBER = message("cg_member_entry", {1: Field("name", "bytes"), 2: Field("pat
 
 TTY_INFO = message(
     "tty_info_entry",
-    fields_of("id type") | fields_of("sid pgrp rdev", 6) | {12: Field("pty", "message")},
-    skipped="3-5 9-11 13-17",
+    fields_of("id") | fields_of("sid pgrp rdev", 6) | {12: Field("pty", "message")},
+    skipped="2-5 9-11 13-17",
 )
 
 PTY = message("tty_pty_entry", {1: Field("index")})

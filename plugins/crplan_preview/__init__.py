@@ -17,6 +17,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
             name="text",
             help="a human-readable preview: the tree, the steps, what is not covered",
             emit=_text,
+            forecasts=True,
             options=(
                 Option(name="steps", help="with the numbered steps", kind="switch", default=True),
                 Option(name="ascii", help="draw the tree in ASCII", kind="switch", default=False),

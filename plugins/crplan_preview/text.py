@@ -1,6 +1,7 @@
 """The preview: the tree with its numbers, then the steps, then what is not covered and what was found."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
@@ -8,6 +9,7 @@ from crplan_preview.drawing import STYLES, wrapped
 from crplan_preview.tree import helper_lines, leader_lines, tree_lines
 from planner.errors import place_words
 from planner.findings.registry import Finding
+from planner.findings.verdicts import verdict_line
 from planner.hookspecs import Artefact
 from planner.options import Options
 from planner.plans.rebuild import Rebuild
@@ -16,6 +18,7 @@ from planner.pods.evidence import SHARED_PROPERTY
 from planner.steps import AnyStep
 from planner.text import Line, Terminal, escaped, render
 
+VERDICT_STYLES: Final = {"ok": "done", "refused": "error", "hangs": "error", "wrong": "error", "unknown": "quiet"}
 RULE_COLUMNS = 22
 """Columns that a rule's name is given beside its step."""
 
@@ -94,6 +97,9 @@ def _head(artefact: Artefact, width: int) -> Iterator[Line]:
             (f"as it stood at event {artefact.cut_at}: {_count(len(plan.steps), 'step')} planned, ", ""),
             ("not proved", "warning"),
         ]
+    for verdict in artefact.verdicts:
+        for line in wrapped(verdict_line(verdict), width, ""):
+            yield [(line, VERDICT_STYLES[verdict.verdict])]
 
 
 def _count(number: int, word: str) -> str:

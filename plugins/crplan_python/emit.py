@@ -1,4 +1,4 @@
-"""Writes the standalone program: the plan as two tables, and the runtime behind them."""
+"""Writes the standalone program: the plan as three tables, and the runtime behind them."""
 
 import re
 from importlib import resources
@@ -8,6 +8,7 @@ from crplan_python.limits import refuses
 from planner import steps
 from planner.errors import CannotEmit
 from planner.plans.model import Plan
+from planner.plans.wording import Table, step_words
 
 if TYPE_CHECKING:
     from planner.plans.retarget import Retargeted
@@ -39,7 +40,7 @@ import _signal
 _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT))
 
 """
-"""The program's first statements, in front of its imports."""
+"""The program's first statements that do anything, in front of its imports."""
 
 PLAIN_IMPORT: Final = re.compile(r"^(?:import \w+|from collections\.abc import \w+)\n", re.MULTILINE)
 PART_IMPORT: Final = re.compile(r"^from crplan_python\.runtime\.\w+ import (?:\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
@@ -50,7 +51,7 @@ def emit(plan: Plan) -> str:
     reason = refuses(plan)
     if reason:
         raise CannotEmit(reason)
-    return _program(plan, PARTS, f"main(Plan({plan.root}, PROCESSES, STEPS))")
+    return _program(plan, PARTS, f"main(Plan({plan.root}, PROCESSES, STEPS + CHECKS))")
 
 
 def emit_visit(visit: "Retargeted", pidfd: int) -> str:
@@ -59,25 +60,31 @@ def emit_visit(visit: "Retargeted", pidfd: int) -> str:
     reason = refuses(plan)
     if reason:
         raise CannotEmit(reason)
-    call = f"main(Plan({plan.root}, PROCESSES, STEPS), Visit({pidfd}, {visit.keeper}, {visit.executor}))"
+    call = f"main(Plan({plan.root}, PROCESSES, STEPS + CHECKS), Visit({pidfd}, {visit.keeper}, {visit.executor}))"
     return _program(plan, (*PARTS, GUEST), call)
 
 
 def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
     imports, runtime = _runtime(parts)
+    table = plan.process_table()
+    checks = len(plan.steps)
+    while checks and isinstance(plan.steps[checks - 1], steps.Verify) and plan.steps[checks - 1].rule == "verify":
+        checks -= 1
     return "".join(
         (
             "#!/usr/bin/env python3\n",
             _head(plan),
             "\n",
             FUTURE,
+            "\n# Each step: its number, who does it (0 is this program), what, the same as a sentence, and its rule.\n",
+            _table("STEPS", [step_line(step, table) for step in plan.steps[:checks]]),
+            "\n# What is compared with /proc: a step each, by the rule `verify`.\n",
+            _table("CHECKS", [check_line(step) for step in plan.steps[checks:]]),
+            "\n# Each process: its pid at each level, outermost first, its role, the init of its namespace, and its name.\n",
+            _table("PROCESSES", [process_line(process) for process in plan.processes]),
             "\n",
             HOLD_BACK,
             imports,
-            "\n# pid at each level, outermost first; role; init of its namespace; name\n",
-            _table("PROCESSES", [process_line(process) for process in plan.processes]),
-            "\n# step, actor (0 is this program), what it does, and the rule that put it there\n",
-            _table("STEPS", [step_line(step) for step in plan.steps]),
             runtime,
             '\n\nif __name__ == "__main__":\n',
             f"    sys.exit({call})\n",
@@ -90,9 +97,14 @@ def process_line(process: steps.Process) -> str:
     return f"{_numbers(process.pids)} {process.role} {process.namespace} ={_escaped(process.name)}"
 
 
-def step_line(step: steps.AnyStep) -> str:
-    """Write a step as a line of the table, its rule as a comment."""
-    return f"{step.number:5} {step.actor:7} {_words(step):50} # {_escaped(step.rule)}"
+def step_line(step: steps.AnyStep, table: Table) -> str:
+    """Write a step as a line of the table, with its sentence and its rule as a comment."""
+    return f"{step.number:5} {step.actor:7} {_words(step):44} # {_plain(step_words(step, table))} [{_escaped(step.rule)}]"
+
+
+def check_line(step: steps.AnyStep) -> str:
+    """Write a verify step as a line of the table of checks."""
+    return f"{step.number:5} {step.actor:7} {_words(step)}"
 
 
 def _words(step: steps.AnyStep) -> str:
@@ -132,6 +144,7 @@ def _words(step: steps.AnyStep) -> str:
             words = [f"verify {step.target} parent={step.parent} group={step.group} session={step.session}"]
             words += [f"zombie status={step.status}"] * step.zombie
             words += [f"threads={_numbers(step.threads)}"] * bool(step.threads)
+            words += ["subreaper"] * step.subreaper
             words += [f"exit_signal={step.exit_signal}"] * (step.exit_signal >= 0)
             words += [f"{kind}={holder}" for kind, holder in step.namespaces.items()]
     return " ".join(words)
@@ -141,7 +154,7 @@ def _head(plan: Plan) -> str:
     lines = [
         f"Rebuilds {len(plan.processes)} processes in {len(plan.steps)} steps (plan {plan.plan_id}).",
         "",
-        "It makes a new pid namespace, creates every process in it with the numbers of the table below, checks",
+        "It makes a new pid namespace, creates every process in it with the numbers of the tables below, checks",
         "them against /proc, prints `ready PID` and holds until SIGTERM, SIGINT or the end of that process; then",
         "it ends everything. The processes wait and run nothing. Needs Linux 5.8 or later, Python 3.8 or later,",
         "and root or user namespaces. CRPLAN_DRY_RUN=1 prints the steps; CRPLAN_TIMEOUT is the number of seconds",

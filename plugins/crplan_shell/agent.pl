@@ -27,7 +27,7 @@ my %KINDS = (
     user => 0x10000000, mnt => 0x20000, uts => 0x4000000, ipc => 0x8000000, net => 0x40000000, cgroup => 0x2000000, time => 0x80,
 );
 my ( $CLONE_FILES, $CLONE_PIDFD, $CLONE_NEWPID, $CLONE_NEWUSER, $CLONE_NEWNS ) = ( 0x400, 0x1000, 0x20000000, 0x10000000, 0x20000 );
-my ( $PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_CHILD_SUBREAPER, $PR_GET_CHILD_SUBREAPER ) = ( 1, 4, 36, 37 );
+my ( $PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_NAME, $PR_SET_CHILD_SUBREAPER, $PR_GET_CHILD_SUBREAPER ) = ( 1, 4, 15, 36, 37 );
 my ( $READ_ONLY, $READ_WRITE, $EPERM ) = ( 0x80000, 0x80002, 1 );
 my ( $POLLIN, $WALL, $SIGKILL, $SIGCHLD, $SIGSEGV, $OWN, $NOBODY ) = ( 1, 0x40000000, 9, 17, 11, -1, 0x7FFFFFFF );
 
@@ -189,7 +189,8 @@ sub leave {
 
 # Creates a process; returns its number, the creator's end of its channel and its pidfd; in the child 0 and its own end.
 sub spawn {
-    my ( $flags, $exit_signal, @vector ) = @_;
+    my ( $flags, $exit_signal, $levels, @vector ) = @_;
+    my $name = pack 'C*x', splice @vector, $levels;
     # The child's end must not end its parent; SIGCHLD stays as it is, because to ignore it means to reap.
     POSIX::sigaction( $exit_signal, POSIX::SigAction->new('IGNORE') ) unless $exit_signal == 0 || $exit_signal == $SIGCHLD;
     my $pair = "\0" x 8;
@@ -207,6 +208,7 @@ sub spawn {
         kernel( 'close', $theirs ) unless $flags & $CLONE_FILES;
         return ( $number, $ours, $pidfd );
     }
+    kernel( 'prctl', $PR_SET_NAME, $name, 0, 0, 0 ) if $name ne "\0";
     return ( 0, $theirs ) if $flags & $CLONE_FILES;
     leave_for_ever(1) if $theirs != $CHANNEL && kernel( 'dup3', $theirs, $CHANNEL, 0 ) < 0;
     leave_for_ever(1) if kernel( 'close_range', $CHANNEL + 1, $NOBODY, 0 ) < 0;
@@ -376,12 +378,15 @@ sub create {
     my $flags = 0;
     $flags |= $FLAGS{$_} for map { split /,/ } grep { defined } @word{qw(flags share)};
     my $exit_signal = defined $word{signal} ? $word{signal} + 0 : $SIGCHLD;
+    my $name   = defined $word{named} ? $word{named} : '';
+    $name =~ s/\\x(..)/chr hex $1/ge;
+    my @wanted = ( $flags, $exit_signal, scalar @vector, @vector, unpack 'C*', $name );
     my ( $number, $channel, $pidfd );
-    if ($actor) { ( $number, $channel, $pidfd ) = order( $actor, $task, 'create', $flags, $exit_signal, @vector ) }
+    if ($actor) { ( $number, $channel, $pidfd ) = order( $actor, $task, 'create', @wanted ) }
     else {
         # A group that has no number in this pid namespace is none that children could be put back into.
         kernel( 'setpgid', 0, 0 ) if $init < 0 && !getpgrp 0;
-        ( $number, $channel, $pidfd ) = spawn( $flags, $exit_signal, @vector );
+        ( $number, $channel, $pidfd ) = spawn(@wanted);
         refuse( $task, 'create', error_name() ) if $number < 0;
         if ( !$number ) {
             kernel( 'prctl', $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0 );

@@ -1,4 +1,4 @@
-"""One step as one line of shell: its words, quoted, and its comment.
+"""One step as one line of shell: what it does as a sentence, and the words for the agent, quoted.
 
 Numbers are level-0 numbers and vectors are written outermost first, as in the plan; the agent translates.
 """
@@ -8,11 +8,16 @@ from typing import Final
 
 from planner import steps
 from planner.identity import Pids, ProcessId
+from planner.plans import wording
 
 SIGCHLD: Final = 17
+_BARE: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./,@%+:-")
 _BARE_WORD: Final = re.compile(r"[A-Za-z0-9_./,@%+:-]+")
-_NAME_MOST: Final = 32
-"""Characters of a task's name in a comment; the kernel keeps 15."""
+NAME_BYTES: Final = 15
+"""Bytes of a task's name that the kernel keeps."""
+
+CHECK_COLUMNS: Final = ["process", "pids", "parent", "session", "group", "state", "signal", "more"]
+"""What stands in a row of the table of checks."""
 
 
 def quoted(text: str) -> str:
@@ -20,7 +25,10 @@ def quoted(text: str) -> str:
 
     Words are joined by blanks on their way to the agent, so a blank inside a word is escaped like any odd character.
     """
-    word = escaped(text).replace(" ", r"\x20")
+    return _in_quotes(escaped(text).replace(" ", r"\x20"))
+
+
+def _in_quotes(word: str) -> str:
     return word if _BARE_WORD.fullmatch(word) else "'" + word.replace("'", r"'\''") + "'"
 
 
@@ -34,17 +42,25 @@ def escaped(text: str) -> str:
     )
 
 
+def sentence(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> str:
+    """Return what a step does as a sentence in printable ASCII, the same that every dry run prints."""
+    return escaped(wording.step_words(step, processes))
+
+
 def step_words(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> list[str]:
-    """Return the words of a step: its number, what is done to which process, how, and by which rule."""
-    return [str(step.number), *_deed(step, processes), "rule", step.rule]
+    """Return a step's quoted words for the agent: what is done to which process, how, and by which rule."""
+    words = [quoted(word) for word in (*_deed(step, processes), "rule", step.rule)]
+    if isinstance(step, steps.Create) and processes[step.child].name:
+        words[-2:-2] = ["named", _in_quotes(_kept(processes[step.child].name))]
+    return words
 
 
-def step_comment(step: steps.AnyStep, processes: dict[ProcessId, steps.Process], sentences: dict[str, str]) -> str:
-    """Return the comment of a step: its rule, why it is there, and the name of the process that it is about."""
-    subject = processes.get(_subject(step))
-    name = f"[{escaped(subject.name[:_NAME_MOST])}]" if subject and subject.name else ""
-    why = " ".join(part for part in (sentences.get(step.rule, ""), name) if part)
-    return f"{escaped(step.rule)}: {why}" if why else escaped(step.rule)
+def check_words(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> list[str]:
+    """Return the words of a verify step as the table of checks has them: first those of CHECK_COLUMNS, without their names."""
+    _, task, *named = _deed(step, processes)
+    values = dict(zip(named[::2], named[1::2], strict=True))
+    columns = [values.pop(name, "any") for name in ("as", "parent", "session", "group", "state", "signal")]
+    return [quoted(word) for word in (task, *columns, *(word for pair in values.items() for word in pair))]
 
 
 def _deed(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> list[str]:
@@ -87,9 +103,9 @@ def _deed(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> lis
             words = ["verify", str(subject), "as", _slashed(processes[subject].pids), "parent", str(step.parent)]
             words += ["group", str(step.group), "session", str(step.session), "state", "zombie" if step.zombie else "alive"]
             words += ["status", str(step.status)] * bool(step.zombie and step.status)
-            words += ["subreaper", "on"] * (step.subreaper and not step.zombie)
             vectors = sorted(processes[thread].pids for thread in step.threads)
             words += ["threads", ",".join(_slashed(vector) for vector in vectors)] * bool(vectors)
+            words += ["subreaper", "on"] * (step.subreaper and not step.zombie)
             words += ["signal", str(step.exit_signal)] * (step.exit_signal >= 0)
             places = [f"{kind}:{holder}" for kind, holder in step.namespaces.items()]
             words += ["namespaces", ",".join(places)] * bool(places)
@@ -108,6 +124,12 @@ def _subject(step: steps.AnyStep) -> ProcessId:
 
 def _extents(extents: tuple[steps.Extent, ...]) -> str:
     return ",".join(f"{extent.inside}:{extent.outside}:{extent.count}" for extent in extents)
+
+
+def _kept(name: str) -> str:
+    """Return as much of a name as the kernel keeps, each odd byte as a hexadecimal escape."""
+    kept = name.encode("utf-8", "surrogatepass")[:NAME_BYTES]
+    return "".join(chr(byte) if chr(byte) in _BARE else f"\\x{byte:02x}" for byte in kept)
 
 
 def _slashed(pids: Pids) -> str:

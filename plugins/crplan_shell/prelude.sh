@@ -1,8 +1,9 @@
-# What follows up to the first step is the same in every script.
+# What follows up to the last line is the same in every script: the machinery.
 #
-#     step N DEED TASK WORDS... rule RULE     carries out one step, through the agent, or ends everything
-#     need WHAT TASK                          refuses what this machine's agent cannot do, before the first step
-#     ready after N root TASK                 checks that nothing is missing, prints "ready PID", and holds
+#     step N SENTENCE DEED TASK WORDS... rule RULE          carries out one step, through the agent, or ends everything
+#     check N TASK PIDS PARENT SESSION GROUP STATE SIGNAL WORDS... compares a process with /proc, and is a step, too
+#     need WHAT TASK                                        refuses what this machine's agent cannot do, before the first step
+#     ready after N root TASK                               checks that nothing is missing, prints "ready PID", and holds
 #
 # Numbers are those that the outermost level of the new pid namespace knows. "as 30/5" is a process that is 30 there and 5 one
 # level below. Task 0 is the agent: it stands outside, creates the first process, and checks every one against /proc.
@@ -77,17 +78,122 @@ ask() {
 }
 
 step() {
+    place=$1
+    sentence=$2
+    shift 2
+    for rule; do :; done
     if [ -n "$dry_run" ]; then
-        printf 'step %s\n' "$*" && return
+        tell && return
         finish 1 'the steps cannot be written to standard output'
     fi
-    ask step "$@" || fail "$@"
+    ask step "$place" "$@" || fail
+}
+
+# tell: prints a step's sentence, with its number and its rule.
+tell() {
+    printf '%5s  %s  [%s]\n' "$place" "$sentence" "$rule"
 }
 
 fail() {
-    place=$1
-    for rule; do :; done
     finish 1 "step $place ($rule): ${answer#no }"
+}
+
+# check N TASK PIDS PARENT SESSION GROUP STATE SIGNAL WORDS...: compares a process with /proc.
+check() {
+    place=$1
+    task=$2
+    pids=$3
+    parent=$4
+    session=$5
+    group=$6
+    state=$7
+    shift 7
+    case $1 in
+    any) shift ;;
+    *)
+        signal=$1
+        shift
+        set -- signal "$signal" "$@"
+        ;;
+    esac
+    rule=verify
+    if [ -n "$dry_run" ]; then
+        say_check "$@"
+        tell && return
+        finish 1 'the steps cannot be written to standard output'
+    fi
+    ask step "$place" verify "$task" as "$pids" parent "$parent" group "$group" session "$session" state "$state" "$@" || fail
+}
+
+# say_check WORDS...: says in $sentence what a check compares.
+say_check() {
+    outside "$parent" && parent=$word
+    outside "$session" && session=$word
+    outside "$group" && group=$word
+    sentence="verify $task: parent $parent, session $session, group $group,"
+    status=0
+    rest=''
+    while [ "$#" -gt 1 ]; do
+        case $1 in
+        status) status=$2 ;;
+        threads) say_threads "$2" ;;
+        subreaper) rest="$rest subreaper," ;;
+        signal) say_signal "$2" ;;
+        namespaces) say_namespaces "$2" ;;
+        esac
+        shift 2
+    done
+    [ "$state" = alive ] || say_status
+    sentence="$sentence$rest"
+    sentence=${sentence%,}
+}
+
+# outside NUMBER: says 0 as what it is, in $word.
+outside() {
+    word=$1
+    [ "$word" != 0 ] || word=outside
+}
+
+say_status() {
+    signal=$((status & 127))
+    core=''
+    [ $((status & 128)) -eq 0 ] || core=' with core'
+    case $signal in
+    0) sentence="$sentence zombie (exit $((status >> 8 & 255)))," ;;
+    *) sentence="$sentence zombie (signal $signal$core)," ;;
+    esac
+}
+
+say_threads() {
+    rest="$rest threads"
+    list=$1,
+    while [ -n "$list" ]; do
+        one=${list%%,*}
+        list=${list#*,}
+        rest="$rest ${one%%/*}"
+    done
+    rest="$rest,"
+}
+
+say_signal() {
+    case $1 in
+    17) ;;
+    0) rest="$rest no exit signal," ;;
+    *) rest="$rest exit signal $1," ;;
+    esac
+}
+
+say_namespaces() {
+    list=$1,
+    while [ -n "$list" ]; do
+        one=${list%%,*}
+        list=${list#*,}
+        case ${one#*:} in
+        "$task") rest="$rest ${one%%:*} namespace of its own," ;;
+        0) rest="$rest ${one%%:*} namespace of executor," ;;
+        *) rest="$rest ${one%%:*} namespace of ${one#*:}," ;;
+        esac
+    done
 }
 
 need() {
@@ -98,11 +204,15 @@ need() {
 
 ready() {
     [ -z "$dry_run" ] || finish 0
-    ask ready "$@" || fail "$2" verify
+    place=$2
+    rule=verify
+    ask ready "$@" || fail
     stage=saying
     if ! ask announce; then
         [ -z "$stopped" ] || answer="no task $4: interrupted: SIG$stopped"
-        fail 0 executor
+        place=0
+        rule=executor
+        fail
     fi
     stage=ready
     [ -z "$stopped" ] || finish 0
@@ -246,19 +356,17 @@ if [ $# -gt 0 ]; then
     finish 2 'a rebuild takes no arguments; --help says what it does'
 fi
 
-python_agent() {
-    exec python3 -I -S - <<'PYTHON'
-@PYTHON@
-PYTHON
-}
-
-perl_agent() {
-    exec perl - <<'PERL'
-@PERL@
-PERL
-}
-
-if [ -z "$dry_run" ]; then
+@AGENTS@
+# rebuild DIGEST: carries out the plan, which was written for this agent and no other.
+rebuild() {
+    case $1 in
+    "$machinery") ;;
+    *) finish 1 "this script belongs to the agent $1, and the file beside it is the agent $machinery" ;;
+    esac
+    if [ -n "$dry_run" ]; then
+        plan
+        finish 1 'the script ended before it was ready'
+    fi
     heed_signals
     # Signals other than SIGTERM stay ignored where they were from the start: a shell leaves those alone.
     trap '' PIPE
@@ -267,6 +375,7 @@ if [ -z "$dry_run" ]; then
     trap 'interrupted HUP' HUP
     trap 'interrupted QUIT' QUIT
     trap 'left_early $?' EXIT
-    begin python_agent python3 || begin perl_agent perl ||
-        finish 1 'this machine has neither a python3 (3.8 or later, with ctypes) nor a perl that could create processes'
-fi
+    @BEGIN@
+        finish 1 'this machine has @LACKING@'
+    plan
+}

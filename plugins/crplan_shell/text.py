@@ -1,5 +1,6 @@
-"""The fixed text of every script: the prelude with the agent in it."""
+"""The machinery of every script: functions of shell, and the agent in Python, in Perl or in both."""
 
+import hashlib
 import re
 from functools import cache
 from importlib.resources import files
@@ -8,17 +9,56 @@ from typing import Final
 PARTS: Final = ("kernel", "proc", "actor", "crowd", "executor", "program")
 """The parts of the agent, each after those that it imports."""
 
+DIGEST_DIGITS: Final = 16
+
 _DOCSTRING: Final = re.compile(r'\A"""(.*?)"""\n', re.DOTALL)
 _FUTURE: Final = "from __future__ import annotations\n"
 _LIBRARY_IMPORT: Final = re.compile(r"^(?:import \w+|from [a-z.]+ import \w+)\n", re.MULTILINE)
 _PART_IMPORT: Final = re.compile(r"^from crplan_shell\.agent\.\w+ import (?:\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
 
 
+BOTH: Final = "embedded"
+"""Both agents in one script: it takes python3 where the machine has one, and perl otherwise."""
+
+_AGENTS: Final = {
+    "python": """\
+python_agent() {
+    exec python3 -I -S - <<'PYTHON'
+@PYTHON@
+PYTHON
+}
+""",
+    "perl": """\
+perl_agent() {
+    exec perl - <<'PERL'
+@PERL@
+PERL
+}
+""",
+}
+
+_LACKING: Final = {
+    "python": "no python3 (3.8 or later, with ctypes) that could create processes",
+    "perl": "no perl that could create processes",
+    BOTH: "neither a python3 (3.8 or later, with ctypes) nor a perl that could create processes",
+}
+
+
 @cache
-def prelude() -> str:
-    """Return the part that is the same in every script, byte for byte."""
-    text = _file("prelude.sh")
-    return text.replace("@PYTHON@\n", agent()).replace("@PERL@\n", _file("agent.pl"))
+def machinery(kind: str = BOTH) -> str:
+    """Return the part that is the same in every script, byte for byte; `kind` names the agent: embedded, python or perl."""
+    kinds = tuple(_AGENTS) if kind == BOTH else (kind,)
+    agents = "\n".join(_AGENTS[each] for each in kinds)
+    begin = " || ".join(f"begin {each}_agent {'python3' if each == 'python' else each}" for each in kinds)
+    text = _file("prelude.sh").replace("@AGENTS@\n", f"{agents}\n").replace("@BEGIN@", f"{begin} ||")
+    text = text.replace("@LACKING@", _LACKING[kind])
+    text = text.replace("@PYTHON@\n", agent()).replace("@PERL@\n", _file("agent.pl"))
+    return f"machinery={hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]}\n{text}"
+
+
+def digest(text: str) -> str:
+    """Return the digest with which the text of a machinery begins."""
+    return text.partition("\n")[0].partition("=")[2]
 
 
 @cache

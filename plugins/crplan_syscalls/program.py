@@ -1,16 +1,17 @@
 """Writes the C program: the plan as tables of constants, and around them the runtime that is the same in every program."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Final
 
 from crplan_syscalls.calls import Call, calls, namespace_flag
-from crplan_syscalls.names import NAMESPACES, flags_text, plain_text, signal_text
+from crplan_syscalls.names import NAMESPACES, flags_text, plain_text
 from planner import steps
 from planner.errors import CannotEmit
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.steps.id_maps import text_of
 from planner.plans.model import Plan
+from planner.plans.wording import step_line
 
 BEFORE: Final = ("plan.h",)
 AFTER: Final = ("kernel.c", "board.c", "namespaces.c", "actor.c", "proc.c", "verify.c", "memory.c", "watch.c", "program.c")
@@ -19,6 +20,9 @@ AFTER: Final = ("kernel.c", "board.c", "namespaces.c", "actor.c", "proc.c", "ver
 KINDS: Final = {"task": "TASK", "thread": "THREAD", "helper": "HELPER", "reaper": "REAPER"}
 
 RULE_BYTES: Final = 64
+NAME_BYTES: Final = 15
+PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ._-+=:,;()[]<>@#'/")
+"""What may stand in a C string as it is: no quote, no backslash, and no question mark, of which trigraphs are made."""
 
 
 def emit_program(plan: Plan) -> str:
@@ -39,26 +43,22 @@ def emit_program(plan: Plan) -> str:
         if others:
             listed += len(others)
             note = "" if isinstance(step, steps.Verify) else " waits: " + ", ".join(plain_text(w.rule) for w in step.waits)
-            lists.append(f"\t{', '.join(map(str, others))}, /* {step.number}{note} */")
+            lists.append(f"\t{', '.join(map(str, others))}, /* step {step.number}{note} */")
     levels = max((len(process.pids) for process in plan.processes), default=1)
     keeps_proc = any(what.flags & {"CLONE_NEWUSER", "CLONE_NEWTIME"} for what in done if what.op == "UNSHARE")
     sizes = {"PROCESSES": len(plan.processes) + 1, "STEPS": len(plan.steps) + 1, "LEVELS": levels, "ROOT": rows[plan.root]}
     sizes["KEEPS_PROC"] = int(keeps_proc)
     tables = [
-        "/*\n * The plan.\n */",
+        "/*\n * The plan as the program carries it out; what is not said is 0.\n */",
         "static const struct process processes[PROCESSES] = {\n"
-        f"\t{{EXECUTOR, {_first(plan, ProcessId(0))}, 0, 0, {{0}}}}, /* this program */\n"
+        f"\t{{ {_named('kind', 'EXECUTOR')}, {_named('first', _first(plan, ProcessId(0)))} }}, /* this program */\n"
         + "".join(f"\t{line}\n" for line in _process_lines(plan, rows))
         + "};",
-        "/* what, actor, subject, a, b, c, d, e, list, count, next, rule */\n"
-        "static const struct step steps[STEPS] = {\n\t{VERIFY, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, /* 0 is no step */\n"
-        + "".join(f"\t{line}\n" for line in lines)
-        + "};",
+        "static const struct step steps[STEPS] = {\n" + "".join(f"\t{line}\n" for line in lines) + "};",
         "static const unsigned lists[] = {\n" + "".join(f"{line}\n" for line in lists or ["\t0,"]) + "};",
-        "/* the number of a VERIFY, a kind of namespace, the row of whoever made the subject's, 0 for the executor's */\n"
         "static const struct place places[] = {\n"
         + "".join(f"\t{line}\n" for line in _place_lines(plan, rows))
-        + "\t{0, 0, 0}, /* the end */\n};",
+        + "\t{ 0 }, /* the end */\n};",
         "/* id maps, one after the other, as they are written */\nstatic const char maps[] =\n"
         + "".join(f'\t"{line}\\n"\n' for line in maps.lines)
         + '\t"";',
@@ -67,7 +67,15 @@ def emit_program(plan: Plan) -> str:
         + "};",
     ]
     defines = "".join(f"#define {name} {value}\n" for name, value in sizes.items())
-    return "\n".join((_head(plan), defines, *_parts(BEFORE), *(f"{text}\n" for text in tables), *_parts(AFTER)))
+    return "\n".join(
+        (f"{_head(plan)}\n", _sentences(plan), defines, *_parts(BEFORE), *(f"{text}\n" for text in tables), *_parts(AFTER))
+    )
+
+
+def _sentences(plan: Plan) -> str:
+    table = plan.process_table()
+    lines = (f"\t{_string(step_line(step, table).encode('ascii', 'backslashreplace'))},\n" for step in plan.steps)
+    return f'/* The plan: CRPLAN_DRY_RUN=1 prints it. */\nstatic const char *const sentences[] = {{\n\t"",\n{"".join(lines)}}};\n'
 
 
 def _parts(names: tuple[str, ...]) -> list[str]:
@@ -154,8 +162,30 @@ def _ends(plan: Plan) -> dict[ProcessId, int]:
 
 def _process_line(process: steps.Process, first: int, ends: int) -> str:
     numbers = ", ".join(map(str, steps.set_tid(process.pids)))
-    name = f" {plain_text(process.name)}" if process.name else ""
-    return f"{{{KINDS[process.role]}, {first}, {ends}, {len(process.pids)}, {{{numbers}}}}}, /* {process.pid}{name} */"
+    fields = {
+        "kind": KINDS[process.role],
+        "first": first,
+        "ends": ends,
+        "levels": len(process.pids),
+        "set_tid": f"{{ {numbers} }}",
+    }
+    name = process.name.encode("utf-8", "surrogatepass")[:NAME_BYTES]
+    if name:
+        fields["name"] = _string(name)
+    return f"{{ {_fields(fields)} }},"
+
+
+def _string(text: bytes) -> str:
+    """Write a C string: what is no plain character in three octal digits, behind which no other digit counts."""
+    return '"' + "".join(chr(byte) if chr(byte) in PLAIN else f"\\{byte:03o}" for byte in text) + '"'
+
+
+def _fields(fields: Mapping[str, object]) -> str:
+    return ", ".join(_named(name, value) for name, value in fields.items() if value not in (0, "0"))
+
+
+def _named(name: str, value: object) -> str:
+    return f".{name} = {value}"
 
 
 def _place_lines(plan: Plan, rows: dict[ProcessId, int]) -> Iterator[str]:
@@ -164,7 +194,8 @@ def _place_lines(plan: Plan, rows: dict[ProcessId, int]) -> Iterator[str]:
             for kind, holder in step.namespaces.items():
                 if namespace_flag(kind, step.target) and holder and holder not in rows:
                     raise CannotEmit(f"task {step.target} is to be in a namespace of {holder}, which the plan does not create")
-                yield f"{{{step.number}, {list(NAMESPACES).index(kind)}, {rows.get(holder, 0)}}}, /* {kind} */"
+                fields = {"step": step.number, "kind": list(NAMESPACES).index(kind), "holder": rows.get(holder, 0)}
+                yield f"{{ {_fields(fields)} }}, /* {kind} */"
 
 
 def _step_line(
@@ -190,39 +221,15 @@ def _step_line(
     elif isinstance(step, steps.MapIds) and not step.own:
         (users, c), (groups, e) = maps.place(step.uid_map), maps.place(step.gid_map)
         a, b, d = str(users), "0", groups
-    fields = (what.op, rows.get(step.actor, 0), 0 if isinstance(step, steps.Enter) else rows.get(what.subject, 0), a, b, c, d, e)
-    tail = (at, count, following, rules[step.rule])
-    return f"{{{', '.join(map(str, fields + tail))}}}, /* {step.number} {words(step, what)}: {plain_text(step.rule)} */"
-
-
-def words(step: steps.AnyStep, what: Call) -> str:
-    """Say in a few words who does what, with level-0 numbers."""
-    actor = str(step.actor) if step.actor else "executor"
-    match what.op:
-        case "CREATE":
-            rest = f"creates {what.subject} {list(what.set_tid[::-1])}"
-        case "SPAWN":
-            rest = f"creates thread {what.subject}"
-        case "SETPGID":
-            rest = f"setpgid {what.subject}"
-        case "SUBREAPER":
-            rest = f"subreaper {'on' if what.a else 'off'}"
-        case "ENTER":
-            rest = f"enters {what.subject}"
-        case "MAP":
-            rest = f"maps ids of {what.subject}"
-        case "UNSHARE":
-            rest = f"makes namespaces {flags_text(what.flags)}"
-        case "JOIN":
-            rest = f"joins {what.subject}, {flags_text(what.flags)}"
-        case "EXIT" if what.a & 0x7F:
-            rest = f"exits by {signal_text(what.a & 0x7F)}"
-        case "KILL":
-            rest = f"kills {what.subject}"
-        case "REAP":
-            rest = f"reaps {what.subject}"
-        case "VERIFY":
-            rest = f"verifies {what.subject}"
-        case other:
-            rest = {"SETSID": "setsid", "EXIT": "exits"}[other]
-    return f"{actor} {rest}"
+    subject = 0 if isinstance(step, steps.Enter) else rows.get(what.subject, 0)
+    fields: dict[str, object] = {
+        "op": what.op,
+        "actor": rows.get(step.actor, 0),
+        "subject": subject,
+        "a": a,
+        "b": b,
+        "c": c,
+        "d": d,
+    }
+    fields |= {"e": e, "list": at, "count": count, "next": following, "rule": rules[step.rule]}
+    return f"[{step.number}] = {{ {_fields(fields)} }},"

@@ -1,12 +1,17 @@
 """`crplan gate`: a restore that would fail is stopped, everything else passes, and an error of crplan's own passes by itself."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from crplan_criu import messages
 
 from planner.cli import main as cli
+from tests.helpers.containers import HOST, POD, Dump, encode, image
+from tests.helpers.criu_program import working_criu
 from tests.helpers.places import DATA
 
 Gate = Callable[..., tuple[int, str]]
@@ -24,6 +29,18 @@ def gate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         return code, " ".join(capsys.readouterr().err.split())
 
     return call
+
+
+@pytest.fixture
+def shell_job(tmp_path: Path) -> Path:
+    """The images of a job of a shell that is not in them."""
+    free = [number for number in range(30_000, 32_000) if not Path(f"/proc/{number}").exists()]
+    dump = Dump(ids=POD | {"pid": HOST["pid"]}, external="").task(free[0], session=free[-1])
+    dumper = encode(messages.KOBJ_IDS, vm=1, files=1, fs=1, sighand=1, **HOST)
+    dump.files["inventory.img"] = image("inventory", encode(messages.INVENTORY, img_version=2, fdinfo_per_id=1, root_ids=dumper))
+    for name, content in dump.images().items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
 
 
 def test_a_restore_that_would_fail_is_stopped_with_the_reason(gate: Gate, tmp_path: Path) -> None:
@@ -45,3 +62,30 @@ def test_an_error_of_its_own_passes_unless_it_is_strict(gate: Gate, tmp_path: Pa
     code, said = gate(tmp_path / "img")
     assert (code, "not judged" in said) == (0, True)
     assert gate(tmp_path / "img", "--strict")[0] == 1
+
+
+def test_the_gate_has_the_options_of_the_criu_that_calls_it(gate: Gate, monkeypatch: pytest.MonkeyPatch, shell_job: Path) -> None:
+    assert "unknown" in gate(shell_job)[1], "nothing says how this was called"
+    monkeypatch.setattr("planner.cli.commands.gate.options_of", lambda process: ("--restore-detached",))
+    code, said = gate(shell_job)
+    assert (code, "--shell-job is needed and not given" in said) == (1, True), said
+    monkeypatch.setattr("planner.cli.commands.gate.options_of", lambda process: ("--shell-job",))
+    assert gate(shell_job)[0] == 0
+
+
+@pytest.mark.root
+def test_the_gate_under_criu_itself(tmp_path: Path) -> None:
+    """A restore that gives a zombie another exit status is stopped before it begins, and CRIU's log has the reason."""
+    criu = working_criu()
+    shutil.copytree(DATA / "criu" / "zombie_codes" / "img", tmp_path / "img")
+    script = tmp_path / "gate"
+    script.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path[:0] = {sys.path!r}\nfrom planner.cli.main import gate\nsys.exit(gate())\n"
+    )
+    script.chmod(0o755)
+    command = [criu, "restore", "-D", tmp_path / "img", "-o", "restore.log", "-v4", "-d", "--action-script", script]
+    run = subprocess.run(command, capture_output=True, timeout=60, check=False, env={"PATH": ""})
+    log = (tmp_path / "img" / "restore.log").read_text(errors="replace")
+    assert run.returncode != 0
+    assert f"crplan gate: the restore is stopped: {tmp_path.resolve()}/img" in log
+    assert "Aborting restore due to pre-restore script" in log

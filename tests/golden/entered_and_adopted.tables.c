@@ -1,46 +1,43 @@
 /*
- * The plan.
+ * The plan as the program carries it out; what is not said is 0.
  */
 
 static const struct process processes[PROCESSES] = {
-	{EXECUTOR, 1, 0, 0, {0}}, /* this program */
-	{TASK, 2, 0, 1, {1}}, /* 1 task1 */
-	{TASK, 4, 0, 2, {1, 10}}, /* 10 task10 */
-	{HELPER, 6, 11, 1, {70}}, /* 70 helper70 */
-	{HELPER, 8, 9, 2, {5, 71}}, /* 71 helper71 */
-	{TASK, 0, 0, 2, {6, 72}}, /* 72 task72 */
+	{ .kind = EXECUTOR, .first = 1 }, /* this program */
+	{ .kind = TASK, .first = 2, .levels = 1, .set_tid = { 1 }, .name = "task1" },
+	{ .kind = TASK, .first = 4, .levels = 2, .set_tid = { 1, 10 }, .name = "task10" },
+	{ .kind = HELPER, .first = 6, .ends = 11, .levels = 1, .set_tid = { 70 }, .name = "helper70" },
+	{ .kind = HELPER, .first = 8, .ends = 9, .levels = 2, .set_tid = { 5, 71 }, .name = "helper71" },
+	{ .kind = TASK, .levels = 2, .set_tid = { 6, 72 }, .name = "task72" },
 };
 
-/* what, actor, subject, a, b, c, d, e, list, count, next, rule */
 static const struct step steps[STEPS] = {
-	{VERIFY, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, /* 0 is no step */
-	{CREATE, 0, 1, CLONE_NEWPID, 17, 0, 0, 0, 0, 0, 13, 0}, /* 1 executor creates 1 [1]: birth */
-	{SETSID, 1, 1, 0, 0, 0, 0, 0, 0, 0, 3, 1}, /* 2 1 setsid: session */
-	{CREATE, 1, 2, CLONE_NEWPID, 17, 0, 0, 0, 0, 0, 5, 0}, /* 3 1 creates 10 [10, 1]: birth */
-	{SETSID, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1}, /* 4 10 setsid: session */
-	{CREATE, 1, 3, 0, 17, 0, 0, 0, 0, 0, 12, 0}, /* 5 1 creates 70 [70]: birth */
-	{ENTER, 3, 0, 10, 0, 0, 0, 0, 0, 1, 7, 2}, /* 6 70 enters 10: entry */
-	{CREATE, 3, 4, 0, 17, 0, 0, 0, 0, 0, 10, 0}, /* 7 70 creates 71 [71, 5]: birth */
-	{CREATE, 4, 5, 0, 17, 0, 0, 0, 0, 0, 9, 0}, /* 8 71 creates 72 [72, 6]: birth */
-	{EXIT, 4, 4, 0, 0, 0, 0, 0, 0, 0, 0, 3}, /* 9 71 exits: end */
-	{REAP, 3, 4, 71, 0, 0, 0, 0, 1, 1, 11, 4}, /* 10 70 reaps 71: reap */
-	{EXIT, 3, 3, 0, 0, 0, 0, 0, 2, 1, 0, 3}, /* 11 70 exits: end */
-	{REAP, 1, 3, 70, 0, 0, 0, 0, 3, 1, 0, 4}, /* 12 1 reaps 70: reap */
-	{VERIFY, 0, 1, 0, 1, 1, -1, -1, 0, 0, 14, 5}, /* 13 executor verifies 1: verified */
-	{VERIFY, 0, 2, 1, 10, 10, -1, -1, 0, 0, 15, 5}, /* 14 executor verifies 10: verified */
-	{VERIFY, 0, 5, 10, 1, 1, -1, -1, 0, 0, 0, 5}, /* 15 executor verifies 72: verified */
+	[1] = { .op = CREATE, .subject = 1, .a = CLONE_NEWPID, .b = 17, .next = 13 },
+	[2] = { .op = SETSID, .actor = 1, .subject = 1, .next = 3, .rule = 1 },
+	[3] = { .op = CREATE, .actor = 1, .subject = 2, .a = CLONE_NEWPID, .b = 17, .next = 5 },
+	[4] = { .op = SETSID, .actor = 2, .subject = 2, .rule = 1 },
+	[5] = { .op = CREATE, .actor = 1, .subject = 3, .b = 17, .next = 12 },
+	[6] = { .op = ENTER, .actor = 3, .a = 10, .count = 1, .next = 7, .rule = 2 },
+	[7] = { .op = CREATE, .actor = 3, .subject = 4, .b = 17, .next = 10 },
+	[8] = { .op = CREATE, .actor = 4, .subject = 5, .b = 17, .next = 9 },
+	[9] = { .op = EXIT, .actor = 4, .subject = 4, .rule = 3 },
+	[10] = { .op = REAP, .actor = 3, .subject = 4, .a = 71, .list = 1, .count = 1, .next = 11, .rule = 4 },
+	[11] = { .op = EXIT, .actor = 3, .subject = 3, .list = 2, .count = 1, .rule = 3 },
+	[12] = { .op = REAP, .actor = 1, .subject = 3, .a = 70, .list = 3, .count = 1, .rule = 4 },
+	[13] = { .op = VERIFY, .subject = 1, .b = 1, .c = 1, .d = -1, .e = -1, .next = 14, .rule = 5 },
+	[14] = { .op = VERIFY, .subject = 2, .a = 1, .b = 10, .c = 10, .d = -1, .e = -1, .next = 15, .rule = 5 },
+	[15] = { .op = VERIFY, .subject = 5, .a = 10, .b = 1, .c = 1, .d = -1, .e = -1, .rule = 5 },
 };
 
 static const unsigned lists[] = {
-	3, /* 6 waits: after */
-	9, /* 10 waits: after */
-	8, /* 11 waits: after */
-	11, /* 12 waits: after */
+	3, /* step 6 waits: after */
+	9, /* step 10 waits: after */
+	8, /* step 11 waits: after */
+	11, /* step 12 waits: after */
 };
 
-/* the number of a VERIFY, a kind of namespace, the row of whoever made the subject's, 0 for the executor's */
 static const struct place places[] = {
-	{0, 0, 0}, /* the end */
+	{ 0 }, /* the end */
 };
 
 /* id maps, one after the other, as they are written */
@@ -53,6 +50,6 @@ static const char rules[][65] = {
 	"entry",
 	"end",
 	"reap",
-	"verified",
+	"verify",
 };
 

@@ -18,7 +18,7 @@ from typing import ClassVar
 import msgspec
 import pytest
 from crplan_shell.emit import emit
-from crplan_shell.text import prelude
+from crplan_shell.text import machinery
 
 import planner
 from planner.errors import BadImage, Contradiction, NotProved
@@ -175,16 +175,15 @@ class ShellSuite(ExecutorSuite):
             self.stop(sandbox)
 
     def test_a_script_that_stops_halfway_leaves_nothing(self, tmp_path: Path) -> None:
-        text = emit(PLANS["process_groups"]())
-        cut = text.rindex("ready after")
-        ended = self.run(text[:cut], tmp_path)
+        text = re.sub(r"^ +ready after .*\n", "", emit(PLANS["process_groups"]()), flags=re.MULTILINE)
+        ended = self.run(text, tmp_path)
         assert (ended.code, ended.stdout) == (1, "")
         assert ended.stderr == "crplan: the script ended before it was ready\n"
 
     def test_a_line_that_nobody_understands_is_a_failure(self, tmp_path: Path) -> None:
         text = emit(PLANS["process_groups"]())
         for step, old, new in ((2, " setsid 1 ", " dance 1 "), (7, " setpgid 3 to 2 ", " setpgid 3 into 2 ")):
-            wrong = re.sub(rf"^step {step} .*", lambda line: line[0].replace(old, new), text, flags=re.MULTILINE)  # noqa: B023
+            wrong = re.sub(rf"^ +step {step} .*", lambda line: line[0].replace(old, new), text, flags=re.MULTILINE)  # noqa: B023
             assert wrong != text
             ended = self.run(wrong, tmp_path)
             assert (ended.code, ended.stdout) == (1, "")
@@ -201,9 +200,9 @@ class TestDash(ShellSuite):
     @pytest.mark.slow
     @pytest.mark.parametrize("name", PRESSED)
     def test_no_line_can_be_taken_out(self, name: str, tmp_path: Path) -> None:
-        head, lines = taken_apart(PLANS[name]())
+        head, lines, tail = taken_apart(PLANS[name]())
         for place in range(len(lines) - 1):
-            ended = self.run(head + "".join(lines[:place] + lines[place + 1 :]), tmp_path)
+            ended = self.run(head + "".join(lines[:place] + lines[place + 1 :]) + tail, tmp_path)
             assert (ended.code, ended.stdout) == (1, "")
             line = FAILURE_LINE.match(ended.stderr)
             assert line, ended.stderr
@@ -213,10 +212,10 @@ class TestDash(ShellSuite):
     @pytest.mark.slow
     @pytest.mark.parametrize("name", PRESSED)
     def test_no_two_lines_can_be_swapped(self, name: str, tmp_path: Path) -> None:
-        head, lines = taken_apart(PLANS[name]())
+        head, lines, tail = taken_apart(PLANS[name]())
         for place in range(len(lines) - 2):
             swapped = [*lines[:place], lines[place + 1], lines[place], *lines[place + 2 :]]
-            ended = self.run(head + "".join(swapped), tmp_path)
+            ended = self.run(head + "".join(swapped) + tail, tmp_path)
             assert (ended.code, ended.stdout) == (1, "")
             line = FAILURE_LINE.match(ended.stderr)
             assert line, ended.stderr
@@ -227,12 +226,12 @@ class TestDash(ShellSuite):
     @pytest.mark.parametrize("name", PRESSED)
     def test_the_numbers_are_not_what_makes_a_line_needed(self, name: str, tmp_path: Path) -> None:
         """With the numbers mended, a line that is missing is found by its effects."""
-        head, lines = taken_apart(PLANS[name]())
+        head, lines, tail = taken_apart(PLANS[name]())
         for place in range(len(lines) - 1):
             rest = [line for number, line in enumerate(lines[:-1]) if number != place]
-            mended = [re.sub(r"^step \d+", f"step {number}", line) for number, line in enumerate(rest, 1)]
+            mended = [re.sub(r"^( +\w+) \d+", rf"\g<1> {number}", line) for number, line in enumerate(rest, 1)]
             last = lines[-1].replace(f"after {len(lines) - 1}", f"after {len(rest)}")
-            ended = self.run(head + "".join([*mended, last]), tmp_path)
+            ended = self.run(head + "".join([*mended, last]) + tail, tmp_path)
             assert (ended.code, ended.stdout) == (1, ""), lines[place]
             assert FAILURE_LINE.match(ended.stderr), ended.stderr
 
@@ -337,12 +336,14 @@ def tools(directory: Path, interpreter: str) -> Path:
     return folder
 
 
-def taken_apart(plan: Plan) -> tuple[str, list[str]]:
-    """Return a script's text before its steps, and the lines of the steps and of `ready`."""
-    before, own, steps = emit(plan).partition(prelude())
-    lines = steps.splitlines(keepends=True)
-    first = next(number for number, line in enumerate(lines) if line.startswith("step "))
-    return before + own + "".join(lines[:first]), lines[first:]
+def taken_apart(plan: Plan) -> tuple[str, list[str], str]:
+    """Return a script's text before its steps, the lines of the steps and of `ready`, and what follows."""
+    own, machine, last = emit(plan).partition(machinery())
+    head, lines = own.split("plan() {\n")
+    lines, end = lines.split("}\n")
+    steps = [line for line in lines.splitlines(keepends=True) if not line.startswith("    # ")]
+    first = next(number for number, line in enumerate(steps) if line.startswith("    step "))
+    return f"{head}plan() {{\n{''.join(steps[:first])}", steps[first:], f"}}\n{end}{machine}{last}"
 
 
 @pytest.mark.root

@@ -315,3 +315,33 @@ def test_the_forecast_is_what_comes_of_carrying_the_restore_out(capsys: pytest.C
             print(f"{foretold:10} {happened:10} {count}")
     assert differing == []
     assert {happened for _, happened in table} == {"ok", "refused", "wrong"}
+
+
+@pytest.mark.parametrize(
+    ("options", "signal", "verdict"),
+    [
+        ((), 9, "ok"),
+        (("--restore-detached",), 9, "wrong"),
+        (("--restore-detached",), 15, "unknown"),
+        (("--restore-detached",), 17, "ok"),
+        (None, 9, "unknown"),
+    ],
+)
+def test_the_root_is_sent_its_parent_death_signal_when_criu_ends(
+    options: tuple[str, ...] | None, signal: int, verdict: str
+) -> None:
+    """Watched on CRIU 4.2: the root task of `unshare --kill-child` was gone after a detached restore that reported success."""
+    *history, last = criu_image("1 2:1")
+    of_root = FactRecorded(pid=ProcessId(1), property="parent_death_signal", value=str(signal), at="core-1.img#0")
+    assert verdict_of([*history, of_root, last], options=options).verdict == verdict
+    of_child = msgspec.structs.replace(of_root, pid=ProcessId(2))
+    assert verdict_of([*history, of_child, last], options=options).verdict == "ok", "its parent is in the image"
+    engine = verdict_of([*history, of_root, last], "podman", options)
+    assert engine.verdict == ("ok" if signal == 17 else "unknown")
+
+
+def test_criu_ns_brings_a_pid_namespace_in_which_two_numbers_are_taken() -> None:
+    assert verdict_of(criu_image("50", own_pid_namespace=False), options=("criu-ns",)).verdict == "ok"
+    taken = verdict_of(criu_image("2:0/2 3:2", own_pid_namespace=False), options=("criu-ns",))
+    assert (taken.verdict, taken.codes, taken.namespace) == ("refused", ("number-taken",), "new")
+    assert verdict_of(criu_image("1 2:1"), options=("criu-ns",)).verdict == "ok", "a container has a namespace of its own"

@@ -8,7 +8,7 @@ import pytest
 from planner.checks.ask import Asked, ask
 from planner.events.records import AnyEvent, FactRecorded, ImageOpened
 from planner.findings.registry import Finding
-from planner.findings.verdicts import Invocation
+from planner.findings.verdicts import Invocation, verdict_line
 from planner.host.facts import CAPABILITIES, Feature, Host, Limits, PidNamespace
 from planner.identity import ProcessId
 from planner.pipeline import reading
@@ -246,3 +246,42 @@ def test_a_user_namespace_does_not_help_into_a_namespace_that_is_there() -> None
     assert asked_of(events("50:0/0/0"), without_root)["host"].findings == ()
     (finding,) = asked_of(events("50:0/0/0"), change(without_root, target=1))["host"].findings
     assert (finding.code, "--into" in finding.message) == ("capability-missing", True)
+
+
+def test_criu_makes_no_more_tasks_than_its_cgroup_allows() -> None:
+    narrow = limits(cgroup_tasks=11, cgroup_tasks_in_use=10)
+    (finding,) = asked_of(with_facts(architecture="x86_64"), narrow)["criu-host"].findings
+    assert (finding.code, finding.recorded, finding.target) == ("criu-limit-too-low", "2", "1")
+    moved = FactRecorded(pid=ProcessId(2), property="cgroup_set", value="2", at="core-2.img#0")
+    assert asked_of(with_facts(moved, architecture="x86_64"), narrow)["criu-host"].findings == ()
+    podman = verdict_of(with_facts(architecture="x86_64"), "podman", host=narrow)
+    assert podman.codes == (), "a container has a cgroup of its own"
+    assert "threads-max" in verdict_of(with_facts(architecture="x86_64"), host=limits(threads_max=11)).reason
+    assert "RLIMIT_NPROC" in verdict_of(with_facts(architecture="x86_64"), host=change(limits(processes=11), root=False)).reason
+    open_questions = asked_of(with_facts(architecture="x86_64"), limits(threads_max=None))["criu-host"].unknown
+    assert [question.code for question in open_questions] == ["criu-limit-too-low"]
+
+
+def test_another_criu_than_the_one_that_was_tried_is_said() -> None:
+    image = with_facts(architecture="x86_64")
+    assert verdict_of(image, host=ABLE).judged_as == ""
+    told = verdict_of(image, host=change(tools={"criu": "3.19"}))
+    assert (told.verdict, told.judged_as) == ("ok", "CRIU 4.2")
+    assert "judged as CRIU 4.2" in verdict_line(told)
+
+
+@pytest.mark.parametrize(("version", "verdict"), [("4.2", "wrong"), ("3.17", "wrong"), ("4.3", "unknown"), ("1.8", "unknown")])
+def test_what_another_criu_may_do_rightly_or_cannot_do_is_unknown(version: str, verdict: str) -> None:
+    lost_status = [
+        msgspec.structs.replace(event, facts={"architecture": "x86_64"}) if isinstance(event, ImageOpened) else event
+        for event in criu_image(f"1 2:1z{200 << 8}")
+    ]
+    told = verdict_of(lost_status, host=change(tools={"criu": version}))
+    assert (told.verdict, told.codes) == (verdict, ("criu-exit-status",))
+
+
+def test_a_mount_through_a_link_is_a_matter_of_the_mount_engine_of_3_17() -> None:
+    link = FactRecorded(property="mount through a link /dev/init", value="/sbin/init -> /bin/other", at="spec.dump#0")
+    image = with_facts(link, architecture="x86_64")
+    assert verdict_of(image, host=ABLE).verdict == "refused"
+    assert verdict_of(image, host=change(tools={"criu": "3.16"})).verdict == "unknown"

@@ -20,6 +20,7 @@ from planner.errors import CannotEmit
 from planner.identity import Number, ProcessId
 from planner.plans.model import Plan
 from planner.plans.relax import conceded
+from planner.plans.wording import step_lines
 from planner.steps import Process
 from planner.testing.plans import PLANS, Draft, nested_namespaces, threads, with_init
 
@@ -67,7 +68,7 @@ def test_the_program_reads_from_its_tables_what_the_plan_says(name: str) -> None
     read = tables.Plan(
         plan.root,
         "\n".join(map(process_line, plan.processes)),
-        "\n".join(map(step_line, plan.steps)),
+        "\n".join(step_line(step, plan.process_table()) for step in plan.steps),
     )
     assert {pid: (process.pids, process.role, process.namespace, process.name) for pid, process in read.processes.items()} == {
         process.pid: (process.pids, process.role, process.namespace, process.name) for process in plan.processes
@@ -97,9 +98,7 @@ def test_a_dry_run_prints_a_line_for_every_step_and_needs_no_linux(tmp_path: Pat
         timeout=30,
         check=True,
     )
-    lines = result.stdout.splitlines()
-    assert [int(line.split()[0]) for line in lines] == [step.number for step in plan.steps]
-    assert lines[3] == "    4  task 2: thread 100  # thread"
+    assert result.stdout.splitlines() == list(step_lines(plan))
     assert result.stderr == ""
 
 
@@ -172,7 +171,9 @@ def test_a_number_that_cannot_be_seen_is_no_number() -> None:
     draft.create(0, 1, new_namespace=True)
     draft.create(1, 5, 1, new_namespace=True)
     plan = draft.plan(1)
-    read = tables.Plan(1, "\n".join(map(process_line, plan.processes)), "\n".join(map(step_line, plan.steps)))
+    read = tables.Plan(
+        1, "\n".join(map(process_line, plan.processes)), "\n".join(step_line(step, plan.process_table()) for step in plan.steps)
+    )
     assert read.number(5, 0) == 5
     assert read.number(5, 1) == 1
     with pytest.raises(ProcessLookupError, match="task 1 has no number at level 1"):
@@ -186,3 +187,12 @@ def test_a_number_that_the_end_of_a_read_has_cut_is_nobodys(text: str, children:
             return text
 
     assert children_of(Listing(-1), 7) == children
+
+
+def test_the_tables_hold_the_sentences_of_every_dry_run() -> None:
+    for make in PLANS.values():
+        plan = conceded(make(), {"sharing": "possible"})
+        names: dict[str, str] = {}
+        exec(emit(plan).partition("import _signal")[0], names)
+        told = tables.Plan(plan.root, names["PROCESSES"], names["STEPS"] + names["CHECKS"])
+        assert [f"{step.number:5}  {step.sentence()}  [{step.rule}]" for step in told.steps] == list(step_lines(plan))

@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from crplan_shell import crplan_backends
-from crplan_shell.emit import emit
+from crplan_shell.agent.proc import bytes_of
+from crplan_shell.emit import AGENT_FILE, emit, emit_agent
 from crplan_shell.limits import refuses
 from crplan_shell.lines import escaped, quoted
-from crplan_shell.text import PARTS, agent, prelude
+from crplan_shell.text import PARTS, agent, machinery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from planner.forest.model import Forest
 from planner.hookspecs import Artefact
 from planner.plans.model import Plan
 from planner.plans.relax import conceded
+from planner.plans.wording import step_lines
 from planner.steps import CreateThread
 from planner.testing.plans import PLANS, Draft, with_init
 from planner.text import FILE
@@ -81,9 +83,9 @@ def renamed(plan: Plan, name: str) -> Plan:
 
 def own_lines(script: str) -> str:
     """Return what is not the same in every script."""
-    head, found, steps = script.partition(prelude())
+    head, found, _ = script.partition(machinery())
     assert found
-    return f"{head}[prelude]\n{steps}"
+    return head
 
 
 def run(shell: str, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -98,8 +100,9 @@ def test_the_script_reads_as_it_should() -> None:
 
 
 def test_the_back_end_is_registered_and_writes_a_program() -> None:
-    (back_end,) = crplan_backends()
+    back_end, library = crplan_backends()
     assert (back_end.name, back_end.executable, back_end.machine) == ("shell", True, False)
+    assert (library.name, library.executable) == ("agent", False)
     plan = PLANS["single"]()
     text = back_end.emit(Artefact(plan=plan, forest=Forest()), {}, FILE)
     assert isinstance(text, str)
@@ -116,17 +119,51 @@ def test_all_scripts_have_the_same_agent_and_one_line_a_step(name: str) -> None:
     plan = conceded(PLANS[name](), POSSIBLE)
     script = emit(plan)
     assert script.count(agent()) == 1
-    _, _, steps = script.partition(prelude())
-    lines = [line for line in steps.splitlines() if line.startswith("step ")]
-    assert [int(line.split()[1]) for line in lines] == [step.number for step in plan.steps]
-    for line, step in zip(lines, plan.steps, strict=True):
-        assert re.search(rf" rule {re.escape(step.rule)} +# {re.escape(step.rule)}(: |$)", line)
-    assert steps.splitlines()[-1] == f"ready after {len(plan.steps)} root {plan.root}"
+    lines = [line.split() for line in own_lines(script).splitlines() if line.startswith(("    step ", "    check "))]
+    assert [int(line[1]) for line in lines] == [step.number for step in plan.steps]
+    for words, step in zip(lines, plan.steps, strict=True):
+        assert words[0] == "check" or words[-2:] == ["rule", step.rule]
+    assert own_lines(script).endswith(f"    ready after {len(plan.steps)} root {plan.root}\n}}\n\n")
+
+
+def test_the_plan_comes_first() -> None:
+    lines = emit(PLANS["nested_namespaces"]()).splitlines()
+    assert next(number for number, line in enumerate(lines) if " create 1 " in line) < 60
+
+
+@pytest.mark.parametrize(("kind", "agents"), [("embedded", (1, 1)), ("python", (1, 0)), ("perl", (0, 1)), ("external", (0, 0))])
+def test_a_script_holds_the_agents_that_were_asked_for(kind: str, agents: tuple[int, int]) -> None:
+    script = emit(everything(), kind)
+    assert (script.count("\nPYTHON\n"), script.count("\nPERL\n")) == agents
+    head = own_lines(emit(everything())).partition("\nplan() {")[2]
+    assert head in script, "the plan is the same whatever carries it out"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_external_agent_belongs_to_its_scripts(shell: str, tmp_path: Path) -> None:
+    script, library = tmp_path / "rebuild.sh", tmp_path / AGENT_FILE
+    script.write_text(emit(everything(), "external"))
+
+    def ended(**environment: str) -> tuple[int, int, str]:
+        done = subprocess.run(
+            [shell, str(script)], capture_output=True, text=True, timeout=30, env={"PATH": os.environ["PATH"], **environment}
+        )
+        return done.returncode, done.stdout.count("\n"), done.stderr
+
+    assert ended() == (1, 0, f"crplan: {library} cannot be read: crplan IMAGE --emit agent writes it\n")
+    library.write_text(emit_agent())
+    assert ended(CRPLAN_DRY_RUN="1") == (0, len(everything().steps), "")
+    library.write_text(emit_agent().replace("machinery=", "machinery=0", 1))
+    code, lines, complaint = ended(CRPLAN_DRY_RUN="1")
+    assert (code, lines) == (1, 0)
+    assert "belongs to the agent" in complaint
+    library.rename(tmp_path / "elsewhere")
+    assert ended(CRPLAN_AGENT=str(tmp_path / "elsewhere"))[0] == 1
 
 
 def test_the_agent_knows_nothing_of_any_plan_and_runs_on_old_pythons() -> None:
     ast.parse(agent(), feature_version=(3, 8))
-    assert prelude().count("\nPYTHON\n") == prelude().count("\nPERL\n") == 1
+    assert machinery().count("\nPYTHON\n") == machinery().count("\nPERL\n") == 1
     assert "crplan_shell" not in agent()
     modules = {
         name.name if isinstance(node, ast.Import) else node.module
@@ -151,10 +188,17 @@ def test_a_checker_of_scripts_finds_nothing(tmp_path: Path) -> None:
     script = tmp_path / "rebuild.sh"
     for plan in (PLANS["single"](), everything(), renamed(everything(), "# shellcheck disable=all\n$(`'\"\\")):
         script.write_text(emit(plan))
-        for shell in ("sh", "bash"):
-            checked = subprocess.run(["shellcheck", "-s", shell, str(script)], capture_output=True, text=True, timeout=120)
-            assert checked.stdout == ""
-            assert checked.returncode == 0
+        assert checked("sh", script) == checked("bash", script) == (0, "")
+    script.write_text(emit(PLANS["single"](), "external"))
+    assert checked("sh", script) == (0, "")
+    script.write_text(emit_agent())
+    assert checked("sh", script) == (0, "")
+
+
+def checked(shell: str, script: Path) -> tuple[int, str]:
+    """Return what shellcheck says of a script."""
+    ended = subprocess.run(["shellcheck", "-s", shell, str(script)], capture_output=True, text=True, timeout=120)
+    return ended.returncode, ended.stdout
 
 
 HOSTILE = [
@@ -173,13 +217,15 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_stays_in_its_comment(name: str) -> None:
+def test_a_hostile_name_stays_one_word(name: str) -> None:
     plan = PLANS["process_groups"]()
     harmless, hostile = emit(renamed(plan, "x")), emit(renamed(plan, name))
     assert all(re.fullmatch(r"[ -~]*", line) for line in hostile.split("\n"))
-    strip = re.compile(r" +# .*| plan [0-9a-f]+|\(plan [0-9a-f]+\)")
+    strip = re.compile(r" named (\S+)|\(plan [0-9a-f]+\)")
     assert [strip.sub("", line) for line in hostile.split("\n")] == [strip.sub("", line) for line in harmless.split("\n")]
-    assert max(len(line) for line in hostile.partition(prelude())[2].split("\n")) < 400
+    assert max(len(line) for line in own_lines(hostile).split("\n")) < 300
+    words = [shlex.split(found)[0] for found in re.findall(r" named (\S+)", own_lines(hostile))]
+    assert {bytes_of(word) for word in words} == {name.encode()[:15]}
 
 
 @given(st.text())
@@ -202,7 +248,7 @@ def test_a_hostile_rule_is_printed_and_not_run(shell: str, rule: str) -> None:
     printed = run(shell, emit(hostile), CRPLAN_DRY_RUN="1")
     assert (printed.returncode, printed.stderr) == (0, "")
     word = escaped(rule).replace(" ", r"\x20")
-    assert [line.split()[-1] for line in printed.stdout.splitlines()] == [word] * len(plan.steps)
+    assert [line.rpartition("  ")[2] for line in printed.stdout.splitlines()] == [f"[{word}]"] * len(plan.steps)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -214,9 +260,14 @@ def test_a_dry_run_needs_nothing_but_the_shell(shell: str) -> None:
         [path, "-s"], input=emit(plan), capture_output=True, text=True, timeout=30, env={"PATH": "", "CRPLAN_DRY_RUN": "1"}
     )
     assert (printed.returncode, printed.stderr) == (0, "")
-    lines = [line.split() for line in printed.stdout.splitlines()]
-    assert [line[:2] for line in lines] == [["step", str(step.number)] for step in plan.steps]
-    assert [line[-1] for line in lines] == [step.rule for step in plan.steps]
+    assert printed.stdout.splitlines() == list(step_lines(plan))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_dry_run_prints_the_sentences_of_every_other(shell: str) -> None:
+    for make in PLANS.values():
+        plan = conceded(make(), POSSIBLE)
+        assert run(shell, emit(plan), CRPLAN_DRY_RUN="1").stdout.splitlines() == list(step_lines(plan))
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -279,10 +330,10 @@ def test_an_init_ends_itself_by_a_code_or_a_fault_only() -> None:
 
 def test_the_machine_is_asked_for_what_not_every_machine_can() -> None:
     asked = {
-        name: re.findall(r"^need (\w+) (\d+)$", emit(conceded(make(), POSSIBLE)), re.MULTILINE) for name, make in PLANS.items()
+        name: re.findall(r"^ +need (\w+) (\d+)$", emit(conceded(make(), POSSIBLE)), re.MULTILINE) for name, make in PLANS.items()
     }
     for name, make in PLANS.items():
         plan = make()
         first = next((str(step.child) for step in plan.steps if isinstance(step, CreateThread)), None)
         assert ("threads", first) in asked[name] if first else "threads" not in dict(asked[name])
-    assert ("cores", "30") in re.findall(r"^need (\w+) (\d+)$", emit(everything()), re.MULTILINE)
+    assert ("cores", "30") in re.findall(r"^ +need (\w+) (\d+)$", emit(everything()), re.MULTILINE)

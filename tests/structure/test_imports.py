@@ -36,6 +36,7 @@ LAYERS = (
     "pipeline",
     "checks",
     "library",
+    "fleet",
     "cli",
     "testing",
 )
@@ -109,6 +110,7 @@ INSIDE: dict[str, set[str]] = {
     "planner": {"importlib"},
     "planner.cli.commands.check": {"planner.host.record"},
     "planner.cli.files": {"tempfile"},
+    "planner.cli.fleet_progress": {"rich.console", "rich.progress"},
     "planner.cli.progress": {"rich.console", "rich.progress"},
     "planner.cli.main": {
         "argparse",
@@ -126,6 +128,9 @@ INSIDE: dict[str, set[str]] = {
     "planner.cli.terminal": {"shutil"},
     "planner.entry_points": {"importlib.metadata", "importlib.util"},
     "planner.events.log": {"html"},
+    "planner.fleet.dataset": {"duckdb", "fcntl"},
+    "planner.fleet.limits": {"resource"},
+    "planner.fleet.opening": {"fsspec"},
     "planner.host.pids_in_use": {"fcntl"},
     "planner.host.record": {"resource", "shutil", "subprocess"},
     "planner.kernel.deadlock_orders": {"networkx"},

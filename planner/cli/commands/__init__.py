@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "run": "rebuild the tree for real, and hold it",
     "inspect": "show what the processes of an image hold: files, sockets, memory, mounts",
     "list": "list the checkpoints inside an input, by the names that select them",
+    "fleet": "look at many images with many processes, keep a table of them, and report on it",
     "diff": "compare two images, logs or plans, and say what changes in the plan",
     "capture": "read a running tree of processes from /proc as an event log",
     "gate": "stop a restore by CRIU that would fail, as CRIU's action script",

@@ -1,24 +1,25 @@
 """`crplan gate`: CRIU's action script, which stops a restore that would fail before CRIU begins it.
 
 CRIU calls it with `CRTOOLS_SCRIPT_ACTION` and `CRTOOLS_IMAGE_DIR`; an exit code other than 0 at `pre-restore` ends the restore.
-Its words go to standard error, which CRIU passes on.
+Its words go to standard error, which is CRIU's log. CRIU runs a program without arguments, so `crplan-gate` is this command.
 """
 
 import argparse
 import os
+import shlex
 import signal
 from types import FrameType
 from typing import Final
 
+from planner.cli.criu_caller import options_of
+from planner.cli.main import GATE_ACTION
 from planner.cli.streams import say
-from planner.errors import CrplanError
 from planner.findings.report import ImageReport
 from planner.findings.verdicts import BAD
 from planner.library.checking import check
 from planner.plugins import Registry
 from planner.text import escaped, shown
 
-ACTION: Final = "pre-restore"
 SECONDS: Final = 10
 """How long a judgement may take; then the restore goes on."""
 
@@ -30,18 +31,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--strict", action="store_true", help="an error of crplan's own, or a late answer, stops the restore too")
     parser.add_argument(
-        "--criu-options", metavar="OPTIONS", help="the options that criu restore is given, as one word; without it not known"
+        "--criu-options",
+        metavar="OPTIONS",
+        help="the options that criu restore is given, as one word; without it those of the criu that calls the gate, and not"
+        " known where that is driven over RPC",
     )
 
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Return 0 where the restore may go on, 1 where it is stopped."""
-    if os.environ.get("CRTOOLS_SCRIPT_ACTION") != ACTION:
+    if os.environ.get("CRTOOLS_SCRIPT_ACTION") != GATE_ACTION:
         return 0
     directory = os.path.realpath(os.environ.get("CRTOOLS_IMAGE_DIR", ""))
     try:
-        image = _judged(directory, args.criu_options)
-    except (CrplanError, OSError, TimeoutError) as error:
+        image = _judged(directory, _options(args.criu_options))
+    except Exception as error:  # whatever fails here, a restore does not depend on it
         return _passed(directory, str(error), args.strict)
     if image.broken() and image.error is not None:
         return _passed(directory, image.error.message, args.strict)
@@ -58,6 +62,14 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
 def _passed(directory: str, reason: str, strict: bool) -> int:
     say(shown(f"crplan gate: {escaped(directory)}: not judged: {escaped(reason)}{'; the restore is stopped' if strict else ''}"))
     return int(strict)
+
+
+def _options(given: str | None) -> str | None:
+    """Return the options as one word, None where they are not known."""
+    if given is not None:
+        return given
+    found = options_of(os.getppid())
+    return None if found is None else shlex.join(found)
 
 
 def _judged(directory: str, options: str | None) -> ImageReport:

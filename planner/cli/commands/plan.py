@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping
 
+from planner.checks.forecast import with_forecasts
 from planner.cli.image_job import Job, add_detail_argument, add_image_arguments, errors_of, groups_of, refusal_lines, worst
 from planner.cli.progress import Progress
 from planner.cli.several import ENDINGS, files_of
@@ -72,7 +73,7 @@ def _one(job: Job, back_end: BackEnd, given: Mapping[str, str], options: Options
         if errors and back_end.executable:
             say(*refusal_lines(job, errors))
             return CANNOT_RESTART
-        data = emit_with(back_end, artefact, given, registry, job.terminal())
+        data = emit_with(back_end, with_forecasts(artefact, back_end, registry), given, registry, job.terminal())
         code = CANNOT_RESTART if errors else 0
     except EXPECTED as error:
         problem = job.refuse(error)

@@ -57,8 +57,7 @@ def dry_run(plan: Plan, timeout: float) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
     for step in plan.steps:
-        actor = f"task {step.actor}" if step.actor else "the executor"
-        write_in_time(1, f"{step.number:5}  {actor}: {' '.join([step.op, *step.words])}  # {step.rule}\n", timeout)
+        write_in_time(1, f"{step.number:5}  {step.sentence()}  [{step.rule}]\n", timeout)
 
 
 def in_a_new_namespace(plan: Plan, timeout: float, events: list[int]) -> int:

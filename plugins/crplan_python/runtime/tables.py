@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+KINDS = ("user", "mnt", "uts", "ipc", "net", "cgroup", "time")
+"""Kinds of namespace, other than pid, that a check may name."""
+
 
 class Process:
     """A process or thread of the plan.
@@ -27,19 +32,46 @@ class Process:
 
 
 class Step:
-    """One step: `actor` does `op`; `target` is the process that it is about, the actor where it names no other."""
+    """One step: `actor` does `op`; `target` is the process that it is about, the actor where it names no other.
 
-    __slots__ = ("actor", "number", "op", "rule", "target", "words")
+    A line says the same as a sentence, with the rule behind it; that of a check does not.
+    """
+
+    __slots__ = ("actor", "number", "op", "rule", "said", "target", "words")
 
     def __init__(self, line: str) -> None:
-        body, _, rule = line.partition("#")
+        body, _, comment = line.partition(" # ")
+        self.said, _, rule = comment.rpartition(" [")
         number, actor, op, *words = body.split()
         self.number = int(number)
         self.actor = int(actor)
         self.op = op
         self.words = words
-        self.rule = rule.strip()
+        self.rule = rule.rstrip("]") or "verify"
         self.target = int(words[0]) if op in ("create", "thread", "setpgid", "kill", "reap", "map", "verify") else self.actor
+
+    def sentence(self) -> str:
+        """Return what the step does, as every dry run prints it."""
+        return self.said or f"verify {self.target}: {', '.join(self.compared())}"
+
+    def compared(self) -> Iterator[str]:
+        """Yield what a check compares."""
+        for name in ("parent", "session", "group"):
+            yield f"{name} {self.value(name) or 'outside'}"
+        if "zombie" in self.words:
+            yield f"zombie ({status_words(self.value('status'))})"
+        exit_signal = self.value("exit_signal", 17)
+        if exit_signal != 17:
+            yield f"exit signal {exit_signal}" if exit_signal else "no exit signal"
+        if self.has("threads"):
+            yield f"threads {' '.join(map(str, sorted(self.numbers('threads'))))}"
+        if "subreaper" in self.words:
+            yield "subreaper"
+        for word in self.words:
+            kind, _, holder = word.partition("=")
+            if kind in KINDS:
+                owner = {str(self.target): "its own", "0": "executor"}.get(holder, holder)
+                yield f"{kind} namespace of {owner}"
 
     @property
     def ends_actor(self) -> bool:
@@ -93,3 +125,11 @@ class Plan:
         if not 0 <= level < len(pids):
             raise ProcessLookupError(3, f"task {pid} has no number at level {level}")
         return pids[level]
+
+
+def status_words(status: int) -> str:
+    """Return a wait status in words."""
+    number = status & 0x7F
+    if number:
+        return f"signal {number}" + (" with core" if status & 0x80 else "")
+    return f"exit {status >> 8 & 0xFF}"

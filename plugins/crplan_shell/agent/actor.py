@@ -21,6 +21,7 @@ from crplan_shell.agent.kernel import (
     PR_GET_CHILD_SUBREAPER,
     PR_SET_CHILD_SUBREAPER,
     PR_SET_DUMPABLE,
+    PR_SET_NAME,
     RLIMIT_CORE,
     SAME_PROCESS,
     WALL,
@@ -129,7 +130,7 @@ def leave(libc: Libc, status: int, leader_only: int) -> NoReturn:
     os._exit(1)
 
 
-def spawn(libc: Libc, flags: int, exit_signal: int, vector: list[int]) -> tuple[int, socket.socket, int]:
+def spawn(libc: Libc, flags: int, exit_signal: int, vector: list[int], name: bytes) -> tuple[int, socket.socket, int]:
     """Create a process; return its number, the creator's end of its channel and its pidfd; in the child 0 and its own end."""
     if exit_signal not in (0, signal.SIGCHLD):
         # The child's end must not end its parent; SIGCHLD stays as it is, because to ignore it means to reap.
@@ -149,6 +150,8 @@ def spawn(libc: Libc, flags: int, exit_signal: int, vector: list[int]) -> tuple[
             theirs.close()
         return number, ours, pidfd
     ours.detach()
+    if name:
+        libc.call("prctl", PR_SET_NAME, name, 0, 0, 0)
     if flags & CLONE_FILES:
         return 0, theirs, -1
     try:
@@ -182,7 +185,8 @@ def carry_out(libc: Libc, channel: socket.socket, order: str, given: list[int]) 
     answer, rights = "ok 0", []
     try:
         if verb == "create":
-            number, other, pidfd = spawn(libc, numbers[0], numbers[1], numbers[2:])
+            name = 3 + numbers[2]
+            number, other, pidfd = spawn(libc, numbers[0], numbers[1], numbers[3:name], bytes(numbers[name:]))
             if number:
                 answer, rights = f"ok {number}", [other.detach(), pidfd]
             else:

@@ -29,7 +29,7 @@ from crplan_shell.agent.kernel import (
     Refused,
     name_of,
 )
-from crplan_shell.agent.proc import Proc, numbers_in, slashed
+from crplan_shell.agent.proc import Proc, bytes_of, numbers_in, slashed
 
 ANSWERS, COMPLAINTS = 4, 8
 SAID = 7
@@ -78,11 +78,12 @@ class Executor:
         for name in (words.get("flags", "") + "," + words.get("share", "")).strip(",").split(","):
             flags |= FLAGS[name] if name else 0
         exit_signal = int(words.get("signal", "17"))
+        called = bytes_of(words.get("named", ""))
         if actor:
-            number, rights = self.crowd.order(actor, task, "create", [flags, exit_signal, *vector])
+            number, rights = self.crowd.order(actor, task, "create", [flags, exit_signal, len(vector), *vector, *called])
             channel, pidfd = socket.socket(fileno=rights[0]), rights[1]
         else:
-            number, channel, pidfd = self.create_here(task, flags, exit_signal, vector)
+            number, channel, pidfd = self.create_here(task, flags, exit_signal, vector, called)
         self.crowd.settle(task, actor, bool(flags & CLONE_NEWPID))
         self.crowd.welcome(task, vector, channel, pidfd)
         expected = self.crowd.seen_by(actor, task)
@@ -93,13 +94,15 @@ class Executor:
         if got != vector:
             raise Refused(task, f"create: it got numbers {slashed(got)} and not {slashed(vector)}", "EINVAL")
 
-    def create_here(self, task: int, flags: int, exit_signal: int, vector: list[int]) -> tuple[int, socket.socket, int]:
+    def create_here(
+        self, task: int, flags: int, exit_signal: int, vector: list[int], name: bytes
+    ) -> tuple[int, socket.socket, int]:
         """Create a process as the executor's own child."""
         if self.init < 0 and not os.getpgrp():
             # Its group has no number in this pid namespace, and children may have to be put back into it.
             os.setpgid(0, 0)
         try:
-            number, channel, pidfd = spawn(self.libc, flags, exit_signal, vector)
+            number, channel, pidfd = spawn(self.libc, flags, exit_signal, vector, name)
         except OSError as error:
             raise Refused(task, "create", name_of(error)) from None
         if not number:

@@ -117,3 +117,8 @@ def numbers_in(word: str) -> list[int]:
 def slashed(vector: list[int]) -> str:
     """Write a vector as the script does."""
     return "/".join(map(str, vector))
+
+
+def bytes_of(word: str) -> bytes:
+    """Return the bytes of a name, in which the script writes odd ones as hexadecimal escapes."""
+    return word.encode("ascii").decode("unicode_escape").encode("latin-1")

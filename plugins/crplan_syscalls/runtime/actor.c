@@ -239,6 +239,8 @@ static int act(long process)
 
 static void live(long process)
 {
+	if (*processes[process].name)
+		CALL5(SYS_prctl, PR_SET_NAME, processes[process].name, 0, 0, 0);
 	act(process);
 	hold();
 }

@@ -32,13 +32,14 @@ enum kind { EXECUTOR, TASK, THREAD, HELPER, REAPER };
 
 /*
  * A process or thread. `first` is its first step, 0 for none; `ends` is the step that ends it, 0 when it stays. `set_tid` is
- * its number at each of its `levels`, innermost first, as clone3 wants it.
+ * its number at each of its `levels`, innermost first, as clone3 wants it. It bears the first 15 bytes of its `name`.
  */
 struct process {
 	enum kind kind;
 	unsigned first, ends;
 	int levels;
 	int set_tid[LEVELS];
+	char name[16];
 };
 
 /*

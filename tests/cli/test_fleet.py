@@ -1,0 +1,70 @@
+"""`crplan fleet`: the scan of many images as a command, and the reports on it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from planner.cli import main as cli
+from planner.fleet import dataset
+from tests.helpers.places import EXAMPLES
+
+FILES = {path.name for path in EXAMPLES.rglob("*") if path.is_file()}
+
+
+def crplan(*argv: object, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "planner", "fleet", *map(str, argv)]
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "find_spec", lambda name: None)
+
+
+def uris(directory: Path) -> list[str]:
+    parts = sorted(directory.glob("parts/*/images.jsonl"))
+    return [os.path.basename(json.loads(line)["uri"]) for part in parts for line in part.read_text().splitlines()]
+
+
+def test_a_scan_can_be_gone_on_with_and_counts_nothing_twice(
+    tmp_path: Path, lines_only: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tables = tmp_path / "tables"
+    scan = ["fleet", "-o", str(tables), "--workers", "2"]
+    assert cli.main([*scan, str(EXAMPLES / "nested.ckpt"), str(EXAMPLES / "nested.ckpt")]) == 0
+    assert "1 image of 1 inputs: 1 planned" in capfd.readouterr().err
+    assert cli.main([*scan, str(EXAMPLES)]) == 2
+    assert "give --resume" in capfd.readouterr().err
+    assert cli.main([*scan, str(EXAMPLES), "--resume"]) == 0
+    assert f"{len(FILES) - 1} images of" in capfd.readouterr().err
+    assert sorted(uris(tables)) == sorted(FILES)
+
+
+@pytest.mark.slow
+def test_a_list_on_standard_input_names_the_sources(tmp_path: Path) -> None:
+    listed = "".join(f"{EXAMPLES / name}\n" for name in ("nested.ckpt", "orphan.ckpt"))
+    done = crplan("-", "-o", tmp_path / "tables", given=f"{listed}\n")
+    assert done.returncode == 0, done.stderr
+    assert "2 images of 2 inputs: 2 planned" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["x.ckpt"], "give the directory of the tables"),
+        (["x.ckpt", "-o", "{}", "--workers", "0"], "--workers is a number above 0"),
+        (["x.ckpt", "-o", "{}", "--host", "gone.json"], "gone.json cannot be read"),
+        (["x.ckpt", "-o", "{}/gone", "--resume"], "holds no tables"),
+    ],
+)
+def test_a_usage_error_is_one_line_and_makes_no_file(
+    argv: list[str], words: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["fleet", *(word.format(tmp_path / "out") for word in argv)]) == 2
+    error = capfd.readouterr().err
+    assert words in error and error.count("\n") == 1
+    assert os.listdir(tmp_path) == []
