@@ -12,7 +12,7 @@ import msgspec
 from planner.errors import Contradiction
 from planner.forest.model import Forest
 from planner.identity import EventNumber, ProcessId
-from planner.planning.solver.births import MOST_CONFLICTS, solve
+from planner.planning.solver.births import MOST_CONFLICTS, MOST_PROCESSES, solve
 from planner.planning.solver.problem import read_problem
 from planner.planning.solver.refusal import refuse_rows
 from planner.planning.solver.solution import Refusal
@@ -42,7 +42,7 @@ def proved(forest: Forest, told: Contradiction) -> Contradiction:
     problem = read_problem(forest)
     facts = set(told.because)
     rows = [pid for pid, task in forest.tasks.items() if task.recorded in facts]
-    found = refuse_rows(problem, rows, MOST_CONFLICTS) if rows else None
+    found = refuse_rows(problem, rows, MOST_CONFLICTS) if 0 < len(rows) <= MOST_PROCESSES else None
     if found is not None and set(rows) <= {*found.processes, *_placed(forest, found.processes)}:
         return told
     if found is None:
