@@ -147,7 +147,7 @@ class UsageError(CrplanError):
     exit_code = USAGE
 
 
-EXPECTED: Final = (BadImage, Contradiction, CannotEmit, PluginFailed, NotProved)
+EXPECTED: Final = (BadImage, Contradiction, CannotEmit, PluginFailed, NotProved, EngineLost)
 """What a job may end with; anything else is a defect of crplan."""
 
 

@@ -1,9 +1,16 @@
 """The distribution: what it declares is what it has."""
 
 import importlib.metadata
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from importlib import import_module
+from pathlib import Path
+
+import pytest
 
 import planner
 from planner.events import log
@@ -61,14 +68,45 @@ def test_everything_that_is_needed_is_pinned() -> None:
     text = (ROOT / ".ci" / "requirements.txt").read_text()
     pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", text, re.MULTILINE))
     for needed in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]):
-        name, version = re.fullmatch(r"([\w.-]+)(?:[>=]=([\w.]+))?", needed).groups()  # type: ignore[union-attr]
+        name, version, end = re.fullmatch(r"([\w.-]+)(?:[>=]=([\w.]+))?(?:,<(\d+))?", needed).groups()  # type: ignore[union-attr]
         assert name in pinned, needed
         assert not version or parts(pinned[name]) >= parts(version), needed
+        assert not end or parts(pinned[name]) < parts(end), needed
     assert "://" not in text
 
 
 def parts(version: str) -> list[int]:
     return [int(part) for part in version.split(".") if part.isdecimal()]
+
+
+def test_the_next_major_version_of_what_may_break_is_not_taken() -> None:
+    """Versions of rich rise by a major number for changes that crplan sees nothing of."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert [needed for needed in (*PROJECT["dependencies"], *build) if "<" not in needed] == ["rich>=13"]
+
+
+@pytest.mark.slow
+def test_sdist_and_wheel_are_reproducible(tmp_path: Path) -> None:
+    """The place, the time of the files and the process's mask are not in them."""
+    built = []
+    for number, (mask, mode) in enumerate(((0o022, 0o644), (0o077, 0o600))):
+        checkout = tmp_path / str(number) / f"checkout{number}"
+        for part in ("planner", "plugins", "examples"):
+            shutil.copytree(ROOT / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+            shutil.copy(ROOT / name, checkout / name)
+        for at, file in enumerate(sorted(path for path in checkout.rglob("*") if path.is_file())):
+            file.chmod(mode)
+            os.utime(file, (1_000_000_000 * (number + 1) + at,) * 2)
+        environment = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(checkout.parent / "dist"), str(checkout)]
+        done = subprocess.run(command, env=environment, umask=mask, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        built.append({file.name: file.read_bytes() for file in (checkout.parent / "dist").iterdir()})
+    assert built[0].keys() == built[1].keys()
+    assert {name.rpartition(".")[2] for name in built[0]} == {"gz", "whl"}
+    for name, data in built[0].items():
+        assert data == built[1][name], name
 
 
 def test_the_console_script_is_there() -> None:

@@ -89,6 +89,8 @@ def _code(error: CrplanError) -> str:
 def _hint(error: CrplanError) -> str:
     if isinstance(error, Contradiction):
         return KINDS[error.code].hint if error.code in KINDS else ""
+    if isinstance(error, EngineLost):
+        return "What was done is kept; the same command with --resume goes on with it."
     if isinstance(error, NotProved) and not error.recorded:
         return "This is a defect of crplan; please report it with the output of `crplan log IMAGE`."
     return ""

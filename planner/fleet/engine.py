@@ -16,7 +16,7 @@ from planner.fleet.examining import examined_batch, failed
 from planner.fleet.limits import prepare_worker
 from planner.fleet.work import Examined, Request, Work
 
-ALONE: Final = 2
+ALONE: Final = 3
 """How often an input is run alone before it is said to be what the workers die of: another program may have ended one."""
 
 BATCH: Final = 8
@@ -172,4 +172,4 @@ def _alone(pool: Pool, work: Work, request: Request) -> Examined:
             except _WorkerLost:
                 pass
         pool.broken()
-    return failed(work, "worker-died", "the process that worked on it died, and again when nothing else was run")
+    return failed(work, "worker-died", "the process that worked on it died, and again each time that nothing else was run")

@@ -120,6 +120,7 @@ class _Rows:
         """Read, plan and judge every image of the input."""
         registry = registry_of(self.request.third_party)
         hosts = hosts_of(self.request.hosts)
+        self.begun = time.perf_counter()  # what a worker does once is no cost of its first image
         kept = _Kept(self.work, self.request.logs, self.meter)
         for group in grouped([self.work.uri], kept.source, registry).groups:
             self._image(group, registry, hosts, kept)
@@ -163,7 +164,7 @@ class _Rows:
 
     def examined(self) -> Examined:
         """Return the rows; what was read of the input stands in the first of them."""
-        first = msgspec.structs.replace(self.images[0], bytes=self.meter.size, bytes_read=self.meter.bytes)
+        first = msgspec.structs.replace(self.images[0], bytes=self.meter.size, bytes_read=max(self.meter.bytes, self.meter.head))
         return Examined(self.work.uri, (first, *self.images[1:]), tuple(self.verdicts), tuple(self.findings))
 
 

@@ -36,6 +36,8 @@ class Meter:
 
     def __init__(self) -> None:
         self.bytes = 0
+        self.head = 0
+        """Bytes from which the kind of an input was told; whoever reads on reads them again."""
         self.requests = 0
         self.size: int | None = None
         self.etag = ""
@@ -153,7 +155,7 @@ def _local(path: str, meter: Meter) -> Source:
         return source
     meter.size = source.size
     meter.etag = f"{status.st_size:x}-{status.st_mtime_ns:x}"
-    meter.bytes += len(source.head)
+    meter.head = len(source.head)
     return msgspec.structs.replace(
         source, open=lambda: cast("BinaryIO", io.BufferedReader(_Counted(path, meter), BUFFER)), range=None
     )

@@ -50,6 +50,36 @@ def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool)
         yield from _wrapped(paint(verdict_line(verdict), verdict.verdict), terminal, "")
         if verdict.command:
             yield from _wrapped(f"with: {verdict.command}", terminal, "  ")
+    yield from _counted(report, image, terminal)
+    if image.findings:
+        yield from _section("Findings", terminal)
+        for found in image.findings:
+            yield from _finding(found, image, terminal)
+    if image.unknown:
+        yield from _section("Unknown", terminal, "a fact is missing, so this is no pass")
+        for question in image.unknown:
+            yield from _wrapped(f"{paint('unknown', 'unknown')}  {question.code}: {unanswered(question)[9:]}", terminal, "  ")
+    if image.passed and passed:
+        yield from _section("Passed", terminal)
+        for answered in image.passed:
+            if answered.detail:
+                yield from _wrapped(f"{answered.code}: {answered.detail}", terminal, "  ")
+        plain = ", ".join(answered.code for answered in image.passed if not answered.detail)
+        yield from _wrapped(plain, terminal, "  ")
+    yield from _section("Not checked", terminal)
+    for sentence in image.not_checked:
+        yield from _wrapped(sentence, terminal, "  ")
+
+
+def _section(heading: str, terminal: Terminal, note: str = "") -> Iterator[str]:
+    paint = _painter(terminal.colour)
+    yield ""
+    yield paint(heading, "heading") + (paint(f"   {note}", "quiet") if note else "")
+
+
+def _counted(report: Report, image: ImageReport, terminal: Terminal) -> Iterator[str]:
+    """Yield what was read, how many findings there are, and why the image could not be planned where that is so."""
+    paint = _painter(terminal.colour)
     facts = [image.image_format, f"{image.tasks} task{'' if image.tasks == 1 else 's'}"] if image.plan_id else []
     facts += [f"plan {image.plan_id}"] if image.plan_id else []
     facts += [] if report.hosts else ["no host"]
@@ -58,47 +88,26 @@ def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool)
     if image.broken() and image.error is not None:
         yield ""
         yield from _wrapped(f"{paint('error', 'error')}: {whole_problem(image.error)}", terminal, "  ")
-    if image.findings:
-        yield ""
-        yield paint("Findings", "heading")
-        for found in image.findings:
-            yield from _finding(found, image, terminal)
-    if image.unknown:
-        yield ""
-        yield paint("Unknown", "heading") + paint("   a fact is missing, so this is no pass", "quiet")
-        for question in image.unknown:
-            yield from _wrapped(f"{paint('unknown', 'unknown')}  {question.code}: {unanswered(question)[9:]}", terminal, "  ")
-    if image.passed and passed:
-        yield ""
-        yield paint("Passed", "heading")
-        for answered in image.passed:
-            if answered.detail:
-                yield from _wrapped(f"{answered.code}: {answered.detail}", terminal, "  ")
-        plain = ", ".join(answered.code for answered in image.passed if not answered.detail)
-        yield from _wrapped(plain, terminal, "  ")
-    yield ""
-    yield paint("Not checked", "heading")
-    for sentence in image.not_checked:
-        yield from _wrapped(sentence, terminal, "  ")
 
 
 def _finding(found: Reported, image: ImageReport, terminal: Terminal) -> Iterator[str]:
     paint = _painter(terminal.colour)
     suppressed = f", {found.suppressed}" if found.suppressed else ""
-    where = f" at {place(found)}" if found.at is not None else ""
-    first, *rest = wrap(f"{found.message}{where} [{found.code}{suppressed}]", max(terminal.width - _LABEL - 2, 20)) or [""]
+    where = f" ({place(found)})" if found.at is not None else ""
+    room = max(terminal.width - _LABEL - 2, 20)
+    first, *rest = wrap(f"{found.message}{where} [{found.code}{suppressed}]", room, break_on_hyphens=False) or [""]
     yield f"  {paint(found.severity.ljust(_LABEL), found.severity)}{first}"
     details = [*rest]
     for text in (subject(found), comparison(found)):
-        details += wrap(text, max(terminal.width - _LABEL - 2, 20))
+        details += wrap(text, room, break_on_hyphens=False)
     for line in details:
         yield " " * (_LABEL + 2) + line
     if image.error is not None and found.code == image.error.code:
         for fact in image.error.because:
             where = "" if fact.at is None else f", offset {fact.at}" if isinstance(fact.at, int) else f", {fact.at}"
-            for line in wrap(f"event {fact.seq}{where}: {fact.text}", max(terminal.width - _LABEL - 2, 20)):
+            for line in wrap(f"event {fact.seq}{where}: {fact.text}", room, break_on_hyphens=False):
                 yield " " * (_LABEL + 2) + line
-    for line in wrap(found.hint, max(terminal.width - _LABEL - 2, 20)):
+    for line in wrap(found.hint, room, break_on_hyphens=False):
         yield " " * (_LABEL + 2) + paint(line, "quiet")
 
 

@@ -42,6 +42,11 @@ def test_a_scan_can_be_gone_on_with_and_counts_nothing_twice(
     assert cli.main([*scan, str(EXAMPLES), "--resume"]) == 0
     assert f"{len(FILES) - 1} images of" in capfd.readouterr().err
     assert sorted(uris(tables)) == sorted(FILES)
+    assert cli.main(["fleet", "report", str(tables), "--format", "json", "--fail-on", "unreadable"]) == 3
+    report = json.loads(capfd.readouterr().out)
+    assert (report["totals"]["images"], report["totals"]["cannot_be_read"]) == (len(FILES), 1)
+    assert cli.main(["fleet", "report", str(tables), "--sql", "SELECT max(tasks) AS most FROM images"]) == 0
+    assert capfd.readouterr().out.split()[-2:] == ["most", "7"]
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def works(tmp_path: Path, count: int) -> list[Work]:
     return [Work(str(tmp_path / f"{number}.ckpt")) for number in range(count)]
 
 
-@pytest.mark.parametrize(("deaths", "blamed"), [(1, 0), (2, 0), (3, 1)])
+@pytest.mark.parametrize(("deaths", "blamed"), [(1, 0), (3, 0), (4, 1)])
 def test_only_an_input_that_the_workers_die_of_again_and_again_is_blamed(tmp_path: Path, deaths: int, blamed: int) -> None:
     inputs = works(tmp_path, 12)
     executor = Breaking("7.ckpt", deaths)

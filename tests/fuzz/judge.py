@@ -81,6 +81,27 @@ def commands(image: str, source: random.Random) -> Iterator[list[str]]:
             yield ["diff", image, image, "--format", source.choice(("text", "json", "markdown"))]
 
 
+def every_command(image: str) -> Iterator[list[str]]:
+    """Yield each command on an image with each form of its output."""
+    registry = load(third_party=False)
+    for back_end in registry.backends:
+        yield ["plan", image, "--emit", back_end.name]
+    yield ["plan", image, "--color", "always"]
+    yield ["plan", image, "--until", "1000000"]
+    for form in registry.reports:
+        yield ["check", image, "--format", form.name]
+    yield ["log", image]
+    yield ["log", "--facts", image]
+    yield ["list", image]
+    yield ["inspect", image]
+    yield ["inspect", image, "--format", "json"]
+    for subject in ("1", "step:1"):
+        yield ["explain", image, subject]
+        yield ["explain", image, subject, "--json"]
+    for form in ("text", "json", "markdown"):
+        yield ["diff", image, image, "--format", form]
+
+
 @contextlib.contextmanager
 def watched() -> Iterator[None]:
     """Raise `Hangs` in what runs for longer than the watchdog sleeps."""

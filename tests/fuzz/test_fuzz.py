@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.fuzz import judge
+from tests.fuzz import judge, texts
 from tests.fuzz.__main__ import FIXED, Tally, input_of, try_one
 from tests.fuzz.seeds import Seed, seeds
 
@@ -23,6 +24,20 @@ def test_a_fixed_sample_shows_no_fault(samples: list[Seed], part: int) -> None:
     for number in range(part, INPUTS, 4):
         try_one(samples, FIXED, number, tally)
     assert tally.faults.total() == 0, "\n".join(tally.lines())
+
+
+@pytest.mark.parametrize("share", [72, pytest.param(1, marks=pytest.mark.slow)], ids=["some commands", "every command"])
+def test_every_text_of_a_log_or_plan_is_clean_on_every_output(samples: list[Seed], share: int, tmp_path: Path) -> None:
+    seen = set()
+    wrong = []
+    for number, made in enumerate(texts.inputs(samples)):
+        seen.add(made.name.partition(".")[0])
+        path = texts.named(tmp_path, made.data) if number % 7 == 0 else made.write(tmp_path / str(number))
+        for place, argv in enumerate(judge.every_command(str(path))):
+            if (number + place) % share == 0:
+                wrong += [(made.name, argv[:1] + argv[2:], fault) for fault in judge.faults(argv)[1]]
+    assert not wrong, "\n".join(map(str, wrong))
+    assert seen == texts.types() | {"plan"}
 
 
 def test_an_input_follows_from_its_number_alone(samples: list[Seed]) -> None:

@@ -138,7 +138,7 @@ class Sandbox:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._init, signal.SIGKILL)
         try:
-            self._outer.wait(10)
+            self._outer.wait(60)
         except subprocess.TimeoutExpired:
             self._outer.kill()
             self._outer.wait()
@@ -176,7 +176,7 @@ class Sandbox:
         """Wait until the executor ended and nothing holds its stdout and stderr open any more."""
         streams = {self._stdout, self._stderr}
         self._pump(lambda: bool(self._output[self._report]), timeout, "the executor does not end")
-        self._pump(lambda: not streams & self._open, 5, "stdout or stderr is still open somewhere")
+        self._pump(lambda: not streams & self._open, 30, "stdout or stderr is still open somewhere")
         status = int(self._output[self._report].split()[1])
         return Ended(
             code=os.waitstatus_to_exitcode(status),
@@ -196,7 +196,7 @@ class Sandbox:
             found[:] = [seen.host for seen in self._members() if self._number(seen.host) == EXECUTOR_NUMBER]
             return bool(found)
 
-        _until(look, 5, "there is no executor")
+        _until(look, 60, "there is no executor")
         return found[0]
 
     def members(self) -> list[int]:

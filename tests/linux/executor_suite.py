@@ -54,7 +54,7 @@ class ExecutorSuite:
     proves_first: ClassVar[bool] = False
     """Whether a plan that cannot work is refused with exit code 3 because it does not prove on the model."""
 
-    timeout: ClassVar[float] = 30
+    timeout: ClassVar[float] = 60
     """Seconds that any one rebuild may take."""
 
     def command(self, plan: Plan, directory: Path) -> Sequence[str]:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -129,11 +130,12 @@ class TestRun(ExecutorSuite):
     refuses = frozenset({"shared_memory"})
     without_root = False
     proves_first = True
+    crplan: ClassVar[Sequence[str]] = (sys.executable, "-m", "planner")
 
     def command(self, plan: Plan, directory: Path) -> Sequence[str]:
         document = directory / "plan.json"
         document.write_bytes(msgspec.json.encode(plandoc.document(plan, ())))
-        return [sys.executable, "-m", "planner", "run", "--executor", "python", str(document)]
+        return [*self.crplan, "run", "--executor", "python", str(document)]
 
     def test_shared_memory_may_be_left_out(self, tmp_path: Path) -> None:
         plan = PLANS["shared_memory"]()

@@ -13,6 +13,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ import tests.linux.test_executor_python as python
 import tests.linux.test_executor_shell as shell
 from planner.testing.plans import PLANS, wide
 from tests.helpers.executors import Sandbox, expected
+from tests.helpers.readable import installation
 from tests.linux.executor_suite import FAILURE_LINE, ExecutorSuite
 from tests.linux.surroundings import CONDITIONS, Surroundings
 
@@ -36,7 +38,6 @@ COLUMNS: Final[dict[str, ExecutorSuite]] = {
     "perl": shell.TestPerl(),
     "run": python.TestRun(),
 }
-STANDALONE: Final = [name for name in COLUMNS if name != "run"]
 ASKING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 SOON: Final = 20.0
 """Seconds within which a failure is said, with a limit of one second for each step: much more than is needed."""
@@ -69,10 +70,23 @@ def _programs() -> Iterator[None]:
         yield
 
 
+@cache
+def readable() -> ExecutorSuite:
+    """Return `crplan run` as another user may run it."""
+    suite = python.TestRun()
+    place = tempfile.TemporaryDirectory()
+    suite.crplan = installation(Path(place.name))  # type: ignore[misc]  # of this instance alone
+    KEPT.append(place)
+    return suite
+
+
+KEPT: Final[list[tempfile.TemporaryDirectory[str]]] = []
+"""Directories that go with the process."""
+
+
 def start(column: str, plan_name: str, directory: Path, *options: str, timeout: str = "1") -> Sandbox:
-    if column == "run" and any(option.startswith(("uid=", "bare")) for option in options):
-        pytest.skip("this interpreter may not be another user's to run")
-    command = COLUMNS[column].command(PLANS[plan_name](), directory)
+    other = column == "run" and any(option.startswith("uid=") for option in options)
+    command = (readable() if other else COLUMNS[column]).command(PLANS[plan_name](), directory)
     return Sandbox(command, options=options, environment={"CRPLAN_TIMEOUT": timeout})
 
 
@@ -179,7 +193,7 @@ def test_a_traced_member_is_not_waited_for_for_ever(name: str, column: str, dire
 PTRACE_SEIZE, WALL = 0x4206, 0x40000000
 
 
-@pytest.mark.parametrize(("round_", "column"), sampled(list(range(6)), STANDALONE))
+@pytest.mark.parametrize(("round_", "column"), sampled(list(range(6)), list(COLUMNS)))
 def test_a_process_is_killed_at_any_moment_without_root(round_: int, column: str, directory: Path) -> None:
     chance = random.Random(f"nobody {round_}")
     name = chance.choice(["nested_namespaces", "entered_and_adopted", "crossed_groups", "wide"])
@@ -216,7 +230,7 @@ def test_a_script_leaves_no_directory_because_it_makes_none(column: str, directo
         COLUMNS[column].stop(sandbox)
 
 
-@pytest.mark.parametrize("column", STANDALONE)
+@pytest.mark.parametrize("column", [name for name in COLUMNS if name != "run"])
 def test_steps_that_cannot_be_printed_are_a_failure(column: str, directory: Path) -> None:
     command = COLUMNS[column].command(wide(20), directory)
     with Sandbox(command, options=("full=1",), environment={"CRPLAN_DRY_RUN": "1"}) as sandbox:

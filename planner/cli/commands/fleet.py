@@ -9,9 +9,9 @@ from typing import Final
 
 from planner.cli.fleet_progress import FleetProgress
 from planner.cli.streams import say
-from planner.cli.terminal import open_image
+from planner.cli.terminal import open_image, write_artefact
 from planner.errors import UsageError
-from planner.fleet.dataset import Dataset, created, resumed
+from planner.fleet.dataset import Dataset, created, resumed, there
 from planner.fleet.examining import host_rows
 from planner.fleet.scanning import examinations, host_bytes
 from planner.fleet.sources import inputs, lines, once
@@ -47,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     scan.add_argument("--resume", action="store_true", help="go on with an earlier scan; what it has done is not done again")
     scan.add_argument("--workers", metavar="N", type=int, help="processes that look at images (default: one a core)")
+    scan.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a scheduler of Dask whose workers look at images; `local` starts a cluster of --workers processes",
+    )
     scan.add_argument("--in-flight", metavar="N", type=int, help="images that are handed out at a time at most")
     scan.add_argument(
         "--write-logs",
@@ -60,11 +65,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scan.add_argument(
         "--memory", metavar="MIB", type=int, default=MEMORY >> 20, help="memory of a process, in MiB (default: %(default)d)"
     )
+    report = parser.add_argument_group("for `report DIR`")
+    report.add_argument("--format", choices=("text", "json", "markdown", "html"), default="text", help="form of the report")
+    report.add_argument("--sql", metavar="QUERY", default="", help="report what a query returns; see planner/fleet/README.md")
+    report.add_argument(
+        "--fail-on",
+        choices=("refused", "wrong", "hangs", "unknown", "nowhere", "unreadable", "drift"),
+        action="append",
+        default=[],
+        help="exit with 3 where there is such a verdict or image; may be repeated",
+    )
 
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Scan and keep the tables, or report on them; returns the exit code. Bad images are rows, and no reason to fail."""
+    if args.sources[0] == REPORT and len(args.sources) == 2:
+        return _report(args)
     return _scan(args)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from planner.fleet.rendering import FORMATS
+    from planner.fleet.report import report
+
+    found = report(there(args.sources[1]), args.sql, tuple(args.fail_on))
+    write_artefact(FORMATS[args.format](found), args.output)
+    return found.exit_code
 
 
 def _scan(args: argparse.Namespace) -> int:
@@ -91,10 +117,16 @@ def _scan(args: argparse.Namespace) -> int:
     before = len(done)
     workers = args.workers or os.cpu_count() or 1
     works = once(inputs(_sources(args.sources)), done)
-    with FleetProgress() as progress:
-        examined = examinations(progress.found(works), request, None, workers, args.in_flight, args.memory << 20)
-        with contextlib.closing(examined):
-            _keep(dataset, examined, progress)
+    with contextlib.ExitStack() as stack:
+        executor, note = None, ""
+        if args.scheduler:
+            from planner.fleet.clusters import cluster
+
+            engine = stack.enter_context(cluster(args.scheduler, workers, args.memory << 20))
+            executor, workers, note = engine.executor, engine.workers, engine.dashboard
+        progress = stack.enter_context(FleetProgress(note))
+        examined = examinations(progress.found(works), request, executor, workers, args.in_flight, args.memory << 20)
+        _keep(dataset, stack.enter_context(contextlib.closing(examined)), progress)
     say(shown(f"crplan: {progress.summary()}{f', {before} were done before' if before else ''}"))
     say(shown(f"crplan: the tables are in {escaped(args.output)}; `crplan fleet report {escaped(args.output)}` reports on them"))
     return 0
