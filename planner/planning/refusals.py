@@ -43,8 +43,8 @@ def proved(forest: Forest, told: Contradiction) -> Contradiction:
     facts = set(told.because)
     rows = [pid for pid, task in forest.tasks.items() if task.recorded in facts]
     found = refuse_rows(problem, rows, MOST_CONFLICTS) if 0 < len(rows) <= MOST_PROCESSES else None
-    if found is not None and set(rows) <= {*found.processes, *_placed(forest, found.processes)}:
-        return told
+    if found is not None and set(rows) <= {*found.processes, *_named(forest, found.processes)}:
+        return _without(told, _needless(forest, rows, found))
     if found is None:
         answer = solve(forest)
         if not isinstance(answer, Refusal):
@@ -54,10 +54,20 @@ def proved(forest: Forest, told: Contradiction) -> Contradiction:
     return Contradiction("births-excluded", _sentence(forest, found.processes), because, found.processes[-1])
 
 
-def _placed(forest: Forest, rows: Iterable[ProcessId]) -> list[ProcessId]:
-    """Return the tasks that some rows name; none where all tasks live in one pid namespace, so that it says nothing."""
-    if len(forest.namespaces) < 2:
-        return []
+def _needless(forest: Forest, rows: list[ProcessId], found: Refusal) -> set[EventNumber]:
+    """Return the facts on tasks that say no more than where these live, where all live in one pid namespace."""
+    return {forest.tasks[pid].recorded for pid in rows if pid not in found.processes and len(forest.namespaces) < 2}
+
+
+def _without(told: Contradiction, needless: set[EventNumber]) -> Contradiction:
+    """Return a refusal without some of its facts."""
+    if not needless:
+        return told
+    return Contradiction(told.code, told.message, [fact for fact in told.because if fact not in needless], told.pid)
+
+
+def _named(forest: Forest, rows: Iterable[ProcessId]) -> list[ProcessId]:
+    """Return the tasks that some rows name."""
     named = dict.fromkeys(other for pid in rows for other in (forest.tasks[pid].parent, *_leaders(forest, pid)))
     return [pid for pid in named if pid in forest.tasks and pid not in rows]
 
@@ -68,8 +78,8 @@ def _leaders(forest: Forest, pid: ProcessId) -> tuple[ProcessId, ProcessId]:
 
 def _whereabouts(forest: Forest, rows: tuple[ProcessId, ...]) -> Iterator[EventNumber]:
     """Yield the facts that say where those live whom some rows name: tasks, and dead leaders where it matters."""
-    for pid in _placed(forest, rows):
-        yield forest.tasks[pid].recorded
+    if len(forest.namespaces) > 1:
+        yield from (forest.tasks[pid].recorded for pid in _named(forest, rows))
     for leader in dict.fromkeys(leader for pid in rows for leader in _leaders(forest, pid)):
         if leader in forest.leaders:
             others = {pid: record for pid, record in forest.leaders.items() if pid != leader}
