@@ -41,7 +41,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     `open` returns the whole stream from its first byte, unseekable in general; it may be called once, or any number of times
     where the source is `repeatable`. `size` is the number of bytes, None where that is not known. `range` returns the bytes from
     an offset on, as many as were asked for or as there are; None where a source can only be read from its beginning.
-    `directory` is the path of an image directory, "" for a stream.
+    `directory` is the path of an image directory, "" for a stream. `seen`, where it is given, is to be told the name and the
+    content of every file that a reader takes from an archive or a directory.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     repeatable: bool = False
     size: int | None = None
     range: Callable[[int, int], bytes] | None = None
+    seen: Callable[[str, bytes], None] | None = None
 
 
 Detail = Literal["pod", "tree", "all"]

@@ -30,7 +30,7 @@ POD_HASH: Final = re.compile(
 """What Kubernetes appends to a workload's name: the hashes of a Deployment's pod, that of a DaemonSet's or a Job's, the number of
 a StatefulSet's. Source: `SafeEncodeString` of apimachinery `pkg/util/rand`."""
 
-_KINDS: Final = ImageEvent.__args__
+_KINDS: Final = frozenset(ImageEvent.__args__)
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -101,7 +101,7 @@ def content_id(events: Iterable[AnyEvent]) -> str:
     """
     digest = hashlib.sha256()
     for event in events:
-        if isinstance(event, _KINDS):
+        if type(event) in _KINDS:
             fields = {"at": 0, "pids_at": 0} if isinstance(event, (TaskRecorded, ThreadRecorded)) else {"at": 0}
             digest.update(_encode(msgspec.structs.replace(event, **fields)))
     return digest.hexdigest()[:16]

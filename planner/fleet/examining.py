@@ -164,7 +164,10 @@ class _Rows:
 
     def examined(self) -> Examined:
         """Return the rows; what was read of the input stands in the first of them."""
-        first = msgspec.structs.replace(self.images[0], bytes=self.meter.size, bytes_read=max(self.meter.bytes, self.meter.head))
+        meter = self.meter
+        first = msgspec.structs.replace(
+            self.images[0], bytes=meter.size, bytes_read=max(meter.bytes, meter.head), sha256=meter.sha256()
+        )
         return Examined(self.work.uri, (first, *self.images[1:]), tuple(self.verdicts), tuple(self.findings))
 
 

@@ -5,11 +5,12 @@ An input that holds several checkpoints is read once; which of them is meant, a 
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 
 from crplan_criu import archive, directory, events, search, streamer
-from crplan_criu.archive import Checkpoint
+from crplan_criu.archive import Checkpoint, Seen
 from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_POD, shown
 from crplan_criu.recognise import DIRECTORIES
 from crplan_criu.streams import opened
@@ -98,7 +99,7 @@ def _labelled(one: Found) -> Iterator[AnyEvent]:
 def _found(source: Source, wanted: frozenset[str]) -> Iterator[Found]:
     """Yield the checkpoints of a source by name; raises BadImage where there is none."""
     if source.directory:
-        yield from _of_directory(source.directory, wanted)
+        yield from _of_directory(source.directory, wanted, source.seen)
         return
     where = shown(os.path.basename(source.name) or source.name)
     with source.open() as file:
@@ -106,7 +107,7 @@ def _found(source: Source, wanted: frozenset[str]) -> Iterator[Found]:
         if streamer.recognises(source.head):
             found = archive.of_streamer(streamer.files(stream), wanted)
         else:
-            found = archive.from_stream(stream, wanted)
+            found = archive.from_stream(stream, wanted, source.seen)
     if not found:
         raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
     yield from _of_archive(found)
@@ -120,17 +121,17 @@ def _of_archive(found: Sequence[Checkpoint], below: str = "") -> Iterator[Found]
         yield Found(name, lambda one=one, where=where: (one, shown(where)))  # type: ignore[misc]  # mypy infers no default
 
 
-def _of_directory(path: str, wanted: frozenset[str]) -> Iterator[Found]:
+def _of_directory(path: str, wanted: frozenset[str], seen: Seen | None) -> Iterator[Found]:
     places = search.places(path)
     for place in places:
         below = os.path.join(path, place.name)
         if place.kind == "images":
-            yield Found(_name(place.name, places), lambda below=below, place=place: (_images(below, wanted), shown(place.name)))  # type: ignore[misc]
+            yield Found(_name(place.name, places), partial(_images, below, place.name, wanted, seen))
         elif place.kind == "archive":
-            yield Found(place.name, lambda below=below, place=place: (_only(below, wanted), place.name), "an archive")  # type: ignore[misc]
+            yield Found(place.name, partial(_only, below, place.name, wanted, seen), "an archive")
         else:
             layout = directory.collect_layout if place.kind == "layout" else directory.collect_transport
-            found = layout(below, wanted)
+            found = layout(below, wanted, seen)
             if not found and len(places) == 1:
                 where = shown(os.path.basename(below) or below)
                 raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
@@ -146,18 +147,18 @@ def _name(name: str, places: Sequence[search.Place]) -> str:
     return name
 
 
-def _images(path: str, wanted: frozenset[str]) -> Checkpoint:
-    return Checkpoint("", "", directory.collect(path, wanted))
+def _images(path: str, name: str, wanted: frozenset[str], seen: Seen | None) -> tuple[Checkpoint, str]:
+    return Checkpoint("", "", directory.collect(path, wanted, seen)), shown(name)
 
 
-def _only(path: str, wanted: frozenset[str]) -> Checkpoint:
+def _only(path: str, name: str, wanted: frozenset[str], seen: Seen | None) -> tuple[Checkpoint, str]:
     """Return the checkpoint of an archive in a directory; raises BadImage where it holds several."""
     where = shown(os.path.basename(path))
     with open(path, "rb") as file:
         head = file.read(4096)
         file.seek(0)
-        found = archive.from_stream(opened(file, head, where), wanted)
+        found = archive.from_stream(opened(file, head, where), wanted, seen)
     if len(found) != 1:
         reason = f"holds {len(found)} checkpoints; give it by itself" if found else "holds no CRIU images (no inventory.img)"
         raise BadImage(where, f"the archive {reason}")
-    return found[0]
+    return found[0], name
