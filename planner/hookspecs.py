@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal
 import msgspec
 import pluggy
 
+from planner.contents.model import Contents
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind
@@ -67,7 +68,7 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A checkpoint inside an input: the name by which a request asks for it, and what it is, in one line for people."""
+    """A checkpoint inside an input: the name by which a request asks for it, and what it is, in one human-readable line."""
 
     name: str
     help: str = ""
@@ -102,10 +103,10 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
     """Turns a proved plan into an artefact: a pure function, the core writes the file.
 
     `emit` gets the plan, the forest and findings that it came from, the options with their defaults filled in, and what the
-    terminal can show, which only outputs for people look at.
+    terminal can show, which only human-readable outputs look at.
     `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `forecasts` asks
     for `Artefact.verdicts`. `machine` marks a format that programs read; such a back end also has `problem`, which writes a valid
-    document that holds the error, so that whoever reads standard output finds a document whatever the exit code.
+    document that holds the error, so that a program that reads standard output finds a document whatever the exit code.
     """
 
     name: str
@@ -125,8 +126,9 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
 
     `proved` is False for the beginning of a log (`--until`), whose plan may lack steps; then `cut_at` is the position where it
     ends. `rebuild` says how far a run came, where the log holds one. `events` is the log that plan and forest were folded from,
-    for the evidence behind them; it is empty where only a plan is at hand. `verdicts` are those that need no host, first that of
-    the usual consumer; they are there for back ends that show forecasts.
+    for the evidence behind them; it is empty where only a plan is at hand. `contents` is what the processes hold,
+    folded for checks alone: of an image that was read for its tree it has nothing and says so. `verdicts` are those that need no
+    host, first that of the usual consumer; they are there for back ends that show forecasts.
     """
 
     plan: Plan
@@ -136,6 +138,7 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     cut_at: int | None = None
     rebuild: Rebuild | None = None
     events: Sequence[AnyEvent] = ()
+    contents: Contents = msgspec.field(default_factory=Contents)
     verdicts: tuple[Verdict, ...] = ()
 
 
@@ -155,7 +158,7 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """Answers questions about a plan, its image, and a host where the facts of one are given.
 
-    It yields a `Finding` for what is amiss, `Passed` for a question that was asked with all its facts, and `Unknown` for one
+    It yields a `Finding` for each problem, `Passed` for a question that was asked with all its facts, and `Unknown` for one
     whose facts are missing; what it is silent on counts as not asked. `kinds` are the kinds that it adds to those of
     `planner.findings.registry`. `consumers` are those that the check speaks for: it is asked once for each of them whose verdict
     is wanted, and what it finds decides no other's. One that names none is asked once an image and host, and decides no verdict.
@@ -175,7 +178,7 @@ class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
     """Writes the report of `crplan check`: a pure function, the core writes the file.
 
     Every text of a report is printable and on one line already; a format escapes what its own syntax gives a meaning to.
-    `machine` marks a format that programs read: then the report of a command that was not asked rightly is written, too. Where
+    `machine` marks a format that programs read: then the report of a usage error is written, too. Where
     the environment variable `summary_variable` names a file, what `summary` returns is appended to it.
     """
 

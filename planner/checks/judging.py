@@ -8,6 +8,7 @@ import msgspec
 from planner.checks.ask import ask
 from planner.checks.consumers import consumers, invocations
 from planner.checks.report import Settings, image_report
+from planner.contents.fold import fold_contents
 from planner.findings.problems import Problem
 from planner.findings.report import ImageReport
 from planner.findings.verdicts import ConsumerName, Invocation
@@ -45,6 +46,8 @@ def judge(
     error: Problem | None = None,
 ) -> ImageReport:
     """Return the entry of an image; `artefact` is None where no plan could be made. Raises `UsageError` for a check's option."""
+    if artefact is not None:
+        artefact = msgspec.structs.replace(artefact, contents=fold_contents(artefact.events))
     chosen = _invocations(artefact, request)
     asked = ask(registry, artefact, chosen, hosts, request.given) if artefact is not None else ()
     return image_report(

@@ -5,7 +5,7 @@ or where the same creator made one helper by that rule in both plans. Steps are 
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -86,6 +86,27 @@ _Origin = tuple[ProcessId, str]
 """Creator and rule by which helpers are known again."""
 
 
+_DOES: Final[dict[type[steps.AnyStep], tuple[str, ...]]] = {
+    steps.Create: ("create", "child"),
+    steps.CreateThread: ("create", "child"),
+    steps.SetSession: ("setsid", "actor"),
+    steps.SetGroup: ("setpgid", "actor", "target", "group"),
+    steps.SetSubreaper: ("subreaper", "actor", "on"),
+    steps.Enter: ("enter", "actor", "namespace"),
+    steps.Exit: ("exit", "actor", "thread_only"),
+    steps.Kill: ("kill", "target"),
+    steps.Reap: ("reap", "child"),
+    steps.Unshare: ("unshare", "actor", "kinds"),
+    steps.MapIds: ("map", "actor", "target"),
+    steps.Join: ("join", "actor", "kind", "target"),
+    steps.Verify: ("verify", "target"),
+}
+"""What makes two steps of two plans the same: a word, and those fields of the step."""
+
+_NAMED: Final = frozenset({"actor", "child", "target", "group", "namespace"})
+"""Fields that hold a process."""
+
+
 class _Side:
     """One plan, and its processes by identities that both plans share: a task's number in the second plan."""
 
@@ -120,32 +141,9 @@ class _Side:
         return self.names.get(pid, ("unknown", pid))
 
     def _does(self, step: steps.AnyStep) -> _Key:
-        actor = self.name(step.actor)
-        match step:
-            case steps.Create() | steps.CreateThread():
-                return ("create", self.name(step.child))
-            case steps.SetSession():
-                return ("setsid", actor)
-            case steps.SetGroup():
-                return ("setpgid", actor, self.name(step.target), self.name(step.group))
-            case steps.SetSubreaper():
-                return ("subreaper", actor, step.on)
-            case steps.Enter():
-                return ("enter", actor, self.name(step.namespace))
-            case steps.Exit():
-                return ("exit", actor, step.thread_only)
-            case steps.Kill():
-                return ("kill", self.name(step.target))
-            case steps.Reap():
-                return ("reap", self.name(step.child))
-            case steps.Unshare():
-                return ("unshare", actor, step.kinds)
-            case steps.MapIds():
-                return ("map", actor, self.name(step.target))
-            case steps.Join():
-                return ("join", actor, step.kind, self.name(step.target))
-            case steps.Verify():
-                return ("verify", self.name(step.target))
+        word, *fields = _DOES[type(step)]
+        values = (getattr(step, field) for field in fields)
+        return (word, *(self.name(value) if field in _NAMED else value for field, value in zip(fields, values, strict=True)))
 
     def origins(self, helpers: list[ProcessId]) -> dict[_Origin, list[ProcessId]]:
         """Group helpers by what they can be known again by."""

@@ -61,6 +61,10 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Say whether an option of CRIU is given, with or without a value."""
         return any(given == option or given.startswith(f"{option}=") for given in self.options or ())
 
+    def value(self, option: str) -> str:
+        """Return the value of an option of CRIU, that of the last where it is given twice; "" where it is not given."""
+        return next((given.partition("=")[2] for given in reversed(self.options or ()) if given.startswith(f"{option}=")), "")
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What comes of one consumer on one host.

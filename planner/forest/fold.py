@@ -132,10 +132,10 @@ class _Folding:
                 "too-deep", f"task {pids[0]} has {len(pids)} pids; the kernel allows {MOST_LEVELS}", (seq,), pids[0]
             )
         pid = ProcessId(pids[0])
-        bearer: Task | Thread | Leader | None
-        bearer = self.forest.tasks.get(pid) or self.threads.get(pids[0]) or self.forest.leaders.get(pid)
-        if bearer is not None:
-            raise Contradiction("duplicate-number", f"pid {pid} is used twice at level 0", (bearer.recorded, seq), pid)
+        holder: Task | Thread | Leader | None
+        holder = self.forest.tasks.get(pid) or self.threads.get(pids[0]) or self.forest.leaders.get(pid)
+        if holder is not None:
+            raise Contradiction("duplicate-number", f"pid {pid} is used twice at level 0", (holder.recorded, seq), pid)
         return pid
 
     def state(self, seq: int, event: TaskStateRecorded) -> None:

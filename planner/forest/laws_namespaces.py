@@ -17,6 +17,22 @@ def check_namespaces(forest: Forest) -> None:
         for pid, task in forest.tasks.items():
             if pid != 1:
                 raise _in_dead_namespace(forest, task, init)
+    _check_level_0(forest)
+    if len(forest.namespaces) < 2:
+        return
+    _check_enclosures(forest)
+    lines = _lines_of_ancestors(forest)
+    _check_numbers(forest, lines)
+    _check_lines(forest, lines)
+    for task in forest.tasks.values():
+        for namespace in lines.get(task.namespace, ())[1:]:
+            init = forest.tasks.get(forest.namespaces[namespace].init)
+            if init is not None and init is not task and init.state == "zombie" and dead(forest, init):
+                raise _in_dead_namespace(forest, task, init)
+
+
+def _check_level_0(forest: Forest) -> None:
+    """A task with one pid is in the root's namespace, and only such a task is."""
     for task in forest.tasks.values():
         if len(task.pids) == 1 and task.namespace > 0:
             raise Contradiction(
@@ -32,11 +48,11 @@ def check_namespaces(forest: Forest) -> None:
                 (task.recorded, *((task.namespace_recorded,) if task.namespace_recorded >= 0 else ())),
                 task.pid,
             )
-    if len(forest.namespaces) < 2:
-        return
-    _check_enclosures(forest)
-    lines = _lines_of_ancestors(forest)
-    bearers: dict[tuple[NamespaceId, Number], Task | Thread] = {}
+
+
+def _check_numbers(forest: Forest, lines: dict[NamespaceId, tuple[NamespaceId, ...]]) -> None:
+    """A task has a pid in each namespace around it, and each pid of a namespace is that of one task or thread."""
+    holders: dict[tuple[NamespaceId, Number], Task | Thread] = {}
     for task in forest.tasks.values():
         line = lines.get(task.namespace)
         if line is None:
@@ -48,17 +64,11 @@ def check_namespaces(forest: Forest) -> None:
                 (forest.namespaces[task.namespace].recorded, task.recorded),
                 task.pid,
             )
-        for bearer in (task, *forest.threads.get(task.pid, ())):
-            for namespace, number in zip(line[1:], bearer.pids[1:], strict=False):
-                other = bearers.setdefault((namespace, number), bearer)
-                if other is not bearer:
-                    raise _borne_twice(namespace, number, other, bearer)
-    _check_lines(forest, lines)
-    for task in forest.tasks.values():
-        for namespace in lines.get(task.namespace, ())[1:]:
-            init = forest.tasks.get(forest.namespaces[namespace].init)
-            if init is not None and init is not task and init.state == "zombie" and dead(forest, init):
-                raise _in_dead_namespace(forest, task, init)
+        for holder in (task, *forest.threads.get(task.pid, ())):
+            for namespace, number in zip(line[1:], holder.pids[1:], strict=False):
+                other = holders.setdefault((namespace, number), holder)
+                if other is not holder:
+                    raise _borne_twice(namespace, number, other, holder)
 
 
 def _check_lines(forest: Forest, lines: dict[NamespaceId, tuple[NamespaceId, ...]]) -> None:

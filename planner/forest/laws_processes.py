@@ -175,50 +175,57 @@ def _check_outer_sessions(forest: Forest) -> None:
 
 
 def _check_sessions_and_groups(forest: Forest, threads: dict[ProcessId, Thread]) -> None:
-    """A group is of one session; who bears a session's number leads it, and its own group with it."""
+    """A group is of one session; the process with a session's number leads it, and its own group with it."""
     tasks = forest.tasks
     of_session: dict[ProcessId, Task] = {}
     for task in tasks.values():
         of_session.setdefault(task.session, task)
     of_group: dict[ProcessId, Task] = {}
     for pid, task in tasks.items():
-        session, group = task.session, task.group
-        if session == pid:
-            if group != pid:
-                raise Contradiction(
-                    "session-leader-group",
-                    f"task {pid} leads session {pid} and is in group {group}; a session leader stays in its own group",
-                    (task.recorded,),
-                    pid,
-                )
-        elif session != OUTSIDE:
-            leader = tasks.get(session)
-            if leader is not None:
-                _check_session_leader(task, leader)
-            elif session in threads:
-                _refuse_leading_thread(task, "session", threads[session])
+        _check_session(task, tasks.get(task.session), threads)
+        group = task.group
         if group == OUTSIDE:
             continue
         fellow = of_session.get(group) or of_group.setdefault(group, task)
-        if fellow.session != session:
+        if fellow.session != task.session:
             raise Contradiction(
                 "group-in-two-sessions",
-                f"group {group} has task {fellow.pid} in session {fellow.session} and task {pid} in session {session}",
+                f"group {group} has task {fellow.pid} in session {fellow.session} and task {pid} in session {task.session}",
                 (fellow.recorded, task.recorded),
                 pid,
             )
         if group != pid:
-            leader = tasks.get(group)
-            if leader is not None:
-                if leader.session != session:
-                    raise Contradiction(
-                        "group-in-two-sessions",
-                        f"task {pid} of session {session} is in group {group}, and task {group} is in session {leader.session}",
-                        (leader.recorded, task.recorded),
-                        pid,
-                    )
-            elif group in threads:
-                _refuse_leading_thread(task, "group", threads[group])
+            _check_group_leader(task, tasks.get(group), threads)
+
+
+def _check_session(task: Task, leader: Task | None, threads: dict[ProcessId, Thread]) -> None:
+    if task.session == task.pid:
+        if task.group != task.pid:
+            raise Contradiction(
+                "session-leader-group",
+                f"task {task.pid} leads session {task.pid} and is in group {task.group}; a session leader stays in its own group",
+                (task.recorded,),
+                task.pid,
+            )
+    elif task.session != OUTSIDE:
+        if leader is not None:
+            _check_session_leader(task, leader)
+        elif task.session in threads:
+            _refuse_leading_thread(task, "session", threads[task.session])
+
+
+def _check_group_leader(task: Task, leader: Task | None, threads: dict[ProcessId, Thread]) -> None:
+    if leader is not None:
+        if leader.session != task.session:
+            raise Contradiction(
+                "group-in-two-sessions",
+                f"task {task.pid} of session {task.session} is in group {leader.pid}, and task {leader.pid} is in session "
+                f"{leader.session}",
+                (leader.recorded, task.recorded),
+                task.pid,
+            )
+    elif task.group in threads:
+        _refuse_leading_thread(task, "group", threads[task.group])
 
 
 def _refuse_child_of_outside(task: Task) -> NoReturn:

@@ -86,7 +86,7 @@ class Thread(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Leader(msgspec.Struct, kw_only=True, gc=False):
-    """A number that sessions or groups bear and that no task bears: its leader is dead.
+    """A number that sessions or groups have and no task has: its leader is dead.
 
     `pids` is the known prefix of the vector; `complete` says that there is no deeper level.
     """

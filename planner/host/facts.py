@@ -66,6 +66,28 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Pid namespaces that can be created, each in the one before."""
 
 
+PathKind = Literal["missing", "file", "directory", "device", "fifo", "socket"]
+
+
+class PathFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands at a path, links followed; `size` of regular files alone, `mode` is st_mode with the type."""
+
+    kind: PathKind
+    size: int | None = None
+    mode: int | None = None
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the machine says to the questions of images; a question that is missing was not asked or has no answer.
+
+    `addresses` are by their names in `planner.host.questions`, "free" or the errno's name with which they cannot be bound.
+    """
+
+    paths: dict[str, PathFact] = {}
+    addresses: dict[str, str] = {}
+    interfaces: dict[str, bool] = {}
+
+
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of a machine as one process sees it.
 
@@ -88,6 +110,10 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     cgroup: str | None = None
     security_modules: tuple[str, ...] | None = None
     tools: dict[str, str | None] = {}
+    processor: tuple[str, ...] | None = None
+    """Features of the processors that all of them have, as /proc/cpuinfo calls them."""
+    answers: Answers = Answers()
+    """What images asked of this machine (`crplan host IMAGE...`, `crplan check IMAGE --here`)."""
 
     def feature(self, name: str) -> Feature:
         """Return what came of trying a feature; one that the file lacks is unknown."""

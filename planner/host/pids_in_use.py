@@ -1,6 +1,6 @@
 """Which numbers are taken in which pid namespace, as far as this process sees, from /proc.
 
-A number is taken while a task, a session or a group bears it. A task has a number in its own pid namespace and in every one
+A number is taken while a task, a session or a group has it. A task has a number in its own pid namespace and in every one
 above, and status lists those from the reader's namespace on, so the vectors of all tasks give the numbers of all namespaces
 that are seen. Sources: proc(5), NSpid and its like; ioctl_ns(2), NS_GET_PARENT.
 """

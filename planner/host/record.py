@@ -48,6 +48,7 @@ def record(say: Callable[[str], None] = lambda words: None) -> Host:
         cgroup=_cgroup_version(),
         security_modules=_security_modules(),
         tools=_tools(say),
+        processor=_processor(),
     )
 
 
@@ -156,6 +157,13 @@ def _cgroup_version() -> str | None:
 def _security_modules() -> tuple[str, ...] | None:
     text = _text("/sys/kernel/security/lsm")
     return None if text is None else tuple(filter(None, text.strip().split(",")))
+
+
+def _processor() -> tuple[str, ...] | None:
+    """Return the features that all processors have, sorted; None where /proc/cpuinfo does not list them as x86 does."""
+    lines = (_text("/proc/cpuinfo") or "").splitlines()
+    listed = [set(line.partition(":")[2].split()) for line in lines if line.startswith(("flags", "Features"))]
+    return tuple(sorted(set.intersection(*listed))) if listed else None
 
 
 def _tools(say: Callable[[str], None]) -> dict[str, str | None]:

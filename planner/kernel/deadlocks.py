@@ -2,7 +2,7 @@
 
 The init A of a pid namespace that dies kills every process in the namespace and below, and waits until no number but its own is
 in use there (Linux 6.18: zap_pid_ns_processes sleeps until `pid_allocated` has come down to the init's own, and free_pid counts
-it down). A number is in use while a process bears it as its own, as its group or as its session. Who can keep A waiting?
+it down). A number is in use while a process has it as its own, as its group or as its session. Who can keep A waiting?
 
 * An ordinary process in the namespace or below is killed with it and gone once it has been waited for. Its parent lives in
   the namespace or above, and there every process can be killed; a dying one leaves its children to one who waits for them, or to

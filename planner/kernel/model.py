@@ -75,15 +75,10 @@ class Kernel:
 
         `shared` names the tables that it has in common with the caller.
         """
-        parent = caller
         if shared:
             check_share(shared)
+        parent = self._parent_of_sibling(caller, exit_signal) if sibling else caller
         if sibling:
-            if exit_signal:
-                raise KernelError("sibling-signal")
-            if caller.namespace.init is caller:
-                raise KernelError("sibling-of-init")
-            parent = caller.parent
             exit_signal = caller.exit_signal
         elif not 0 <= exit_signal <= LAST_SIGNAL:
             raise KernelError("exit-signal-range")
@@ -114,6 +109,14 @@ class Kernel:
         else:
             parent.children[child] = None
         return child
+
+    @staticmethod
+    def _parent_of_sibling(caller: Process, exit_signal: int) -> Process:
+        if exit_signal:
+            raise KernelError("sibling-signal")
+        if caller.namespace.init is caller:
+            raise KernelError("sibling-of-init")
+        return caller.parent
 
     def clone_thread(self, caller: Process, pids: Pids) -> Pid:
         """Create a thread of the caller with the vector `pids`, CLONE_THREAD."""
@@ -389,7 +392,7 @@ class Kernel:
             self._unpin(session)
 
     def _unpin(self, pid: Pid) -> None:
-        """Free the numbers of a pid object that no task, group or session bears any more."""
+        """Free the numbers of a pid object that no task, group or session has any more."""
         if pid.owner is not None or pid.members or pid.sessions:
             return
         space: Namespace | None = pid.namespace

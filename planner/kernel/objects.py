@@ -1,7 +1,7 @@
 """The objects that the model kernel holds: pid namespaces, pid objects, processes.
 
 They are mutable and belong to one kernel. A pid object stands for the number vector of one task; as in Linux it outlives the
-task while a group or session bears it, and its numbers are taken for as long.
+task while a group or session has its number, and its numbers are taken for as long.
 """
 
 from typing import Final, Literal

@@ -9,6 +9,7 @@ from planner.checks.ask import known_kinds, split_options
 from planner.checks.criu_options import parse
 from planner.checks.judging import THIS_HOST, Request, judge
 from planner.checks.report import Settings, baseline_of, gather
+from planner.contents.fold import fold_contents
 from planner.errors import EXPECTED, UsageError
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem, problem_of
@@ -16,8 +17,10 @@ from planner.findings.registry import Kind, Severity
 from planner.findings.report import Report
 from planner.findings.verdicts import ConsumerName
 from planner.hookspecs import Artefact
+from planner.host.answers import answers
 from planner.host.facts import Host, decode, namespace_of
 from planner.host.pid_limits import limit_of
+from planner.host.questions import places, questions
 from planner.library.inputs import Input, log_of
 from planner.options import as_given
 from planner.pipeline.beside import read_beside
@@ -76,17 +79,28 @@ def check(
     error: Problem | None = None
     image, events = "", list[AnyEvent]()
     try:
-        log = log_of(source, "check")
+        log = log_of(source, "check", detail="all")
         image, events = log.image, log
         artefact = resolve(events).artefact()
     except EXPECTED as failure:
         error = problem_of(failure, events)
         image = image or failure.image
     else:
-        if into is not None and THIS_HOST in hosts:
-            hosts[THIS_HOST] = with_limit(hosts[THIS_HOST], into, artefact)
+        hosts = asked_here(hosts, request, artefact)
     entry = judge(registry, image, artefact, request, settings, hosts, error)
     return gather((entry,), kinds=kinds, hosts=hosts, settings=settings)
+
+
+def asked_here(hosts: Mapping[str, Host], request: Request, artefact: Artefact) -> dict[str, Host]:
+    """Return the hosts, this one with what the image asks of it: its files and addresses, and the limit of the namespace."""
+    found = dict(hosts)
+    here = found.get(THIS_HOST)
+    if here is None:
+        return found
+    asked = questions(artefact.forest, fold_contents(artefact.events), places(request.options))
+    here = msgspec.structs.replace(here, answers=answers(asked))
+    found[THIS_HOST] = with_limit(here, request.into, artefact) if here.target >= 0 else here
+    return found
 
 
 def with_limit(host: Host, pid: int, artefact: Artefact) -> Host:

@@ -10,7 +10,7 @@ from planner.errors import CrplanError
 from planner.events.log import Log
 from planner.events.records import FORMAT_VERSION, AnyEvent, Event, LogOpened
 from planner.findings.problems import described
-from planner.hookspecs import Source
+from planner.hookspecs import Detail, ReadRequest, Source
 from planner.pipeline.reading import AnySource, default_registry, source_of, stream_events
 from planner.pipeline.resolve import Resolved, resolve
 from planner.plans.document import document, events_of
@@ -20,15 +20,16 @@ Input = AnySource | Iterable[AnyEvent] | Plan
 """A path, bytes, an open binary stream, a source, an event log, or a plan."""
 
 
-def log_of(given: Input, function: str) -> Log:
+def log_of(given: Input, function: str, detail: Detail = "tree") -> Log:
     """Return the log of what a function of the library was given.
 
-    `function` is its name, for messages. Raises `TypeError` for what is none of `Input`, and what reading raises.
+    `function` is its name, for messages, `detail` how much is read of an image. Raises `TypeError` for what is none of `Input`,
+    and what reading raises.
     """
     if isinstance(given, Plan):
         return Log([LogOpened(format_version=FORMAT_VERSION), *events_of(document(given, ()))], f"plan {given.plan_id}")
     if _is_source(given):
-        return _read(source_given(given, function))
+        return _read(source_given(given, function), detail)
     if isinstance(given, io.TextIOBase):
         raise TypeError(f"planner.{function} takes a binary stream, and this one is of text: open it with mode 'rb'")
     if not isinstance(given, Iterable) or isinstance(given, dict):
@@ -74,10 +75,10 @@ def _is_source(given: object) -> TypeGuard[AnySource]:
     return hasattr(given, "read") and not isinstance(given, io.TextIOBase)
 
 
-def _read(source: Source) -> Log:
+def _read(source: Source, detail: Detail) -> Log:
     log = Log((), source.name)
     with naming(source.name, log):
-        log.extend(stream_events(source, default_registry()))
+        log.extend(stream_events(source, default_registry(), ReadRequest(detail=detail)))
     return log
 
 

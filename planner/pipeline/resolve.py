@@ -21,7 +21,8 @@ from planner.forest.model import Forest
 from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, Decision, solutions
 from planner.hookspecs import Artefact, BackEnd
 from planner.identity import EventNumber, ProcessId
-from planner.kernel.proof import ModelRefusal, ProofFailed, prove
+from planner.kernel.proof import ProofFailed, prove
+from planner.kernel.simulation import ModelRefusal
 from planner.options import filled
 from planner.planning.births.manners import MANNERS, Manner
 from planner.planning.decide import decide, decide_exactly

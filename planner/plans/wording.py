@@ -33,42 +33,59 @@ def status_words(status: int) -> str:
 
 def step_words(step: steps.AnyStep, table: Table) -> str:
     """Return what a step does, in one line without its number and rule."""
-    actor = actor_words(step.actor)
+    if isinstance(step, steps.Verify):
+        return f"verify {step.target}: {_verify_words(step)}"
+    if isinstance(step, steps.Enter | steps.Unshare | steps.MapIds | steps.Join):
+        deed = _namespace_words(step, table)
+    elif isinstance(step, steps.Exit | steps.Kill | steps.Reap):
+        deed = _end_words(step)
+    else:
+        deed = _process_words(step, table)
+    return f"{actor_words(step.actor)} {deed}"
+
+
+def _process_words(
+    step: steps.Create | steps.CreateThread | steps.SetSession | steps.SetGroup | steps.SetSubreaper, table: Table
+) -> str:
     match step:
         case steps.Create():
-            return f"{actor} creates {_child(step.child, table)}{_create_words(step)}"
+            return f"creates {_child(step.child, table)}{_create_words(step)}"
         case steps.CreateThread():
-            return f"{actor} creates thread {_child(step.child, table)}"
+            return f"creates thread {_child(step.child, table)}"
         case steps.SetSession():
-            return f"{actor} calls setsid"
+            return "calls setsid"
         case steps.SetGroup():
-            whom = "itself" if step.target == step.actor else str(step.target)
+            moved = "itself" if step.target == step.actor else str(step.target)
             group = "a group of its own" if step.group == step.target else f"group {step.group}"
-            return f"{actor} puts {whom} into {group}"
+            return f"puts {moved} into {group}"
         case steps.SetSubreaper():
-            return f"{actor} {'becomes' if step.on else 'stops being'} a subreaper"
+            return f"{'becomes' if step.on else 'stops being'} a subreaper"
+
+
+def _end_words(step: steps.Exit | steps.Kill | steps.Reap) -> str:
+    match step:
+        case steps.Exit():
+            return f"ends{' its leading thread' if step.thread_only else ''} ({status_words(step.status)})"
+        case steps.Kill():
+            return f"kills {step.target} with signal {step.signal}"
+        case steps.Reap():
+            return f"reaps {step.child}"
+
+
+def _namespace_words(step: steps.Enter | steps.Unshare | steps.MapIds | steps.Join, table: Table) -> str:
+    match step:
         case steps.Enter():
             own = table[step.actor].namespace if step.actor in table else OUTSIDE
-            return (
-                f"{actor} goes back to its own pid namespace"
-                if step.namespace == own
-                else (f"{actor} enters the pid namespace of {step.namespace} for its next children")
-            )
-        case steps.Exit():
-            return f"{actor} ends {'its leading thread' if step.thread_only else ''}".rstrip() + f" ({status_words(step.status)})"
-        case steps.Kill():
-            return f"{actor} kills {step.target} with signal {step.signal}"
-        case steps.Reap():
-            return f"{actor} reaps {step.child}"
+            if step.namespace == own:
+                return "goes back to its own pid namespace"
+            return f"enters the pid namespace of {step.namespace} for its next children"
         case steps.Unshare():
             kinds: list[str] = [escaped(kind) for kind in step.kinds]
-            return f"{actor} makes {_listed(kinds)} namespace{'s' if len(kinds) > 1 else ''} of its own"
+            return f"makes {_listed(kinds)} namespace{'s' if len(kinds) > 1 else ''} of its own"
         case steps.MapIds():
-            return f"{actor} maps the ids of {step.target}'s user namespace{_map_words(step)}"
+            return f"maps the ids of {step.target}'s user namespace{_map_words(step)}"
         case steps.Join():
-            return f"{actor} enters the {escaped(step.kind)} namespace of {step.target}"
-        case steps.Verify():
-            return f"verify {step.target}: {_verify_words(step)}"
+            return f"enters the {escaped(step.kind)} namespace of {step.target}"
 
 
 def _child(pid: ProcessId, table: Table) -> str:

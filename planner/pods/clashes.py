@@ -57,17 +57,17 @@ def refuse_clashes(events: Sequence[AnyEvent]) -> None:
 def clashes(events: Iterable[AnyEvent]) -> Iterator[PidConflict]:
     """Yield every clash between images, in the order of the log: of numbers first, then of parents, of sessions, of groups."""
     said = _by_image(events)
-    bearers: dict[int, _Said] = {}
+    holders: dict[int, _Said] = {}
     twice: set[int] = set()
     for one in said:
         number = one.event.pids[0] if one.event.pids else 0
-        other = bearers.setdefault(number, one)
+        other = holders.setdefault(number, one)
         if other.image != one.image:
             twice.add(number)
             yield PidConflict(f"pid {number} is {_what(other)} and {_what(one)}", (other.seq, one.seq))
-    yield from _parents(said, bearers, twice)
-    yield from _sessions(said, bearers, twice)
-    yield from _groups(said, bearers, twice)
+    yield from _parents(said, holders, twice)
+    yield from _sessions(said, holders, twice)
+    yield from _groups(said, holders, twice)
 
 
 def _by_image(events: Iterable[AnyEvent]) -> list[_Said]:
@@ -87,34 +87,34 @@ def _what(said: _Said) -> str:
     return f"a task in {said.image}"
 
 
-def _parents(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[PidConflict]:
+def _parents(said: list[_Said], holders: dict[int, _Said], twice: set[int]) -> Iterator[PidConflict]:
     """A task whose parent is of another image: a dump holds whole trees, so what is no parent in it is outside."""
     for one in said:
         parent = one.event.parent if isinstance(one.event, TaskRecorded) else 0
-        bearer = bearers.get(parent)
-        if bearer is not None and bearer.image != one.image and parent not in twice:
-            words = f"the parent of task {one.event.pids[0]} in {one.image} is {parent}, which is {_what(bearer)}"
-            yield PidConflict(words, (one.seq, bearer.seq))
+        holder = holders.get(parent)
+        if holder is not None and holder.image != one.image and parent not in twice:
+            words = f"the parent of task {one.event.pids[0]} in {one.image} is {parent}, which is {_what(holder)}"
+            yield PidConflict(words, (one.seq, holder.seq))
 
 
-def _sessions(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[PidConflict]:
-    """A session of one image whose number another image gives to who does not lead it."""
+def _sessions(said: list[_Said], holders: dict[int, _Said], twice: set[int]) -> Iterator[PidConflict]:
+    """A session of one image whose number another image gives to a process that does not lead it."""
     met: set[tuple[int, str]] = set()
     for one in said:
         session = one.event.session if isinstance(one.event, TaskRecorded) else 0
-        bearer = bearers.get(session)
-        if bearer is None or bearer.image == one.image or session in twice or (session, one.image) in met:
+        holder = holders.get(session)
+        if holder is None or holder.image == one.image or session in twice or (session, one.image) in met:
             continue
         met.add((session, one.image))
-        if isinstance(bearer.event, ThreadRecorded):
-            yield PidConflict(f"{session} is a session in {one.image} and {_what(bearer)}", (one.seq, bearer.seq))
-        elif bearer.event.session != session:
-            words = f"{session} is a session in {one.image} and a task of session {bearer.event.session} in {bearer.image}"
-            yield PidConflict(words, (one.seq, bearer.seq))
+        if isinstance(holder.event, ThreadRecorded):
+            yield PidConflict(f"{session} is a session in {one.image} and {_what(holder)}", (one.seq, holder.seq))
+        elif holder.event.session != session:
+            words = f"{session} is a session in {one.image} and a task of session {holder.event.session} in {holder.image}"
+            yield PidConflict(words, (one.seq, holder.seq))
 
 
-def _groups(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> Iterator[PidConflict]:
-    """A group that is of different sessions in two images, by its members or by who bears its number."""
+def _groups(said: list[_Said], holders: dict[int, _Said], twice: set[int]) -> Iterator[PidConflict]:
+    """A group that is of different sessions in two images, by its members or by the process that has its number."""
     first: dict[int, _Said] = {}
     met: set[tuple[int, str]] = set()
     for one in said:
@@ -123,7 +123,7 @@ def _groups(said: list[_Said], bearers: dict[int, _Said], twice: set[int]) -> It
             continue
         met.add((group, one.image))
         assert isinstance(one.event, TaskRecorded)
-        other = bearers.get(group)
+        other = holders.get(group)
         if other is None or other.image == one.image:
             other = first.setdefault(group, one)
         if other.image == one.image:

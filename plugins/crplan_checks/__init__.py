@@ -10,7 +10,7 @@ from planner.hookspecs import Check, CheckRequest, hookimpl
 @hookimpl
 def crplan_checks() -> tuple[Check, ...]:
     """Return the checks."""
-    from crplan_checks import kinds, kinds_dump
+    from crplan_checks import kinds, kinds_dump, kinds_held
 
     return (
         Check(
@@ -44,6 +44,14 @@ def crplan_checks() -> tuple[Check, ...]:
             kinds=kinds.CRIU_HOST,
             consumers=BY_CRIU,
             priority=50,
+        ),
+        Check(
+            name="criu-held",
+            help="files, addresses and registers that `criu restore` needs and the host lacks",
+            check=_criu_held,
+            kinds=kinds_held.HELD,
+            consumers=BY_CRIU,
+            priority=55,
         ),
         Check(
             name="criu-dump",
@@ -80,6 +88,13 @@ def _numbers(request: CheckRequest) -> Iterator[Answer]:
 
 def _criu_host(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu_host import check
+
+    assert request.invocation is not None
+    return check(request.artefact, request.host, request.invocation)
+
+
+def _criu_held(request: CheckRequest) -> Iterator[Answer]:
+    from crplan_checks.criu_held import check
 
     assert request.invocation is not None
     return check(request.artefact, request.host, request.invocation)

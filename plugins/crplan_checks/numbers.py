@@ -80,7 +80,7 @@ def _target(forest: Forest, host: Host, invocation: Invocation) -> int | None:
 
 
 def _words(artefact: Artefact, invocation: Invocation) -> Iterator[tuple[ProcessId, str]]:
-    """Yield every number at level 0 that a restore needs, with what bears it and the step that creates that."""
+    """Yield every number at level 0 that a restore needs, with what has it and the step that creates that."""
     steps = {step.child: step.number for step in artefact.plan.steps if isinstance(step, Create | CreateThread)}
     replaced = _replaced(artefact.forest, invocation)
     for number, word in needed(artefact.forest):
@@ -90,7 +90,7 @@ def _words(artefact: Artefact, invocation: Invocation) -> Iterator[tuple[Process
 
 
 def needed(forest: Forest) -> Iterator[tuple[ProcessId, str]]:
-    """Yield every number at level 0 that the image asks for, with what bears it."""
+    """Yield every number at level 0 that the image asks for, with what has it."""
     seen: set[ProcessId] = set()
     for task in forest.tasks.values():
         seen.add(task.pid)

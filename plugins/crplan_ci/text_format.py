@@ -50,6 +50,36 @@ def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool)
         yield from _wrapped(paint(verdict_line(verdict), verdict.verdict), terminal, "")
         if verdict.command:
             yield from _wrapped(f"with: {verdict.command}", terminal, "  ")
+    yield from _counted(report, image, terminal)
+    if image.findings:
+        yield from _section("Findings", terminal)
+        for found in image.findings:
+            yield from _finding(found, image, terminal)
+    if image.unknown:
+        yield from _section("Unknown", terminal, "a fact is missing, so this is no pass")
+        for question in image.unknown:
+            yield from _wrapped(f"{paint('unknown', 'unknown')}  {question.code}: {unanswered(question)[9:]}", terminal, "  ")
+    if image.passed and passed:
+        yield from _section("Passed", terminal)
+        for answered in image.passed:
+            if answered.detail:
+                yield from _wrapped(f"{answered.code}: {answered.detail}", terminal, "  ")
+        plain = ", ".join(answered.code for answered in image.passed if not answered.detail)
+        yield from _wrapped(plain, terminal, "  ")
+    yield from _section("Not checked", terminal)
+    for sentence in image.not_checked:
+        yield from _wrapped(sentence, terminal, "  ")
+
+
+def _section(heading: str, terminal: Terminal, note: str = "") -> Iterator[str]:
+    paint = _painter(terminal.colour)
+    yield ""
+    yield paint(heading, "heading") + (paint(f"   {note}", "quiet") if note else "")
+
+
+def _counted(report: Report, image: ImageReport, terminal: Terminal) -> Iterator[str]:
+    """Yield what was read, how many findings there are, and why the image could not be planned where that is so."""
+    paint = _painter(terminal.colour)
     facts = [image.image_format, f"{image.tasks} task{'' if image.tasks == 1 else 's'}"] if image.plan_id else []
     facts += [f"plan {image.plan_id}"] if image.plan_id else []
     facts += [] if report.hosts else ["no host"]
@@ -58,28 +88,6 @@ def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool)
     if image.broken() and image.error is not None:
         yield ""
         yield from _wrapped(f"{paint('error', 'error')}: {whole_problem(image.error)}", terminal, "  ")
-    if image.findings:
-        yield ""
-        yield paint("Findings", "heading")
-        for found in image.findings:
-            yield from _finding(found, image, terminal)
-    if image.unknown:
-        yield ""
-        yield paint("Unknown", "heading") + paint("   a fact is missing, so this is no pass", "quiet")
-        for question in image.unknown:
-            yield from _wrapped(f"{paint('unknown', 'unknown')}  {question.code}: {unanswered(question)[9:]}", terminal, "  ")
-    if image.passed and passed:
-        yield ""
-        yield paint("Passed", "heading")
-        for answered in image.passed:
-            if answered.detail:
-                yield from _wrapped(f"{answered.code}: {answered.detail}", terminal, "  ")
-        plain = ", ".join(answered.code for answered in image.passed if not answered.detail)
-        yield from _wrapped(plain, terminal, "  ")
-    yield ""
-    yield paint("Not checked", "heading")
-    for sentence in image.not_checked:
-        yield from _wrapped(sentence, terminal, "  ")
 
 
 def _finding(found: Reported, image: ImageReport, terminal: Terminal) -> Iterator[str]:

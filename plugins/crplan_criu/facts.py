@@ -105,21 +105,7 @@ def of_task(dump: Dump, pid: ProcessId, core: Core, root: Core, at: str) -> Iter
 
 def _values(dump: Dump, task: Fields, thread: Fields, credentials: Fields) -> Iterator[tuple[str, str]]:
     if credentials:
-        yield "uid", _four(credentials, "uid euid suid fsuid")
-        yield "gid", _four(credentials, "gid egid sgid fsgid")
-        if groups := numbers(credentials, "groups"):
-            yield "groups", " ".join(map(str, groups))
-        for field, (name, always) in CAPABILITIES.items():
-            words = numbers(credentials, field)
-            value = sum(word << 32 * place for place, word in enumerate(words[:2]))
-            if value or (words and always):
-                yield name, f"{value:016x}"
-        if number(credentials, "secbits"):
-            yield "securebits", f"{number(credentials, 'secbits'):#x}"
-        if number(credentials, "no_new_privs"):
-            yield "no_new_privs", "1"
-        if octets(credentials, "lsm_profile"):
-            yield "security_label", text(octets(credentials, "lsm_profile"))
+        yield from _of_credentials(credentials)
     if seccomp := number(thread, "seccomp_mode") or number(task, "old_seccomp_mode"):
         yield "seccomp", _name(SECCOMP, seccomp)
     group = number(thread, "cg_set") or number(task, "cg_set")
@@ -135,6 +121,24 @@ def _values(dump: Dump, task: Fields, thread: Fields, credentials: Fields) -> It
         yield "stop_signal", str(number(task, "stop_signo"))
     if number(task, "tty_nr"):
         yield "terminal_group", str(number(task, "tty_pgrp"))
+
+
+def _of_credentials(credentials: Fields) -> Iterator[tuple[str, str]]:
+    yield "uid", _four(credentials, "uid euid suid fsuid")
+    yield "gid", _four(credentials, "gid egid sgid fsgid")
+    if groups := numbers(credentials, "groups"):
+        yield "groups", " ".join(map(str, groups))
+    for field, (name, always) in CAPABILITIES.items():
+        words = numbers(credentials, field)
+        value = sum(word << 32 * place for place, word in enumerate(words[:2]))
+        if value or (words and always):
+            yield name, f"{value:016x}"
+    if number(credentials, "secbits"):
+        yield "securebits", f"{number(credentials, 'secbits'):#x}"
+    if number(credentials, "no_new_privs"):
+        yield "no_new_privs", "1"
+    if octets(credentials, "lsm_profile"):
+        yield "security_label", text(octets(credentials, "lsm_profile"))
 
 
 def _holders(dump: Dump) -> tuple[list[int], list[int]]:

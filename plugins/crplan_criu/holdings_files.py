@@ -127,6 +127,16 @@ def _counted(fact: str, field: str) -> Facts:
     return lambda image, fields: {fact: str(len(parts(fields, field)))}
 
 
+def _watches(image: ImageFile, fields: Fields) -> dict[str, str]:
+    """Return how many files an inotify watches, and the paths of those whose names the image holds."""
+    watches = parts(fields, "wd")
+    handles = [
+        image.decode(messages.FILE_HANDLE, octets(image.decode(messages.WATCH, part), "f_handle")) for part in watches[:100]
+    ]
+    paths = [text(octets(handle, "path").rstrip(b"\0")) for handle in handles if octets(handle, "path")]
+    return {"watches": str(len(watches)), **{f"path {place}": path for place, path in enumerate(paths, 1)}}
+
+
 def _signals(image: ImageFile, fields: Fields) -> dict[str, str]:
     return {"signals": f"{number(fields, 'sigmask'):016x}"}
 
@@ -146,7 +156,7 @@ _KINDS: Final[dict[str, tuple[Message, FileKind, Facts]]] = {
     "sgfd": (messages.SIGNALFD, "signalfd", _signals),
     "tunf": (messages.TUN, "tun", _device),
     "tfd": (messages.TIMERFD, "timerfd", _named(clock="clockid", seconds="vsec", interval="isec")),
-    "ify": (messages.INOTIFY, "inotify", _counted("watches", "wd")),
+    "ify": (messages.INOTIFY, "inotify", _watches),
     "ffy": (messages.FANOTIFY, "fanotify", _counted("marks", "mark")),
     "ext": (messages.EXTERNAL, "external", _nothing),
     "fifo": (messages.FIFO, "fifo", _named(pipe="pipe_id", file="regf_id")),

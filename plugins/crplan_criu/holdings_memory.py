@@ -32,6 +32,10 @@ STATE: Final = (
 )  # fmt: skip
 """Components of the extended state by their bit (Intel SDM 1, 13.1)."""
 
+PKRU: Final = 1 << 9
+INITIAL_PKRU: Final = 0x5555_5554
+"""What the kernel gives every task in the register of protection keys (init_pkru): not zero, so the processor calls it in use."""
+
 LIMITS: Final = (
     "cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile", "memlock", "as", "locks", "sigpending", "msgqueue", "nice",
     "rtprio", "rttime",
@@ -106,8 +110,10 @@ def threads(image: ImageFile) -> Iterator[ContentsEvent]:
         info = image.decode(messages.THREAD_INFO, octets(fields, "thread_info"))
         registers = image.decode(messages.FLOATING_POINT, octets(info, "fpregs"))
         if octets(registers, "xsave"):
-            mask = number(image.decode(messages.EXTENDED_STATE, octets(registers, "xsave")), "xstate_bv")
-            yield RegistersRecorded(pid=pid, state=state_names(mask), mask=mask, at=image.at)
+            state = image.decode(messages.EXTENDED_STATE, octets(registers, "xsave"))
+            mask = number(state, "xstate_bv")
+            untouched = PKRU if numbers(state, "pkru")[:1] == [INITIAL_PKRU] else 0
+            yield RegistersRecorded(pid=pid, state=state_names(mask & ~untouched), mask=mask, at=image.at)
         listed = image.decode(messages.TASK_CORE, octets(fields, "tc"))
         limits = [
             image.decode(messages.LIMIT, part)

@@ -96,6 +96,10 @@ TIMERFD = message(
 
 INOTIFY = message("inotify_file_entry", {**fields_of("id flags"), 5: Field("wd", "message", repeated=True)}, skipped="3 4")
 
+WATCH = message("inotify_wd_entry", {7: Field("f_handle", "message")}, skipped="1-6")
+
+FILE_HANDLE = message("fh_entry", {4: Field("path", "bytes")}, skipped="1-3 5")
+
 FANOTIFY = message("fanotify_file_entry", {**fields_of("id flags"), 6: Field("mark", "message", repeated=True)}, skipped="3-5")
 
 PIPE = message("pipe_entry", fields_of("id pipe_id flags"), skipped="4")
@@ -180,7 +184,9 @@ THREAD_INFO = message("thread_info_x86", {3: Field("fpregs", "message")}, skippe
 
 FLOATING_POINT = message("user_x86_fpregs_entry", {13: Field("xsave", "message")}, skipped="1-12")
 
-EXTENDED_STATE = message("user_x86_xsave_entry", {1: Field("xstate_bv", "u64")}, skipped="2-9")
+EXTENDED_STATE = message(
+    "user_x86_xsave_entry", {1: Field("xstate_bv", "u64"), 8: Field("pkru", "u32", repeated=True)}, skipped="2-7 9"
+)
 
 CPUINFO = message("cpuinfo_entry", {1: Field("x86_entry", "message", repeated=True)}, skipped="2 3")
 
@@ -219,7 +225,8 @@ FILE_LOCK = message("file_lock_entry", {**fields_of("flag type"), **fields_of("p
 
 CONTENTS_MESSAGES = (
     FDINFO, FILE, REGULAR_FILE, INET_SOCKET, IP_OPTIONS, SOCKET_OPTIONS, UNIX_SOCKET, PACKET_SOCKET, NETLINK_SOCKET,
-    NAMESPACE_FILE, EVENTFD, EPOLL, EPOLL_TARGET, SIGNALFD, TIMERFD, INOTIFY, FANOTIFY, PIPE, FIFO, TERMINAL, TUN, MEMFD,
+    NAMESPACE_FILE, EVENTFD, EPOLL, EPOLL_TARGET, SIGNALFD, TIMERFD, INOTIFY, WATCH, FILE_HANDLE, FANOTIFY,
+    PIPE, FIFO, TERMINAL, TUN, MEMFD,
     MEMFD_INODE, PIDFD, EXTERNAL, BPF_MAP, REMAP, FS, MM, VMA, PAGEMAP_HEAD, PAGEMAP, MOUNT, TASK_LIMITS, LIMIT, TASK_CORE, CORE,
     THREAD_INFO, FLOATING_POINT, EXTENDED_STATE, CPUINFO, PROCESSOR, STATISTICS, DUMP_STATISTICS, NET_DEVICE, NETWORK, FILE_LOCK,
 )  # fmt: skip

@@ -37,7 +37,7 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_objects(sections: Sections, generation: Generation, roll: Roll) -> Iterator[AnyEvent]:
-    """Yield tasks and threads in entry order, then pid objects that no task bears; raises `BadImage`."""
+    """Yield tasks and threads in entry order, then pid objects that no task has; raises `BadImage`."""
     objects = _unpack(sections, sections.offset_field + generation.first_tag)
     for field in (PID, THREAD_GROUP, GROUP, SESSION):
         _check_tags(sections, objects, field, sections.column(field))

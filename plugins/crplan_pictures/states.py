@@ -11,7 +11,7 @@ from planner import steps
 from planner.identity import ProcessId
 from planner.kernel.model import Kernel
 from planner.kernel.objects import DYING, LIVING, ZOMBIE, Process
-from planner.kernel.proof import ModelRefusal, walk
+from planner.kernel.simulation import ModelRefusal, walk
 from planner.plans.model import Plan
 
 FIELDS: Final = ("state", "parent", "session", "group", "subreaper", "births", "status")

@@ -306,7 +306,7 @@ MIXTURE = """
 import gc, sys, time
 sys.path.insert(0, sys.argv[1])
 from bench_plan import KINDS, image
-from planner.pipeline import resolve
+from planner.pipeline.resolve import resolve
 log = image(KINDS[sys.argv[2]](int(sys.argv[3])))
 tasks = log[-1].tasks
 gc.collect(); gc.disable()

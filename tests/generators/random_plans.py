@@ -9,7 +9,7 @@ from random import Random
 from typing import Final
 
 from planner.kernel.objects import LIVING, ZOMBIE, Namespace
-from planner.kernel.proof import ModelRefusal, World, simulate
+from planner.kernel.simulation import ModelRefusal, World, simulate
 from planner.plans.model import Plan
 from planner.testing.drafts import Draft, with_init
 

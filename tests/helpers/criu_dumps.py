@@ -50,8 +50,11 @@ def image(kind: str, *entries: bytes) -> bytes:
     return head + b"".join(len(entry).to_bytes(4, "little") + entry for entry in entries)
 
 
-def tree(pids: Sequence[int] = (10,), shared: bool = False, **inventory: Any) -> dict[str, bytes]:
-    """Return the images of a flat tree: the first task is the parent of all others; with `shared` they have one table."""
+def tree(pids: Sequence[int] = (10,), shared: bool = False, own: Sequence[str] = (), **inventory: Any) -> dict[str, bytes]:
+    """Return the images of a flat tree: the first task is the parent of all others; with `shared` they have one table.
+
+    `own` are the kinds of namespace that are the tree's own; others are those of the dumping process.
+    """
     outside = dict.fromkeys(("pid", "net", "ipc", "uts", "mnt", "user"), 1)
     root = encoded(messages.KOBJ_IDS, dict.fromkeys(("vm", "files", "fs", "sighand"), 1) | outside)
     given = {"img_version": 2, "fdinfo_per_id": 1, "root_ids": root, **inventory}
@@ -65,15 +68,15 @@ def tree(pids: Sequence[int] = (10,), shared: bool = False, **inventory: Any) ->
     }
     for place, pid in enumerate(pids):
         ids = {"vm": 2 + place, "files": 2 if shared else 2 + place, "fs": 2 + place, "sighand": 2 + place}
-        ids |= outside
+        ids |= outside | dict.fromkeys(own, 2)
         files[f"ids-{pid}.img"] = image("ids", encoded(messages.KOBJ_IDS, ids))
         files[f"core-{pid}.img"] = core(pid)
     return files
 
 
-def core(pid: int, state: int = 0b11, limits: Sequence[tuple[int, int]] = ()) -> bytes:
+def core(pid: int, state: int = 0b11, limits: Sequence[tuple[int, int]] = (), keys: int = 0) -> bytes:
     """Return the core image of a living task with an extended state and resource limits."""
-    xsave = encoded(messages_contents.EXTENDED_STATE, {"xstate_bv": state})
+    xsave = encoded(messages_contents.EXTENDED_STATE, {"xstate_bv": state, "pkru": [keys, 0]})
     registers = encoded(messages_contents.THREAD_INFO, {"fpregs": encoded(messages_contents.FLOATING_POINT, {"xsave": xsave})})
     task = encoded(messages.TASK_CORE, {"task_state": 1, "exit_code": 0, "comm": f"task-{pid}"})
     listed = [encoded(messages_contents.LIMIT, {"cur": soft, "max": hard}) for soft, hard in limits]

@@ -17,7 +17,7 @@ from planner.events import log
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
 from planner.kernel.namespaces import OWNED, USER
 from planner.kernel.objects import LIVING, Process
-from planner.kernel.proof import simulate
+from planner.kernel.simulation import simulate
 from planner.planning.steps.sharing import PLANNED
 from planner.plans.model import Plan
 from planner.plans.relax import conceded

@@ -16,7 +16,8 @@ from planner.forest.fold import fold
 from planner.forest.model import Forest
 from planner.identity import ProcessId, StepNumber
 from planner.kernel.objects import DYING, LIVING
-from planner.kernel.proof import ModelRefusal, ProofFailed, prove
+from planner.kernel.proof import ProofFailed, prove
+from planner.kernel.simulation import ModelRefusal
 from planner.pipeline.resolve import Resolved, resolve
 from planner.plans.fold import lost_properties
 from planner.plans.model import Plan

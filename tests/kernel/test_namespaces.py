@@ -2,8 +2,8 @@
 
 import pytest
 
-from planner.kernel.proof import ModelRefusal, simulate
 from planner.kernel.rules import KERNEL_RULES
+from planner.kernel.simulation import ModelRefusal, simulate
 from planner.testing.drafts import Draft, with_init
 from planner.testing.plans import PLANS
 

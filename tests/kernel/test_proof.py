@@ -6,7 +6,8 @@ from random import Random
 import msgspec
 import pytest
 
-from planner.kernel.proof import ModelRefusal, ProofFailed, prove, simulate
+from planner.kernel.proof import ProofFailed, prove
+from planner.kernel.simulation import ModelRefusal, simulate
 from planner.plans.model import Plan
 from planner.testing.forests import forest
 from planner.testing.plans import FAILURES, PLANS, Draft

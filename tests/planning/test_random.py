@@ -16,7 +16,8 @@ from random import Random
 import pytest
 
 from planner.errors import Contradiction
-from planner.kernel.proof import ModelRefusal, ProofFailed, prove
+from planner.kernel.proof import ProofFailed, prove
+from planner.kernel.simulation import ModelRefusal
 from planner.pipeline.resolve import decide_placed
 from planner.planning.births.manners import MANNERS
 from planner.plans.fold import fold_plan, lost_properties

@@ -21,7 +21,7 @@ from planner.findings.registry import finding
 from planner.hookspecs import Artefact
 from planner.identity import ProcessId
 from planner.kernel.objects import LIVING, ZOMBIE
-from planner.kernel.proof import simulate
+from planner.kernel.simulation import simulate
 from planner.pipeline.resolve import resolve
 from planner.plans.model import Plan
 from planner.testing.backends import HOSTILE_NAME, artefact, conforms, hostile

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.kernel.proof import ModelRefusal, simulate
+from planner.kernel.simulation import ModelRefusal, simulate
 from planner.steps import Verify
 from planner.testing.plans import FAILURES, PLANS, Draft
 from tests.generators.random_plans import random_plan

@@ -21,7 +21,7 @@ from planner.findings.report import ImageReport, Report
 from planner.findings.verdicts import ENGINES, WORDS, ConsumerName
 from planner.hookspecs import Artefact, ReportFormat
 from planner.host.facts import Host, decode, namespace_of
-from planner.library.checking import with_limit
+from planner.library.checking import asked_here
 from planner.options import Options, chosen, filled, split
 from planner.pipeline.beside import read_beside
 from planner.plugins import Registry
@@ -82,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an option of a check or of the format; may be repeated",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
+    parser.set_defaults(detail="all")
 
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
@@ -117,14 +118,12 @@ def _checked(job: Job, form: ReportFormat, request: Request, settings: Settings,
     """Return the report of one group of images; one that cannot be read is an entry as well."""
     artefact: Artefact | None = None
     problem: Problem | None = None
-    hosts = dict(hosts)
     try:
         artefact = job.artefact()
     except EXPECTED as failure:
         problem = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
-        if THIS_HOST in hosts and hosts[THIS_HOST].target >= 0:
-            hosts[THIS_HOST] = with_limit(hosts[THIS_HOST], request.into, artefact)
+        hosts = asked_here(hosts, request, artefact)
     name = image_words([_image_name(each) for each in job.images])
     return judge(job.registry, name, artefact, request, settings, hosts, problem)
 

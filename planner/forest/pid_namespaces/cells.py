@@ -39,7 +39,7 @@ class Conflict(Exception):
 class Bearers:
     """All pid holders, tasks first and then dead leaders, both in image order, with the links between them.
 
-    Where a dead leader's vector is not known to its end, the known part counts as all of it: it bears those numbers, and what
+    Where a dead leader's vector is not known to its end, the known part counts as all of it: it has those numbers, and what
     lies below its namespace lies below that part too. Links are positions in these lists, `NOBODY` where there is none.
     """
 
@@ -83,7 +83,7 @@ class Bearers:
         return list(range(len(self.recorded)))
 
     def is_evidence(self, fact: int) -> bool:
-        """Tell whether a fact may matter: who bears one number is in the root namespace, whatever the others are."""
+        """Tell whether a fact may matter: a process with one number is in the root namespace, whatever the others are."""
         return fact >= len(self.vectors) or len(self.vectors[fact]) > 1
 
     def number(self, fact: int) -> int:

@@ -8,6 +8,7 @@ Each open cell must be one of the namespaces at its level (a set of bits). Two c
 Nothing recurses, nothing depends on the order of a set, and the work is bounded.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 TOP: Final = -(1 << 60)
@@ -95,24 +96,31 @@ class OpenCells:
             if self.effort < 0:
                 raise Exhausted
             touched: list[int] = []
-            domain = self.domain[cell]
-            if domain & (domain - 1) == 0:
-                for clique in self.cliques[cell]:
-                    for other in self.apart[clique]:
-                        if other != cell and self.domain[other] & domain and not self.narrow(other, ~domain, trail, touched):
-                            return other
-                    self.effort -= 1
-            for low in (cell, *self._below[cell]):
-                wiped = self._revise(low, trail, touched)
+            wiped = self._spread(cell, trail, touched)
+            if wiped >= 0:
+                return wiped
+            pending.update(dict.fromkeys(touched))
+        return -1
+
+    def _spread(self, cell: int, trail: list[tuple[int, int]], touched: list[int]) -> int:
+        """Narrow all that a changed cell constrains directly; return -1, or the cell that no value is left for."""
+        domain = self.domain[cell]
+        if domain & (domain - 1) == 0:
+            for clique in self.cliques[cell]:
+                for other in self.apart[clique]:
+                    if other != cell and self.domain[other] & domain and not self.narrow(other, ~domain, trail, touched):
+                        return other
+                self.effort -= 1
+        for low in (cell, *self._below[cell]):
+            wiped = self._revise(low, trail, touched)
+            if wiped >= 0:
+                return wiped
+        values = self._value_of[cell]
+        for low in self._at_level.get(self.level[cell] + 1, ()) if values else ():
+            if self.domain[low] & values:
+                wiped = self._recheck(low, values, trail, touched)
                 if wiped >= 0:
                     return wiped
-            values = self._value_of[cell]
-            for low in self._at_level.get(self.level[cell] + 1, ()) if values else ():
-                if self.domain[low] & values:
-                    wiped = self._recheck(low, values, trail, touched)
-                    if wiped >= 0:
-                        return wiped
-            pending.update(dict.fromkeys(touched))
         return -1
 
     def _seat(self, number: int) -> int:
@@ -235,45 +243,52 @@ class OpenCells:
     def parts(self) -> list[list[int]]:
         """Return the open cells in parts that do not constrain each other, each in image order."""
         leader = list(range(len(self.domain)))
-
-        def find(cell: int) -> int:
-            while leader[cell] != cell:
-                leader[cell] = leader[leader[cell]]
-                cell = leader[cell]
-            return cell
-
-        def join(one: int, other: int) -> None:
-            low, high = sorted((find(one), find(other)))
-            leader[high] = low
-
         is_open = [domain & (domain - 1) != 0 for domain in self.domain]
         for clique in self.apart:
             # Two members of a clique that can never meet do not constrain each other.
             by_value: dict[int, int] = {}
             for cell in clique:
-                rest = self.domain[cell] if is_open[cell] else 0
-                while rest:
-                    bit = rest & -rest
-                    rest ^= bit
-                    join(by_value.setdefault(bit, cell), cell)
-        for cell, over in enumerate(self.above):
-            if not is_open[cell] and (over < 0 or not is_open[over]):
-                continue
-            related = [over] if over >= 0 and is_open[over] else []
-            rest = self.domain[cell] if over != TOP else 0
-            overs = self.value_above[self.level[cell]] if rest else []
-            while rest:
-                bit = rest & -rest
-                rest ^= bit
-                high = overs[bit.bit_length() - 1]
-                if high >= 0 and is_open[high]:
-                    related.append(high)
-            if is_open[cell]:
-                related.append(cell)
+                for value in _bits(self.domain[cell] if is_open[cell] else 0):
+                    _join(leader, by_value.setdefault(value, cell), cell)
+        for cell in range(len(is_open)):
+            related = self._related(cell, is_open)
             for other in related[1:]:
-                join(related[0], other)
+                _join(leader, related[0], other)
         parts: dict[int, list[int]] = {}
         for cell, still in enumerate(is_open):
             if still:
-                parts.setdefault(find(cell), []).append(cell)
+                parts.setdefault(_first(leader, cell), []).append(cell)
         return list(parts.values())
+
+    def _related(self, cell: int, is_open: list[bool]) -> list[int]:
+        """Return the open cells that what a cell lies below concerns together."""
+        over = self.above[cell]
+        over_is_open = over >= 0 and is_open[over]
+        if over == TOP or not (is_open[cell] or over_is_open):
+            return [cell] if is_open[cell] else []
+        overs = self.value_above[self.level[cell]]
+        highs = (overs[value] for value in _bits(self.domain[cell]))
+        related = [over] if over_is_open else []
+        related += [high for high in highs if high >= 0 and is_open[high]]
+        return [*related, cell] if is_open[cell] else related
+
+
+def _first(leader: list[int], cell: int) -> int:
+    """Return the cell that stands for the part of another one (disjoint sets, paths halved)."""
+    while leader[cell] != cell:
+        leader[cell] = leader[leader[cell]]
+        cell = leader[cell]
+    return cell
+
+
+def _join(leader: list[int], one: int, other: int) -> None:
+    low, high = sorted((_first(leader, one), _first(leader, other)))
+    leader[high] = low
+
+
+def _bits(mask: int) -> Iterator[int]:
+    """Yield the places of the bits that are set, from the lowest on."""
+    while mask:
+        bit = mask & -mask
+        mask ^= bit
+        yield bit.bit_length() - 1

@@ -1,4 +1,4 @@
-"""What stands before any search: which cells are namespaces, what lies below what, and which numbers every cell bears."""
+"""What stands before any search: which cells are namespaces, what lies below what, and which numbers each cell has."""
 
 from operator import itemgetter
 
@@ -106,7 +106,7 @@ class Forced:
         return line
 
     def numbers(self) -> dict[int, set[int]]:
-        """Return the numbers that every cell bears at its own level; raises `Conflict` where one is borne twice."""
+        """Return the numbers that each cell has at its own level; raises `Conflict` where one is there twice."""
         own = self.cells.own
         vectors, threads = self.bearers.vectors, self.bearers.threads
         held: dict[int, list[Pids]] = {}

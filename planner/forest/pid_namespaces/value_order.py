@@ -12,16 +12,16 @@ from planner.forest.pid_namespaces.domains import Domains
 from planner.identity import OUTSIDE
 
 MOST_POINTS: Final = 32
-"""How many bearers of one cell are compared."""
+"""How many holders of one cell are compared."""
 
 MOST_COMPARED: Final = 2_000
-"""In an image with more open cells, only bearers whose namespace was certain from the start are compared."""
+"""In an image with more open cells, only holders whose namespace was certain from the start are compared."""
 
 MOST_TRIED: Final = 256
 """How many values of one cell are compared; those whose inits came last before it, in image order."""
 
 Point = tuple[int, int]
-"""The rank of the number at level 0 and the number in a namespace, of one bearer."""
+"""The rank of the number at level 0 and the number in a namespace, of one holder."""
 
 
 class Hint:
@@ -29,7 +29,7 @@ class Hint:
 
     def __init__(self, domains: Domains) -> None:
         self._problem = domains.problem
-        bearers, own = domains.bearers, domains.cells.own
+        holders, own = domains.bearers, domains.cells.own
         wanted = set(domains.open)
         for place, cell in enumerate(domains.open):
             found = domains.namespaces[domains.cells.level[cell]]
@@ -40,17 +40,17 @@ class Hint:
                 wanted.add(found[bit.bit_length() - 1])
         points: dict[int, list[Point]] = {cell: [] for cell in wanted}
         labels: dict[int, set[int]] = {cell: set() for cell in wanted}
-        rank = {number: place for place, number in enumerate(sorted(bearers.position))} if wanted else {}
+        rank = {number: place for place, number in enumerate(sorted(holders.position))} if wanted else {}
         if wanted:
             for member in domains.members:
-                vector = bearers.vectors[member]
+                vector = holders.vectors[member]
                 for level, cell in enumerate(domains.line(own(member)) if len(vector) > 1 else (), start=1):
                     if cell in wanted:
                         points[cell].append((rank[vector[0]], vector[level]))
-                        for label in (bearers.groups[member], bearers.sessions[member]):
-                            leader = bearers.position.get(label, member)
+                        for label in (holders.groups[member], holders.sessions[member]):
+                            leader = holders.position.get(label, member)
                             # A leader that stands further out says nothing about which namespace down here.
-                            if len(bearers.vectors[leader]) > level or leader >= bearers.dead_from:
+                            if len(holders.vectors[leader]) > level or leader >= holders.dead_from:
                                 labels[cell].add(label)
         for cell in wanted:
             points[cell].sort()
@@ -60,7 +60,7 @@ class Hint:
         self._value_points = [[points.get(cell, []) for cell in found] for found in domains.namespaces]
         self._value_labels = [[labels.get(cell, set()) for cell in found] for found in domains.namespaces]
         self._born = [
-            [rank.get(bearers.vectors[domains.cells.init[cell]][0], 0) for cell in found] for found in domains.namespaces
+            [rank.get(holders.vectors[domains.cells.init[cell]][0], 0) for cell in found] for found in domains.namespaces
         ]
         """By level and value, the rank of the init's outer number."""
         self._compared: dict[int, list[int]] = {}

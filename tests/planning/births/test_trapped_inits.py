@@ -12,7 +12,7 @@ from planner.cli import main as cli
 from planner.errors import Contradiction, NotProved
 from planner.events import log
 from planner.events.records import FORMAT_VERSION, LogOpened, PidRecorded, TaskRecorded
-from planner.kernel.proof import ModelRefusal, simulate
+from planner.kernel.simulation import ModelRefusal, simulate
 from planner.pipeline.reading import default_registry
 from planner.pipeline.resolve import resolve
 from planner.plans.document import document

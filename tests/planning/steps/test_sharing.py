@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from planner.events.records import FindingRaised
-from planner.kernel.proof import ModelRefusal, ProofFailed, prove, simulate
+from planner.kernel.proof import ProofFailed, prove
+from planner.kernel.simulation import ModelRefusal, simulate
 from planner.pipeline.resolve import resolve
 from planner.plans.model import Plan
 from planner.plans.relax import conceded

@@ -1,0 +1,263 @@
+"""Run a plan's steps on the model kernel: what stands when they are done, or the first step that Linux would refuse."""
+
+from collections.abc import Callable, Iterable
+
+from planner import steps as kinds
+from planner.errors import CrplanError
+from planner.identity import OUTSIDE, ProcessId, StepNumber
+from planner.kernel.deadlock_orders import first_unordered
+from planner.kernel.deadlocks import Past, ring_of, words
+from planner.kernel.model import LEVELS, PID_LIMIT, Kernel
+from planner.kernel.namespaces import be_born_in_new_user, join, map_ids, unshare
+from planner.kernel.objects import LIVING, ZOMBIE, Process
+from planner.kernel.rules import KERNEL_RULES, KernelError
+from planner.kernel.sharing import keeps_sharing
+from planner.plans.model import Plan
+from planner.steps import AnyStep, Create, CreateThread, Enter, Exit, Kill, SetGroup, Verify
+from planner.steps import Process as PlannedProcess
+
+
+class ModelRefusal(CrplanError):
+    """The model kernel refuses a step: `errno` is the error's name, "" where the step has no effect or the plan is at fault."""
+
+    def __init__(self, step: StepNumber, rule: str, detail: str = "") -> None:
+        self.step = step
+        self.rule = rule
+        self.errno = KERNEL_RULES[rule].errno
+        words = detail or KERNEL_RULES[rule].sentence
+        super().__init__(f"step {step} ({rule}): {self.errno + ': ' if self.errno else ''}{words}")
+
+
+class World:
+    """What stands when a plan has run: the model kernel, and the targets of the plan's verify steps in their order."""
+
+    __slots__ = ("kernel", "verified")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.verified: list[ProcessId] = []
+
+
+def simulate(plan: Plan, steps: Iterable[AnyStep] | None = None, levels: int = LEVELS) -> World:
+    """Run a plan's steps in plan order on the model kernel.
+
+    `steps` gives another order of the same steps, to try what executors that run actors side by side may do; `levels` is how
+    many levels the container may have. Raises `ModelRefusal` at the first step that fails.
+    """
+    return _Run(plan, levels).run(plan.steps if steps is None else steps, in_order=steps is None)
+
+
+def walk(plan: Plan, watch: Callable[[Kernel], Iterable[AnyStep]], levels: int = LEVELS) -> World:
+    """Run a plan under the eyes of `watch`: it gets the kernel and yields the plan's steps, each when it has seen enough.
+
+    A step is done when the next one is asked for. Raises `ModelRefusal` at the first step that fails.
+    """
+    run = _Run(plan, levels)
+    return run.run(watch(run.kernel), in_order=True)
+
+
+class _Run:
+    """One run of a plan; processes are found by their number at level 0, as the plan names them.
+
+    At no step may an init be trapped (`planner.kernel.deadlocks`), since a rebuild can fail and end everything at any moment.
+    `wary` looks for rings at every step that can close one, which is only done of a plan that is not free of them at a first
+    look.
+    """
+
+    def __init__(self, plan: Plan, levels: int, wary: bool = False) -> None:
+        self.plan = plan
+        self.kernel = Kernel(levels)
+        self.planned = plan.process_table()
+        self.world = World(self.kernel)
+        self.past = None if wary else Past()
+
+    def run(self, steps: Iterable[AnyStep], in_order: bool) -> World:
+        done: list[AnyStep] = []
+        for position, step in enumerate(steps, 1):
+            done.append(step)
+            if in_order:
+                if step.number != position:
+                    raise ModelRefusal(step.number, "plan-order")
+                for wait in step.waits:
+                    if wait.step >= position:
+                        raise ModelRefusal(step.number, "plan-order")
+            try:
+                kind = type(step)
+                if kind is Create:
+                    self._create(step)  # type: ignore[arg-type]  # type() is faster than isinstance and does not narrow
+                elif kind is Verify:
+                    self._verify(step)  # type: ignore[arg-type]  # as above
+                else:
+                    self._other(step)
+            except KernelError as error:
+                raise ModelRefusal(step.number, error.rule) from None
+        if self.past is not None and (ring := self.past.rings()):
+            _Run(self.plan, self.kernel.levels, wary=True).run(done, in_order)
+            if in_order:
+                self._refuse_other_orders(done, {init.pid.first: joined for init, joined in ring.items()})
+        return self.world
+
+    def _refuse_other_orders(self, steps: list[AnyStep], joined: dict[ProcessId, set[int]]) -> None:
+        inits = {step.child for step in steps if isinstance(step, Create) and step.new_namespace}
+        step = first_unordered(steps, joined, inits)
+        if step is not None:
+            detail = "the plan leaves open when this is done, and inits could wait for each other and never finish dying"
+            raise ModelRefusal(step, "init-trap", detail)
+
+    def _actor(self, step: AnyStep) -> Process:
+        if step.actor == OUTSIDE:
+            return self.kernel.outside
+        pid = self.kernel.host.numbers.get(step.actor)
+        if pid is None or pid.owner is None or pid.thread or pid.owner.state != LIVING or pid.owner.main_ended:
+            raise ModelRefusal(step.number, "actor-gone", f"actor {step.actor} does not live at this step")
+        return pid.owner
+
+    def _planned(self, step: Create | CreateThread) -> PlannedProcess:
+        planned = self.planned.get(step.child)
+        if planned is None:
+            raise ModelRefusal(step.number, "plan-process", f"{step.child} is no process of the plan")
+        return planned
+
+    def _create(self, step: Create) -> None:
+        planned = self._planned(step)
+        actor = self._actor(step)
+        if step.sibling:
+            child = self.kernel.clone(actor, planned.pids, step.new_namespace, True, 0, step.share)
+        else:
+            child = self.kernel.clone(actor, planned.pids, step.new_namespace, False, step.exit_signal, step.share)
+        if step.new_user:
+            be_born_in_new_user(child)
+        init = child.namespace.init
+        if init is None or init.pid.first != planned.namespace:
+            raise ModelRefusal(step.number, "plan-process", f"{step.child} is born in another pid namespace than planned")
+        if self.past is not None and step.new_namespace:
+            self.past.note(child, step.number)
+
+    def _verify(self, step: Verify) -> None:
+        pid = self.kernel.host.numbers.get(step.target)
+        if pid is None or pid.owner is None or pid.thread:
+            raise ModelRefusal(step.number, "plan-verify", f"{step.target} does not exist")
+        process = pid.owner
+        zombie = process.state == ZOMBIE or process.main_ended
+        if (
+            step.parent != process.parent.pid.first
+            or step.group != process.group.first
+            or step.session != process.session.first
+            or step.zombie != zombie
+            or (zombie and step.status != process.status)
+            or step.subreaper != process.subreaper
+            or step.exit_signal not in (process.exit_signal, -1)
+            or (process.state != LIVING and process.state != ZOMBIE)
+            or (step.namespaces and not self._is_in(process, step.namespaces))
+            or ((step.threads or process.threads) and set(step.threads) != set(process.threads or ()))
+        ):
+            raise ModelRefusal(
+                step.number, "plan-verify", f"{step.target} is not as the step says: it has {process_words(process)}"
+            )
+        self.world.verified.append(step.target)
+
+    def _other(self, step: AnyStep) -> None:
+        actor = self._actor(step)
+        if isinstance(step, kinds.Unshare | kinds.MapIds | kinds.Join):
+            self._other_namespaces(step, actor)
+        elif isinstance(step, Exit | Kill | kinds.Reap):
+            self._end(step, actor)
+        else:
+            self._stand(step, actor)
+
+    def _stand(self, step: AnyStep, actor: Process) -> None:
+        """Do what a step asks of a process that lives on."""
+        kernel = self.kernel
+        match step:
+            case kinds.SetSession():
+                kernel.setsid(actor)
+            case SetGroup(target=target, group=group):
+                kernel.setpgid(actor, self._number(actor, target), self._number(actor, group))
+                self._look_for_traps(step)
+            case kinds.SetSubreaper(on=on):
+                kernel.set_subreaper(actor, on)
+            case Enter(namespace=namespace):
+                self._enter(step, actor, namespace)
+            case CreateThread():
+                kernel.clone_thread(actor, self._planned(step).pids)
+            case _:
+                raise ModelRefusal(step.number, "plan-process", f"unknown step {type(step).__name__}")
+
+    def _end(self, step: Exit | Kill | kinds.Reap, actor: Process) -> None:
+        """Do a step that ends a process or takes an ended one away."""
+        kernel = self.kernel
+        match step:
+            case Exit(status=status, thread_only=thread_only):
+                if status & 0x7F and kernel.is_init(actor):
+                    raise ModelRefusal(step.number, "init-shield", f"{actor.pid.first} is an init and cannot kill itself")
+                if actor is kernel.outside:
+                    raise ModelRefusal(step.number, "actor-gone", "the executor must not end")
+                if thread_only:
+                    kernel.exit_leading_thread(actor, status)
+                else:
+                    kernel.exit(actor, status)
+            case Kill(target=target, signal=signal):
+                if not kernel.kill(actor, self._number(actor, target), signal):
+                    raise ModelRefusal(step.number, "init-shield", f"the signal {signal} to {target} has no effect")
+            case kinds.Reap(child=child):
+                kernel.wait(actor, self._number(actor, child))
+
+    def _other_namespaces(self, step: kinds.Unshare | kinds.MapIds | kinds.Join, actor: Process) -> None:
+        """Do a step that makes, maps or enters a namespace of another kind than pid."""
+        match step:
+            case kinds.Unshare(kinds=made):
+                keeps_sharing(actor, made)
+                unshare(actor, made)
+            case kinds.MapIds(target=target):
+                whole = step.own or bool(step.uid_map and step.gid_map)
+                map_ids(actor, self.kernel.find(target), whole)
+            case kinds.Join(kind=kind, target=target):
+                keeps_sharing(actor, (kind,))
+                join(actor, actor.namespace.numbers.get(self._number(actor, target)), kind)
+
+    def _look_for_traps(self, step: SetGroup) -> None:
+        pid = self.kernel.find(step.target)
+        moved = self.kernel.outside if pid is None or pid.owner is None else pid.owner
+        if self.past is not None:
+            self.past.note(moved, step.number)
+        elif ring := ring_of(moved):
+            raise ModelRefusal(step.number, "init-trap", words([(init.pid.first, init.group.first) for init in ring]))
+
+    def _is_in(self, process: Process, namespaces: dict[str, ProcessId]) -> bool:
+        """Tell whether a process is in the namespaces of the tasks that a verify step names."""
+        outside = self.kernel.outside
+        for kind, holder in namespaces.items():
+            pid = self.kernel.host.numbers.get(holder) if holder else outside.pid
+            if pid is None or pid.owner is None or kind not in outside.others:
+                return False
+            found = process.others[kind]
+            if pid.owner.others[kind] is not found or (holder != OUTSIDE and found is outside.others[kind]):
+                return False
+        return True
+
+    def _number(self, actor: Process, first: int) -> int:
+        """The number by which an actor knows a process; where it cannot see it, one that no process has."""
+        pid = self.kernel.host.numbers.get(first)
+        return (0 if pid is None else pid.number_in(actor.namespace)) or PID_LIMIT
+
+    def _enter(self, step: Enter, actor: Process, namespace: int) -> None:
+        own = actor.namespace.init
+        assert own is not None
+        if namespace == own.pid.first:
+            self.kernel.enter(actor, 0)
+            return
+        pid = self.kernel.host.numbers.get(namespace)
+        if pid is not None and pid.namespace.init is not pid.owner:
+            raise ModelRefusal(step.number, "plan-process", f"{namespace} is not the init of a pid namespace")
+        self.kernel.enter(actor, self._number(actor, namespace))
+
+
+def process_words(process: Process) -> str:
+    """Return what a process of the model has, in one line."""
+    threads = f", threads {sorted(process.threads)}" if process.threads else ""
+    flag = ", subreaper" if process.subreaper else ""
+    state = "zombie" if process.main_ended or process.state == ZOMBIE else process.state
+    return (
+        f"parent {process.parent.pid.first}, session {process.session.first}, group {process.group.first}, {state}, "
+        f"status {process.status}, exit signal {process.exit_signal}{threads}{flag}"
+    )

@@ -1,0 +1,189 @@
+"""Files, addresses and registers that a restore needs: what CRIU refuses is found, and what it restores is no alarm.
+
+Every case was made for real: a process that holds this was dumped by CRIU 4.2, the host was changed, and `criu restore` did what
+is said here.
+"""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from crplan_checks import criu_held, kinds_held
+from crplan_criu.messages_contents import FIFO, INET_SOCKET, UNIX_SOCKET
+from crplan_criu.read import read
+
+from planner.contents.fold import fold_contents
+from planner.events.records import AnyEvent, LogOpened
+from planner.findings.registry import Answer, Finding, Passed, Unknown
+from planner.findings.verdicts import Invocation
+from planner.hookspecs import Artefact, ReadRequest
+from planner.host.facts import Answers, Host, PathFact
+from planner.host.questions import places, questions
+from planner.pipeline import sources
+from planner.pipeline.resolve import resolve
+from tests.helpers import criu_dumps
+
+FILE, DIRECTORY = 0o100644, 0o40755
+
+
+def artefact(directory: Path, files: dict[str, bytes]) -> Artefact:
+    source = sources.from_path(str(criu_dumps.write(directory, files)))
+    events: list[AnyEvent] = [LogOpened(format_version=2), *read(source, ReadRequest(detail="all"))]
+    return msgspec.structs.replace(resolve(events).artefact(), contents=fold_contents(events))
+
+
+def held(directory: Path, entry: bytes, **files: bytes) -> Artefact:
+    """Return an image whose one task holds file 1 by a descriptor."""
+    images = criu_dumps.tree() | {"fdinfo-2.img": criu_dumps.descriptors((3, 1))}
+    return artefact(directory, images | {"files.img": criu_dumps.image("files", entry)} | files)
+
+
+def answers(given: Artefact, host: Host | None, *options: str) -> list[Answer]:
+    return list(criu_held.check(given, host, Invocation(consumer="criu-restore", options=options)))
+
+
+def codes(given: Artefact, host: Host, *options: str) -> list[str]:
+    found = answers(given, host, *options)
+    assert not [each for each in found if isinstance(each, Unknown)]
+    return [each.code for each in found if isinstance(each, Finding)]
+
+
+def at(path: str, kind: str, size: int | None = None, mode: int = FILE) -> Host:
+    fact = msgspec.convert({"kind": kind, "size": size, "mode": mode}, PathFact)
+    return Host(processor=("avx",), answers=Answers(paths={path: fact}))
+
+
+RECORDED = criu_dumps.regular(1, "/srv/a", 5, FILE)
+
+
+@pytest.mark.parametrize(
+    ("there", "options", "expected"),
+    [
+        (at("/srv/a", "file", 5), (), []),
+        (at("/srv/a", "missing"), (), ["criu-path-missing"]),
+        (at("/srv/a", "file", 6), (), ["criu-file-size"]),
+        (at("/srv/a", "file", 5, 0o100600), (), ["criu-file-mode"]),
+        (at("/srv/a", "file", 5, 0o100600), ("--skip-file-rwx-check",), []),
+        (at("/srv/a", "file", 5, 0o104644), ("--skip-file-rwx-check",), ["criu-file-mode"]),
+        (at("/srv/a", "directory", None, DIRECTORY), (), ["criu-file-kind"]),
+        (at("/srv/a", "fifo", None, 0o10644), ("--skip-file-rwx-check",), ["criu-file-kind"]),
+    ],
+)
+def test_a_file_by_a_descriptor(tmp_path: Path, there: Host, options: tuple[str, ...], expected: list[str]) -> None:
+    assert codes(held(tmp_path, RECORDED), there, *options) == expected
+
+
+def test_a_file_that_is_written_has_no_size_and_may_grow(tmp_path: Path) -> None:
+    entry = criu_dumps.file(1, "reg", criu_dumps.messages_contents.REGULAR_FILE, flags=1025, name="/srv/a", mode=FILE)
+    assert codes(held(tmp_path, entry), at("/srv/a", "file", 999)) == []
+    assert codes(held(tmp_path, entry), at("/srv/a", "missing")) == ["criu-path-missing"]
+
+
+def test_a_file_whose_name_was_gone_comes_back_from_the_image(tmp_path: Path) -> None:
+    remap = criu_dumps.encoded(criu_dumps.messages_contents.REMAP, {"orig_id": 1, "remap_id": 7, "remap_type": 1})
+    given = held(tmp_path, RECORDED, **{"remap-fpath.img": criu_dumps.image("remap-fpath", remap)})
+    assert codes(given, at("/srv/a", "missing")) == [] and questions(given.forest, given.contents).paths == ()
+
+
+def test_an_executable_a_library_and_a_directory_have_findings_of_their_own(tmp_path: Path) -> None:
+    files = criu_dumps.tree() | {
+        "files.img": criu_dumps.image(
+            "files", criu_dumps.regular(1, "/bin/x", 9, 0o100755), criu_dumps.regular(2, "/w", 0, DIRECTORY)
+        ),
+        "mm-10.img": criu_dumps.memory(1, criu_dumps.area(1, 4096, prot=5)),
+        "fs-10.img": criu_dumps.directories(2, 2),
+    }  # fmt: skip
+    given = artefact(tmp_path, files)
+    missing = PathFact(kind="missing")
+    host = Host(processor=(), answers=Answers(paths={"/bin/x": missing, "/w": missing}))
+    assert codes(given, host) == ["criu-executable-missing", "criu-directory-missing"]
+    other = PathFact(kind="file", size=10, mode=0o100755)
+    host = Host(processor=(), answers=Answers(paths={"/bin/x": other, "/w": PathFact(kind="directory", mode=0o40700)}))
+    assert codes(given, host) == ["criu-executable-changed", "criu-file-mode"]
+
+
+def test_a_fifo_is_asked_for_by_the_file_that_names_it(tmp_path: Path) -> None:
+    images = criu_dumps.tree() | {"fdinfo-2.img": criu_dumps.descriptors((3, 2))}
+    fifo = criu_dumps.file(2, "fifo", FIFO, pipe_id=4, regf_id=1)
+    images["files.img"] = criu_dumps.image("files", criu_dumps.regular(1, "/q", 0, 0o10644), fifo)
+    given = artefact(tmp_path, images)
+    assert codes(given, at("/q", "missing")) == ["criu-path-missing"]
+    assert codes(given, at("/q", "fifo", None, 0o10600)) == ["criu-file-mode"]
+    assert codes(given, at("/q", "fifo", None, 0o10644)) == []
+
+
+def listening(**fields: object) -> bytes:
+    given = {"ino": 7, "family": 2, "type": 1, "proto": 6, "state": 10, "src_port": 80, "src_addr": [0x0100007F], "opts": b""}
+    return criu_dumps.file(1, "isk", INET_SOCKET, **(given | fields))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"), [("free", []), ("EADDRINUSE", ["criu-address-taken"]), ("EADDRNOTAVAIL", ["criu-address-missing"])]
+)
+def test_an_address(tmp_path: Path, found: str, expected: list[str]) -> None:
+    host = Host(processor=(), answers=Answers(addresses={"tcp 127.0.0.1:80": found}))
+    assert codes(held(tmp_path, listening()), host) == expected
+
+
+def test_a_connected_socket_is_bound_with_its_option_alone(tmp_path: Path) -> None:
+    host = Host(processor=(), answers=Answers(addresses={"tcp 127.0.0.1:80": "EADDRNOTAVAIL"}))
+    given = held(tmp_path, listening(state=1, dst_port=9))
+    assert codes(given, host, "--tcp-close") == [] and codes(given, host, "--tcp-established") == ["criu-address-missing"]
+
+
+def test_a_unix_socket_needs_its_directory_and_its_abstract_name(tmp_path: Path) -> None:
+    bound = criu_dumps.file(1, "usk", UNIX_SOCKET, ino=7, type=1, state=10, peer=0, name="/run/x/s", opts=b"")
+    given = held(tmp_path / "a", bound)
+    assert codes(given, at("/run/x", "missing")) == ["criu-directory-missing"]
+    assert codes(given, at("/run/x", "directory", None, DIRECTORY)) == []
+    abstract = criu_dumps.file(1, "usk", UNIX_SOCKET, ino=7, type=1, state=10, peer=0, name=b"\0n", opts=b"")
+    given = held(tmp_path / "b", abstract)
+    for found, expected in (("free", []), ("EADDRINUSE", ["criu-address-taken"])):
+        assert codes(given, Host(processor=(), answers=Answers(addresses={"unix stream @n": found}))) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "processor", "expected"),
+    [
+        (0b11, (), []),
+        (0b111, ("avx",), []),
+        (0b111, (), ["criu-registers-lost"]),
+        (0b1110_0111, ("avx",), ["criu-registers-lost"]),
+        (0b1110_0111, ("avx", "avx512f"), []),
+    ],
+)
+def test_registers_that_the_processor_lacks_are_lost(
+    tmp_path: Path, state: int, processor: tuple[str, ...], expected: list[str]
+) -> None:
+    given = artefact(tmp_path, criu_dumps.tree() | {"core-10.img": criu_dumps.core(10, state)})
+    assert codes(given, Host(processor=processor)) == expected
+    assert kinds_held.CRIU_REGISTERS_LOST.outcome == "wrong"
+
+
+def test_the_keys_register_that_every_task_begins_with_is_no_value(tmp_path: Path) -> None:
+    for value, expected in ((0x5555_5554, []), (0x5555_5550, ["criu-registers-lost"])):
+        files = criu_dumps.tree() | {"core-10.img": criu_dumps.core(10, 1 << 9, keys=value)}
+        assert codes(artefact(tmp_path / str(value), files), Host(processor=())) == expected
+
+
+def test_what_is_in_namespaces_of_the_trees_own_is_not_asked(tmp_path: Path) -> None:
+    files = criu_dumps.tree((1,), own=("mnt", "net")) | {
+        "files.img": criu_dumps.image("files", RECORDED, listening(id=2)),
+        "fdinfo-2.img": criu_dumps.descriptors((3, 1), (4, 2)),
+    }
+    given = artefact(tmp_path, files)
+    assert codes(given, Host(processor=())) == []
+    asked = questions(given.forest, given.contents, places(("--root=/root/fs/",)))
+    assert (asked.paths, asked.addresses) == (("/root/fs/srv/a",), ())
+    assert codes(given, at("/root/fs/srv/a", "missing"), "--root=/root/fs/") == ["criu-path-missing"]
+
+
+def test_without_answers_nothing_is_known_and_without_a_host_nothing_is_asked(tmp_path: Path) -> None:
+    given = held(tmp_path, RECORDED)
+    assert [type(each) for each in answers(given, Host(processor=())) if each.code == "criu-path-missing"] == [Unknown]
+    assert answers(given, None) == []
+
+
+def test_every_question_is_passed_where_nothing_is_wrong(tmp_path: Path) -> None:
+    passed = {each.code for each in answers(held(tmp_path, RECORDED), at("/srv/a", "file", 5)) if isinstance(each, Passed)}
+    assert passed >= {"criu-path-missing", "criu-file-size", "criu-file-mode", "criu-registers-lost"}
