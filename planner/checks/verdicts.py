@@ -98,6 +98,9 @@ def _reason(deciding: Sequence[Reported | Question]) -> str:
     first = deciding[0]
     words = first.message if isinstance(first, Reported) else first.missing
     others = len({(each.code, getattr(each, "message", ""), getattr(each, "missing", "")) for each in deciding}) - 1
+    if words[1:2].islower():
+        # A kind's own sentence begins a line elsewhere; here it stands within one.
+        words = words[0].lower() + words[1:]
     return words.removesuffix(".") + (f", and {others} more" if others > 0 else "")
 
 

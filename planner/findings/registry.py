@@ -42,8 +42,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         target: str = "",
         at: int | str | None = None,
         needs: tuple[str, ...] = (),
+        hint: str = "",
     ) -> "Finding":
-        """Return a finding of this kind; `detail` replaces the kind's sentence."""
+        """Return a finding of this kind; `detail` replaces the kind's sentence, and `hint` its hint."""
         return Finding(
             code=self.code,
             severity=self.severity,
@@ -53,7 +54,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             recorded=recorded,
             target=target,
             at=at,
-            hint=self.hint,
+            hint=hint or self.hint,
             outcome=self.outcome,
             needs=needs,
         )

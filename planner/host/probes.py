@@ -231,19 +231,25 @@ def _subreaper(kernel: _Kernel) -> str:
     return ""
 
 
-def _levels(kernel: _Kernel) -> str:
-    """Create pid namespaces, each in the one before, until the kernel refuses; return how many there were."""
+def levels(most: int = _DEEPEST) -> Trial:
+    """Return a trial that creates pid namespaces, each in the one before, until there are `most` or the kernel refuses.
 
-    def deeper(level: int) -> str:
-        if level == _DEEPEST:
-            return str(level)
-        try:
-            kernel.unshare(NEW["pid"])
-            return kernel.child(lambda: deeper(level + 1))
-        except OSError:
-            return str(level)
+    Its result is how many there were. Each costs some milliseconds.
+    """
 
-    return deeper(0)
+    def trial(kernel: _Kernel) -> str:
+        def deeper(level: int) -> str:
+            if level == most:
+                return str(level)
+            try:
+                kernel.unshare(NEW["pid"])
+                return kernel.child(lambda: deeper(level + 1))
+            except OSError:
+                return str(level)
+
+        return deeper(0)
+
+    return _as_executor(trial)
 
 
 def pid_max_of(process: int, vectors: Iterable[tuple[int, ...]]) -> int | None:
@@ -264,12 +270,13 @@ def pid_max_of(process: int, vectors: Iterable[tuple[int, ...]]) -> int | None:
     return int(found.detail) if found.state == "yes" and found.detail.isdigit() else None
 
 
+LEVELS: Final = "levels_below"
 TRIALS: Final[dict[str, Trial]] = {
     **{f"{kind}_namespaces": _new(kind) for kind in NEW},
     "set_tid": _in_new_pid_namespace(_set_tid),
     "set_tid_without_root": _in_new_pid_namespace(_set_tid, with_user=True),
     "new_namespace_pid_max": _as_executor(_in_new_pid_namespace(_pid_max)),
-    "levels_below": _as_executor(_levels),
+    LEVELS: levels(),
     "pidfd": _pidfd,
     "enter_by_pidfd": _as_executor(_enter),
     "own_proc": _as_executor(_in_new_pid_namespace(_own_proc)),

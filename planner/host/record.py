@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+import msgspec
+
 from planner.host.facts import CAPABILITIES, Feature, Host, Limits
 from planner.host.pid_limits import with_own_limit
 from planner.host.pids_in_use import occupied
-from planner.host.probes import TRIALS, attempt
+from planner.host.probes import LEVELS, TRIALS, attempt, levels
 
 TOOLS: Final = (
     "criu", "podman", "docker", "runc", "crun", "crictl", "checkpointctl", "sh", "dash", "bash", "perl", "python3", "cc",
@@ -20,8 +22,10 @@ TOOLS: Final = (
 Found = TypeVar("Found")
 
 
-def record(say: Callable[[str], None] = lambda words: None) -> Host:
+def record(say: Callable[[str], None] = lambda words: None, *, depth: int | None = None) -> Host:
     """Return the facts of this machine; `say` is told what is being tried.
+
+    `depth` is how many levels of pid namespaces are tried, None for all that the kernel has, which costs more than all the rest.
 
     Nothing is done in pid namespaces other than the caller's own and new ones, so their limits stay unknown here:
     `planner.host.pid_limits` asks for that of one of them.
@@ -31,24 +35,34 @@ def record(say: Callable[[str], None] = lambda words: None) -> Host:
     features: dict[str, Feature] = {}
     for name, trial in TRIALS.items():
         say(f"trying {name}")
-        features[name] = attempt(trial)
+        features[name] = attempt(levels(depth) if name == LEVELS and depth is not None else trial)
     say("counting numbers")
     namespaces = with_own_limit(occupied(), _file_number("/proc/sys/kernel/pid_max"))
     system = os.uname()
-    levels, new_max = _number(features.pop("levels_below")), _number(features.pop("new_namespace_pid_max"))
+    below, new_max = _number(features.pop(LEVELS)), _number(features.pop("new_namespace_pid_max"))
     return Host(
         kernel=system.release,
         machine=system.machine,
         root=os.geteuid() == 0,
         capabilities=_capabilities(),
         features=features,
-        limits=_limits(levels),
+        limits=_limits(below),
         new_namespace_pid_max=new_max,
         namespaces=namespaces,
         cgroup=_cgroup_version(),
         security_modules=_security_modules(),
         tools=_tools(say),
         processor=_processor(),
+    )
+
+
+def with_depth(host: Host, depth: int) -> Host:
+    """Return the facts of this machine for a plan with so many levels, which are tried where fewer were."""
+    tried = host.limits.levels_below
+    if tried is None or tried >= depth:
+        return host
+    return msgspec.structs.replace(
+        host, limits=msgspec.structs.replace(host.limits, levels_below=_number(attempt(levels(depth))))
     )
 
 
@@ -84,7 +98,7 @@ def _capabilities() -> tuple[str, ...] | None:
     return tuple(name for number, name in enumerate(CAPABILITIES) if value >> number & 1)
 
 
-def _limits(levels: int | None) -> Limits:
+def _limits(below: int | None) -> Limits:
     import resource
 
     soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
@@ -97,7 +111,7 @@ def _limits(levels: int | None) -> Limits:
         cgroup_tasks=cgroup,
         cgroup_tasks_in_use=in_use,
         pid_namespaces=_file_number("/proc/sys/user/max_pid_namespaces"),
-        levels_below=levels,
+        levels_below=below,
     )
 
 

@@ -92,12 +92,15 @@ def check(
 
 
 def asked_here(hosts: Mapping[str, Host], request: Request, artefact: Artefact) -> dict[str, Host]:
-    """Return the hosts, this one with what the image asks of it: its files and addresses, and the limit of the namespace."""
+    """Return the hosts, this one with what the image asks of it: its files, its addresses, as many levels, and the limit."""
+    from planner.host.record import with_depth
+
     found = dict(hosts)
     here = found.get(THIS_HOST)
     if here is None:
         return found
     asked = questions(artefact.forest, fold_contents(artefact.events), places(request.options))
+    here = with_depth(here, max((len(process.pids) for process in artefact.plan.processes), default=1))
     here = msgspec.structs.replace(here, answers=answers(asked))
     found[THIS_HOST] = with_limit(here, request.into, artefact) if here.target >= 0 else here
     return found
@@ -134,7 +137,7 @@ def _hosts(host: Host | File | None, here: bool, into: int | None) -> dict[str, 
 
         if host is not None:
             raise UsageError("give the facts of a host, or here=True, and not both")
-        host = record()
+        host = record(depth=1)
     if host is None:
         if into is not None:
             raise UsageError("`into` names a process of a host; give the facts of a host, or here=True, too")

@@ -45,6 +45,7 @@ from planner.forest.model import Forest
 from planner.identity import ProcessId, Sequence
 from planner.planning.births.cast import Cast
 from planner.planning.births.manners import MANNERS, Manner
+from planner.planning.regular import plan_regular
 from planner.steps import Process
 
 if TYPE_CHECKING:
@@ -54,23 +55,16 @@ if TYPE_CHECKING:
 def decide(forest: Forest, first: Sequence, manners: tuple[Manner, ...] = MANNERS) -> list[DecisionEvent]:
     """Return the decisions that a rebuild of `forest` takes: births, processes and steps, in this order.
 
-    `first` is the sequence number that the first decision will have; helpers are cast in the first of the `manners` that leads to
-    an order. Raises Contradiction for a forest that this path finds no births for, with the facts that exclude each other;
-    `decide_exactly` says whether there are any.
+    `first` is the sequence number that the first decision will have. Raises Contradiction with the facts that exclude each other
+    where the rules of births cannot be met, and "plan-undecided" where the search met its bound. Other `manners` than all of them
+    cast more helpers: for a plan that came into a trap on the way.
     """
     from planner.forest.laws_status import refuse_faults_of_inits
 
     refuse_faults_of_inits(forest)
-    return decisions_of(*_births_in_order(forest, manners))
-
-
-def decide_exactly(forest: Forest, refusal: Contradiction) -> list[DecisionEvent]:
-    """Return the decisions for a forest that `decide` refuses, from the exact search for births.
-
-    Raises `refusal` where the rules cannot be met, and "plan-undecided" where the search met its bound or its answer could not be
-    brought into an order.
-    """
-    return decisions_of(*_built(forest, refusal))
+    if manners != MANNERS:
+        return decisions_of(*_births_in_order(forest, manners))
+    return decisions_of(*_built(forest))
 
 
 def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
@@ -117,22 +111,28 @@ def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
     return [*decisions, *steps, *findings]
 
 
-def _built(forest: Forest, refusal: Contradiction) -> "tuple[Cast, list[Event]]":
-    """Return a cast with its births in order, built from what the exact search finds; raises as `decide_exactly` does."""
+def _built(forest: Forest) -> "tuple[Cast, list[Event]]":
+    """Return a cast with its births in order: a regular forest in one pass, any other from what the exact search finds.
+
+    Raises as `decide` does.
+    """
+    if regular := plan_regular(forest):
+        return regular
     from planner.planning.builder.build import build
     from planner.planning.builder.order import Unordered
     from planner.planning.solver.births import solve
-    from planner.planning.solver.solution import Solution, Undecided
+    from planner.planning.solver.solution import Refusal, Solution
 
-    if refusal.code in PROOFS:
-        raise refusal
     answer = solve(forest, explained=False)
     if isinstance(answer, Solution):
         with suppress(Unordered):
             return build(forest, answer)
-    if isinstance(answer, (Solution, Undecided)) and refusal.code != "plan-undecided":
-        refusal = undecided(refusal, "order of births")
-    raise refusal
+    try:
+        return _births_in_order(forest)
+    except Contradiction as refusal:
+        if isinstance(answer, Refusal) or refusal.code in (*PROOFS, "plan-undecided"):
+            raise
+        raise undecided(refusal, "order of births") from None
 
 
 PROOFS = frozenset({"init-trap", "init-signal"})

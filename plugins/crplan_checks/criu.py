@@ -8,7 +8,7 @@ linear in tasks. Source: CRIU 4.2, `prepare_pstree_ids`, `prepare_pstree_kobj_id
 
 from collections.abc import Iterator
 
-from crplan_checks import criu_contents, criu_image, criu_options, kinds
+from crplan_checks import criu_contents, criu_image, criu_options, criu_pages, kinds
 from planner.findings.registry import Answer, Finding, Kind, Passed, Unknown
 from planner.findings.verdicts import Invocation
 from planner.forest.model import Forest, Task
@@ -36,7 +36,7 @@ def check(artefact: Artefact, invocation: Invocation) -> Iterator[Answer]:
         yield kinds.CRIU_VIRTUOZZO.found(property="generation", recorded="vz")
         return
     asked = {kind.code for kind in kinds.CRIU}
-    for answer in _answers(forest, invocation):
+    for answer in (*_answers(forest, invocation), *criu_pages.answers(artefact.events)):
         asked.discard(answer.code)
         yield answer
     for kind in kinds.CRIU:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from crplan_checks import criu_limits, kinds
 from crplan_checks.criu import FORMAT, created
 from crplan_checks.criu_versions import HELD_AGAINST, version, words
-from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_VERSION
+from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_VERSION, ENGINE_NOT_INSTALLED
 from planner.findings.registry import Answer, Passed, Unknown
 from planner.findings.verdicts import JUDGED_AS, Invocation
 from planner.forest.model import Forest
@@ -32,6 +32,7 @@ def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iter
         (kinds.CRIU_PID_MAX, _pid_max(forest, host)),
         (CRIU_LIMIT, criu_limits.answers(forest, host, invocation)),
         (CRIU_VERSION, _version(host)),
+        (ENGINE_NOT_INSTALLED, _engine(host, invocation)),
     ):
         given = list(answers)
         yield from given or (Passed(code=kind.code),)
@@ -43,6 +44,11 @@ def _program(host: Host) -> Iterator[Answer]:
         yield Unknown(code=kinds.CRIU_NOT_INSTALLED.code, missing="whether the host has criu")
     elif state == "no":
         yield kinds.CRIU_NOT_INSTALLED.found(property="criu", recorded="needed", target="not on PATH")
+
+
+def _engine(host: Host, invocation: Invocation) -> Iterator[Answer]:
+    if invocation.consumer == "podman" and host.tools.get("podman") == "no":
+        yield ENGINE_NOT_INSTALLED.found("the host has no podman", property="podman", recorded="needed", target="not on PATH")
 
 
 def _version(host: Host) -> Iterator[Answer]:
@@ -115,6 +121,7 @@ def _namespaces(forest: Forest, host: Host) -> Iterator[Answer]:
                 property=f"{kind} namespace",
                 recorded="own",
                 target=found.detail,
+                hint=kinds.hint_of(found.detail),
             )
 
 

@@ -79,6 +79,7 @@ def _features(plan: Plan, host: Host) -> Iterator[Answer]:
             property=name,
             recorded="needed",
             target=found.detail or "no",
+            hint=kinds.hint_of(found.detail),
         )
 
 

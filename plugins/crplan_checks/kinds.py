@@ -4,9 +4,17 @@ from typing import Final
 
 from crplan_checks.kinds_contents import CONTENTS
 from crplan_checks.kinds_contents import kind as _kind
-from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_PARENT_DEATH, CRIU_VERSION
+from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_PARENT_DEATH, CRIU_VERSION, ENGINE_NOT_INSTALLED
 
 _RUN = "`crplan run` rebuilds this tree; CRIU cannot."
+FORBIDDEN: Final = "The kernel has it, and it is forbidden here: run as root, outside of a container or sandbox that forbids it."
+"""Hint where a feature was tried and EPERM or EACCES came back, which no other kernel would change."""
+
+
+def hint_of(detail: str) -> str:
+    """Return the hint for a feature that was tried in vain, "" for that of its kind."""
+    return FORBIDDEN if any(word in detail for word in ("EPERM", "EACCES", "not permitted", "denied")) else ""
+
 
 # What CRIU does with an image, whatever the host. Sources: CRIU 4.2, pstree.c and cr-restore.c, and restores that were watched.
 
@@ -41,7 +49,7 @@ CRIU_TWO_BIRTH_SESSIONS: Final = _kind(
     "error",
     "refused",
     "Descendants of a task need it to have been born in two sessions.",
-    _RUN,
+    "Compare pstree.img with the dump that it came from; no history of processes leaves such a tree.",
     "`Can't figure out which sid the process was born with`: CRIU gives every task at most one session before its setsid.",
 )
 CRIU_GROUP_LEADER_MOVED: Final = _kind(
@@ -229,7 +237,8 @@ NUMBER_TAKEN: Final = _kind(
     "error",
     "refused",
     "A pid of the image is taken in the target pid namespace.",
-    "End the process, session or group that has the pid, or restore into a new pid namespace: `crplan run` without --into.",
+    "Restore into a new pid namespace, by criu-ns or by `crplan run` without --into; or end what has the pid, unless that is the "
+    "shell which you restore from.",
     "A pid is taken while a task, a session or a group has it; clone3 fails with EEXIST, `Can't fork for N: File exists`.",
 )
 NUMBER_ABOVE_LIMIT: Final = _kind(
@@ -320,4 +329,5 @@ CRIU_HOST: Final = (
     CRIU_PID_MAX,
     CRIU_LIMIT,
     CRIU_VERSION,
+    ENGINE_NOT_INSTALLED,
 )

@@ -30,4 +30,11 @@ CRIU_VERSION: Final = kind(
     "Take the verdict for that of CRIU 4.2; what is in doubt for the host's CRIU is unknown.",
     "Every rule names the first CRIU that has it. What CRIU 4.2 does wrong may be mended in a later one.",
 )
-"""The rule itself: `crplan_checks.criu_versions`."""
+ENGINE_NOT_INSTALLED: Final = kind(
+    "engine-not-installed",
+    "warning",
+    "refused",
+    "The host does not have the container engine.",
+    "Install the engine, or restore on a host that has it.",
+    "The program is looked for on PATH: podman.",
+)

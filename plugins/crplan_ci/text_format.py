@@ -93,20 +93,21 @@ def _counted(report: Report, image: ImageReport, terminal: Terminal) -> Iterator
 def _finding(found: Reported, image: ImageReport, terminal: Terminal) -> Iterator[str]:
     paint = _painter(terminal.colour)
     suppressed = f", {found.suppressed}" if found.suppressed else ""
-    where = f" at {place(found)}" if found.at is not None else ""
-    first, *rest = wrap(f"{found.message}{where} [{found.code}{suppressed}]", max(terminal.width - _LABEL - 2, 20)) or [""]
+    where = f" ({place(found)})" if found.at is not None else ""
+    room = max(terminal.width - _LABEL - 2, 20)
+    first, *rest = wrap(f"{found.message}{where} [{found.code}{suppressed}]", room, break_on_hyphens=False) or [""]
     yield f"  {paint(found.severity.ljust(_LABEL), found.severity)}{first}"
     details = [*rest]
     for text in (subject(found), comparison(found)):
-        details += wrap(text, max(terminal.width - _LABEL - 2, 20))
+        details += wrap(text, room, break_on_hyphens=False)
     for line in details:
         yield " " * (_LABEL + 2) + line
     if image.error is not None and found.code == image.error.code:
         for fact in image.error.because:
             where = "" if fact.at is None else f", offset {fact.at}" if isinstance(fact.at, int) else f", {fact.at}"
-            for line in wrap(f"event {fact.seq}{where}: {fact.text}", max(terminal.width - _LABEL - 2, 20)):
+            for line in wrap(f"event {fact.seq}{where}: {fact.text}", room, break_on_hyphens=False):
                 yield " " * (_LABEL + 2) + line
-    for line in wrap(found.hint, max(terminal.width - _LABEL - 2, 20)):
+    for line in wrap(found.hint, room, break_on_hyphens=False):
         yield " " * (_LABEL + 2) + paint(line, "quiet")
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from planner.errors import CANNOT_RESTART
 from planner.findings.problems import Problem
 from planner.findings.report import ImageReport, Question, Report, Reported
 from planner.plans.wording import vector
@@ -41,9 +42,11 @@ def unanswered(question: Question) -> str:
 
 
 def counts(image: ImageReport) -> str:
-    """Return how many findings count, by severity, and how many questions are open and passed."""
+    """Return how many findings count, by severity, and how many questions are open and passed; first those that fail."""
     number = Counter(found.severity for found in image.counting())
-    words = [f"{number[severity]} {severity}{'' if number[severity] == 1 else 's'}" for severity in ("error", "warning", "note")]
+    failing = sum(found.fails for found in image.findings)
+    words = [f"{failing} that fail{'s' * (failing == 1)}"] if failing and failing != number["error"] else []
+    words += [f"{number[severity]} {severity}{'' if number[severity] == 1 else 's'}" for severity in ("error", "warning", "note")]
     suppressed = len(image.findings) - len(image.counting())
     words += [f"{suppressed} not counted"] if suppressed else []
     words += [f"{len(image.unknown)} unknown"] if image.unknown else []
@@ -57,11 +60,14 @@ def whole_problem(problem: Problem) -> str:
 
 def ended(report: Report, image: ImageReport | None = None) -> str:
     """Return in one sentence how a check ended, of one image or of the command."""
+    code = report.exit_code if image is None else image.exit_code
+    if code == CANNOT_RESTART and image is not None and image.error is None and not any(found.fails for found in image.findings):
+        return "the check fails by what is not known"
     return {
         0: "no errors" if report.fail_on == "error" else f"no findings of severity {report.fail_on} or above",
         1: "the image could not be checked",
         2: "usage error",
-    }.get(report.exit_code if image is None else image.exit_code, "the check fails")
+    }.get(code, "the check fails")
 
 
 def problems(report: Report) -> tuple[tuple[str, Problem], ...]:

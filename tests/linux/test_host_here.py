@@ -58,6 +58,10 @@ def test_a_host_tells_what_it_tried(here: Host) -> None:
     assert here.root is True
     assert here.limits.levels_below is not None
     assert 1 <= here.limits.levels_below <= 32
+    shallow = host_here.record(depth=1)
+    assert shallow.limits.levels_below == 1, "one level is tried where no more is asked about"
+    assert host_here.with_depth(shallow, 3).limits.levels_below == min(3, here.limits.levels_below)
+    assert host_here.with_depth(shallow, 1) is shallow
     assert here.new_namespace_pid_max is not None
     assert here.tools["sh"] == "yes"
 

@@ -11,9 +11,11 @@ import pytest
 
 from planner import read
 from planner.checks.ask import Asked, ask
+from planner.events.contents import ContentsRecorded, MemoryRecorded
 from planner.events.records import (
     AnyEvent,
     FactRecorded,
+    ImageOpened,
     NamespaceRecorded,
     SharingRecorded,
     TaskNamespacesRecorded,
@@ -345,3 +347,33 @@ def test_criu_ns_brings_a_pid_namespace_in_which_two_numbers_are_taken() -> None
     taken = verdict_of(criu_image("2:0/2 3:2", own_pid_namespace=False), options=("criu-ns",))
     assert (taken.verdict, taken.codes, taken.namespace) == ("refused", ("number-taken",), "new")
     assert verdict_of(criu_image("1 2:1"), options=("criu-ns",)).verdict == "ok", "a container has a namespace of its own"
+
+
+def test_one_option_serves_for_sockets_that_the_dump_closed() -> None:
+    *history, last = criu_image("1 2:1")
+    sockets = FactRecorded(property="connected TCP sockets", value="2", at="files.img#0")
+    image = [
+        msgspec.structs.replace(each, facts={"tcp_close": "1"}) if isinstance(each, ImageOpened) else each
+        for each in [*history, sockets, last]
+    ]
+    told = verdict_of(image, options=None)
+    assert (told.verdict, told.needs, told.command) == (
+        "unknown",
+        ("--tcp-close",),
+        "criu restore --images-dir images --tcp-close",
+    )
+    assert verdict_of(image, options=("--tcp-close",)).verdict == "ok"
+
+
+@pytest.mark.parametrize(("there", "verdict"), [(8192, "ok"), (12288, "ok"), (8191, "refused"), (0, "ok")])
+def test_pages_that_were_cut_are_missed_and_a_copy_without_any_is_not(there: int, verdict: str) -> None:
+    """Nothing is known of the pages where there are none: such a copy is for inspection."""
+    *history, last = criu_image("1 2:1")
+    sizes = {"pages": there} if there else {}
+    held = [
+        ContentsRecorded(images={"pagemap": 2}, sizes=sizes, at="inventory.img#0"),
+        *(MemoryRecorded(pid=ProcessId(pid), stored=4096, at=f"pagemap-{pid}.img#1") for pid in (1, 2)),
+    ]
+    told = verdict_of([*history, *held, last])
+    assert told.verdict == verdict
+    assert set(told.codes) <= {"criu-file-damaged"}

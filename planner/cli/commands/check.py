@@ -160,7 +160,7 @@ def _hosts(args: argparse.Namespace) -> dict[str, Host]:
     if args.here:
         from planner.host.record import record
 
-        hosts[THIS_HOST] = record()
+        hosts[THIS_HOST] = record(depth=1)
     for file in args.host:
         name = escaped(_image_name(file))
         if name in hosts:

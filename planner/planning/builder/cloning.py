@@ -91,7 +91,15 @@ class Cloning:
         for layer in layers:
             here = self._helper(clone, here, layer, joined)
             joined = None
-        self.clones[birth.pid] = _cloned(clone, here, rule=self._rule(birth, clone))
+        rule = self._rule(birth, clone)
+        if rule == "parent-creates" and stage == AS_BORN and birth.group is not None and self._leaves_group(birth):
+            rule = "before-own-group"
+        self.clones[birth.pid] = _cloned(clone, here, rule=rule)
+
+    def _leaves_group(self, birth: Birth) -> bool:
+        """Tell whether a creator goes from the group that a process is born in to another one, or to its own."""
+        creator = self.clones.get(birth.creator)
+        return creator is not None and (creator.group != birth.group or creator.pid in self._makers)
 
     def _layers(self, birth: Birth) -> "list[_Layer]":
         """Return the helpers that a birth takes besides one that joins a group."""
@@ -123,6 +131,8 @@ class Cloning:
             return clone.rule
         if birth.how == "sibling":
             return "session-from-sibling"
+        if birth.how != "created" and clone.leads_session:
+            return "born-below"
         if birth.how != "created":
             assert birth.parent is not None
             return "session-enters" if self._is_init(self.clones[birth.parent]) else "session-below-parent"
