@@ -35,6 +35,9 @@ BROKEN_PIPE: Final = 141
 
 _SWITCHES: Final = frozenset({"--no-plugins", "--exit-zero"})
 
+PLUGIN_DESCRIBED = 42
+"""The exit code by which checkpointctl knows that a plugin has described itself."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises for bad input."""
@@ -109,6 +112,9 @@ def _dispatch(argv: list[str]) -> int:
 
         streams.write(f"crplan {__version__}\n".encode())
         return 0
+    if rest[0] == "--plugin-description":
+        streams.write(b"Plan the restart of a checkpoint, and prove it\n")
+        return PLUGIN_DESCRIBED
     explicit = rest[0] in COMMANDS
     if not explicit and (meant := _meant(rest[0])):
         streams.say(shown(f"crplan: there is no command and no file {rest[0]}; did you mean {meant}?"))

@@ -26,6 +26,7 @@ from planner.kernel.simulation import ModelRefusal
 from planner.options import filled
 from planner.planning.births.manners import MANNERS, Manner
 from planner.planning.decide import decide
+from planner.planning.refusals import proved
 from planner.plans.fold import DECISIONS, fold_findings, fold_plan, lost_properties, recorded_id
 from planner.plans.model import Plan
 from planner.plans.rebuild import fold_run
@@ -128,12 +129,14 @@ def decide_placed(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS
     most = max(2, min(MOST_SOLUTIONS, MOST_PLACED // max(1, len(forest.tasks))))
     answers = solutions(forest, most)
     refused: list[Contradiction] = []
+    likeliest = forest
     placed = next(answers)
     while True:
         whole = fold(chain(history, placed)) if placed else forest
         try:
             return whole, [*placed, *decide(whole, EventNumber(len(history) + len(placed)), manners)]
         except Contradiction as error:
+            likeliest = likeliest if refused else whole
             refused.append(error)
             try:
                 placed = answers.send(_doubted(forest, error.met_last or error))
@@ -143,7 +146,7 @@ def decide_placed(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS
     smallest = narrowed(forest, first)
     if smallest is first and len(refused) >= most and first.code != "plan-undecided":
         smallest = undecided(first, "placing in pid namespaces")
-    raise smallest
+    raise proved(likeliest, smallest)
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:

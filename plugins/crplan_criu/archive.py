@@ -51,6 +51,9 @@ NO_CHECKPOINTS: Final = ("rootfs-diff.tar", "devshm-checkpoint.tar", "rootfs.tar
 POD_FILES: Final = ("checkpoint-manifest.json", "pod-config.json")
 """What marks the checkpoint of a pod (Kubernetes KEP-5823)."""
 
+MOST_ODD: Final = 200
+"""Members that are no regular files, and are kept by name."""
+
 PARENT: Final = "parent"
 """The link by which a dump names the one that it was taken after, whose memory pages it does not repeat."""
 
@@ -85,6 +88,8 @@ class Collector:
         """What is wrong with a dump's files or with an archive inside, by directory; the first counts."""
         self.names: dict[str, str] = {}
         """Names that a docker-archive gives the layers of an image, by the path of the layer."""
+        self.odd_members: list[str] = []
+        """Members that are no regular files, with what they are."""
         self.pod = False
         self.images = 0
         self.bytes = 0
@@ -105,6 +110,8 @@ class Collector:
             self._taken = lambda: stream.taken
         for member in members(stream, self._headers):
             directory, _, name = member.name.rpartition("/")
+            if member.problem and len(self.odd_members) < MOST_ODD:
+                self.odd_members.append(f"{member.name}: {member.problem}" + (f" -> {member.link}" if member.link else ""))
             if layer and directory not in DIRECTORIES:
                 continue
             if not ROOT_FILE_SYSTEMS.isdisjoint(directory.split("/")):
@@ -281,6 +288,7 @@ class Collector:
 
     def _merge(self, directory: str, dump: Dump) -> None:
         above = directory.rpartition("/")[0]
+        dump.container.members = self.odd_members
         for one in (directory, above):
             if one in self.containers:
                 dump.container.merge(self.containers[one])

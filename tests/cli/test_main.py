@@ -92,7 +92,7 @@ def test_every_command_has_help(crplan: Crplan, command: str) -> None:
         ["x", "--option", "moon=1"],
         ["x", "--emit", "json", "--option", "indent=wide"],
         ["x", "--option", "steps=perhaps"],
-        ["explain", "x", "seven"],
+        ["explain", "x", "step:seven"],
         ["run", "x", "--executor", "moon"],
         ["run", "x", "--timeout", "-3"],
         ["run", "x", "--until", "3"],
@@ -250,8 +250,8 @@ def test_until_shows_forest_then_plan_then_proof(crplan: Crplan, plan_file: Path
 
     assert "Tasks" not in preview(1)
     assert "Tasks" in preview(facts - 1)
-    assert "Steps" not in preview(facts - 1)
-    assert "3 steps planned, not proved" in preview(steps + 2)
+    assert "Create" not in preview(facts - 1)
+    assert "not proved: as it stood at event 23, 3 steps planned" in preview(steps + 2)
     assert preview(len(events) - 1).splitlines()[1:] == crplan(plan_file)[1].decode().splitlines()[1:]
     assert len(crplan("log", plan_file, "--until", 4)[1].splitlines()) == 5
     assert json.loads(crplan(plan_file, "--until", steps, "--emit", "json")[1])["proved"] is False

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
 
 
 def _job(args: argparse.Namespace, image: str, registry: Registry) -> Job:
-    return Job(argparse.Namespace(images=[image], replan=args.replan, until=None, color=args.color), registry)
+    return Job(argparse.Namespace(images=[image], replan=args.replan, until=None, color=args.color, detail="all"), registry)
 
 
 def _side(job: Job) -> ComparedSide:
