@@ -86,7 +86,7 @@ def call_lines(step: AnyStep, what: Call, abi: str = "clone3") -> list[str]:
         case "SETSID":
             return [f"setsid() = {what.result or '?'}"]
         case "SETPGID":
-            return [f"setpgid({what.a}, {what.b}) = 0"]
+            return [f"setpgid({what.a}, {what.b or 'getpgrp()'}) = 0"]
         case "SUBREAPER":
             return [f"prctl(PR_SET_CHILD_SUBREAPER, {what.a}) = 0"]
         case "ENTER":

@@ -108,6 +108,7 @@ def test_no_import_circle() -> None:
 
 INSIDE: dict[str, set[str]] = {
     "planner": {"importlib"},
+    "planner.checks.forecast": {"planner.checks.ask", "planner.checks.consumers", "planner.checks.report"},
     "planner.cli.commands.check": {"planner.host.record"},
     "planner.cli.commands.fleet": {"planner.fleet.clusters", "planner.fleet.rendering", "planner.fleet.report"},
     "planner.cli.files": {"tempfile"},
