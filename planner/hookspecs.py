@@ -46,7 +46,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     where the source is `repeatable`. `size` is the number of bytes, None where that is not known. `range` returns the bytes from
     an offset on, as many as were asked for or as there are; None where a source can only be read from its beginning.
     `directory` is the path of an image directory, "" for a stream. `max_window` are the bytes of memory that decompression may
-    take (`--max-window`).
+    take (`--max-window`). `seen`, where it is given, is to be told the name and the content of every file that a reader takes
+    from an archive or a directory.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     repeatable: bool = False
     size: int | None = None
     range: Callable[[int, int], bytes] | None = None
+    seen: Callable[[str, bytes], None] | None = None
 
 
 Detail = Literal["pod", "tree", "all"]

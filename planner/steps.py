@@ -77,7 +77,10 @@ class SetSession(Step, tag="setsid", frozen=True, kw_only=True):
 
 
 class SetGroup(Step, tag="setpgid", frozen=True, kw_only=True):
-    """The actor calls setpgid(target, group); the target is itself or its child, numbers are looked up in its namespace."""
+    """The actor calls setpgid(target, group); the target is itself or its child, numbers are looked up in its namespace.
+
+    Group 0 is the executor's own, into which the executor alone puts a child.
+    """
 
     target: ProcessId
     group: ProcessId

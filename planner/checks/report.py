@@ -13,6 +13,7 @@ import msgspec
 
 from planner.checks.ask import Asked
 from planner.checks.verdicts import verdict, without_plan
+from planner.contents.fold import content_id
 from planner.errors import CANNOT_RESTART, Evidence, UsageError
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind, Passed, Severity, Unknown
@@ -104,11 +105,12 @@ def image_report(
         image=escaped(image),
         image_format=escaped(artefact.forest.source) if artefact else "",
         image_id=escaped(artefact.plan.image_id) if artefact else "",
+        content_id=content_id(artefact.events, artefact.plan.image_id) if artefact else "",
         plan_id=artefact.plan.plan_id if artefact else "",
         tasks=len(artefact.forest.tasks) if artefact else 0,
         verdicts=verdicts,
         findings=findings,
-        passed=tuple(_question(each) for each in _merged(asked, "passed", len(judged))),
+        passed=(*_proof(artefact), *(_question(each) for each in _merged(asked, "passed", len(judged)))),
         unknown=unknown,
         not_checked=tuple(escaped(sentence) for sentence in not_checked),
         error=_shown(error) if error else None,
@@ -210,6 +212,13 @@ def _question(raised: _Raised) -> Question:
         missing=escaped(answer.missing) if isinstance(answer, Unknown) else "",
         pid=answer.pid if isinstance(answer, Unknown) else 0,
     )
+
+
+def _proof(artefact: Artefact | None) -> tuple[Question, ...]:
+    """Return the question that the planner itself has answered: whether the plan ends in the image's forest."""
+    if artefact is None or not artefact.proved:
+        return ()
+    return (Question(code="not-proved", check="proof", detail="the plan ends in exactly the image's tree on the model kernel"),)
 
 
 def _of_problem(error: Problem) -> Finding:

@@ -1,10 +1,12 @@
 """A comparison as a document, and in words: plain, for a terminal with colours, and as Markdown."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 import msgspec
 
+from planner.comparison.contents import NO_DIFFERENCE, ContentChange
 from planner.comparison.forests import PropertyChange, TaskChange
 from planner.comparison.plans import CreatorChange, HelperChange, OrderChange, PlanChange
 from planner.explanation.lookup import rule_words
@@ -41,6 +43,7 @@ class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):
     after: Side | msgspec.UnsetType = msgspec.UNSET
     tasks: tuple[TaskChange, ...] = ()
     plan: PlanChange | msgspec.UnsetType = msgspec.UNSET
+    contents: tuple[ContentChange, ...] | msgspec.UnsetType = msgspec.UNSET
     error: Problem | msgspec.UnsetType = msgspec.UNSET
     images: "tuple[Paired, ...] | msgspec.UnsetType" = msgspec.UNSET
 
@@ -66,10 +69,20 @@ def _differs(comparison: DiffDocument) -> bool:
     return comparison.differs or isinstance(comparison.error, Problem)
 
 
-def document(before: Side, after: Side, tasks: tuple[TaskChange, ...], plan: PlanChange | None) -> DiffDocument:
+def document(
+    before: Side,
+    after: Side,
+    tasks: tuple[TaskChange, ...],
+    plan: PlanChange | None,
+    contents: tuple[ContentChange, ...] = (),
+) -> DiffDocument:
     """Return the document of a comparison; `plan` is None where a side has none."""
-    differs = bool(tasks) or (plan.differs if plan is not None else _reason(before) != _reason(after))
-    return DiffDocument(differs=differs, before=before, after=after, tasks=tasks, plan=msgspec.UNSET if plan is None else plan)
+    held = any(change.what not in NO_DIFFERENCE for change in contents)
+    differs = bool(tasks) or held or (plan.differs if plan is not None else _reason(before) != _reason(after))
+    plan_change = msgspec.UNSET if plan is None else plan
+    return DiffDocument(
+        differs=differs, before=before, after=after, tasks=tasks, plan=plan_change, contents=contents or msgspec.UNSET
+    )
 
 
 def _reason(side: Side) -> str:
@@ -113,6 +126,11 @@ def _lines(compared: DiffDocument) -> Iterator[Line]:
         yield [("Tasks", "heading"), ("   pids outermost first", "quiet")]
         for change in compared.tasks:
             yield from _task_lines(change)
+    if compared.contents:
+        yield []
+        yield [("Held by the processes", "heading")]
+        for held in compared.contents:
+            yield _content_line(held)
     plan_lines = list(_plan_lines(compared))
     if plan_lines:
         yield []
@@ -143,6 +161,9 @@ def headline(compared: DiffDocument) -> str:
     counts = {kind: sum(change.kind == kind for change in compared.tasks) for kind in SIGNS}
     parts = [f"{count} {WORDS[kind]}" for kind, count in counts.items() if count]
     tasks = f"tasks: {', '.join(parts)}" if parts else "the same tasks"
+    if compared.contents:
+        held = Counter(change.what for change in compared.contents)
+        tasks += "; held: " + ", ".join(f"{count} {what} changes" for what, count in held.items())
     plan = compared.plan
     if not isinstance(plan, PlanChange):
         return f"{tasks}; only {'one' if _planned(compared) else 'none'} of the two can be planned"
@@ -151,6 +172,18 @@ def headline(compared: DiffDocument) -> str:
 
 def _planned(compared: DiffDocument) -> bool:
     return any(isinstance(side, Side) and side.plan_id for side in (compared.before, compared.after))
+
+
+def _content_line(change: ContentChange) -> Line:
+    """Return a line for something that is held by one side alone, or in another way."""
+    task = f" of task {change.pid}" if change.pid else ""
+    values = " -> ".join(escaped(value) or "none" for value in (change.before, change.after))
+    words = values if change.kind == "changed" else escaped(change.before or change.after)
+    return [
+        (f"  {SIGNS[change.kind]} ", change.kind),
+        (f"{change.what} {escaped(change.name)}{task}", ""),
+        (f"  {words}", "quiet"),
+    ]
 
 
 def _task_lines(change: TaskChange) -> Iterator[Line]:
@@ -248,6 +281,10 @@ def markdown(compared: DiffDocument) -> str:
     if compared.tasks:
         lines += ["| | task | name | what changed |", "| --- | --- | --- | --- |"]
         lines += [_task_row(change) for change in compared.tasks]
+        lines.append("")
+    if compared.contents:
+        lines += ["**Held by the processes**", ""]
+        lines += [f"- {_plain(''.join(words for words, _ in _content_line(change)).strip())}" for change in compared.contents]
         lines.append("")
     entries = list(_plan_entries(compared))
     if entries:

@@ -202,14 +202,26 @@ def _is_fact_on(event: AnyEvent, pid: ProcessId) -> bool:
 def lines(explanation: Explanation) -> Iterator[str]:
     """Yield an explanation as human-readable lines."""
     yield explanation.headline
+    shown: set[int] = set()
     for reason in explanation.reasons:
         rule = f" [{escaped(reason.rule)}]" if reason.rule else ""
         yield f"  {escaped(reason.text)}{rule}"
         if reason.sentence:
             source = f" ({reason.source})" if reason.source else ""
             yield f"      {reason.sentence}{source}"
-        for fact in reason.because[:MOST_EVIDENCE]:
-            place = f", {words}" if (words := place_words(fact.at)) else ""
-            yield f"      event {fact.seq}{place}: {fact.text}"
-        if len(reason.because) > MOST_EVIDENCE:
-            yield f"      and {len(reason.because) - MOST_EVIDENCE} more"
+        yield from _evidence(reason.because, shown)
+
+
+def _evidence(because: Sequence[Evidence], shown: set[int]) -> Iterator[str]:
+    """Yield the facts behind a reason, those that stand above already by their number alone."""
+    above = [fact.seq for fact in because if fact.seq in shown]
+    new = [fact for fact in because if fact.seq not in shown]
+    if above:
+        more = f" and {len(above) - MOST_EVIDENCE} more" if len(above) > MOST_EVIDENCE else ""
+        yield f"      event{'s' * (len(above) > 1)} {', '.join(map(str, above[:MOST_EVIDENCE]))}{more}, above"
+    for fact in new[:MOST_EVIDENCE]:
+        shown.add(fact.seq)
+        place = f", {words}" if (words := place_words(fact.at)) else ""
+        yield f"      event {fact.seq}{place}: {fact.text}"
+    if len(new) > MOST_EVIDENCE:
+        yield f"      and {len(new) - MOST_EVIDENCE} more"

@@ -247,6 +247,11 @@ _REACH: Final[tuple[Row, ...]] = (
         "Whichever of them was born last can have been born in one foreign session only.",
     ),
     (
+        "births-excluded",
+        "Some facts on parents, sessions and groups cannot all hold, and no well-known rule says why.",
+        "An exact search over the rules of births found it, and that without any one of these facts the others can hold.",
+    ),
+    (
         "reaper-taken",
         "The image is a subtree, and a task that is not its root has pid 1.",
         "A subtree is rebuilt below an init of the plan, which needs pid 1.",

@@ -66,7 +66,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ImageReport(msgspec.Struct, frozen=True, kw_only=True):
     """What was found out about one image, or about several that are planned as one.
 
-    `image` is its name on the command line, `image_id` the digest of its process tree. `error` is why no plan could be made; it
+    `image` is its name on the command line, `image_id` the digest of its process tree, `content_id` that of all that was
+    recorded, "" for a tree alone. `error` is why no plan could be made; it
     is a finding, too, where facts are at fault. `verdicts` has one entry a consumer and host; the first consumer is the one that
     the exit code follows.
     """
@@ -74,6 +75,7 @@ class ImageReport(msgspec.Struct, frozen=True, kw_only=True):
     image: str
     image_format: str = ""
     image_id: str = ""
+    content_id: str = ""
     plan_id: str = ""
     tasks: int = 0
     exit_code: int = 0

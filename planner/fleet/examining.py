@@ -122,7 +122,7 @@ class _Rows:
         hosts = hosts_of(self.request.hosts)
         self.begun = time.perf_counter()  # what a worker does once is no cost of its first image
         kept = _Kept(self.work, self.request.logs, self.meter)
-        for group in grouped([self.work.uri], kept.source, registry).groups:
+        for group in grouped([self.work.uri], kept.source, registry, detail="all").groups:
             self._image(group, registry, hosts, kept)
 
     def _image(self, group: Group, registry: Registry, hosts: Mapping[str, Host], kept: "_Kept") -> None:
@@ -164,7 +164,10 @@ class _Rows:
 
     def examined(self) -> Examined:
         """Return the rows; what was read of the input stands in the first of them."""
-        first = msgspec.structs.replace(self.images[0], bytes=self.meter.size, bytes_read=max(self.meter.bytes, self.meter.head))
+        meter = self.meter
+        first = msgspec.structs.replace(
+            self.images[0], bytes=meter.size, bytes_read=max(meter.bytes, meter.head), sha256=meter.sha256()
+        )
         return Examined(self.work.uri, (first, *self.images[1:]), tuple(self.verdicts), tuple(self.findings))
 
 

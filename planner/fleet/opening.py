@@ -42,6 +42,20 @@ class Meter:
         self.size: int | None = None
         self.etag = ""
         self.modified = ""
+        self._seen: list[tuple[str, bytes]] = []
+
+    def seen(self, name: str, content: bytes) -> None:
+        """Take note of a file that a reader has taken from the input."""
+        self._seen.append((name, hashlib.sha256(content).digest()))
+
+    def sha256(self) -> str:
+        """Return a digest of the files that readers took, in the order of their names, "" where they took none."""
+        if not self._seen:
+            return ""
+        digest = hashlib.sha256()
+        for name, content in sorted(self._seen):
+            digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + content)
+        return digest.hexdigest()
 
 
 class Ranges(io.RawIOBase):
@@ -135,8 +149,9 @@ def opened(work: Work, meter: Meter) -> Callable[[str], Source]:
         if work.problem:
             raise BadImage(None, work.problem)
         if work.members:
-            return _of_layout(work, meter)
-        return _remote(path, work, meter) if is_remote(path) else _local(path, meter)
+            return msgspec.structs.replace(_of_layout(work, meter), seen=meter.seen)
+        source = _remote(path, work, meter) if is_remote(path) else _local(path, meter)
+        return msgspec.structs.replace(source, seen=meter.seen)
 
     return open_source
 

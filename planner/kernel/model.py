@@ -41,6 +41,7 @@ class Kernel:
         self.outside.parent = self.outside
         self.outside.pid = Pid((Number(OUTSIDE),), self.host, self.outside, False)
         self.outside.session = self.outside.group = self.outside.pid.session = self.outside.pid
+        self.outside.pid.members = self.outside.pid.sessions = 1
         self.outside.leads_session = True
         self.host.init = self.outside
         self._emptied: list[Namespace] = []
@@ -174,13 +175,20 @@ class Kernel:
     def setpgid(self, caller: Process, number: int, group: int) -> None:
         """Put the caller or its child `number` into a group; 0 stands for the caller, and for the target's own number."""
         numbers = caller.namespace.numbers
-        own = caller.pid.number_in(caller.namespace)
-        number = number or own
+        number = number or caller.pid.number_in(caller.namespace)
         group = group or number
         if group < 0:
             raise KernelError("setpgid-negative")
+        target = self._moved_by(caller, number)
+        self._move(caller, target, target.pid if group == number else numbers.get(group))
+
+    def setpgid_to_own(self, caller: Process, number: int) -> None:
+        """Put a child into the caller's own group, which has no number in the container where the caller stands outside."""
+        self._move(caller, self._moved_by(caller, number), caller.group)
+
+    def _moved_by(self, caller: Process, number: int) -> Process:
         # A process outside has no pid here, but knows itself.
-        pid = caller.pid if number == own else numbers.get(number)
+        pid = caller.pid if number == caller.pid.number_in(caller.namespace) else caller.namespace.numbers.get(number)
         if pid is None or pid.owner is None:
             raise KernelError("setpgid-gone")
         if pid.thread:
@@ -195,12 +203,13 @@ class Kernel:
             raise KernelError("setpgid-stranger")
         if target.leads_session:
             raise KernelError("setpgid-leader")
-        if group != number:
-            joined = numbers.get(group)
-            if joined is None or not joined.members or joined.session is not caller.session:
-                raise KernelError("setpgid-group")
-            pid = joined
-        self._join(target, pid)
+        return target
+
+    def _move(self, caller: Process, target: Process, group: Pid | None) -> None:
+        if group is not target.pid and (group is None or not group.members or group.session is not caller.session):
+            raise KernelError("setpgid-group")
+        assert group is not None
+        self._join(target, group)
         self._settle()
 
     def _join(self, process: Process, group: Pid) -> None:

@@ -171,9 +171,8 @@ class _Run:
         match step:
             case kinds.SetSession():
                 kernel.setsid(actor)
-            case SetGroup(target=target, group=group):
-                kernel.setpgid(actor, self._number(actor, target), self._number(actor, group))
-                self._look_for_traps(step)
+            case SetGroup():
+                self._set_group(step, actor)
             case kinds.SetSubreaper(on=on):
                 kernel.set_subreaper(actor, on)
             case Enter(namespace=namespace):
@@ -214,6 +213,14 @@ class _Run:
             case kinds.Join(kind=kind, target=target):
                 keeps_sharing(actor, (kind,))
                 join(actor, actor.namespace.numbers.get(self._number(actor, target)), kind)
+
+    def _set_group(self, step: SetGroup, actor: Process) -> None:
+        target = self._number(actor, step.target)
+        if step.group == OUTSIDE and actor is self.kernel.outside:
+            self.kernel.setpgid_to_own(actor, target)
+        else:
+            self.kernel.setpgid(actor, target, self._number(actor, step.group))
+        self._look_for_traps(step)
 
     def _look_for_traps(self, step: SetGroup) -> None:
         pid = self.kernel.find(step.target)

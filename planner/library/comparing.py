@@ -2,9 +2,12 @@
 
 import msgspec
 
+from planner.comparison.contents import compare_contents, compare_headers
 from planner.comparison.document import DiffDocument, Side, document
 from planner.comparison.forests import compare, matches
 from planner.comparison.plans import compare_plans
+from planner.contents.fold import fold_contents
+from planner.contents.model import Contents
 from planner.errors import Contradiction, NotProved
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem, problem_of
@@ -24,7 +27,7 @@ def diff(before: Input, after: Input, *, replan: bool = False) -> DiffDocument:
     """
     sides = []
     for given in (before, after):
-        log = log_of(given, "diff")
+        log = log_of(given, "diff", detail="all")
         with naming(log.image, log):
             sides.append(side_of(log, replan=replan))
     return compared(*sides)
@@ -34,6 +37,7 @@ class ComparedSide(msgspec.Struct, frozen=True, kw_only=True):
     """One side of a comparison: its forest, and its plan or the problem that keeps it from being planned."""
 
     forest: Forest
+    contents: Contents = msgspec.field(default_factory=Contents)
     plan: Plan | None = None
     problem: Problem | None = None
 
@@ -53,12 +57,15 @@ def side_of(history: list[AnyEvent], *, replan: bool = False) -> ComparedSide:
         outcome = resolve(history, replan=replan)
     except (Contradiction, NotProved) as error:
         # Facts that contradict each other raise here again; what merely cannot be planned is compared.
-        return ComparedSide(forest=fold(history), problem=problem_of(error, history))
-    return ComparedSide(forest=outcome.forest, plan=outcome.plan)
+        return ComparedSide(forest=fold(history), contents=fold_contents(history), problem=problem_of(error, history))
+    return ComparedSide(forest=outcome.forest, contents=fold_contents(history), plan=outcome.plan)
 
 
 def compared(before: ComparedSide, after: ComparedSide) -> DiffDocument:
     """Return the comparison of two sides."""
     same = matches(before.forest, after.forest)
     plan = compare_plans(before.plan, after.plan, same) if before.plan and after.plan else None
-    return document(before.record(), after.record(), compare(before.forest, after.forest, same), plan)
+    held = compare_contents(before.contents, after.contents, same)
+    if before.contents.recorded and after.contents.recorded:
+        held += compare_headers(before.forest.image_facts, after.forest.image_facts)
+    return document(before.record(), after.record(), compare(before.forest, after.forest, same), plan, held)

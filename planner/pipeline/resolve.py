@@ -18,14 +18,14 @@ from planner.forest.fold import fold
 from planner.forest.laws_processes import undecided
 from planner.forest.minimise import narrowed
 from planner.forest.model import Forest
-from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, Decision, solutions
+from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, solutions
 from planner.hookspecs import Artefact, BackEnd
 from planner.identity import EventNumber, ProcessId
 from planner.kernel.proof import ProofFailed, prove
 from planner.kernel.simulation import ModelRefusal
 from planner.options import filled
-from planner.planning.births.manners import MANNERS, Manner
-from planner.planning.decide import decide, decide_exactly
+from planner.planning.decide import decide
+from planner.planning.refusals import proved
 from planner.plans.fold import DECISIONS, fold_findings, fold_plan, lost_properties, recorded_id
 from planner.plans.model import Plan
 from planner.plans.rebuild import fold_run
@@ -35,9 +35,6 @@ from planner.text import FILE, Terminal
 
 MOST_PLACED = 1_000_000
 """How many tasks are placed and planned anew before the refusal of an image stands: large ones get fewer placings."""
-
-MOST_SEARCHED = 4
-"""How many placings of an image are given to the exact search, where none of them is planned at once."""
 
 BAD_IMAGE = "bad-image"
 """Code of the defect by which a log says that its image could not be read to the end."""
@@ -113,50 +110,40 @@ def _planned_otherwise(history: list[AnyEvent], identity: str, first: NotProved)
 
     Raises `first`, whatever it was, where that leads nowhere.
     """
-    for manner in MANNERS[1:]:
-        try:
-            forest, decisions = decide_placed(history, (manner,), most_searched=0)
-            return forest, decisions, _proved_plan(forest, decisions, identity)
-        except (Contradiction, NotProved):
-            continue
-    raise first
+    try:
+        forest, decisions = decide_placed(history, thrift=False)
+        return forest, decisions, _proved_plan(forest, decisions, identity)
+    except (Contradiction, NotProved):
+        raise first from None
 
 
-def decide_placed(
-    history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS, *, most_searched: int = MOST_SEARCHED
-) -> tuple[Forest, list[AnyEvent]]:
+def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried.
 
-    Where none of them is planned at once, the exact search for births decides over the first `most_searched` of them. Raises the
-    refusal of the first placing.
+    Raises the refusal of the first placing.
     """
     forest = fold(history)
     most = max(2, min(MOST_SOLUTIONS, MOST_PLACED // max(1, len(forest.tasks))))
     answers = solutions(forest, most)
-    refused: list[tuple[list[Decision], Contradiction]] = []
+    refused: list[Contradiction] = []
+    likeliest = forest
     placed = next(answers)
     while True:
         whole = fold(chain(history, placed)) if placed else forest
         try:
-            return whole, [*placed, *decide(whole, EventNumber(len(history) + len(placed)), manners)]
+            return whole, [*placed, *decide(whole, EventNumber(len(history) + len(placed)), thrift=thrift)]
         except Contradiction as error:
-            refused.append((placed, error))
+            likeliest = likeliest if refused else whole
+            refused.append(error)
             try:
                 placed = answers.send(_doubted(forest, error.met_last or error))
             except StopIteration:
                 break
-    first = refused[0][1]
-    for placed, refusal in refused[:most_searched]:
-        whole = fold(chain(history, placed)) if placed else forest
-        try:
-            return whole, [*placed, *decide_exactly(whole, refusal)]
-        except Contradiction as error:
-            if error.code == "plan-undecided" and first.code != "plan-undecided":
-                first = error
+    first = next((error for error in refused if error.code == "plan-undecided"), refused[0])
     smallest = narrowed(forest, first)
     if smallest is first and len(refused) >= most and first.code != "plan-undecided":
         smallest = undecided(first, "placing in pid namespaces")
-    raise smallest
+    raise proved(likeliest, smallest)
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:

@@ -56,11 +56,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return rendered(self, "svg")
 
     def counts(self) -> Counts:
-        """Count what is kept small: helpers first, then steps that wait."""
+        """Count what is kept small: helpers first, then steps that wait.
+
+        The init above a subtree's root is a helper that stays.
+        """
         return Counts(
             steps=len(self.steps),
             waiting=sum(bool(step.waits) for step in self.steps),
-            helpers=sum(process.role == "helper" for process in self.processes),
+            helpers=sum(process.role in {"helper", "reaper"} for process in self.processes),
         )
 
     def process_table(self) -> dict[ProcessId, Process]:

@@ -56,7 +56,8 @@ def _process_words(
             return "calls setsid"
         case steps.SetGroup():
             moved = "itself" if step.target == step.actor else str(step.target)
-            group = "a group of its own" if step.group == step.target else f"group {step.group}"
+            group = "its own group" if step.group == OUTSIDE else f"group {step.group}"
+            group = "a group of its own" if step.group == step.target else group
             return f"puts {moved} into {group}"
         case steps.SetSubreaper():
             return f"{'becomes' if step.on else 'stops being'} a subreaper"

@@ -1,7 +1,6 @@
 """A conformance suite for back ends: one line in a plugin author's test.
 
-    from planner.text import FILE
-from planner.testing.backends import conforms
+    from planner.testing.backends import conforms
 
     def test_conforms() -> None:
         conforms(back_end)
@@ -21,10 +20,11 @@ import msgspec
 from planner.errors import CannotEmit
 from planner.findings.problems import Problem
 from planner.findings.registry import Finding
-from planner.hookspecs import API, Artefact, BackEnd
+from planner.hookspecs import Artefact, BackEnd
 from planner.options import filled
 from planner.plans.document import forest_of
 from planner.plans.model import Plan
+from planner.testing.contracts import assert_record, assert_text
 from planner.testing.plans import PLANS
 from planner.text import FILE
 
@@ -53,9 +53,7 @@ def conforms(back_end: BackEnd, options: Mapping[str, str] | None = None) -> Non
     bytes or raises `CannotEmit`, twice the same, without changing what it was given. It lets no escape sequence of a name
     through, and holds no path of this machine. A machine format writes documents for errors, too.
     """
-    assert back_end.name.replace("-", "").replace("_", "").isalnum(), f"{back_end.name!r} is no name for --emit"
-    assert back_end.help, "a back end has a sentence of help"
-    assert back_end.api.partition(".")[0] == API.partition(".")[0], f"made for API {back_end.api}, tested with {API}"
+    assert_record(back_end, back_end.emit)
     assert not back_end.machine or back_end.problem is not None, "a machine format writes documents for errors"
     assert not (back_end.machine and back_end.executable), "a format that programs read is no program"
     settings = filled(back_end.options, options or {}, back_end.name)
@@ -69,22 +67,17 @@ def conforms(back_end: BackEnd, options: Mapping[str, str] | None = None) -> Non
                 assert str(refusal), f"{name}: CannotEmit says why"
                 continue
             emitted += 1
-            assert isinstance(first, (str, bytes)), f"{name}: returned {type(first).__name__}, expected text or bytes"
             assert back_end.emit(given, settings, FILE) == first, f"{name}: two calls, two artefacts"
             assert msgspec.json.encode(given.plan) == before, f"{name}: the plan was changed"
             _check_text(first, name)
     assert emitted, "every plan was refused"
     if back_end.problem is not None:
-        document = back_end.problem(_PROBLEM, settings)
-        assert isinstance(document, (str, bytes)), f"an error became {type(document).__name__}"
-        _check_text(document, "an error")
+        _check_text(back_end.problem(_PROBLEM, settings), "an error")
 
 
 def _check_text(artefact: str | bytes, name: str) -> None:
-    data = artefact.encode() if isinstance(artefact, str) else artefact
-    assert b"\x1b" not in data, f"{name}: an escape sequence of a task's name came through"
+    data = assert_text(artefact, name)
     assert os.path.expanduser("~").encode() + b"/" not in data, f"{name}: a path of this machine is in it"
-    assert data.endswith(b"\n") or not data, f"{name}: the last line has no end"
 
 
 def digest_in_new_process(name: str, plan: str, seed: str) -> str:

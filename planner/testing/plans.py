@@ -158,6 +158,26 @@ def moved_from_outside() -> Plan:
     return draft.plan(1)
 
 
+def moved_back() -> Plan:
+    """Tasks that made a group, in which a child stays, and that the executor puts back into its own group."""
+    draft = Draft("moved back")
+    draft.create(0, 1, new_namespace=True)
+    draft.setpgid(1, 1, 1)
+    first = draft.create(1, 2)
+    draft.enter(0, 1)
+    draft.create(0, 30)
+    draft.setpgid(30, 30, 30)
+    second = draft.create(30, 31)
+    draft.enter(0, 0)
+    draft.setpgid(0, 1, 0, after=(first,))
+    draft.setpgid(0, 30, 0, after=(second,))
+    draft.verify(1, 0, 0, 0)
+    draft.verify(2, 1, 1, 0)
+    draft.verify(30, 0, 0, 0)
+    draft.verify(31, 30, 30, 0)
+    return draft.plan(1)
+
+
 def entered_from_inside() -> Plan:
     """A task that enters a namespace one and two levels below, has children there, and goes back for one of its own."""
     draft = with_init("entered from inside")
@@ -646,6 +666,7 @@ PLANS: Final[dict[str, Callable[[], Plan]]] = {
         nested_namespaces,
         entered_from_outside,
         moved_from_outside,
+        moved_back,
         entered_from_inside,
         siblings,
         adopted_by_init,

@@ -10,7 +10,7 @@ from planner.hookspecs import Check, CheckRequest, hookimpl
 @hookimpl
 def crplan_checks() -> tuple[Check, ...]:
     """Return the checks."""
-    from crplan_checks import kinds, kinds_dump, kinds_held
+    from crplan_checks import kinds, kinds_dump, kinds_held, kinds_trust
 
     return (
         Check(
@@ -52,6 +52,14 @@ def crplan_checks() -> tuple[Check, ...]:
             kinds=kinds_held.HELD,
             consumers=BY_CRIU,
             priority=55,
+        ),
+        Check(
+            name="trust",
+            help="what an archive of a stranger would have the machine do that restores it",
+            check=_trust,
+            kinds=kinds_trust.TRUST,
+            consumers=("trust",),
+            priority=70,
         ),
         Check(
             name="criu-dump",
@@ -98,6 +106,12 @@ def _criu_held(request: CheckRequest) -> Iterator[Answer]:
 
     assert request.invocation is not None
     return check(request.artefact, request.host, request.invocation)
+
+
+def _trust(request: CheckRequest) -> Iterator[Answer]:
+    from crplan_checks.trust import check
+
+    return check(request.artefact.forest, request.artefact.contents)
 
 
 def _criu_dump(request: CheckRequest) -> Iterator[Answer]:

@@ -17,6 +17,7 @@ _FORMATS = (
     ("gitlab", "a Code Quality report of GitLab", True),
     ("sarif", "SARIF 2.1.0, for code scanning", True),
     ("junit", "JUnit XML: a suite an image, a case a question, skipped where a fact is missing", True),
+    ("in-toto", "the report as the predicate of an in-toto Statement v1, for cosign and policy engines", True),
     ("markdown", "the report as Markdown, for summaries and comments", False),
 )
 
@@ -49,7 +50,7 @@ def _render(name: str) -> Callable[["Report", Options, Terminal], str | bytes]:
     def render(report: "Report", options: Options, terminal: Terminal) -> str | bytes:
         from importlib import import_module
 
-        module = import_module(f"crplan_ci.{name}_format")
+        module = import_module(f"crplan_ci.{name.replace('-', '_')}_format")
         rendered: str | bytes = module.render(report, options, terminal)
         return rendered
 

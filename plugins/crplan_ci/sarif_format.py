@@ -12,6 +12,7 @@ import msgspec
 
 from crplan_ci.wording import comparison, ended, place, subject, unanswered
 from planner import __version__
+from planner.findings.manual import HOME, help_uri
 from planner.findings.report import ImageReport, Question, Report, Reported
 from planner.options import Options
 from planner.text import Terminal, json_document
@@ -39,6 +40,7 @@ def _run(report: Report) -> dict[str, object]:
                 "name": "crplan",
                 "version": __version__,
                 "semanticVersion": __version__,
+                "informationUri": HOME,
                 "rules": [_rule(kind.code, kind.sentence, kind.documentation, kind.hint, kind.severity) for kind in report.kinds],
             }
         },
@@ -85,6 +87,8 @@ def _invocation(report: Report) -> dict[str, object]:
 def _rule(code: str, sentence: str, documentation: str, hint: str, level: str) -> dict[str, object]:
     rule: dict[str, object] = {
         "id": code,
+        "name": "".join(word.capitalize() for word in code.split("-")),
+        "helpUri": help_uri(code),
         "shortDescription": {"text": sentence or code},
         "fullDescription": {"text": documentation or sentence or code},
         "defaultConfiguration": {"level": level},

@@ -84,7 +84,7 @@ def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool)
             yield from _wrapped(f"with: {verdict.command}", terminal, "  ")
     yield from _counted(report, image, terminal)
     if image.findings:
-        yield from _section("Findings", terminal)
+        yield from _section("Findings", terminal, "crplan plugins --findings explains each code")
         for found in image.findings:
             yield from _finding(found, image, terminal)
     if image.unknown:

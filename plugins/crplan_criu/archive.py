@@ -7,7 +7,7 @@ dump for each directory that has images. What is wrong with one of them is raise
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -50,8 +50,15 @@ ROOT_FILE_SYSTEMS: Final = frozenset(("rootfs", "diff", "volumes", "proc", "sys"
 NO_CHECKPOINTS: Final = ("rootfs-diff.tar", "devshm-checkpoint.tar", "rootfs.tar")
 """Archives that engines put beside the images: files of the container."""
 
+MOST_ODD: Final = 200
+"""Members that are no regular files, and are kept by name."""
+
 PARENT: Final = "parent"
 """The link by which a dump names the one that it was taken after, whose memory pages it does not repeat."""
+
+
+Seen = Callable[[str, bytes], None]
+"""Is told the name and the content of every file that is taken."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -69,9 +76,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class Collector:
     """What comes together while archives are passed over; `checkpoints` is the end."""
 
-    def __init__(self, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW) -> None:
+    def __init__(self, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None) -> None:
         self.wanted = wanted
         self.window = window
+        self._seen = seen
         self.dumps: dict[str, Dump] = {}
         self.containers: dict[str, Container] = {}
         self.layouts: dict[str, Blobs] = {}
@@ -82,6 +90,8 @@ class Collector:
         """Names that a docker-archive gives the layers of an image, by the path of the layer."""
         self.pods: dict[str, Pod] = {}
         """What is known of pods, by the directory that their documents stand in."""
+        self.odd_members: list[str] = []
+        """Members that are no regular files, with what they are."""
         self.images = 0
         self.bytes = 0
         self.input = Taken()
@@ -94,6 +104,8 @@ class Collector:
         self.input.stream = self.input.stream or stream
         for member in members(stream, self._headers):
             directory, _, name = member.name.rpartition("/")
+            if member.problem and len(self.odd_members) < MOST_ODD:
+                self.odd_members.append(f"{member.name}: {member.problem}" + (f" -> {member.link}" if member.link else ""))
             if layer and directory not in DIRECTORIES:
                 continue
             if not ROOT_FILE_SYSTEMS.isdisjoint(directory.split("/")):
@@ -192,7 +204,7 @@ class Collector:
             if size > LARGEST_OTHER:
                 self._unread(directory, name, f"has more than {LARGEST_OTHER >> 20} MiB")
             else:
-                self.containers.setdefault(directory, Container()).add(name, self._content(name, size, stream))
+                self.containers.setdefault(directory, Container()).add(name, self._content(directory, name, size, stream))
         elif kind:
             dump = self._dump(directory)
             if not dump.wants(name):
@@ -205,7 +217,7 @@ class Collector:
         if size > largest(kind):
             self.problems[directory] = too_large(name, kind)
             return
-        data = self._content(name, size, stream)
+        data = self._content(directory, name, size, stream)
         try:
             dump.add(name, data)
         except BadImage as error:
@@ -218,7 +230,7 @@ class Collector:
             self.dumps[directory] = Dump(self.wanted, self._budget)
         return self.dumps[directory]
 
-    def _content(self, name: str, size: int, stream: Stream) -> bytes:
+    def _content(self, directory: str, name: str, size: int, stream: Stream) -> bytes:
         """Read a wanted file; raises BadImage where the archive ends within it, or holds too much of them."""
         self.images += 1
         self.bytes += size
@@ -235,6 +247,8 @@ class Collector:
         data = stream.read(size)
         if len(data) < size:
             raise BadImage(place(name), f"is cut short with its archive: {len(data)} of {size} bytes are there")
+        if self._seen is not None:
+            self._seen(f"{directory}/{name}", data)
         return data
 
     def checkpoints(self) -> list[Checkpoint]:
@@ -277,6 +291,7 @@ class Collector:
 
     def _merge(self, directory: str, dump: Dump) -> None:
         above = directory.rpartition("/")[0]
+        dump.container.members = self.odd_members
         for one in (directory, above):
             if one in self.containers:
                 dump.container.merge(self.containers[one])
@@ -329,9 +344,9 @@ def normalised(path: str) -> str:
     return "/".join(parts)
 
 
-def from_stream(stream: Stream, wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
+def from_stream(stream: Stream, wanted: frozenset[str] = WANTED, seen: Seen | None = None) -> list[Checkpoint]:
     """Return the checkpoints of one archive; raises BadImage."""
-    collector = Collector(wanted, stream.window)
+    collector = Collector(wanted, stream.window, seen)
     collector.archive(stream)
     # What follows the end mark is padding, but the checksum of compressed data stands behind it.
     for _ in stream.chunks(TRAILING):

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-FILES: Final = ("config.dump", "spec.dump")
+FILES: Final = ("config.dump", "spec.dump", "deleted.files")
 
 KIND_OF_TYPE: Final = {"network": "net", "mount": "mnt"}
 """Names of namespaces in a runtime specification that differ from those in /proc."""
@@ -105,6 +105,12 @@ class Container:
         """What is mounted from outside of the container, by the place inside, with the path outside."""
         self.specified: dict[str, str] = {}
         """What else the specification says of namespaces, by kind: "new", or "inherited" where a kind is not listed."""
+        self.specification = b""
+        """The whole of spec.dump, for what it would have an engine do."""
+        self.deleted = b""
+        """The whole of deleted.files: paths that an engine removes from the container's root."""
+        self.members: list[str] = []
+        """Members of the archive that are no regular files, or bear names that lead out of it."""
         self.files: set[str] = set()
         """Which of `FILES` were there."""
         self.unread: dict[str, str] = {}
@@ -112,6 +118,10 @@ class Container:
 
     def add(self, name: str, data: bytes) -> None:
         """Take one of `FILES`; one that cannot be used is noted in `unread`."""
+        if name == "deleted.files":
+            self.deleted = data
+            return
+        self.specification = data if name == "spec.dump" else self.specification
         self.files.add(name)
         try:
             if name == "spec.dump":
@@ -143,6 +153,9 @@ class Container:
         self.joined_containers = {**other.joined_containers, **self.joined_containers}
         self.specified = {**other.specified, **self.specified}
         self.mounts = {**other.mounts, **self.mounts}
+        self.specification = self.specification or other.specification
+        self.deleted = self.deleted or other.deleted
+        self.members = [*self.members, *other.members]
         self.files |= other.files
         self.unread = {**other.unread, **self.unread}
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from crplan_criu.archive import PARENT, Checkpoint, Collector
+from crplan_criu.archive import PARENT, Checkpoint, Collector, Seen
 from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
 from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
@@ -26,7 +26,7 @@ HEX: Final = re.compile(r"[0-9a-f]{64}")
 """Name of a blob of skopeo's `dir:`, its sha256."""
 
 
-def collect(path: str, wanted: frozenset[str] = WANTED) -> Dump:
+def collect(path: str, wanted: frozenset[str] = WANTED, seen: Seen | None = None) -> Dump:
     """Read the images of a directory, or of `checkpoint` in an unpacked archive with what stands beside it; raises BadImage."""
     dump = Dump(wanted)
     below = os.path.join(path, "checkpoint")
@@ -35,7 +35,7 @@ def collect(path: str, wanted: frozenset[str] = WANTED) -> Dump:
         for name in FILES:
             if os.path.lexists(os.path.join(path, name)):
                 try:
-                    dump.container.add(name, read_file(top, name))
+                    dump.container.add(name, _read(top, name, seen))
                 except BadImage as error:
                     dump.container.unread[name] = error.message
     images_at = below if unpacked else path
@@ -44,7 +44,7 @@ def collect(path: str, wanted: frozenset[str] = WANTED) -> Dump:
     with _opened(images_at) as images:
         for name in _names(images):
             if dump.wants(name):
-                dump.add(name, read_file(images, name))
+                dump.add(name, _read(images, name, seen))
             else:
                 dump.note(name, os.stat(name, dir_fd=images, follow_symlinks=False).st_size)
     parent = os.path.join(images_at, PARENT)
@@ -76,9 +76,18 @@ def _pod(path: str) -> Pod:
     return pod
 
 
-def collect_layout(path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW) -> list[Checkpoint]:
+def _read(directory: int, name: str, seen: Seen | None) -> bytes:
+    data = read_file(directory, name)
+    if seen is not None:
+        seen(name, data)
+    return data
+
+
+def collect_layout(
+    path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None
+) -> list[Checkpoint]:
     """Read the index and the blobs of an OCI image layout; raises BadImage."""
-    collector = Collector(wanted, window)
+    collector = Collector(wanted, window, seen)
     with _opened(path) as top:
         if os.path.lexists(os.path.join(path, INDEX)):
             collector.document("", INDEX, read_file(top, INDEX))
@@ -92,9 +101,11 @@ def collect_layout(path: str, wanted: frozenset[str] = WANTED, window: int = MAX
     return collector.checkpoints()
 
 
-def collect_transport(path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW) -> list[Checkpoint]:
+def collect_transport(
+    path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None
+) -> list[Checkpoint]:
     """Read the manifest and the blobs of skopeo's `dir:`; raises BadImage."""
-    collector = Collector(wanted, window)
+    collector = Collector(wanted, window, seen)
     with _opened(path) as top:
         collector.document("", INDEX, read_file(top, MANIFEST))
         for name in _names(top):

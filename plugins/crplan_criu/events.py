@@ -7,7 +7,7 @@ what its members' vectors say of it. The thread list of a dead task is uninitial
 from collections.abc import Iterator
 from typing import Final
 
-from crplan_criu import facts
+from crplan_criu import facts, trust
 from crplan_criu.dump import Core, Dump, Entry, text
 from crplan_criu.images import place
 from crplan_criu.namespaces import Namespaces
@@ -66,6 +66,8 @@ def events(dump: Dump, where: str = "") -> Iterator[AnyEvent]:
     yield from facts.defects(dump)
     if dump.holdings is not None:
         yield from dump.holdings.events(dump.contents.sizes)
+        container = dump.container
+        yield from trust.risks(container.specification, container.deleted, container.members)
     yield ImageClosed(tasks=len(dump.tree), complete=True, at=place("pstree.img", len(dump.tree)))
 
 

@@ -188,7 +188,7 @@ def _labelled(one: Found, detail: Detail) -> Iterator[AnyEvent]:
 def _found(source: Source, wanted: Wanted) -> Iterator[Found]:
     """Yield the checkpoints of a source by name; raises BadImage where there is none."""
     if source.directory:
-        yield from _of_directory(source.directory, wanted, source.max_window)
+        yield from _of_directory(source, wanted)
         return
     where = shown(os.path.basename(source.name) or source.name)
 
@@ -197,7 +197,7 @@ def _found(source: Source, wanted: Wanted) -> Iterator[Found]:
             stream = opened(file, source.head, where, source.max_window)
             if streamer.recognises(source.head):
                 return archive.of_streamer(streamer.files(stream), wanted)
-            return _some(archive.from_stream(stream, wanted), where)
+            return _some(archive.from_stream(stream, wanted, source.seen), where)
 
     yield from _expanded(Held(read, again=source.repeatable), "", wanted)
 
@@ -224,7 +224,8 @@ def _loaded(held: Held, key: tuple[str, str], where: str, wanted: Wanted) -> tup
     return held.one(key, wanted), where
 
 
-def _of_directory(path: str, wanted: Wanted, window: int) -> Iterator[Found]:
+def _of_directory(source: Source, wanted: Wanted) -> Iterator[Found]:
+    path = source.directory
     places = search.places(path)
     pods = directory.pods(path, [place.name for place in places])
     names = Counter(name for place in places if (name := _of_pod(pods, place.name)[0]))
@@ -233,11 +234,10 @@ def _of_directory(path: str, wanted: Wanted, window: int) -> Iterator[Found]:
         name, extra = _of_pod(pods, place.name)
         name = name if names[name] == 1 else ""
         if place.kind == "images":
-            yield Found(
-                name or _name(place.name, places), load=partial(_images, below, "" if extra else shown(place.name)), extra=extra
-            )
+            where = "" if extra else shown(place.name)
+            yield Found(name or _name(place.name, places), load=partial(_images, below, source, where), extra=extra)
             continue
-        held = Held(partial(READERS[place.kind], below, window), again=True)
+        held = Held(partial(READERS[place.kind], below, source), again=True)
         if len(places) == 1:
             yield from _expanded(held, name or place.name, wanted, extra)
         else:
@@ -270,27 +270,27 @@ def _name(name: str, places: Sequence[search.Place]) -> str:
     return name
 
 
-def _images(path: str, where: str, wanted: Wanted) -> tuple[Checkpoint, str]:
-    return Checkpoint("", "", directory.collect(path, wanted)), where
+def _images(path: str, source: Source, where: str, wanted: Wanted) -> tuple[Checkpoint, str]:
+    return Checkpoint("", "", directory.collect(path, wanted, source.seen)), where
 
 
-def _archive(path: str, window: int, wanted: Wanted) -> list[Checkpoint]:
+def _archive(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
     where = shown(os.path.basename(path))
     try:
         with open(path, "rb") as file:
             head = file.read(4096)
             file.seek(0)
-            return _some(archive.from_stream(opened(file, head, where, window), wanted), where)
+            return _some(archive.from_stream(opened(file, head, where, source.max_window), wanted, source.seen), where)
     except OSError as error:
         raise BadImage(where, f"cannot be read: {error.strerror}") from None
 
 
-def _layout(path: str, window: int, wanted: Wanted) -> list[Checkpoint]:
-    return _some(directory.collect_layout(path, wanted, window), shown(os.path.basename(path) or path))
+def _layout(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
+    return _some(directory.collect_layout(path, wanted, source.max_window, source.seen), shown(os.path.basename(path) or path))
 
 
-def _transport(path: str, window: int, wanted: Wanted) -> list[Checkpoint]:
-    return _some(directory.collect_transport(path, wanted, window), shown(os.path.basename(path) or path))
+def _transport(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
+    return _some(directory.collect_transport(path, wanted, source.max_window, source.seen), shown(os.path.basename(path) or path))
 
 
 READERS = {"archive": _archive, "layout": _layout, "transport": _transport}

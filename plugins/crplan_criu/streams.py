@@ -121,7 +121,10 @@ def opened(file: BinaryIO, head: bytes, where: str, window: int = MAX_WINDOW) ->
             yield block
 
     def skip(size: int) -> int:
-        file.seek(size, 1)
+        try:
+            file.seek(size, 1)
+        except (OSError, OverflowError):
+            raise BadImage(where, f"is cut short: a member claims {size} bytes, and no file has as many") from None
         return size
 
     if compression(head):

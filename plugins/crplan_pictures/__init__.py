@@ -1,5 +1,6 @@
 """Pictures of a plan: `html`, a page that plays it on the model; `svg`, `dot` and `mermaid`, the forest that it ends in."""
 
+from planner.findings.problems import Problem
 from planner.hookspecs import Artefact, BackEnd, hookimpl
 from planner.options import Option, Options
 from planner.text import Terminal
@@ -14,9 +15,22 @@ def crplan_backends() -> tuple[BackEnd, ...]:
             name="html",
             help="one self-contained page: the tree, played step by step on the model, with reasons and findings",
             emit=_html,
+            forecasts=True,
         ),
         BackEnd(name="svg", help="the tree as a picture that any browser shows", emit=_svg),
-        BackEnd(name="dot", help="the tree for Graphviz, pid namespaces as clusters", emit=_dot),
+        BackEnd(
+            name="dot",
+            help="the tree for Graphviz, pid namespaces as clusters; folded where it is large",
+            emit=_dot,
+            options=(Option(name="most", help="nodes drawn at most; what is more is folded", kind="number", default=400),),
+        ),
+        BackEnd(
+            name="trace",
+            help="the steps by process on a time line, for trace viewers (Chrome's JSON, as Perfetto opens it)",
+            emit=_trace,
+            machine=True,
+            problem=_trace_problem,
+        ),
         BackEnd(
             name="mermaid",
             help="the tree as a Mermaid flowchart, as code hosts show it; folded",
@@ -41,7 +55,19 @@ def _svg(artefact: Artefact, options: Options, terminal: Terminal) -> str:
 def _dot(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_pictures.dot import emit
 
+    return emit(artefact, options)
+
+
+def _trace(artefact: Artefact, options: Options, terminal: Terminal) -> bytes:
+    from crplan_pictures.trace import emit
+
     return emit(artefact)
+
+
+def _trace_problem(problem: Problem, options: Options) -> bytes:
+    from crplan_pictures.trace import emit_problem
+
+    return emit_problem(problem)
 
 
 def _mermaid(artefact: Artefact, options: Options, terminal: Terminal) -> str:

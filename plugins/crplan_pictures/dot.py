@@ -1,18 +1,32 @@
 """The forest for Graphviz: pid namespaces are clusters, edges go from parent to child, dashed ones from creator to child."""
 
 from collections.abc import Iterator
+from typing import Final
 
+import msgspec
+
+from crplan_pictures.folding import Fold, folded
 from crplan_pictures.scene import Node, Scene, scene
+from planner.errors import CannotEmit
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
+from planner.options import Options
+
+MOST: Final = 400
+"""Nodes that Graphviz lays out in a few seconds; it does not end on 5,000."""
 
 
-def emit(artefact: Artefact) -> str:
-    """Return the graph in the DOT language."""
-    return "".join(f"{line}\n" for line in _lines(scene(artefact)))
+def emit(artefact: Artefact, options: Options) -> str:
+    """Return the graph in the DOT language; raises `CannotEmit` for a bound that cannot be kept."""
+    most = options.get("most", MOST)
+    if not isinstance(most, int) or most < 2:
+        raise CannotEmit(f"option most is {most}, and must be 2 or more")
+    drawn = scene(artefact)
+    kept, folds = folded(drawn, most)
+    return "".join(f"{line}\n" for line in _lines(msgspec.structs.replace(drawn, nodes=kept), folds))
 
 
-def _lines(drawn: Scene) -> Iterator[str]:
+def _lines(drawn: Scene, folds: list[Fold]) -> Iterator[str]:
     yield "digraph crplan {"
     yield f"  graph [label={_quoted([drawn.title])}, labelloc=t, rankdir=LR, fontname=sans]"
     yield '  node [shape=box, style="filled,rounded", fillcolor="#ffffff", fontcolor="#111111", fontname=sans]'
@@ -24,6 +38,10 @@ def _lines(drawn: Scene) -> Iterator[str]:
         creator = node.parent if node.helper else node.creator
         if creator in drawn.nodes:
             yield f"  {_name(creator)} -> {_name(node.pid)} [style=dashed, constraint=false, label={_quoted([node.rule])}]"
+    for place, fold in enumerate(folds):
+        yield f"  f{place} [label={_quoted([fold.words])}, shape=box3d]"
+        if fold.parent in drawn.nodes:
+            yield f"  {_name(fold.parent)} -> f{place}"
     yield "}"
 
 

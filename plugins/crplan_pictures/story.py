@@ -20,6 +20,7 @@ from planner.events.records import (
 )
 from planner.explanation.lookup import MOST_EVIDENCE, rule_words
 from planner.findings.problems import evidence
+from planner.findings.verdicts import verdict_line
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
 from planner.plans.wording import step_words, vector
@@ -135,6 +136,7 @@ class _Story:
             ],
             "uncovered": [escaped(sentence) for sentence in plan.uncovered],
             "rebuild": self._rebuild(),
+            "verdicts": [[verdict.verdict, verdict_line(verdict)] for verdict in self.artefact.verdicts],
             "rules": [[name, *words] for name, words in self.rules.items()],
             "evidence": [[seq, *words] for seq, words in sorted(self.evidence.items())],
         }

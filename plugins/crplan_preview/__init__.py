@@ -15,11 +15,12 @@ def crplan_backends() -> tuple[BackEnd, ...]:
     return (
         BackEnd(
             name="text",
-            help="a human-readable preview: the tree, the steps, what is not covered",
+            help="a human-readable preview: verdict, tree, what is special, steps by phase",
             emit=_text,
             forecasts=True,
             options=(
                 Option(name="steps", help="with the numbered steps", kind="switch", default=True),
+                Option(name="fold", help="show what is alike once, and the first of many lines", kind="switch", default=True),
                 Option(name="ascii", help="draw the tree in ASCII", kind="switch", default=False),
             ),
         ),

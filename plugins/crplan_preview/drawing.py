@@ -5,19 +5,22 @@ from typing import Final
 
 STYLES: Final = {
     "heading": "bold",
-    "number": "cyan",
-    "name": "bold",
+    "number": "bold",
+    "name": "",
     "quiet": "dim",
     "session": "green",
-    "group": "blue",
-    "zombie": "magenta",
-    "helper": "yellow",
+    "group": "magenta",
+    "zombie": "red",
+    "helper": "magenta",
     "error": "bold red",
-    "warning": "yellow",
-    "note": "cyan",
-    "done": "green",
+    "warning": "bold magenta",
+    "note": "green",
+    "done": "bold green",
 }
-"""Colours repeat what the words say; nothing is said by colour alone."""
+"""Colours repeat what the words say; nothing is said by colour alone.
+
+Each can be read on a light and on a dark background: plain blue cannot on the one, and yellow and cyan cannot on the other.
+"""
 
 SHORTEST: Final = 20
 """Columns that are left for text at least, however far it is indented."""
@@ -35,3 +38,8 @@ def wrapped(text: str, width: int, indent: str, first: str | None = None) -> Ite
         line = line + word if empty else f"{line} {word}"
         empty = False
     yield line
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number with its word, in the plural where it is not one."""
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,55 +1,56 @@
-"""The preview: the tree with its numbers, then the steps, then what is not covered and what was found."""
+"""The preview: the verdict, the tree, what is special, then the steps by phase, what is not covered and what was found."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import msgspec
 
-from crplan_preview.drawing import STYLES, wrapped
-from crplan_preview.tree import helper_lines, leader_lines, tree_lines
+from crplan_preview.drawing import STYLES, counted, wrapped
+from crplan_preview.special import special_lines
+from crplan_preview.steps import step_sections
+from crplan_preview.tree import tree_lines
 from planner.errors import place_words
 from planner.findings.registry import Finding
 from planner.findings.verdicts import verdict_line
 from planner.hookspecs import Artefact
 from planner.options import Options
 from planner.plans.rebuild import Rebuild
-from planner.plans.wording import step_words, wait_words
 from planner.pods.evidence import SHARED_PROPERTY
-from planner.steps import AnyStep
 from planner.text import Line, Terminal, escaped, render
 
 VERDICT_STYLES: Final = {"ok": "done", "refused": "error", "hangs": "error", "wrong": "error", "unknown": "quiet"}
-RULE_COLUMNS = 22
-"""Columns that a rule's name is given beside its step."""
+
+MOST_TREE_LINES: Final = 48
+"""Lines of the tree that are shown where folding is on."""
+
+LONG_ID: Final = re.compile(r"\b[0-9a-f]{32,}\b")
+ID_DIGITS: Final = 12
 
 
 def emit(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     """Return the preview; its width is that of the terminal, or 100 columns in a file."""
     terminal = msgspec.structs.replace(terminal, unicode=terminal.unicode and not options.get("ascii", False))
-    lines = _lines(artefact, terminal, with_steps=bool(options.get("steps", True)))
+    lines = _lines(artefact, terminal, with_steps=bool(options.get("steps", True)), folded=bool(options.get("fold", True)))
     return render(lines, STYLES, colour=terminal.colour, unicode=terminal.unicode)
 
 
-def _lines(artefact: Artefact, terminal: Terminal, *, with_steps: bool) -> Iterator[Line]:
+def _lines(artefact: Artefact, terminal: Terminal, *, with_steps: bool, folded: bool) -> Iterator[Line]:
     yield from _head(artefact, terminal.width)
     if artefact.forest.tasks:
         yield []
         yield [("Tasks", "heading"), ("   pids outermost first", "quiet")]
-        yield from tree_lines(artefact, terminal)
-    leaders = list(leader_lines(artefact))
-    if leaders:
+        lines = tree_lines(artefact, terminal, folded=folded)
+        yield from _bounded(lines) if folded else lines
+    special = list(special_lines(artefact, terminal.width))
+    if special:
         yield []
-        yield [("Leaders that have died", "heading")]
-        yield from leaders
-    helpers = list(helper_lines(artefact))
-    if helpers:
-        yield []
-        yield [("Helpers", "heading"), ("   created and ended again by the plan", "quiet")]
-        yield from helpers
-    if artefact.plan.steps and with_steps:
-        yield []
-        yield [("Steps", "heading")]
-        yield from _steps(artefact, terminal.width)
+        yield [("Special", "heading"), ("   what this tree asks for, and the rule behind it", "quiet")]
+        yield from special
+    if with_steps:
+        yield from step_sections(artefact, terminal.width, folded=folded)
     if artefact.rebuild is not None:
         yield []
         yield [("Rebuild", "heading")]
@@ -67,79 +68,65 @@ def _lines(artefact: Artefact, terminal: Terminal, *, with_steps: bool) -> Itera
             yield from _finding(found, terminal.width)
 
 
+def _bounded(lines: Iterable[Line]) -> Iterator[Line]:
+    """Yield the first lines, and say how many there are besides."""
+    rest = iter(lines)
+    yield from islice(rest, MOST_TREE_LINES)
+    left = sum(1 for _ in rest)
+    if left:
+        yield [(f"  and {counted(left, 'line')} more; --option fold=no shows all", "quiet")]
+
+
 def _head(artefact: Artefact, width: int) -> Iterator[Line]:
     forest, plan = artefact.forest, artefact.plan
-    source = escaped(forest.source) or "plan"
+    yield from _verdicts(artefact, width)
     threads = sum(map(len, forest.threads.values()))
     zombies = sum(task.zombie for task in forest.tasks.values())
-    parts = [_count(len(forest.tasks), "task")]
-    parts += [_count(threads, "thread")] if threads else []
-    parts += [_count(zombies, "zombie")] if zombies else []
-    parts += [_count(len(forest.inhabited_namespaces()), "pid namespace")]
-    yield [(source, "heading"), (f": {', '.join(parts)}", "")]
-    facts = [f"{key} {value}" for key, value in sorted(forest.image_facts.items()) if value and key != "image_id"]
+    parts = [counted(len(forest.tasks), "task")]
+    parts += [counted(threads, "thread")] if threads else []
+    parts += [counted(zombies, "zombie")] if zombies else []
+    parts += [counted(len(forest.inhabited_namespaces()), "pid namespace")]
+    yield [(escaped(forest.source) or "plan", "heading"), (f": {', '.join(parts)}", "")]
+    facts = [_fact(key, value) for key, value in sorted(forest.image_facts.items()) if value and key != "image_id"]
     if facts:
         for line in wrapped(escaped(", ".join(facts)), width, "  "):
             yield [(line, "quiet")]
     for _, fact in forest.facts:
         if forest.images and fact.property == SHARED_PROPERTY:
-            for line in wrapped(escaped(f"{fact.property}: {fact.value}"), width, "  "):
+            for line in wrapped(escaped(LONG_ID.sub(_short, f"{fact.property}: {fact.value}")), width, "  "):
                 yield [(line, "quiet")]
-    counts = plan.counts()
     if artefact.proved:
         yield [(f"plan {plan.plan_id} of image {escaped(plan.image_id)}", "quiet")]
-        yield [
-            (f"{_count(counts.steps, 'step')}, {_count(counts.helpers, 'helper')}, {counts.waiting} with waits, ", ""),
-            ("proved on the model", "done"),
-        ]
-    else:
-        yield [
-            (f"as it stood at event {artefact.cut_at}: {_count(len(plan.steps), 'step')} planned, ", ""),
-            ("not proved", "warning"),
-        ]
+
+
+def _verdicts(artefact: Artefact, width: int) -> Iterator[Line]:
+    """Yield what comes of each consumer, and what the plan costs, before anything else."""
+    plan = artefact.plan
     for verdict in artefact.verdicts:
         for line in wrapped(verdict_line(verdict), width, ""):
             yield [(line, VERDICT_STYLES[verdict.verdict])]
+    if not artefact.proved:
+        words = f": as it stood at event {artefact.cut_at}, {counted(len(plan.steps), 'step')} planned"
+        yield [("not proved", "warning"), (words, "")]
+        return
+    counts = plan.counts()
+    parts = [counted(counts.steps, "step"), counted(counts.helpers, "helper")]
+    parts[1] += ", with the init above the image's root" if any(process.role == "reaper" for process in plan.processes) else ""
+    parts += [f"{counted(counts.waiting, 'step')} that wait{'s' * (counts.waiting == 1)}"] if counts.waiting else []
+    first, *rest = wrapped(f"proved on the model: {', '.join(parts)}", width, "  ", "")
+    yield [(first, "done")]
+    yield from ([(line, "done")] for line in rest)
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+def _fact(key: str, value: str) -> str:
+    """Return a fact of an image as it is read: a time as a date, a long id by its beginning."""
+    if key == "time" and value.isdecimal() and len(value) < 12:
+        return f"taken {datetime.fromtimestamp(int(value), UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{key} {LONG_ID.sub(_short, value)}"
 
 
-def _steps(artefact: Artefact, width: int) -> Iterator[Line]:
-    """Yield each step with its rule beside it, and below it what does not fit."""
-    table = artefact.plan.process_table()
-    digits = max(3, len(str(len(artefact.plan.steps))))
-    rebuild = artefact.rebuild
-    indent = " " * (digits + 5)
-    rule_at = max(width - RULE_COLUMNS, len(indent) + 30)
-    for step in artefact.plan.steps:
-        mark, style = _mark(step, rebuild)
-        words = step_words(step, table)
-        rule = escaped(step.rule)
-        waits = wait_words(step)
-        head: Line = [(f" {mark}", style), (f"{step.number:>{digits}}", "number"), ("  ", "")]
-        used = digits + 4
-        if used + len(words) + 1 <= rule_at:
-            yield [*head, (words.ljust(rule_at - used), ""), (rule, "quiet")]
-        else:
-            first, *rest = wrapped(words, width - len(indent), "")
-            yield [*head, (first, "")]
-            for line in rest:
-                yield [(indent + line, "")]
-            yield [(indent.ljust(rule_at), ""), (rule, "quiet")]
-        if waits:
-            for line in wrapped(waits, width, indent):
-                yield [(line, "quiet")]
-
-
-def _mark(step: AnyStep, rebuild: Rebuild | None) -> tuple[str, str]:
-    """Return the sign of what a run made of a step: `+` done, `!` failed."""
-    if rebuild is None:
-        return " ", ""
-    if rebuild.failed is not None and rebuild.failed.step == step.number:
-        return "!", "error"
-    return ("+", "done") if step.number in rebuild.done else (" ", "")
+def _short(found: re.Match[str]) -> str:
+    return found[0][:ID_DIGITS]
 
 
 def _rebuild(rebuild: Rebuild, artefact: Artefact) -> Iterator[Line]:

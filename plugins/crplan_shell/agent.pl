@@ -382,8 +382,14 @@ sub create {
     $name =~ s/\\x(..)/chr hex $1/ge;
     my @wanted = ( $flags, $exit_signal, scalar @vector, @vector, unpack 'C*', $name );
     my ( $number, $channel, $pidfd );
-    if ($actor) { ( $number, $channel, $pidfd ) = order( $actor, $task, 'create', @wanted ) }
+    if ($actor) {
+        ( $number, $channel, $pidfd ) = order( $actor, $task, 'create', @wanted );
+        # The kernel leaves out descriptors for which a process has no room.
+        refuse( $task, 'its descriptors cannot be taken over', 'EMFILE' ) if !defined $pidfd;
+    }
     else {
+        # A group that has no number in this pid namespace is none that children could be put back into.
+        kernel( 'setpgid', 0, 0 ) if $init < 0 && !getpgrp 0;
         ( $number, $channel, $pidfd ) = spawn(@wanted);
         refuse( $task, 'create', error_name() ) if $number < 0;
         if ( !$number ) {
@@ -611,7 +617,11 @@ sub step {
     my $actor = defined $word{by} ? $word{by} + 0 : $task;
     my $known = seen_by( $actor, $task );
     if    ( $deed eq 'setsid' )    { order( $task,  $task, $deed ) }
-    elsif ( $deed eq 'setpgid' )   { order( $actor, $task, $deed, $known, seen_by( $actor, $word{to} + 0 ) ) }
+    elsif ( $deed eq 'setpgid' ) {
+        my $group = $word{to} + 0 ? seen_by( $actor, $word{to} + 0 ) : getpgrp 0;
+        refuse( $task, $deed, 'ESRCH' ) unless $group;
+        order( $actor, $task, $deed, $known, $group );
+    }
     elsif ( $deed eq 'subreaper' ) { order( $task,  $task, $deed, $word{turn} eq 'on' ? 1 : 0 ) }
     elsif ( $deed eq 'enter' ) {
         my $own = $word{namespace} eq 'own';

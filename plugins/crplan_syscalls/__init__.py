@@ -35,7 +35,9 @@ def _emit_program(artefact: Artefact, options: Options, terminal: Terminal) -> s
 def _emit_listing(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_syscalls.listing import emit_listing
 
-    return emit_listing(artefact.plan, str(options.get("abi", "clone3")))
+    forest = artefact.forest
+    generation = forest.generation if forest.format == "linux-cr" else ""
+    return emit_listing(artefact.plan, str(options.get("abi", "clone3")), generation)
 
 
 __all__ = ["crplan_backends"]

@@ -140,9 +140,11 @@ def _shared(step: steps.Create, what: str) -> tuple[str, ...]:
 def _seen(step: steps.SetGroup, actor: steps.Process | None, pid: ProcessId, table: dict[ProcessId, steps.Process]) -> int:
     """Return the number of a process in the actor's namespace: setpgid takes 0 for the caller, so 0 must never be passed.
 
-    The executor, which knows only outer numbers, looks up those that stand for the level-0 numbers given here.
+    The executor, which knows only outer numbers, looks up those that stand for the level-0 numbers given here; 0 is its group.
     """
     process = table.get(pid)
+    if actor is None and pid == OUTSIDE:
+        return 0
     if actor is None:
         if process is None:
             raise CannotEmit(f"the executor would put task {step.target} into group {step.group}, for which it has no number")

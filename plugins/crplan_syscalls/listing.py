@@ -15,13 +15,15 @@ members' names. A line equals what `strace -ff --decode-pids=pidns` shows of the
 
 What an executor does beside the plan (waiting for other actors, reading /proc) is not listed. With `eclone` the creating call is
 the one of linux-cr's kernels, `eclone(flags, args, pids)`: the exit signal is in the low byte of the flags, and `pids` is
-outermost first, for the youngest namespaces of the caller (those of the child, without the 1 of a new one).
+outermost first, for the youngest namespaces of the caller (those of the child, without the 1 of a new one). Every process then
+calls restart, and the coordinator last.
 """
 
 from typing import Final
 
 from crplan_syscalls.calls import Call, calls
 from crplan_syscalls.names import flags_text, plain_text, signal_text
+from crplan_syscalls.restart import by_the_kernel, coordinator, ended, kernel_notes, last_call
 from planner.identity import OUTSIDE, ProcessId
 from planner.plans.model import Plan
 from planner.steps import AnyStep, Enter, Verify
@@ -34,19 +36,21 @@ SIGKILL: Final = 9
 ABIS: Final = ("clone3", "eclone")
 
 
-def emit_listing(plan: Plan, abi: str = "clone3") -> str:
-    """Return the listing; raises CannotEmit as the C program does, ValueError for an unknown abi."""
+def emit_listing(plan: Plan, abi: str = "clone3", generation: str = "") -> str:
+    """Return the listing; raises CannotEmit as the C program does, ValueError for an unknown abi.
+
+    `generation` is that of a linux-cr image, "" for any other: with eclone the listing follows it (`crplan_syscalls.restart`).
+    """
     if abi not in ABIS:
         raise ValueError(f"abi {abi!r} is none of {', '.join(ABIS)}")
-    groups: dict[ProcessId, list[str]] = {}
-    for step, what in zip(plan.steps, calls(plan), strict=True):
-        if not isinstance(step, Verify):
-            groups.setdefault(step.actor, []).extend(call_lines(step, what, abi))
     table = plan.process_table()
     lines = [
         f"# The calls of {len(plan.processes)} processes by actor, in strace's notation (plan {plan.plan_id}, {abi}).",
         "# Pids are as the actor sees them; ? is a result that is not known before; descriptor numbers are examples.",
     ]
+    groups = _groups(plan, abi, generation)
+    if abi == "eclone":
+        lines += kernel_notes(plan, generation)
     for actor, group in groups.items():
         if actor == OUTSIDE:
             lines += ["", "# executor"]
@@ -55,7 +59,22 @@ def emit_listing(plan: Plan, abi: str = "clone3") -> str:
             name = f" {plain_text(process.name)}" if process.name else ""
             lines += ["", f"# {process.role} {actor} {list(process.pids)}{name}"]
         lines += group
+    lines += coordinator(plan) if abi == "eclone" else []
     return "\n".join(lines) + "\n"
+
+
+def _groups(plan: Plan, abi: str, generation: str) -> dict[ProcessId, list[str]]:
+    """Return the lines of each actor, in the order in which they act."""
+    done = calls(plan)
+    groups: dict[ProcessId, list[str]] = {}
+    for step, what in zip(plan.steps, done, strict=True):
+        if not isinstance(step, Verify) and not (abi == "eclone" and by_the_kernel(step, generation)):
+            groups.setdefault(step.actor, []).extend(call_lines(step, what, abi))
+    if abi == "eclone":
+        gone = ended(done)
+        for process in plan.processes:
+            groups.setdefault(process.pid, []).extend(last_call(process, gone, generation))
+    return groups
 
 
 def call_lines(step: AnyStep, what: Call, abi: str = "clone3") -> list[str]:
@@ -67,7 +86,7 @@ def call_lines(step: AnyStep, what: Call, abi: str = "clone3") -> list[str]:
         case "SETSID":
             return [f"setsid() = {what.result or '?'}"]
         case "SETPGID":
-            return [f"setpgid({what.a}, {what.b}) = 0"]
+            return [f"setpgid({what.a}, {what.b or 'getpgrp()'}) = 0"]
         case "SUBREAPER":
             return [f"prctl(PR_SET_CHILD_SUBREAPER, {what.a}) = 0"]
         case "ENTER":

@@ -214,7 +214,7 @@ def _step_line(
     elif what.op == "JOIN":
         b = flags_text(what.flags)
     elif isinstance(step, steps.SetGroup) and not step.actor:
-        b = str(rows[step.group])
+        b = str(rows[step.group] if step.group else 0)
     if isinstance(step, steps.Verify):
         a, b, c = str(step.parent), str(step.group), step.session
         d, e = step.status if step.zombie else -1, step.exit_signal

@@ -246,3 +246,9 @@ def test_checkpointctl_finds_its_plugin(capsys: pytest.CaptureFixture[str], monk
     monkeypatch.setattr("sys.argv", ["/usr/bin/checkpointctl-plan", str(ROOT / "examples" / "images" / "nested.ckpt")])
     assert cli.main() == 0
     assert "proved on the model" in capsys.readouterr().out
+
+
+def test_checkpointctl_gets_a_description(capsys: pytest.CaptureFixture[str]) -> None:
+    """checkpointctl asks every plugin for one line; it takes the exit code 42 for an answer."""
+    assert cli.main(["--plugin-description"]) == 42
+    assert capsys.readouterr().out == "Plan the restart of a checkpoint, and prove it\n"

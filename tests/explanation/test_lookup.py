@@ -29,6 +29,7 @@ from planner.kernel.rules import KERNEL_RULES
 from planner.plans.model import Plan
 from planner.plans.rules import RULES
 from planner.steps import Create, Process, Verify, Wait
+from tests.helpers.places import ROOT
 
 
 def task(pid: int, parent: int, at: int) -> TaskRecorded:
@@ -186,3 +187,42 @@ def test_a_log_that_was_cut_explains_what_it_holds(log_file: Path, capsys: pytes
     out = capsys.readouterr().out
     assert "only named by the image" in out
     assert "created by" not in out
+
+
+NESTED = ROOT / "examples" / "images" / "nested.ckpt"
+
+
+@pytest.mark.parametrize(
+    ("subject", "headlines"),
+    [
+        ("21/2", ["process 21: task worker"]),
+        ("pid:20/1", ["process 20: task inner-init"]),
+        ("worker/1", ["process 22: thread worker/1"]),
+        ("job", ["process 23: task job"]),
+        ("name:job", ["process 23: task job"]),
+        ("step:20", ["step 20: verify 20"]),
+        ("pid:20", ["process 20: task inner-init"]),
+        ("20", ["step 20: verify 20", "process 20: task inner-init"]),
+    ],
+)
+def test_every_notation_that_is_printed_is_understood(
+    subject: str, headlines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["explain", str(NESTED), subject]) == 0
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line[:1].strip()] == [
+        next(line for line in out.splitlines() if line.startswith(headline)) for headline in headlines
+    ]
+
+
+@pytest.mark.parametrize("subject", ["21/3", "nobody", "step:99", "pid:", "", "step:job"])
+def test_what_is_not_there_is_a_usage_error(subject: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", str(NESTED), subject]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_no_fact_is_printed_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", str(NESTED), "pid:21"]) == 0
+    facts = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip().startswith("event ")]
+    assert len(facts) == len(set(facts))
+    assert "event 7, above" in facts

@@ -11,12 +11,13 @@ import pytest
 
 from planner import fleet
 from planner.events.records import AnyEvent
-from planner.fleet import ImageRow, VerdictRow, examining
+from planner.fleet import FindingRow, ImageRow, VerdictRow, examining
 from planner.fleet.rows import Row
 from planner.fleet.work import BESIDE
 from planner.hookspecs import Reader, ReadRequest, Source
 from planner.host.facts import Host
 from planner.plugins import Registry, load
+from tests.benchmarks.fleet_archives import BROKEN, WAYS, archive
 from tests.helpers.places import EXAMPLES
 
 THREADS = 2
@@ -41,6 +42,8 @@ def test_every_file_of_a_directory_is_a_row_and_every_bad_one_says_why() -> None
     assert found["nested.ckpt"].plan_id == "67b6623159209f09"
     assert found["kubernetes.tar"].workload == "default/web/shop"
     assert found["podman.tar.zst"].captured == "2026-01-31T12:00:00Z"
+    assert found["kubernetes.tar"].cpu == "hi16_zmm opmask sse"
+    assert found["kubernetes.tar"].content_id == found["podman.tar.zst"].content_id != found["kubernetes.tar"].image_id
     assert (found["contradictory.ckpt"].error_code, found["contradictory.ckpt"].exit_code) == ("parent-cycle", 3)
     assert (found["README.md"].error_code, found["README.md"].exit_code) == ("bad-image", 1)
     assert all(row.seconds > 0 and row.bytes and row.bytes_read for row in found.values())
@@ -76,6 +79,25 @@ def test_an_image_directory_is_one_input(tmp_path: Path) -> None:
         (tmp_path / name / "checkpoint").mkdir(parents=True)
         (tmp_path / name / "checkpoint" / "inventory.img").write_bytes(b"no inventory")
     assert sorted(images(scan(tmp_path))) == ["a", "b"]
+
+
+def test_every_way_in_which_an_archive_is_broken_is_told(tmp_path: Path) -> None:
+    for number in range(BROKEN - 1, BROKEN * len(WAYS), BROKEN):
+        name, data = archive(number)
+        (tmp_path / name).write_bytes(data)
+    rows = scan(tmp_path)
+    found = images(rows)
+    assert len(found) == len(WAYS)
+    told = {os.path.basename(row.uri) for row in rows if isinstance(row, FindingRow)}
+    told |= {name for name, row in found.items() if row.error}
+    assert told == set(found)
+    assert {row.error_code for row in found.values()} <= {
+        "",
+        "bad-image",
+        "parent-cycle",
+        "duplicate-number",
+        "checkpoint-failed",
+    }
 
 
 def test_logs_stand_in_for_images_in_a_later_scan(tmp_path: Path) -> None:

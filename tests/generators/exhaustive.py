@@ -523,7 +523,8 @@ def _operations(state: State, most: int, levels: int) -> Iterator[Operation]:
         targets = [index for index, task in enumerate(tasks) if task.parent == actor]
         for target in targets if actor == NOBODY else [actor, *targets]:
             if tasks[target].session != target and (actor == NOBODY or tasks[target].session == tasks[actor].session):
-                for group in {target, *(task.group for task in tasks)} - {NOBODY, tasks[target].group}:
+                groups = {target, *(task.group for task in tasks)} - {NOBODY}
+                for group in ({NOBODY, *groups} if actor == NOBODY else groups) - {tasks[target].group}:
                     yield "setpgid", actor, target, group
         if actor > 0:
             for adopter in _adopters(tasks, actor):
@@ -580,7 +581,10 @@ def _carry_out(kernel: Kernel, processes: list[Process], operation: Operation) -
         case "setsid", []:
             kernel.setsid(actor)
         case "setpgid", (int(target), int(group)):
-            kernel.setpgid(actor, _seen(actor, processes[target].pid), _seen(actor, _pid_of(processes, group)))
+            if group == NOBODY:
+                kernel.setpgid_to_own(actor, _seen(actor, processes[target].pid))
+            else:
+                kernel.setpgid(actor, _seen(actor, processes[target].pid), _seen(actor, _pid_of(processes, group)))
         case "leave", (int(adopter),):
             _end(kernel, processes, actor, adopter)
             _reap_all(kernel)

@@ -26,6 +26,7 @@ OPERATIONS = {
     "thread": "actor, seat, vector",
     "setsid": "actor",
     "setpgid": "actor, number of the target, number of the group, in the actor's namespace",
+    "setpgid-own": "actor outside the container, number of the target, which is put into the actor's own group",
     "subreaper": "actor, 1 or 0",
     "enter": "actor, number of a task in the namespace to enter, 0 for the actor's own",
     "enter-root": "actor; the container's root namespace by a descriptor that everybody holds",
@@ -155,7 +156,7 @@ PROFILES: dict[str, Weights] = {
     "threads": EVEN | {"thread": 25, "end": 16},
     "outside": EVEN
     | {"nest": 10, "outsider": 5, "outside-clone": 25, "outside-enter": 10, "outside-setpgid-child": 25}
-    | {"outside-sibling": 6, "outside-setpgid": 6, "outside-exit": 2, "outside-wait": 4},
+    | {"outside-sibling": 6, "outside-setpgid": 6, "outside-setpgid-own": 12, "outside-exit": 2, "outside-wait": 4},
     "sharing": EVEN | {"share": 60, "outside-share": 6, "split": 10, "exec": 5, "unshare": 6, "join": 8, "enter": 4},
     "spaces": EVEN | {"unshare": 25, "join": 40, "share": 12, "split": 3, "setsid": 3, "setpgid": 4, "setpgid-child": 3},
 }
@@ -374,6 +375,13 @@ class Historian:
         session = self.view[self._own(actor)].session if self._own(actor) in self.view else 0
         group = 0 if self.random.random() < 0.3 else self._group(actor, session)
         return self._no_trap(("setpgid", actor.number, child, group))
+
+    def _setpgid_own(self, actor: Seat) -> Operation | None:
+        """A child of somebody outside is put into the group of the actor, whose child it may be."""
+        child = self._seen(actor, lambda standing: standing.parent == 0)
+        if self.random.random() < self.wrong:
+            child = self._anything(actor)
+        return ("setpgid-own", actor.number, child) if child else None
 
     def _group(self, actor: Seat, session: int) -> int:
         """The number of a group of the session, or of any, as the actor knows it."""

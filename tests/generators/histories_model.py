@@ -70,6 +70,8 @@ class ModelPlayer:
                 return 0
             case "setpgid", (int(number), int(group)):
                 kernel.setpgid(process, number, group)
+            case "setpgid-own", (int(number),):
+                kernel.setpgid_to_own(process, number)
             case "subreaper", (on,):
                 kernel.set_subreaper(process, bool(on))
             case "enter", (int(number),):

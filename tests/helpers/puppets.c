@@ -49,7 +49,7 @@ struct shared {
 	struct slot slots[SEATS];
 };
 
-enum { CLONE = 1, THREAD, SETSID, SETPGID, SUBREAPER, ENTER, ENTER_ROOT, EXEC, EXIT, END, KILL, WAIT, OUTSIDER, SPLIT, UNSHARE, JOIN, ALIKE };
+enum { CLONE = 1, THREAD, SETSID, SETPGID, SUBREAPER, ENTER, ENTER_ROOT, EXEC, EXIT, END, KILL, WAIT, OUTSIDER, SPLIT, UNSHARE, JOIN, ALIKE, OWN_GROUP };
 
 /* By the bits of TABLES and SPACES in histories.py. */
 static const uint64_t tables[] = {CLONE_VM, CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_SYSVSEM};
@@ -281,6 +281,8 @@ static long carry_out(struct slot *slot, long seat)
 		return join(argument[0], flags_of(spaces, argument[1]));
 	case ALIKE:
 		return alike(slot);
+	case OWN_GROUP:
+		return syscall(SYS_setpgid, argument[0], getpgrp());
 	}
 	errno = ENOSYS;
 	return -1;
@@ -319,6 +321,8 @@ static void be_arena(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		/* Whoever stands outside leaves its children to seat 0. */
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
+		/* So its group has a number here, which it can name. */
+		setsid();
 		serve(0, 0);
 	}
 	shared->slots[0].taken = ~0u;

@@ -36,6 +36,9 @@ REACHABLE = {
     "namespaces within namespaces": "@1:0 @2:1 @3:2 1 2.1:1@1 3.2.1:2@2 4.3.2.1:3@3",
     "forks before setsid": "1 2:1/2 3:2/1 4:2/2",
     "forks before setsid, three deep": "1 2:1/2 3:2/1 4:3/1 5:2/5 6:5/2 7:5/5",
+    "an init that its parent outside has put back into its group": "1:0/0/0 2:1/0/1",
+    "a nested init that a parent outside has put back": "@1:0 1:0/0/0 2.1:0/0/0@1 3.2:2/0/2@1",
+    "one that entered and was put back": "1:0/0/0 5:0/0/0 6:5/0/5",
     "a subtree": "30 31:30 32:30/32 33:32/30",
     "a subtree in a session from above": "30:0/5/5 31:30/5/5",
     "a subtree in the session of number 1": "30:0/1/1 31:30/1/1",
@@ -68,7 +71,7 @@ UNREACHABLE = {
         "two-birth-groups",
     ),
     "a root in a session that is neither its own nor outside's": ("!2 1:0/2/2", ""),
-    "a group of the root that it cannot have left": ("1:0/0/0 2:1/0/1", ""),
+    "a group that a child of the root cannot have left": ("1:0/0/0 2:1/0/0 3:2/0/2", ""),
 }
 """Trees that no history leads to, each with the code of its refusal where that is settled."""
 

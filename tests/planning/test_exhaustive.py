@@ -68,11 +68,13 @@ def test_up_to_3_tasks_on_one_level() -> None:
 def groups_are_led(shape: Shape) -> bool:
     """Tell whether, on one level, everybody can have come by its group.
 
-    All numbers are visible to all, so that groups can be made and joined last. What is left: whoever is in the group outside has
-    never left it, and so has made no group; and an init that is in a group of its own namespace is a trap.
+    All numbers are visible to all, so that groups can be made and joined last. What is left: a task in the group outside has
+    never left it, and so has made no group, or its parent outside has put it back; and an init that is in a group of its own
+    namespace is a trap.
     """
     tasks, _ = shape
-    return tasks[0].group in (0, -1) and all(tasks[task.group].group != -1 for task in tasks if task.group >= 0)
+    leaders = [tasks[task.group] for task in tasks if task.group >= 0]
+    return tasks[0].group in (0, -1) and all(leader.group != -1 or leader.parent == leader.session == -1 for leader in leaders)
 
 
 FOUR_BEYOND = 44

@@ -5,13 +5,15 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
 import crplan_pictures
 import msgspec
+import networkx as nx
 import pytest
-from crplan_pictures import dot, html, mermaid, svg
+from crplan_pictures import dot, html, mermaid, svg, trace
 from crplan_pictures.states import ABSENT, DIES, FIELDS, GONE, IS_ZOMBIE, LEADER_ENDED, NOTHING, RUNS, Growth
 from crplan_pictures.story import story
 
@@ -23,6 +25,7 @@ from planner.identity import ProcessId
 from planner.kernel.objects import LIVING, ZOMBIE
 from planner.kernel.simulation import simulate
 from planner.pipeline.resolve import resolve
+from planner.plans.graph import to_networkx
 from planner.plans.model import Plan
 from planner.testing.backends import HOSTILE_NAME, artefact, conforms, hostile
 from planner.testing.drafts import with_init
@@ -122,7 +125,7 @@ def test_differences_grow_with_steps_and_not_with_their_square() -> None:
     assert len(FIELDS) == len(NOTHING)
 
 
-@pytest.mark.parametrize("name", ["html", "svg", "dot", "mermaid"])
+@pytest.mark.parametrize("name", ["html", "svg", "dot", "mermaid", "trace"])
 def test_the_back_ends_conform(name: str) -> None:
     conforms(next(found for found in crplan_pictures.crplan_backends() if found.name == name))
 
@@ -135,7 +138,9 @@ NAMES = {1: "init", 10: "sh", 11: "make", 12: "cc", 13: "tee", 20: "inner", 21: 
 def test_a_small_tree_is_drawn_like_this(name: str) -> None:
     """The files are for people to read: a nested namespace, a zombie, a helper for a dead leader, and a name with a quote."""
     given = planned(TREE, NAMES)
-    drawn = {"dot": lambda: dot.emit(given), "mermaid": lambda: mermaid.emit(given, {}), "svg": lambda: svg.emit(given)}[name]()
+    drawn = {"dot": lambda: dot.emit(given, {}), "mermaid": lambda: mermaid.emit(given, {}), "svg": lambda: svg.emit(given)}[
+        name
+    ]()
     assert drawn == (GOLDEN / f"pictures.{name}").read_text()
 
 
@@ -193,7 +198,7 @@ def test_every_picture_is_well_formed_whatever_the_names(make: Callable[[], Plan
     for given in (artefact(make()), artefact(hostile(make()))):
         root = ElementTree.fromstring(svg.emit(given))
         assert not list(root.iter("{http://www.w3.org/2000/svg}script"))
-        graph = dot.emit(given)
+        graph = dot.emit(given, {})
         for line in graph.splitlines():
             assert len(re.findall(r'(?<!\\)(?:\\\\)*"', line)) % 2 == 0, "quotes come in pairs"
         for line in mermaid.emit(given, {}).splitlines():
@@ -204,14 +209,52 @@ def test_every_picture_is_well_formed_whatever_the_names(make: Callable[[], Plan
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
 def test_graphviz_reads_the_graph() -> None:
     for given in (planned(TREE, NAMES), planned(TREE, dict.fromkeys(NAMES, HOSTILE_NAME))):
-        run = subprocess.run(["dot", "-Tplain"], input=dot.emit(given), capture_output=True, text=True, timeout=60)
+        run = subprocess.run(["dot", "-Tplain"], input=dot.emit(given, {}), capture_output=True, text=True, timeout=60)
         assert (run.returncode, run.stderr) == (0, "")
         assert run.stdout.count("\nnode ") == len(given.plan.processes) - 1, "helpers are drawn, threads are counted"
 
 
 def test_a_name_shows_as_it_is_in_a_label_of_graphviz() -> None:
     """Labels take entities (`&lt;`), so an ampersand of a name has to be one."""
-    assert "a&amp;lt;b" in dot.emit(planned("1", {1: "a&lt;b"}))
+    assert "a&amp;lt;b" in dot.emit(planned("1", {1: "a&lt;b"}), {})
+
+
+def test_a_large_forest_is_folded_for_graphviz() -> None:
+    drawn = dot.emit(planned("1 " + " ".join(f"{pid}:{pid // 2}" for pid in range(2, 5001))), {})
+    nodes = re.findall(r"^ +([pf]\d+) \[label", drawn, re.M)
+    assert len(nodes) == len(set(nodes)) <= dot.MOST
+    assert sum(int(count) for count in re.findall(r"(\d+) (?:more|tasks)", drawn)) + sum(node[0] == "p" for node in nodes) == 5000
+
+
+def test_three_hundred_tasks_are_all_drawn_for_graphviz() -> None:
+    drawn = dot.emit(planned("1 " + " ".join(f"{pid}:{pid // 2}" for pid in range(2, 301))), {})
+    assert len(re.findall(r"^ +p\d+ \[label", drawn, re.M)) == 300
+
+
+@plans
+def test_a_trace_has_every_step_where_it_can_begin(make: Callable[[], Plan]) -> None:
+    plan = make()
+    told = json.loads(trace.emit(artefact(plan)))
+    slices = {event["args"]["step"]: event for event in told["traceEvents"] if event["ph"] == "X"}
+    assert sorted(slices) == [step.number for step in plan.steps]
+    assert all(slices[step.number]["tid"] == step.actor for step in plan.steps)
+    graph = to_networkx(plan)
+    for before, after in graph.edges:
+        assert slices[before]["ts"] + slices[before]["dur"] <= slices[after]["ts"]
+    for number, event in slices.items():
+        last = max((slices[before]["ts"] + trace.UNIT for before in graph.predecessors(number)), default=0)
+        assert event["ts"] == last, "it begins as early as it can"
+    chain = told["otherData"]["longest_chain"]
+    assert len(chain) == nx.dag_longest_path_length(graph) + 1
+    assert all(graph.has_edge(*pair) for pair in pairwise(chain))
+    assert [slices[number]["cat"] for number in chain] == ["longest chain"] * len(chain)
+
+
+def test_what_waits_for_another_process_has_an_arrow() -> None:
+    plan = PLANS["entered_and_adopted"]()
+    told = json.loads(trace.emit(artefact(plan)))
+    arrows = [event for event in told["traceEvents"] if event["ph"] in "sf"]
+    assert len(arrows) == 2 * sum(len(step.waits) for step in plan.steps)
 
 
 def test_siblings_of_a_large_forest_are_folded() -> None:

@@ -161,6 +161,17 @@ def test_search_goes_to_the_step_where_a_helper_stands(show: Callable[..., Brows
     assert page.text("#hits") == "none"
 
 
+def test_the_address_names_what_is_chosen(show: Callable[..., Browser]) -> None:
+    page = show(planned(TREE, NAMES))
+    page.type("#query", "21/2")
+    page.settle()
+    assert page.run("return decodeURIComponent(location.hash)") == "#pid:21/2"
+    page.run("location.hash = '#step:3'")
+    page.settle()
+    assert page.text("#abouthead").startswith("Step 3")
+    assert page.text("#now").startswith("Step 3 of")
+
+
 def test_a_click_explains_with_rule_source_and_evidence(show: Callable[..., Browser]) -> None:
     found = finding("namespace-ambiguous", pid=21, at=77)
     page = show(msgspec.structs.replace(planned(TREE, NAMES), findings=(found,)))

@@ -12,17 +12,18 @@ from crplan_preview.drawing import STYLES, wrapped
 from crplan_preview.text import emit
 
 import planner
-from planner.events.records import StepFailed, TaskRecorded, TaskStateRecorded
+from planner.events.records import AnyEvent, StepFailed, TaskRecorded, TaskStateRecorded
 from planner.findings.problems import Problem
 from planner.findings.registry import finding
 from planner.forest.fold import fold
+from planner.forest.model import Forest
 from planner.hookspecs import Artefact
 from planner.identity import Number, ProcessId, StepNumber
 from planner.plans.document import document, forest_of
 from planner.plans.model import Plan
 from planner.plans.rebuild import Rebuild
 from planner.testing.backends import conforms
-from planner.testing.plans import PLANS
+from planner.testing.plans import PLANS, with_init
 from planner.text import FILE, Terminal, plain, render
 from tests.helpers.schemas import meaning
 
@@ -63,21 +64,22 @@ def test_colours_add_nothing_but_colours(make: Callable[[], Plan]) -> None:
 @plans
 def test_every_task_thread_helper_and_step_is_shown(make: Callable[[], Plan]) -> None:
     plan = make()
-    text = emit(artefact(make), {}, FILE)
+    text = emit(artefact(make), {"fold": False}, FILE)
     for process in plan.processes:
         assert "/".join(map(str, process.pids)) in text
     for step in plan.steps:
         assert any(line.strip().startswith(f"{step.number}  ") for line in text.splitlines())
-    assert emit(artefact(make), {"steps": False}, FILE).count("Steps") == 0
+    assert "\nCreate" in text
+    assert "\nCreate" not in emit(artefact(make), {"steps": False}, FILE)
 
 
 def test_the_preview_of_a_small_tree_reads_like_this() -> None:
     text = emit(artefact(PLANS["threads"]), {}, Terminal(width=80))
     assert text.startswith(
         """\
+proved on the model: 14 steps, 0 helpers
 plan: 5 tasks, 3 threads, 2 pid namespaces
 plan 0cb0fe7bd4f75620 of image threads
-14 steps, 0 helpers, 0 with waits, proved on the model
 
 Tasks   pids outermost first
   1 task1                   session 1       group 1       session leader
@@ -89,10 +91,95 @@ Tasks   pids outermost first
      └─ 11/2 task11         session 1       group 1       in namespace of 10
            thread 12/9
 
-Steps
+Special   what this tree asks for, and the rule behind it
+  1 nested init: 10/1. birth
+
+Create   steps 1 to 9
     1  executor creates 1 in a new pid namespace          birth
 """
     )
+
+
+def crowd(workers: int) -> Forest:
+    """A tree of workers that are alike, each with a child, below a master and an init."""
+    events: list[AnyEvent] = []
+
+    def task(pid: int, parent: int, name: str) -> None:
+        numbers = (Number(pid),)
+        events.append(
+            TaskRecorded(pids=numbers, parent=ProcessId(parent), group=ProcessId(1), session=ProcessId(1), at=len(events))
+        )
+        events.append(TaskStateRecorded(pid=ProcessId(pid), state="running", name=name, at=len(events)))
+
+    task(1, 0, "init")
+    task(2, 1, "master")
+    for worker in range(workers):
+        task(10 + 2 * worker, 2, f"worker{worker}")
+        task(11 + 2 * worker, 10 + 2 * worker, "helper")
+    return fold(events, partial=True)
+
+
+def test_siblings_that_are_alike_are_shown_once() -> None:
+    text = emit(artefact(PLANS["single"], forest=crowd(29)), {}, FILE)
+    assert [" ".join(line.split()[:7]) for line in text.splitlines() if "worker" in line or "helper  " in line] == [
+        "└─ 10 ... 66 worker# x 29",
+        "└─ 11 helper session 1 group 1",
+    ]
+    assert emit(artefact(PLANS["single"], forest=crowd(29)), {"fold": False}, FILE).count("worker") == 29
+
+
+def test_what_is_not_alike_is_not_folded() -> None:
+    text = emit(artefact(PLANS["single"], forest=crowd(3)), {}, FILE)
+    assert text.count("worker") == 3
+
+
+def test_three_hundred_tasks_fit_two_screens() -> None:
+    """Whatever they are: here no two of them are alike, neither as tasks nor in their steps."""
+    draft = with_init("many")
+    events: list[AnyEvent] = []
+    for pid in range(1, 301):
+        numbers, name = (Number(pid),), f"{chr(97 + pid % 26)}{chr(97 + pid // 26)}"
+        events.append(
+            TaskRecorded(pids=numbers, parent=ProcessId(pid // 2), group=ProcessId(1), session=ProcessId(1), at=len(events))
+        )
+        events.append(TaskStateRecorded(pid=ProcessId(pid), state="running", name=name, at=len(events)))
+        if pid > 1:
+            draft.create(pid // 2, pid)
+        if pid % 3 == 0:
+            draft.setsid(pid)
+    many = Artefact(plan=draft.plan(1), forest=fold(events, partial=True))
+    lines = emit(many, {}, Terminal(width=120)).splitlines()
+    assert len(lines) <= 2 * 60
+    assert sum("--option fold=no shows all" in line for line in lines) == 2
+
+
+def test_steps_that_are_alike_are_one_line() -> None:
+    draft = with_init("alike")
+    for pid in range(2, 31):
+        draft.create(1, pid)
+        draft.setsid(pid)
+    for pid in range(2, 31):
+        draft.exit(pid, 256)
+    text = emit(Artefact(plan=draft.plan(1), forest=Forest()), {}, Terminal(width=200))
+    assert "    3  1 creates 29 processes: 2 ... 30; each calls setsid (to step 60)" in text
+    assert "   61  2 ends (exit 1), and 28 more alike: 2 ... 30 (to step 89)" in text
+
+
+def test_the_init_above_a_subtree_is_a_helper_that_is_counted() -> None:
+    assert ", 2 helpers, with the init above the image's root, 1 step that waits\n" in emit(artefact(PLANS["subtree"]), {}, FILE)
+    assert PLANS["subtree"]().counts().helpers == 2
+
+
+def test_no_colour_is_plain_blue_cyan_or_yellow() -> None:
+    """The one cannot be read on a dark background, the others not on a light one."""
+    assert not {word for style in STYLES.values() for word in style.split()} & {"blue", "cyan", "yellow", "white", "black"}
+
+
+def test_long_ids_and_times_are_short_in_the_header() -> None:
+    facts = {"container_id": "5b8f4e1c" * 8, "time": "1269302406"}
+    forest = msgspec.structs.replace(crowd(1), image_facts=facts)
+    text = emit(artefact(PLANS["single"], forest=forest), {}, FILE)
+    assert "  container_id 5b8f4e1c5b8f, taken 2010-03-23 00:00 UTC\n" in text
 
 
 def test_ascii_where_the_terminal_is_not_utf8() -> None:
@@ -121,7 +208,7 @@ def test_a_deep_chain_costs_no_more_than_a_wide_tree() -> None:
         vector = (Number(pid),)
         events.append(TaskRecorded(pids=vector, parent=parent, group=ProcessId(1), session=ProcessId(1), at=pid))
         events.append(TaskStateRecorded(pid=ProcessId(pid), state="running", at=pid))
-    text = emit(artefact(PLANS["single"], forest=fold(events, partial=True)), {}, FILE)
+    text = emit(artefact(PLANS["single"], forest=fold(events, partial=True)), {"fold": False}, FILE)
     assert "[generation 19999] 20000" in text
     assert len(text) < 20_000 * 120
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from planner.errors import CannotEmit
 from planner.identity import ProcessId
 from planner.plans.model import Plan
-from planner.steps import Create, Enter, Exit, Join, MapIds, Unshare, Verify
+from planner.steps import Create, Enter, Exit, Join, MapIds, SetGroup, Unshare, Verify
 from planner.testing.plans import PLANS, Draft, with_init
 from tests.helpers.places import GOLDEN
 
@@ -155,3 +155,45 @@ def with_share(what: str) -> Plan:
     assert any(isinstance(step, Create) and step.share for step in plan.steps)
     assert isinstance(plan.steps[-1], Exit) and plan.steps[-1].actor == ProcessId(2)
     return plan
+
+
+# The restart of linux-cr to its end.
+
+
+def eclone_calls(plan: Plan, generation: str = "P3") -> list[str]:
+    return [line for line in emit_listing(plan, "eclone", generation).splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_every_process_restarts_and_the_coordinator_last(name: str) -> None:
+    plan = PLANS[name]()
+    lines = eclone_calls(plan)
+    restarts = [line for line in lines if line.startswith("restart(")]
+    assert len(restarts) == len(plan.processes) + 1
+    assert lines[-1] == restarts[-1] == "restart(?, 3, 0, -1) = ?"
+    ghosts = [line for line in restarts if "RESTART_GHOST" in line]
+    assert len(ghosts) == sum(process.role == "helper" for process in plan.processes)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_kernel_makes_groups_and_zombies_from_v20_on(name: str) -> None:
+    plan = PLANS[name]()
+    assert not any(line.startswith(("setpgid", "exit", "kill", "wait4")) for line in eclone_calls(plan, "S"))
+    before = eclone_calls(plan, "A5")
+    assert sum(line.startswith("setpgid") for line in before) == sum(isinstance(step, SetGroup) for step in plan.steps)
+    assert sum(line.startswith("setsid") for line in before) == sum(
+        line.startswith("setsid") for line in eclone_calls(plan, "P3")
+    )
+
+
+def test_a_process_that_has_ended_does_not_restart_on_older_kernels() -> None:
+    plan = PLANS["zombies"]()
+    zombies = sum(isinstance(step, Verify) and step.zombie for step in plan.steps)
+    assert zombies
+    assert sum(line.startswith("restart(0,") for line in eclone_calls(plan, "A5")) == len(plan.processes) - zombies
+
+
+def test_what_the_kernel_does_is_said_at_the_top() -> None:
+    listing = emit_listing(PLANS["entered_and_adopted"](), "eclone", "P3")
+    assert "# In restart the kernel takes ghosts away: 70, 71." in listing
+    assert "is older than v20" in emit_listing(PLANS["zombies"](), "eclone", "A4")

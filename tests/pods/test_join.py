@@ -153,7 +153,7 @@ def test_an_init_among_the_roots_is_the_root_of_the_whole(tmp_path: Path) -> Non
     ("argv", "code", "words"),
     [
         (["web.tar", "-", "-"], 2, "only one image can be read from standard input"),
-        (["explain", "web.tar", "shipper.tar"], 2, "'shipper.tar' is no STEP or PID"),
+        (["explain", "web.tar", "shipper.tar"], 2, "the plan has no process of the name shipper.tar"),
         (["explain", "web.tar"], 2, "STEP|PID"),
         (["web.tar", "moon.tar", "--pod"], 1, "at moon.tar: cannot be opened: No such file or directory"),
         (["web.tar", ROOT / "examples/images/nested.ckpt", "--pod"], 1, "at nested.ckpt: is of format linux-cr"),

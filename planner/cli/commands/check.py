@@ -57,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose verdict sets the exit code; by default that of `criu restore` for images of CRIU, of `criu dump` for running"
         " trees, of `crplan run` for others",
     )
+    parser.add_argument(
+        "--untrusted",
+        dest="consumer",
+        action="store_const",
+        const="trust",
+        help="the archive is a stranger's: report what a restore would have this machine do (the same as --for trust)",
+    )
     parser.add_argument("--engine", choices=ENGINES, help="the container engine that restores the image; its verdict comes first")
     parser.add_argument(
         "--criu-options",

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
 def _groups(args: argparse.Namespace, image: str, registry: Registry) -> dict[str, Group]:
     """Return the groups of one side by their names inside of it; the only one of an image has the name ""."""
     path, _ = located(image)
-    groups = groups_of(argparse.Namespace(**(vars(args) | {"images": [image]})), registry)
+    groups = groups_of(argparse.Namespace(**(vars(args) | {"images": [image], "detail": "all"})), registry)
     inside = [" + ".join(_inside(path, one.name) for one in group.images) for group in groups]
     return dict(zip(inside, groups, strict=True))
 
@@ -93,7 +93,7 @@ def _compared(args: argparse.Namespace, groups: tuple[Group, ...], registry: Reg
     """Return the comparison of two groups, or the problem that there is instead."""
     sides = []
     for group in groups:
-        job = Job(argparse.Namespace(replan=args.replan, until=None, color=args.color), registry, group)
+        job = Job(argparse.Namespace(replan=args.replan, until=None, color=args.color, detail="all"), registry, group)
         try:
             sides.append(_side(job))
         except EXPECTED as error:

@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "subject",
         metavar="STEP|PID",
-        help="a number: the step and the process of that number; step:N or pid:N for one of them. PID is the one at level 0",
+        help="a number: the step and the process of that number; step:N or pid:N (at level 0) for one of them; pids as they are "
+        "printed, 21/2; or a task's name",
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
 

@@ -8,6 +8,7 @@ from planner.cli.progress import each
 from planner.cli.several import files_of
 from planner.cli.streams import Output
 from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
+from planner.contents.redact import redacted
 from planner.errors import EXPECTED, UsageError
 from planner.events import log
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
@@ -20,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_image_arguments(parser)
     parser.add_argument("--facts", action="store_true", help="only what the image says; reads and writes in a stream")
     add_detail_argument(parser)
+    parser.add_argument(
+        "--redact",
+        action="store_true",
+        help="replace names, paths and addresses, each always by the same word, so that the log is fit for a bug report; only"
+        " what the image says is in it",
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
 
 
@@ -37,10 +44,10 @@ def _one(args: argparse.Namespace, job: Job, file: str | None) -> int:
     to_file = file is not None and file != STANDARD_OUTPUT
     events: Iterable[AnyEvent] = job.history
     try:
-        if args.facts and not to_file:
+        if args.facts and not to_file and not args.redact:
             return _stream(job)
         job.read()
-        if not args.facts:
+        if not (args.facts or args.redact):
             resolve(job.history, replan=args.replan)
     except EXPECTED as error:
         code = job.refuse(error).exit_code
@@ -48,6 +55,8 @@ def _one(args: argparse.Namespace, job: Job, file: str | None) -> int:
             job.history.insert(0, LogOpened(format_version=FORMAT_VERSION))
     if args.until is not None:
         events = log.until(events, job.end())
+    if args.redact:
+        events = redacted(events)
     if to_file:
         write_artefact(b"".join(log.lines(events)), file)
     else:

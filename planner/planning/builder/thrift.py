@@ -11,8 +11,8 @@ import msgspec
 
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.planning.builder.changes import makers_of
-from planner.planning.builder.clones import EXECUTOR_SPACE, SIGCHLD, Clone
+from planner.planning.builder.clones import EXECUTOR_SPACE, Clone
+from planner.planning.builder.rewriting import MOST_ABOVE, Rewriting
 from planner.planning.builder.spaces import Spaces
 from planner.planning.solver.solution import Birth, Solution
 
@@ -22,9 +22,6 @@ LEFT = ("below", "entered")
 MOST_TRIED = 8
 """How many processes are tried for one birth."""
 
-MOST_ABOVE = 64
-"""How many creators are looked at to see that no process is born below itself; where there are more, nothing is changed."""
-
 
 def thrifty(forest: Forest, spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Clone]) -> Solution:
     """Return a solution for the same forest that takes no more helpers; `clones` are its processes."""
@@ -32,24 +29,11 @@ def thrifty(forest: Forest, spaces: Spaces, solution: Solution, clones: Mapping[
     return msgspec.structs.replace(solution, births=saving.run())
 
 
-class _Saving:
-    def __init__(self, forest: Forest, spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Clone]) -> None:
-        self.forest = forest
-        self.spaces = spaces
-        self.clones = clones
-        self.births = {birth.pid: birth for birth in solution.births}
-        self.makers = makers_of(clones, solution)
-        self.relied_on: dict[ProcessId, set[ProcessId]] = {}
-        """Those that must be born below their creators, for which births."""
-        self.children: dict[ProcessId, set[ProcessId]] = {}
-        """The processes that each one creates."""
-        for birth in solution.births:
-            self.children.setdefault(birth.creator, set()).add(birth.pid)
-            self.rely(birth)
-
+class _Saving(Rewriting):
     def run(self) -> tuple[Birth, ...]:
         for birth in list(self.births.values()):
             self.bear_late(birth)
+        self.bear_early()
         for pid in self.births:
             self.inherit_group(self.births[pid])
         for pid in self.births:
@@ -57,60 +41,64 @@ class _Saving:
             if birth.how != "created" and not self.by_parent(birth):
                 self.beside(birth)
         self.by_others()
+        self.beside_others()
+        for birth in list(self.births.values()):
+            if birth.how in LEFT:
+                self.by_parent(birth)
         for birth in list(self.births.values()):
             self.from_outside(birth)
         return in_order(self.spaces, self.births)
-
-    def path(self, birth: Birth) -> list[ProcessId]:
-        """Return those between a process and the parent that it is born below, from the creator up; none where it is not."""
-        path: list[ProcessId] = []
-        here = birth.creator
-        while birth.how == "below" and here not in (birth.parent, OUTSIDE):
-            path.append(here)
-            here = self.births[here].creator
-        return path
-
-    def set(self, *births: Birth) -> None:
-        """Put births in the place of those that they change."""
-        for birth in births:
-            before = self.births[birth.pid]
-            self.children[before.creator].discard(birth.pid)
-            self.children.setdefault(birth.creator, set()).add(birth.pid)
-            self.births[birth.pid] = birth
-
-    # Sessions.
-
-    def is_free(self, birth: Birth) -> bool:
-        """Tell whether a process may be born in any session: it leads one, and creates no process before that."""
-        clone = self.clones[birth.pid]
-        if not clone.leads_session or birth.group is not None or birth.visits or birth.how == "sibling":
-            return False
-        return all(self.births[child].session == birth.pid for child in self.children.get(birth.pid, ()))
 
     def bear_late(self, birth: Birth) -> None:
         """Have a process that may be born in any session be born when its creator has its own, so that nothing waits for it."""
         creator = self.clones.get(birth.creator)
         if creator is not None and creator.leads_session and birth.session != creator.pid and self.is_free(birth):
-            self.set(msgspec.structs.replace(birth, session=creator.pid))
+            self.put(msgspec.structs.replace(birth, session=creator.pid))
 
-    def born_in_session(self, pid: ProcessId, session: ProcessId) -> list[Birth] | None:
-        """Return the births by which a process can be born in a session, those changed alone; None where it cannot."""
-        changed: list[Birth] = []
-        for _ in range(MOST_ABOVE):
-            birth = self.births[pid]
-            if birth.session == session:
-                return changed
-            if not self.is_free(birth) or birth.creator == OUTSIDE:
-                return None
-            changed.append(msgspec.structs.replace(birth, session=session))
-            if self.clones[birth.creator].session == session:
-                return changed
-            if not self.clones[birth.creator].leads_session:
-                return None
-            pid = birth.creator
-        return None
+    def beside_leader(self, birth: Birth, session: ProcessId) -> list[Birth] | None:
+        """Return how a process is cloned by a session's leader, which has the same parent; None where that cannot be."""
+        leader = self.births.get(session)
+        if leader is None or self.is_init(session) or not self.is_free(birth) or birth.how != "created":
+            return None
+        if self.relied_on.get(birth.pid) or not self.is_child_of(leader, birth.creator) or not self.alike(birth.pid, session):
+            return None
+        if not self.is_apart(birth.pid, session) or not self.spaces.covers(leader.namespace, birth.namespace):
+            return None
+        outer = self.spaces.outside(birth.namespace)
+        if self.is_init(birth.pid) and leader.namespace != outer:
+            return None
+        return [msgspec.structs.replace(birth, creator=session, session=session, how="sibling")]
 
-    # Groups.
+    def bear_early(self) -> None:
+        """Have a process be born before its creator changes where another one that the creator clones then lives below it."""
+        for birth in list(self.births.values()):
+            creator = self.clones.get(birth.creator)
+            before_setsid = creator is not None and creator.leads_session and birth.session != creator.pid
+            before_group = birth.creator in self.makers and birth.group == self.births[birth.creator].group is not None
+            if before_setsid or before_group:
+                here = self.spaces.init(birth.namespace)
+                for _ in range(MOST_ABOVE):
+                    if here in (OUTSIDE, birth.pid) or self.births[here].creator == birth.creator:
+                        break
+                    here = self.births[here].creator
+                if here in (OUTSIDE, birth.pid) or self.births[here].creator != birth.creator:
+                    continue
+                if before_setsid:
+                    self.put(*(self.born_in_session(here, birth.session) or ()))
+                elif self.births[here].group is None and self.is_moved_later(here):
+                    self.put(msgspec.structs.replace(self.births[here], group=birth.group))
+
+    def is_moved_later(self, pid: ProcessId) -> bool:
+        """Tell whether a process comes into its final group from any other: it sees that, or its parent moves it."""
+        clone, parent = self.clones[pid], self.clones.get(self.births[pid].creator)
+        leader = self.clones.get(clone.group or OUTSIDE)
+        if leader is None:
+            return clone.group is None
+        if self.spaces.covers(clone.namespace, leader.namespace):
+            return True
+        if parent is None or self.births[pid].how != "created" or parent.session != clone.session:
+            return False
+        return parent.namespace != clone.namespace and self.spaces.covers(parent.namespace, leader.namespace)
 
     def inherit_group(self, birth: Birth) -> None:
         """Have a process be born in its group where its creator is in that anyway."""
@@ -121,51 +109,17 @@ class _Saving:
                     visits = tuple(visit for visit in birth.visits if visit != group)
                     returns = bool(visits) or birth.pid in self.makers
                     moved_to = birth.moved_to if birth.moved_to != group or returns else None
-                    self.set(*changed, msgspec.structs.replace(birth, group=group, moved_to=moved_to, visits=visits))
+                    self.put(*changed, msgspec.structs.replace(birth, group=group, moved_to=moved_to, visits=visits))
                     return
 
-    def born_in_group(self, birth: Birth, group: ProcessId) -> list[Birth] | None:
-        """Return the births by which a process is born in a group that no creator goes to for it; None where it cannot."""
-        changed: list[Birth] = []
-        for _ in range(MOST_ABOVE):
-            if birth.group == group:
-                return changed
-            if birth.group is not None:
-                return None
-            changed.append(msgspec.structs.replace(birth, group=group))
-            if birth.creator == OUTSIDE:
-                return changed if group == OUTSIDE else None
-            creator = self.clones[birth.creator]
-            if creator.leads_session and birth.session == creator.pid:
-                return changed if group == creator.pid else None
-            if (group == creator.pid and not creator.leads_session) or group in self.births[creator.pid].visits:
-                return changed
-            birth = self.births[creator.pid]
-        return None
-
-    def visited(self, birth: Birth, group: ProcessId) -> list[Birth] | None:
-        """Return the birth of an init that its parent moves to a group before it creates others; None where that cannot be.
-
-        The group is led around the init, which could not end otherwise, and its parent sees it.
-        """
-        leader, parent = self.clones.get(group), self.births.get(birth.creator)
-        if self.spaces.init(birth.namespace) != birth.pid or birth.how != "created" or leader is None or parent is None:
-            return None
-        if leader.namespace == birth.namespace or not self.spaces.covers(leader.namespace, birth.namespace):
-            return None
-        if not self.spaces.covers(parent.namespace, leader.namespace):
-            return None
-        return [msgspec.structs.replace(birth, visits=tuple(dict.fromkeys((*birth.visits, group))))]
-
     def from_outside(self, birth: Birth) -> None:
-        """Have a process that enters be created by the executor, where a leader would have to do it before its own setsid."""
+        """Have a process that enters be created by the executor, where its creator would have to do it before it changes."""
         creator = self.clones.get(birth.creator)
         enters = birth.how == "entered" and birth.session == OUTSIDE and birth.group in (None, OUTSIDE)
         moved = birth.moved_to is not None or birth.visits
-        if enters and not moved and creator is not None and creator.leads_session:
-            self.set(msgspec.structs.replace(birth, creator=OUTSIDE))
-
-    # Creators.
+        changes = creator is not None and (creator.leads_session or (birth.group == OUTSIDE and creator.group != OUTSIDE))
+        if enters and not moved and changes:
+            self.put(msgspec.structs.replace(birth, creator=OUTSIDE))
 
     def by_parent(self, birth: Birth) -> bool:
         """Have a parent create a process itself where it can be in the session and group; tell whether it does."""
@@ -173,21 +127,23 @@ class _Saving:
         if parent is None or self.relied_on.get(birth.pid) or not self.is_apart(birth.pid, parent.pid):
             return False
         by_parent = msgspec.structs.replace(birth, creator=parent.pid, how="created", group=None)
-        changed: list[Birth] | None = []
+        moved: list[Birth] | None = []
         if birth.session != self.clones[parent.pid].session:
-            changed = self.born_in_session(parent.pid, birth.session)
-        if changed is None:
+            moved = self.born_in_session(parent.pid, birth.session)
+            if moved is None:
+                moved = self.beside_leader(parent, birth.session)
+        if moved is None:
             return False
+        before = [self.births[one.pid] for one in moved]
+        self.put(*moved)
+        changed: list[Birth] | None = []
         if birth.group is not None:
-            if changed:
-                return False
             changed = self.born_in_group(by_parent, birth.group)
-            if changed is None:
-                changed = self.visited(parent, birth.group) if birth.session == parent.session else None
-            if changed is None:
-                return False
+        if changed is None:
+            self.put(*before)
+            return False
         self.release(birth)
-        self.set(*changed, msgspec.structs.replace(by_parent, group=birth.group))
+        self.put(*changed, msgspec.structs.replace(by_parent, group=birth.group))
         return True
 
     def beside(self, birth: Birth) -> bool:
@@ -202,34 +158,38 @@ class _Saving:
         if any(self.births[other].parent == creator.pid for other in self.relied_on.get(birth.pid, ())):
             return False
         self.release(birth)
-        self.set(msgspec.structs.replace(birth, how="sibling"))
+        self.put(msgspec.structs.replace(birth, how="sibling"))
         return True
 
     def by_others(self) -> None:
-        """Have processes that are there anyway do what helpers would be cast for.
-
-        One that ends leaves its children to the init that adopts them, or to its parent. One that lives directly above an init
-        can clone that beside itself.
-        """
-        near: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
+        """Have processes that end leave their children to the init that adopts them, or to their parent, as helpers would."""
         ending: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
         for birth in self.births.values():
             clone = self.clones[birth.pid]
-            if self.spaces.init(birth.namespace) == birth.pid:
-                continue
-            for session in {birth.session, clone.session}:
-                near.setdefault((birth.namespace, session), []).append(birth)
-                if may_end(self.forest, clone):
+            if not self.is_init(birth.pid) and may_end(self.forest, clone):
+                for session in dict.fromkeys((birth.session, clone.session)):
                     ending.setdefault((birth.namespace, session), []).append(birth)
         for birth in list(self.births.values()):
-            if birth.how in ("below", "entered") and birth.parent and not self.leaves(birth.creator, birth.parent):
+            if birth.how in LEFT and birth.parent and not self.leaves(birth.creator, birth.parent):
                 place = self.births[birth.parent].namespace
-                self.first_fitting(birth, ending.get((place, birth.session), []), self.left_by)
+                if not self.first_fitting(birth, ending.get((place, birth.session), []), self.left_by):
+                    self.first_fitting(birth, self.placeholders.get(place, []), self.left_by_placeholder)
+
+    def beside_others(self) -> None:
+        """Have inits that are not directly below their creator's pid namespace be cloned by a process that is."""
+        near: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
+        for birth in self.births.values():
+            if not self.is_init(birth.pid):
+                for session in dict.fromkeys((birth.session, self.clones[birth.pid].session)):
+                    near.setdefault((birth.namespace, session), []).append(birth)
+        for birth in list(self.births.values()):
             outer = self.spaces.outside(birth.namespace)
             above = self.births.get(birth.creator)
-            jumps = self.spaces.init(birth.namespace) == birth.pid and birth.how == "created"
-            if jumps and (EXECUTOR_SPACE if above is None else above.namespace) != outer:
-                self.first_fitting(birth, near.get((outer, birth.session), []), self.cloned_beside)
+            jumps = self.is_init(birth.pid) and birth.how == "created"
+            if not jumps or (EXECUTOR_SPACE if above is None else above.namespace) == outer:
+                continue
+            if not self.first_fitting(birth, near.get((outer, birth.session), []), self.cloned_beside):
+                self.first_fitting(birth, self.placeholders.get(outer, []), self.beside_placeholder)
 
     def leaves(self, pid: ProcessId, parent: ProcessId) -> bool:
         """Tell whether a process ends where its final parent lives, and leaves its children to that alone."""
@@ -240,20 +200,27 @@ class _Saving:
             self.births[child].parent == parent for child in self.children.get(pid, ()) if self.births[child].how in LEFT
         )
 
-    def first_fitting(self, birth: Birth, others: list[Birth], changed: Callable[[Birth, Birth], Birth | None]) -> None:
-        """Have the first of some processes that fits create another one, `changed` as it says."""
+    def first_fitting(self, birth: Birth, others: list[Birth], changed: Callable[[Birth, Birth], list[Birth] | None]) -> bool:
+        """Have the first of some processes that fits create another one, `changed` as it says; tell whether one does."""
+        if self.relied_on.get(birth.pid) or self.shares(birth.pid):
+            return False
         for other in others[:MOST_TRIED]:
-            candidate = changed(birth, self.births[other.pid])
-            if candidate is None or self.relied_on.get(birth.pid) or not self.is_apart(birth.pid, other.pid):
+            found = changed(birth, self.births[other.pid])
+            if found is None or not self.is_apart(birth.pid, other.pid):
                 continue
-            further = [] if birth.group is None else self.born_in_group(candidate, birth.group)
+            before = [self.births[one.pid] for one in found]
+            self.release(birth)
+            self.put(*found)
+            further = [] if birth.group is None else self.born_in_group(found[-1], birth.group)
             if further is not None:
-                self.release(birth)
-                self.set(*further, msgspec.structs.replace(candidate, group=birth.group))
+                self.put(*further, msgspec.structs.replace(found[-1], group=birth.group))
                 self.rely(self.births[birth.pid])
-                return
+                return True
+            self.put(*before)
+            self.rely(birth)
+        return False
 
-    def left_by(self, birth: Birth, other: Birth) -> Birth | None:
+    def left_by(self, birth: Birth, other: Birth) -> list[Birth] | None:
         """Return how a process is created by one that ends and leaves it to its final parent; None where it does not."""
         assert birth.parent is not None
         if birth.moved_to is not None or birth.visits or not self.leaves(other.pid, birth.parent):
@@ -261,46 +228,56 @@ class _Saving:
         adopts = self.spaces.init(other.namespace) == birth.parent
         if not adopts and (other.creator not in (birth.parent, birth.creator) or other.how == "sibling"):
             return None
-        return msgspec.structs.replace(birth, creator=other.pid, how="entered" if adopts else "below", group=None)
+        how = "entered" if adopts else "below"
+        return [msgspec.structs.replace(birth, creator=other.pid, how=how, group=None)]
 
-    def cloned_beside(self, birth: Birth, other: Birth) -> Birth | None:
+    def left_by_placeholder(self, birth: Birth, other: Birth) -> list[Birth] | None:
+        """Return how a placeholder is born by a creator that stays, to leave a process to the init; None where it cannot."""
+        if birth.moved_to is not None or birth.visits or birth.parent != self.spaces.init(other.namespace):
+            return None
+        moved = self.put_elsewhere(other, birth)
+        return moved and [*moved, msgspec.structs.replace(birth, creator=other.pid, how="entered", group=None)]
+
+    def cloned_beside(self, birth: Birth, other: Birth) -> list[Birth] | None:
         """Return how an init is cloned beside a process with the same creator; None where that does not give it its parent."""
-        if other.creator != birth.creator or other.how != "created":
+        if other.creator != birth.creator or other.how != "created" or not self.alike(birth.pid, other.pid):
             return None
-        if not self.alike(birth.pid, other.pid):
+        return [msgspec.structs.replace(birth, creator=other.pid, how="sibling", group=None)]
+
+    def beside_placeholder(self, birth: Birth, other: Birth) -> list[Birth] | None:
+        """Return how a placeholder is born by the creator of an init and clones that beside itself; None where it cannot."""
+        moved = self.put_elsewhere(other, birth)
+        return moved and [*moved, msgspec.structs.replace(birth, creator=other.pid, how="sibling", group=None)]
+
+    def put_elsewhere(self, placeholder: Birth, served: Birth) -> list[Birth] | None:
+        """Return how a placeholder is created by the creator of another process, in its session; None where it must stay.
+
+        The init of its pid namespace adopts its children wherever it is born.
+        """
+        pid, adopter = placeholder.pid, self.spaces.init(placeholder.namespace)
+        if placeholder.group is not None or self.relied_on.get(pid):
             return None
-        return msgspec.structs.replace(birth, creator=other.pid, how="sibling", group=None)
-
-    def is_child_of(self, birth: Birth, parent: ProcessId | None) -> bool:
-        """Tell whether a process becomes the child of a parent, or is its child until it ends."""
-        return birth.parent == parent or (birth.parent is None and birth.how == "created" and birth.creator == parent)
-
-    def rely(self, birth: Birth) -> None:
-        """Note that a process must be born below its parent, where it is."""
-        for pid in self.path(birth):
-            self.relied_on.setdefault(pid, set()).add(birth.pid)
-
-    def release(self, birth: Birth) -> None:
-        """Note that a process need not be born below its parent any more."""
-        for pid in self.path(birth):
-            self.relied_on[pid].discard(birth.pid)
-
-    def alike(self, pid: ProcessId, other: ProcessId) -> bool:
-        """Tell whether a process gets its exit signal by being cloned beside another one, or would not by adoption either."""
-        tasks = self.forest.tasks
-        wanted = tasks[pid].exit_signal if pid in tasks else -1
-        had = tasks[other].exit_signal if other in tasks else -1
-        return wanted not in (-1, SIGCHLD) or had in (-1, SIGCHLD)
-
-    def is_apart(self, pid: ProcessId, other: ProcessId) -> bool:
-        """Tell whether `pid` is not among the creators of `other`, nor `other` itself."""
-        for _ in range(MOST_ABOVE):
-            if other == pid:
-                return False
-            if other == OUTSIDE:
-                return True
-            other = self.births[other].creator
-        return False
+        if not self.clones[pid].leads_session and placeholder.session != served.session:
+            return None
+        if not self.is_apart(pid, served.creator):
+            return None
+        creator = self.births.get(served.creator)
+        if creator is not None and not self.is_init(creator.pid):
+            alike = creator.creator == placeholder.creator and creator.how == placeholder.how == "created"
+            if alike:
+                return [msgspec.structs.replace(placeholder, creator=creator.pid, session=served.session, how="sibling")]
+        if placeholder.parent is not None:
+            return None
+        moved = [msgspec.structs.replace(placeholder, creator=served.creator, session=served.session, how="created")]
+        for child in sorted(self.children.get(pid, ())):
+            birth = self.births[child]
+            if birth.session != self.clones[pid].session or birth.parent not in (adopter, None) or child == served.pid:
+                return None
+            if birth.how == "sibling":
+                if birth.parent is None:
+                    return None
+                moved.append(msgspec.structs.replace(birth, how="entered"))
+        return moved
 
 
 def may_end(forest: Forest, clone: Clone) -> bool:

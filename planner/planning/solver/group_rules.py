@@ -74,9 +74,12 @@ def _is_moved(words: Vocabulary, pid: ProcessId, group: ProcessId) -> Literal:
     """A parent outside the namespace of a process, in the same session, puts it into a group that the parent sees.
 
     That parent is a helper of the creator, which lives where the final parent does and leaves the process to it. A placeholder
-    without a final parent is moved by its creator.
+    without a final parent is moved by its creator. Into the executor's own group, which has no number inside, the executor alone
+    moves its children.
     """
-    if pid == INIT or group == OUTSIDE:
+    if group == OUTSIDE:
+        return _is_moved_out(words, pid)
+    if pid == INIT:
         return FALSE
     if words.is_new("moved", pid, group):
         moved = words.named("moved", pid, group)
@@ -90,6 +93,18 @@ def _is_moved(words: Vocabulary, pid: ProcessId, group: ProcessId) -> Literal:
             words.clause(-moved, *adopted, -words.creator(pid, creator), words.is_outside(creator, pid))
             words.clause(-moved, *adopted, -words.creator(pid, creator), words.covers(creator, group))
     return words.named("moved", pid, group)
+
+
+def _is_moved_out(words: Vocabulary, pid: ProcessId) -> Literal:
+    """The executor puts its child, in its own session, back into its own group."""
+    child, born = words.is_child(pid, OUTSIDE), words.born_of(pid, OUTSIDE)
+    if FALSE in (child, born) or (child, born) == (TRUE, TRUE):
+        return constant(FALSE not in (child, born))
+    if words.is_new("moved", pid, OUTSIDE):
+        moved = words.named("moved", pid, OUTSIDE)
+        words.clause(-moved, child)
+        words.clause(-moved, born)
+    return words.named("moved", pid, OUTSIDE)
 
 
 def _say_never_held(words: Vocabulary, pid: ProcessId, group: ProcessId) -> None:

@@ -87,10 +87,10 @@ class Groups:
     def _inherits(self, process: Process) -> bool | None:
         """Return whether a process comes into its group with its birth, None where it does if its parent does."""
         group = process.group
-        if group is None or self.problem.led.get(process.pid):
+        if process.parent == OUTSIDE and (process.session, group) == (OUTSIDE, OUTSIDE):
+            return True
+        if group is None or self.problem.led.get(process.pid) or process.parent == OUTSIDE:
             return False
-        if process.parent == OUTSIDE:
-            return (process.session, group) == (OUTSIDE, OUTSIDE)
         parent = self.problem.processes[process.parent] if process.parent else None
         if parent is None or (parent.session, parent.group) != (process.session, group):
             return False

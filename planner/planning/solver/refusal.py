@@ -26,11 +26,27 @@ def refuse(problem: Problem, reduced: Reduced, most_conflicts: int) -> Refusal |
     needed = _contradiction(problem, everything, Rules(problem, everything, questioned=True).words.rows(), most_conflicts)
     if not needed:
         return Undecided(conflicts=most_conflicts, processes=reduced.core)
+    return _refusal(problem, _shrunk(problem, everything, needed, most_conflicts))
+
+
+def refuse_rows(problem: Problem, rows: Rows, most_conflicts: int) -> Refusal | None:
+    """Return the refusal by some rows, in image order, of which none can be left out; None where all of them can hold."""
+    everything = reduce_problem(problem, problem.processes)
+    needed = _contradiction(problem, _about(problem, everything, rows), rows, most_conflicts)
+    return _refusal(problem, _shrunk(problem, everything, needed, most_conflicts)) if needed else None
+
+
+def _refusal(problem: Problem, needed: Rows) -> Refusal:
+    return Refusal(processes=tuple(needed), facts=tuple(fact for pid in needed for fact in problem.processes[pid].facts))
+
+
+def _shrunk(problem: Problem, everything: Reduced, needed: Rows, most_conflicts: int) -> Rows:
+    """Return those of some rows that exclude each other, none of which can be left out."""
     for pid in reversed(needed):
         if pid in needed:
             others = [other for other in needed if other != pid]
             needed = _contradiction(problem, _about(problem, everything, others), others, most_conflicts) or needed
-    return Refusal(processes=tuple(needed), facts=tuple(fact for pid in needed for fact in problem.processes[pid].facts))
+    return needed
 
 
 def _contradiction(problem: Problem, reduced: Reduced, rows: Rows, most_conflicts: int) -> Rows:

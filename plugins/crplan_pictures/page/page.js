@@ -27,8 +27,31 @@ function goTo(number, follow = true) {
   if (selected?.kind === "process") showDetails();
 }
 
+// The address names what is chosen, so that it can be sent to others: #step:5, #pid:21/2.
+function address() {
+  if (!selected) return "";
+  return selected.kind === "step" ? `#step:${selected.at + 1}` : `#pid:${processes[selected.at].vector}`;
+}
+
+function chooseByAddress() {
+  const [, kind, named] = /^#(step|pid):(.+)$/.exec(decodeURIComponent(location.hash)) || [];
+  if (kind === "step" && steps[Number(named) - 1]) {
+    goTo(Number(named));
+    choose({ kind: "step", at: Number(named) - 1 });
+  } else if (kind === "pid") {
+    const place = processes.findIndex((process) => process.vector === named || String(process.pid) === named);
+    if (place < 0) return;
+    if (!walk.stands(place) && processes[place].born) goTo(processes[place].born, false);
+    reveal(place);
+    choose({ kind: "process", at: place });
+  }
+}
+
 function choose(subject) {
   selected = subject;
+  try {
+    if (address() !== decodeURIComponent(location.hash)) history.replaceState(null, "", address() || "#");
+  } catch { /* a page within another has no address of its own */ }
   if (selected?.kind === "step" && selected.at >= walk.last) selected.at = Math.min(selected.at, steps.length - 1);
   tree.show();
   showDetails();
@@ -151,6 +174,7 @@ const count = (role) => processes.filter((process) => process.role === role).len
 const counts = [plural(count("task"), "task"), count("thread") && plural(count("thread"), "thread"), plural(namespaces.length, "pid namespace"),
   plural(steps.length, "step"), count("helper") && plural(count("helper"), "helper")];
 byId("title").textContent = story.title;
+byId("verdicts").append(...story.verdicts.map(([outcome, words]) => element("li", { class: outcome }, words)));
 byId("counts").textContent = counts.filter(Boolean).join(", ");
 byId("proof").textContent = story.proved ? "✓ proved on the model" : story.cut === null ? "! not proved" : `! not proved, as it stood at event ${story.cut}`;
 byId("proof").classList.add(story.proved ? "good" : "warning");
@@ -165,4 +189,6 @@ byId("steps").style.setProperty("--digits", `${String(steps.length).length + 1}c
 stepList.setCount(steps.length);
 goTo(walk.last, false);
 showDetails();
+chooseByAddress();
+addEventListener("hashchange", chooseByAddress);
 window.crplan = Object.freeze({ stateAt, goTo, playing: () => playing, steps: steps.length, processes: processes.length });

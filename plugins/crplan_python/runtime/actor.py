@@ -128,6 +128,14 @@ def take_turn(rebuild: Rebuild, me: int) -> int:
     return me
 
 
+def group_number(rebuild: Rebuild, me: int, group: int) -> int:
+    """Return the number by which `me` knows a group, 0 being the executor's own; raises OSError when it cannot."""
+    number = rebuild.number(me, group) if group else os.getpgrp()
+    if not number:
+        raise ProcessLookupError(3, "the executor's own group has no number in its pid namespace")
+    return number
+
+
 def perform(rebuild: Rebuild, me: int, step: Step) -> int:
     """Do one step as `me`; returns who the process is now. Raises OSError and Mismatch."""
     if step.op == "create":
@@ -137,7 +145,7 @@ def perform(rebuild: Rebuild, me: int, step: Step) -> int:
     elif step.op == "setsid":
         os.setsid()
     elif step.op == "setpgid":
-        os.setpgid(rebuild.number(me, step.target), rebuild.number(me, int(step.words[1])))
+        os.setpgid(rebuild.number(me, step.target), group_number(rebuild, me, int(step.words[1])))
     elif step.op == "subreaper":
         prctl(PR_SET_CHILD_SUBREAPER, int(step.words[0] == "on"))
     elif step.op == "enter":

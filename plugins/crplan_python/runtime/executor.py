@@ -65,6 +65,9 @@ class Executor(Rebuild):
         self.link, self._inner_link = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.link.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._own_namespace = syscall(NR_PIDFD_OPEN, os.getpid(), 0)
+        if plan.returns_to_own_group and not os.getpgrp():
+            # The group has no number in this pid namespace, by which children could be put back into it.
+            os.setpgid(0, 0)
         self._init = 0
         self._init_descriptor = -1
         self._outside = True

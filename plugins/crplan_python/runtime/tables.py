@@ -114,6 +114,8 @@ class Plan:
         self.last_step = {step.actor: index for index, step in enumerate(self.steps)}
         self.has_threads = any(process.role == "thread" for process in self.processes.values())
         self.shares_files = any(step.op == "create" and "files" in step.words for step in self.steps)
+        self.returns_to_own_group = any(step.op == "setpgid" and step.words[1] == "0" for step in self.steps)
+        """Whether the executor puts a child back into its own group."""
         self.exit_signals = {step.value("signal") for step in self.steps if step.op == "create"} - {0, 17}
 
     def number(self, pid: int, level: int) -> int:

@@ -98,6 +98,9 @@ class Executor:
         self, task: int, flags: int, exit_signal: int, vector: list[int], name: bytes
     ) -> tuple[int, socket.socket, int]:
         """Create a process as the executor's own child."""
+        if self.init < 0 and not os.getpgrp():
+            # Its group has no number in this pid namespace, and children may have to be put back into it.
+            os.setpgid(0, 0)
         try:
             number, channel, pidfd = spawn(self.libc, flags, exit_signal, vector, name)
         except OSError as error:
@@ -133,7 +136,11 @@ class Executor:
         elif verb == "setsid":
             self.crowd.order(task, task, verb, [])
         elif verb == "setpgid":
-            self.crowd.order(actor, task, verb, [known, self.crowd.seen_by(actor, int(words["to"]))])
+            group = int(words["to"])
+            seen = self.crowd.seen_by(actor, group) if group else os.getpgrp()
+            if not seen:
+                raise Refused(task, verb, "ESRCH")
+            self.crowd.order(actor, task, verb, [known, seen])
         elif verb == "subreaper":
             self.crowd.order(task, task, verb, [int(words["turn"] == "on")])
         elif verb == "enter":

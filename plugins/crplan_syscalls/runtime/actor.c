@@ -175,8 +175,11 @@ static long perform(unsigned number, const char **what)
 		return result < 0 ? result : 0;
 	case SETPGID:
 		*what = "setpgid";
-		if (!step->actor)
-			return CALL2(SYS_setpgid, outside_number(step->subject), outside_number((unsigned)step->b));
+		if (!step->actor) {
+			/* Group 0 is the executor's own, which a pid namespace around it may not show. */
+			result = step->b ? outside_number((unsigned)step->b) : CALL1(SYS_getpgid, 0);
+			return result ? CALL2(SYS_setpgid, outside_number(step->subject), result) : -ESRCH;
+		}
 		return CALL2(SYS_setpgid, step->a, step->b);
 	case SUBREAPER:
 		*what = "prctl(PR_SET_CHILD_SUBREAPER)";

@@ -289,6 +289,16 @@ static void be_ready(void)
 	hold_until_the_end(root);
 }
 
+/* Make a group where children are put back into the program's own, and that has no number in this pid namespace. */
+static void have_group(void)
+{
+	unsigned number;
+
+	for (number = 1; number < STEPS; number++)
+		if (steps[number].op == SETPGID && !steps[number].actor && !steps[number].b && !CALL1(SYS_getpgid, 0))
+			CALL2(SYS_setpgid, 0, 0);
+}
+
 /* The answer to an argument: the usage where it is asked for, and a refusal of any other. */
 static int answer(const char *argument)
 {
@@ -333,6 +343,7 @@ int main(int count, char **words)
 	getrlimit(RLIMIT_CORE, &no_core);
 	no_core.rlim_cur = no_core.rlim_max ? 1 : 0;
 	setrlimit(RLIMIT_CORE, &no_core);
+	have_group();
 	own_pidfd = (int)CALL2(SYS_pidfd_open, CALL0(SYS_getpid), 0);
 	if (own_pidfd < 0)
 		refuse("pidfd_open", -own_pidfd);

@@ -54,8 +54,8 @@ def test_inits_share_the_helper_that_creates_them() -> None:
     assert len(helpers(plan("@1:0 @2:0 1:0/0/0 2.1:0/0/0@1 3.1:0/3/3@2"))) == 1
 
 
-def test_who_creates_one_beside_itself_stays_where_it_is() -> None:
-    """The stand-in for 13 creates 33 beside itself, below 1, so that it cannot be put beside somebody else for 69."""
+def test_an_init_that_is_moved_for_a_while_creates_an_init_in_the_group() -> None:
+    """Task 26 is in group 13 when it creates 69, and comes back to its own."""
     made = plan("!13 1:0/0/1 26.1:1 27.2:26 69.19.1:26//13 33.5:1//13 50.9:33")
-    assert len(helpers(made)) == 3
-    assert happens(made, "1 creates 13", "13 joins 13", "13 creates 33 as a sibling")
+    assert helpers(made) == [13]
+    assert happens(made, "1 puts 26 into 13", "26 creates 69 as an init", "1 puts 26 into 1")

@@ -22,8 +22,8 @@ def refused(text: str) -> tuple[int, ...]:
     [
         # Process 5 needs the leader 2 to have been below 4, and 4 was born below 2.
         ("1 2:1/2 4:2/3 5:4/2", (4, 5)),
-        # Group 1 has a member, so that the init left the group outside, into which nobody comes back.
-        ("1:0/0/0 2:1/0/1", (1, 2)),
+        # Group 2 has a member, so that 2 left the group outside, into which only the executor's own children come back.
+        ("1:0/0/0 2:1/0/0 3:2/0/2", (2, 3)),
         # Each has at most one of two foreign sessions from its birth.
         (CROSSED, (5, 6, 7, 8, 9, 10)),
     ],

@@ -1,0 +1,115 @@
+"""`check --untrusted`: what an archive would have the machine do is found and named, and an ordinary container's is not."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.cli.main import main
+from tests.helpers import criu_dumps
+
+USUAL: dict[str, Any] = {
+    "process": {"args": ["sh"], "env": ["PATH=/bin"], "capabilities": {"bounding": ["CAP_CHOWN", "CAP_KILL"]}},
+    "mounts": [
+        {"destination": "/proc", "type": "proc", "source": "proc"},
+        {"destination": "/etc/hosts", "type": "bind", "source": "/run/containers/storage/x/hosts", "options": ["bind"]},
+    ],
+    "linux": {"namespaces": [{"type": kind} for kind in ("pid", "mount", "network", "ipc", "uts", "user")]},
+}
+
+
+def archive(path: Path, specification: bytes, *, deleted: bytes = b"", link: str = "") -> Path:
+    files = {f"checkpoint/{name}": data for name, data in criu_dumps.tree().items()}
+    files |= {"spec.dump": specification, "config.dump": b"{}"} | ({"deleted.files": deleted} if deleted else {})
+    with tarfile.open(path, "w") as packed:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            packed.addfile(member, io.BytesIO(data))
+        if link:
+            member = tarfile.TarInfo("ctr.log")
+            member.type, member.linkname = tarfile.SYMTYPE, link
+            packed.addfile(member)
+    return path
+
+
+def verdict(image: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, list[str]]]:
+    code = main(["check", str(image), "--untrusted", "--format", "json"])
+    [entry] = json.loads(capsys.readouterr().out)["images"]
+    found: dict[str, list[str]] = {}
+    for each in entry["findings"]:
+        if each["code"].startswith("trust-"):
+            found.setdefault(each["code"], []).append(each["recorded"])
+    assert entry["verdicts"][0]["consumer"] == "trust"
+    return code, found
+
+
+def test_an_ordinary_container_is_no_alarm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verdict(archive(tmp_path / "a.tar", json.dumps(USUAL).encode()), capsys) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "recorded"),
+    [
+        ({"hooks": {"prestart": [{"path": "/bin/evil"}]}}, "trust-hook", "prestart /bin/evil"),
+        (
+            {"mounts": [{"destination": "/h", "type": "bind", "source": "/etc", "options": ["ro"]}]},
+            "trust-bind-mount",
+            "/h is /etc, read-only",
+        ),
+        (
+            {"mounts": [{"destination": "/h", "type": "bind", "source": "/run/containers/../../etc"}]},
+            "trust-bind-mount",
+            "/h is /run/containers/../../etc, writable",
+        ),
+        ({"annotations": {"cdi.k8s.io/x": "vendor.com/gpu=0"}}, "trust-device", "cdi.k8s.io/x"),
+        ({"process": {"capabilities": {"bounding": ["CAP_SYS_ADMIN"]}}}, "trust-capabilities", "SYS_ADMIN"),
+        ({"linux": {"namespaces": USUAL["linux"]["namespaces"][1:]}}, "trust-host-namespace", "pid"),
+        (
+            {"linux": {"namespaces": USUAL["linux"]["namespaces"], "devices": [{"path": "/dev/sda"}]}},
+            "trust-device",
+            "/dev/sda",
+        ),
+    ],
+)
+def test_what_a_specification_asks_for_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], code: str, recorded: str
+) -> None:
+    assert verdict(archive(tmp_path / "a.tar", json.dumps(USUAL | change).encode()), capsys) == (3, {code: [recorded]})
+
+
+def test_paths_that_lead_out_and_links_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deleted = json.dumps(["/tmp/a", "../../etc/passwd"]).encode()
+    image = archive(tmp_path / "a.tar", json.dumps(USUAL).encode(), deleted=deleted, link="/etc/shadow")
+    code, found = verdict(image, capsys)
+    assert code == 3 and found["trust-deleted-path"] == ["../../etc/passwd"]
+    assert found["trust-archive-member"][0].startswith("ctr.log: ") and "/etc/shadow" in found["trust-archive-member"][0]
+
+
+def test_secrets_are_named_and_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    process = {"env": ["DB_PASSWORD=hunter2", "EMPTY_TOKEN=", "HOME=/"], "args": ["x", "--api-key=hunter2"]}
+    image = archive(tmp_path / "a.tar", json.dumps(USUAL | {"process": process}).encode())
+    assert main(["check", str(image), "--untrusted", "--format", "json"]) == 0
+    report = capsys.readouterr().out
+    assert "variable DB_PASSWORD" in report and "EMPTY_TOKEN" not in report
+    assert "hunter2" not in json.dumps(json.loads(report)["images"][0]["findings"])
+
+
+def test_a_specification_that_cannot_be_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = verdict(archive(tmp_path / "a.tar", b'{"hooks": 3}'), capsys)
+    assert code == 3 and list(found) == ["trust-unreadable"]
+
+
+def test_an_attestation_names_the_image_and_holds_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = archive(tmp_path / "a.tar", json.dumps(USUAL).encode())
+    assert main(["check", str(image), "--untrusted", "--format", "in-toto"]) == 0
+    statement = json.loads(capsys.readouterr().out)
+    [subject] = statement["subject"]
+    assert statement["_type"] == "https://in-toto.io/Statement/v1" and statement["predicate"]["kind"] == "crplan-check"
+    assert subject["digest"] == {
+        "crplanImageId": statement["predicate"]["images"][0]["image_id"],
+        "crplanContentId": statement["predicate"]["images"][0]["content_id"],
+    }
