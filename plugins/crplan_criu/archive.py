@@ -315,7 +315,7 @@ class Collector:
                     name = blobs.tag(directory)
             for root, pod in self.pods.items():
                 if not name and (inside := below(directory, root)) is not None:
-                    name = pod.name(inside) or self.dumps[directory].container.facts.get("container", "")
+                    name = pod.name(inside)
             result[directory] = shown(name or _path(directory))
         times = Counter(result.values())
         return {directory: name if times[name] == 1 else shown(_path(directory)) for directory, name in result.items()}
