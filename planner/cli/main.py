@@ -132,7 +132,7 @@ def _dispatch(argv: list[str]) -> int:
         return 2
     explicit = rest[0] in COMMANDS
     if not explicit and (meant := _meant(rest[0])):
-        streams.say(shown(f"crplan: there is no command and no file {rest[0]}; did you mean {meant}?"))
+        _say(f"there is no command and no file {rest[0]}; did you mean {meant}?")
         return 2
     command = rest[0] if explicit else next(iter(COMMANDS))
     return _run(command, explicit, leading + (rest[1:] if explicit else rest))

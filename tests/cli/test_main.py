@@ -63,6 +63,19 @@ def test_version_is_that_of_the_package(crplan: Crplan) -> None:
     assert crplan("--version")[:2] == (0, f"crplan {planner.__version__}\n".encode())
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"), [("chek", "check"), ("chekc", "check"), ("explian", "explain"), ("dif", "diff"), ("lst", "list")]
+)
+def test_a_typing_error_of_a_command_is_a_usage_error(crplan: Crplan, word: str, meant: str) -> None:
+    words = f"crplan: there is no command and no file {word}; did you mean {meant}?\n"
+    assert crplan(word, "image.ckpt") == (2, b"", words)
+
+
+@pytest.mark.parametrize("word", ["image", "image.ckpt", "check.tar", "./chek"])
+def test_any_other_word_is_the_name_of_an_image(crplan: Crplan, word: str) -> None:
+    assert crplan(word) == (1, b"", f"crplan: {word}: cannot be opened: No such file or directory\n")
+
+
 def test_every_command_has_a_module_and_every_module_a_command() -> None:
     modules = {module.name for module in pkgutil.iter_modules(commands.__path__)}
     assert modules == set(commands.COMMANDS)
