@@ -2,9 +2,6 @@
 
 import msgspec
 
-from planner.checks.ask import ask
-from planner.checks.consumers import consumers, invocations
-from planner.checks.report import Settings, image_report
 from planner.findings.verdicts import Verdict
 from planner.hookspecs import Artefact, BackEnd
 from planner.plugins import Registry
@@ -18,6 +15,11 @@ def forecasts(artefact: Artefact, registry: Registry) -> tuple[Verdict, ...]:
     """
     if not artefact.events or not artefact.proved:
         return ()
+    # Programs and JSON ask no checks, and so they need not load what asks them.
+    from planner.checks.ask import ask
+    from planner.checks.consumers import consumers, invocations
+    from planner.checks.report import Settings, image_report
+
     chosen = invocations(consumers(artefact.forest), options=None)
     source = artefact.forest.source
     asked = ask(registry, artefact, chosen)

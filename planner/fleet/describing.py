@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from planner.contents.fold import content_id
+from planner.events.contents import RegistersRecorded
 from planner.events.records import AnyEvent, ImageEvent, ImageOpened, TaskRecorded, TaskStateRecorded, ThreadRecorded
 from planner.fleet.opening import moment
 from planner.fleet.rows import ImageRow
@@ -49,6 +51,8 @@ def described(row: ImageRow, events: Iterable[AnyEvent], artefact: Artefact | No
     if opened:
         found["format"], found["generation"] = opened[0].format, opened[0].generation
     found |= _counts(events) if opened else {}
+    states = (event.state for event in events if isinstance(event, RegistersRecorded))
+    found["cpu"] = " ".join(sorted({state for used in states for state in used}))
     if artefact is not None:
         counts = artefact.plan.counts()
         inhabited = artefact.forest.inhabited_namespaces()
@@ -60,7 +64,7 @@ def described(row: ImageRow, events: Iterable[AnyEvent], artefact: Artefact | No
             "waits": counts.waiting,
             "steps": counts.steps,
             "image_id": artefact.plan.image_id,
-            "content_id": content_id(events),
+            "content_id": content_id(events, artefact.plan.image_id) or recorded_id(events),
             "plan_id": artefact.plan.plan_id,
         }
     return msgspec.structs.replace(row, **found)
@@ -94,10 +98,11 @@ def workload(facts: Mapping[str, str]) -> str:
     return "/".join(part for part in (facts.get("pod_namespace", ""), pod, container) if part)
 
 
-def content_id(events: Iterable[AnyEvent]) -> str:
-    """Return a digest of all that was recorded, 16 hexadecimal digits: two copies of one image have the same.
+def recorded_id(events: Iterable[AnyEvent]) -> str:
+    """Return a digest of all that the image says, 16 hexadecimal digits: two copies of one image have the same.
 
-    Places do not count, nor does what was decided.
+    It stands for `content_id` where an image records nothing of what its tasks hold. Places do not count, nor does what was
+    decided.
     """
     digest = hashlib.sha256()
     for event in events:

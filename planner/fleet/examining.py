@@ -122,7 +122,7 @@ class _Rows:
         hosts = hosts_of(self.request.hosts)
         self.begun = time.perf_counter()  # what a worker does once is no cost of its first image
         kept = _Kept(self.work, self.request.logs, self.meter)
-        for group in grouped([self.work.uri], kept.source, registry).groups:
+        for group in grouped([self.work.uri], kept.source, registry, detail="all").groups:
             self._image(group, registry, hosts, kept)
 
     def _image(self, group: Group, registry: Registry, hosts: Mapping[str, Host], kept: "_Kept") -> None:

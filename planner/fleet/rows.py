@@ -21,6 +21,7 @@ class ImageRow(msgspec.Struct, frozen=True, kw_only=True):
     `input`, and only the first of them has its `bytes`, `bytes_read` and `sha256`. That is a digest of the files that were taken
     from an archive or a directory, in the order of their names, each with its name. Times are UTC, as ISO 8601 has them. A number
     that is not known is null, a text empty.
+    `cpu` is the extended state of the processor that any thread had in use, by the processor's names.
     `workload` is the same for all checkpoints of one container of a deployment: pod namespace, pod without its hash, container.
     """
 

@@ -24,7 +24,6 @@ from planner.identity import EventNumber, ProcessId
 from planner.kernel.proof import ProofFailed, prove
 from planner.kernel.simulation import ModelRefusal
 from planner.options import filled
-from planner.planning.births.manners import MANNERS, Manner
 from planner.planning.decide import decide
 from planner.planning.refusals import proved
 from planner.plans.fold import DECISIONS, fold_findings, fold_plan, lost_properties, recorded_id
@@ -111,16 +110,14 @@ def _planned_otherwise(history: list[AnyEvent], identity: str, first: NotProved)
 
     Raises `first`, whatever it was, where that leads nowhere.
     """
-    for manner in MANNERS[1:]:
-        try:
-            forest, decisions = decide_placed(history, (manner,))
-            return forest, decisions, _proved_plan(forest, decisions, identity)
-        except (Contradiction, NotProved):
-            continue
-    raise first
+    try:
+        forest, decisions = decide_placed(history, thrift=False)
+        return forest, decisions, _proved_plan(forest, decisions, identity)
+    except (Contradiction, NotProved):
+        raise first from None
 
 
-def decide_placed(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS) -> tuple[Forest, list[AnyEvent]]:
+def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried.
 
     Raises the refusal of the first placing.
@@ -134,7 +131,7 @@ def decide_placed(history: list[AnyEvent], manners: tuple[Manner, ...] = MANNERS
     while True:
         whole = fold(chain(history, placed)) if placed else forest
         try:
-            return whole, [*placed, *decide(whole, EventNumber(len(history) + len(placed)), manners)]
+            return whole, [*placed, *decide(whole, EventNumber(len(history) + len(placed)), thrift=thrift)]
         except Contradiction as error:
             likeliest = likeliest if refused else whole
             refused.append(error)

@@ -42,6 +42,8 @@ def test_every_file_of_a_directory_is_a_row_and_every_bad_one_says_why() -> None
     assert found["nested.ckpt"].plan_id == "67b6623159209f09"
     assert found["kubernetes.tar"].workload == "default/web/shop"
     assert found["podman.tar.zst"].captured == "2026-01-31T12:00:00Z"
+    assert found["kubernetes.tar"].cpu == "hi16_zmm opmask sse"
+    assert found["kubernetes.tar"].content_id == found["podman.tar.zst"].content_id != found["kubernetes.tar"].image_id
     assert (found["contradictory.ckpt"].error_code, found["contradictory.ckpt"].exit_code) == ("parent-cycle", 3)
     assert (found["README.md"].error_code, found["README.md"].exit_code) == ("bad-image", 1)
     assert all(row.seconds > 0 and row.bytes and row.bytes_read for row in found.values())

@@ -13,7 +13,6 @@ LONGER = {
     "planner/findings/kinds.py",
     "planner/kernel/model.py",
     "planner/planning/births/births.py",
-    "planner/planning/births/cast.py",
     "planner/planning/births/order.py",
     "planner/planning/births/sessions.py",
     "planner/testing/plans.py",

@@ -22,7 +22,6 @@ from planner.planning.births.group_helpers import cast_anchors
 from planner.planning.births.groups import settle_groups
 from planner.planning.births.sessions import Sessions
 from planner.planning.births.standins import add_stand_ins
-from planner.planning.births.takeover import Takeover
 from planner.planning.births.trapped_inits import refuse_trapped_inits
 
 
@@ -52,8 +51,6 @@ class _Births:
         self.held: set[ProcessId] = set()
         """Those that must be born below their creator, and not beside it."""
         self.helpers: dict[tuple[ProcessId, bool, ProcessId, NamespaceId], Actor] = {}
-        self.jumpers: dict[tuple[ProcessId, bool, ProcessId, NamespaceId], Actor] = {}
-        """Helpers that create inits beside themselves, by creator, window, session and pid namespace."""
 
     def decide(self) -> None:
         """Place stand-ins, then leaders that must be born below others, then everybody whose mode is not the plain one."""
@@ -97,16 +94,11 @@ class _Births:
             if actor.pid in self.adopted:
                 self._hold_branch(actor)
         orphans = [actor for actor in everybody if actor.pid in self.adopted and not self._find_creator(actor)]
-        if orphans:
-            takeover = Takeover(cast, self.held, self._may_move, self._alike) if cast.thrifty else None
-            for actor in orphans:
-                self._adopt(actor, takeover)
+        for actor in orphans:
+            self._adopt(actor)
         jumping = [actor for actor in actors.values() if self._must_jump(actor)]
-        if jumping:
-            beside = self._siblings() if cast.thrifty else {}
-            takeover = Takeover(cast, self.held, self._may_move, self._alike) if cast.thrifty else None
-            for actor in jumping:
-                self._jump(actor, beside, takeover)
+        for actor in jumping:
+            self._jump(actor)
 
     def _place_stand_in(self, actor: Actor) -> None:
         """Give a stand-in a creator: its session's leader for a group, somebody in its namespace for a session."""
@@ -374,7 +366,7 @@ class _Births:
                 actor.sibling = True
                 actor.rule = "session-from-sibling"
                 return True
-            if cast.leaves_children(creator) and not actor.early and creator.adopter in (ANY, adopter.pid):
+            if creator.mortal and not actor.early and creator.adopter in (ANY, adopter.pid):
                 creator.adopter = adopter.pid
                 return True
         return False
@@ -383,7 +375,7 @@ class _Births:
         """Return the pid namespace in which the creator of an adopted actor ends."""
         return actor.space if actor.rule == "born-below" else self.cast.actors[actor.parent].space
 
-    def _adopt(self, actor: Actor, takeover: Takeover | None) -> None:
+    def _adopt(self, actor: Actor) -> None:
         """Find or cast the mortal creator whose death gives `actor` to its final parent."""
         cast = self.cast
         adopter = cast.actors[actor.parent]
@@ -391,8 +383,6 @@ class _Births:
         space = self._orphaned_in(actor)
         key = (actor.creator, actor.early, adopter.pid, space)
         helper = self.helpers.get(key)
-        if helper is None and takeover is not None and takeover.leave(actor, adopter, space):
-            return
         if helper is None:
             session = actor.birth_session
             if session == ANY:
@@ -412,56 +402,16 @@ class _Births:
         creator = cast.actors.get(actor.creator)
         return creator is None or creator.space != cast.spaces[actor.space].parent
 
-    def _siblings(self) -> dict[tuple[ProcessId, NamespaceId, ProcessId], ProcessId]:
-        """Return by parent at birth, namespace and session (and ANY) the first actor that can create a sibling."""
+    def _jump(self, actor: Actor) -> None:
+        """Cast a helper that creates an init from one level above it."""
         cast = self.cast
-        first: dict[tuple[ProcessId, NamespaceId, ProcessId], ProcessId] = {}
-        for actor in cast.actors.values():
-            if not cast.is_init(actor):
-                parent = cast.birth_parent(actor)
-                for session in (actor.session, ANY):
-                    first.setdefault((parent, actor.space, session), actor.pid)
-        return first
-
-    def _alike(self, one: Actor, other: Actor) -> bool:
-        """Tell whether two actors are cloned with the same exit signal, or one of them may have any."""
-        return one.mortal or self.cast.signal_of(one) == self.cast.signal_of(other)
-
-    def _may_move(self, actor: Actor) -> bool:
-        """Tell whether an actor is a stand-in whose children do not care where it is born."""
-        return self._is_loose(actor) and actor.pid not in self.sessions.below
-
-    def _jump(
-        self, actor: Actor, beside: dict[tuple[ProcessId, NamespaceId, ProcessId], ProcessId], takeover: Takeover | None
-    ) -> None:
-        """Find a sibling-to-be, or cast a helper, that creates an init from one level above it."""
-        cast = self.cast
-        parent_space = cast.spaces[actor.space].parent
-        sibling = beside.get((cast.birth_parent(actor), parent_space, actor.birth_session))
-        alike = sibling is not None and self.cast.signal_of(cast.actors[sibling]) == actor.exit_signal
-        if sibling is not None and alike and not actor.early:
-            actor.creator = sibling
-            actor.sibling = True
-            return
-        if takeover is not None and not actor.early and takeover.create_beside(actor, parent_space):
-            return
         creator = cast.actors.get(actor.creator)
         session = actor.birth_session
         if session == ANY:
             session = OUTSIDE if creator is None else creator.session
-        key = (actor.creator, actor.early, session, parent_space)
-        shared = self.jumpers.get(key) if takeover is not None else None
-        if shared is not None and shared.sibling == actor.sibling and actor.exit_signal == SIGCHLD:
-            actor.creator = shared.pid
-            actor.early = False
-            actor.sibling = True
-            return
-        helper = cast.add_helper(actor.creator, parent_space, session, "jump-helper", actor)
-        helper.birth_session = helper.session
+        helper = cast.add_helper(actor.creator, cast.spaces[actor.space].parent, session, "jump-helper", actor)
         helper.early = actor.early
         helper.sibling = actor.sibling
-        if actor.exit_signal == SIGCHLD:
-            self.jumpers[key] = helper
         actor.creator = helper.pid
         actor.early = False
         actor.sibling = True

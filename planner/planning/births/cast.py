@@ -6,13 +6,12 @@ and the session and group that the creator is in at that moment. The executor is
 everything.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from planner.errors import Contradiction
 from planner.forest.model import Forest, Namespace
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
-from planner.planning.births.manners import Manner
+from planner.planning.births.manners import PLAIN, Manner
 from planner.steps import Role
 
 EXECUTOR_SPACE = NamespaceId(-1)
@@ -27,14 +26,6 @@ ANY = ProcessId(-1)
 
 SIGCHLD = 17
 """The exit signal of whoever has no other on record."""
-
-
-class Visit(NamedTuple):
-    """What a child is born by whose creator joins a group for a moment, to cast a helper after all if that cannot be."""
-
-    group: ProcessId
-    session: ProcessId
-    early: bool
 
 
 class Actor:
@@ -108,20 +99,14 @@ class Cast:
         self,
         forest: Forest,
         passed_over: Mapping[ProcessId, int] | None = None,
-        excused: Iterable[ProcessId] = (),
-        manner: Manner = "thrifty",
+        manner: Manner = PLAIN,
     ) -> None:
         """Take the image's tasks, and a reaper above a root that is not number 1; raises Contradiction for outer facts.
 
-        `passed_over` says for dead group leaders how many of the places that they could have lived in were found wanting. In a
-        thrifty cast whoever is there anyway does what a helper would be cast for, unless it is among the `excused`.
+        `passed_over` says for dead group leaders how many of the places that they could have lived in were found wanting.
         """
         self.forest = forest
         self.manner = manner
-        self.thrifty = manner == "thrifty"
-        self.excused = frozenset(excused)
-        self.entangled: set[ProcessId] = set()
-        """Those who wait for each other, and may do so because they do a helper's work."""
         self.passed_over = passed_over or {}
         self.places: dict[ProcessId, int] = {}
         """How many pid namespaces each dead group leader could have lived in."""
@@ -134,10 +119,6 @@ class Cast:
 
         It joins those that it sees, and its outer parent puts it into the others.
         """
-        self.visits: dict[ProcessId, Visit] = {}
-        """Children whose creators join a group for a moment."""
-        self.moved_in_window: set[ProcessId] = set()
-        """Those whom their creator moves before its own setsid."""
         self.joining: set[ProcessId] = set()
         """Tasks that join their group before they create children that must inherit it."""
         self.asked: dict[tuple[ProcessId, ProcessId], Actor] = {}
@@ -268,21 +249,6 @@ class Cast:
         """Tell whether an actor ends as a zombie with no thread left; an init that has takes its namespace with it."""
         return actor.zombie and not any(thread.state != "zombie" for thread in self.forest.threads.get(actor.pid, ()))
 
-    def leaves_children(self, actor: Actor) -> bool:
-        """Tell whether an actor ends during the rebuild, so that its children are adopted: a helper, or a zombie.
-
-        A zombie can end as soon as a helper, since nothing is asked of it later. One with threads or with a subreaper's flag ends
-        after all adoptions, and the end of an init takes its namespace along.
-        """
-        if actor.mortal or not actor.zombie or not self.may_serve(actor.pid):
-            return actor.mortal
-        flagged = self.forest.tasks[actor.pid].subreaper
-        return not flagged and actor.pid not in self.forest.threads and not self.is_init(actor)
-
-    def may_serve(self, *pids: ProcessId) -> bool:
-        """Tell whether these may do what a helper would be cast for."""
-        return self.thrifty and self.excused.isdisjoint(pids)
-
     def birth_parent(self, actor: Actor) -> ProcessId:
         """Return the parent at birth: the creator, or for a sibling the creator's own parent."""
         while actor.sibling:
@@ -294,11 +260,6 @@ class Cast:
         while actor.sibling:
             actor = self.actors[actor.creator]
         return actor.exit_signal
-
-    def shares(self, actor: Actor) -> bool:
-        """Tell whether an actor shares anything with another process, which only its creator can pass on."""
-        record = self.forest.sharing.get(actor.pid)
-        return record is not None and any((record.files, record.fs, record.sysv_undo, record.memory, record.signal_handlers))
 
     def can_be_moved(self, actor: Actor, group_space: NamespaceId, by_helper: bool = False) -> bool:
         """Tell whether the parent at birth can put `actor` into a group led in `group_space`.
@@ -389,15 +350,11 @@ class Cast:
         helper.early, helper.stage, helper.sibling = actor.early, actor.stage, actor.sibling
         helper.creator, actor.creator = actor.creator, helper.pid
         actor.early, actor.stage = False, ANY
-        if actor.pid in self.visits:
-            self.visits[helper.pid] = self.visits.pop(actor.pid)
 
     def add_twin(self, helper: Actor, served: Actor) -> Actor:
         """Add a second helper like `helper`, with the same creator and adopter, for `served`; groups are left open."""
         twin = self.add_helper(helper.creator, helper.space, helper.session, helper.rule, served)
         twin.adopter, twin.early, twin.stage, twin.sibling = helper.adopter, helper.early, helper.stage, helper.sibling
-        if helper.pid in self.visits:
-            self.visits[twin.pid] = self.visits[helper.pid]
         return twin
 
     def add_lost_space(self, parent: NamespaceId, init: ProcessId) -> NamespaceId:

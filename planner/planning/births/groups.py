@@ -24,18 +24,9 @@ comes about.
 from collections import Counter, deque
 
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.planning.births.cast import ANY, Actor, Cast, Visit
-from planner.planning.births.group_helpers import help_into_group, leads_group, put_beside
+from planner.planning.births.cast import ANY, Actor, Cast
+from planner.planning.births.group_helpers import help_into_group, leads_group
 from planner.planning.births.outer_parents import give_outer_parent, mover
-
-MOST_PRESENT = 8
-"""How many of those who are in a group are looked at for one birth beside them."""
-
-MOST_VISITS = 32
-"""How many groups a process joins for a moment; helpers serve the others, so that the cost stays linear."""
-
-MOST_ABOVE = 64
-"""How many creators are looked at to see that nobody is born below itself."""
 
 _Demand = tuple[Actor, ProcessId, Actor | None]
 
@@ -83,10 +74,6 @@ class _Settling:
         self.claims: dict[ProcessId, ProcessId] = {}
         """The group that each helper's children need."""
         self.served = Counter(actor.creator for actor in cast.actors.values())
-        self.done_in_window: dict[ProcessId, None] = {}
-        """Those of them who come to their final group in this way."""
-        self.present: dict[tuple[ProcessId, NamespaceId, ProcessId, ProcessId], list[Actor]] | None = None
-        """Those who are in a group that they see, by parent at birth, pid namespace, session and group."""
 
     def run(self) -> None:
         """Meet all demands; raises Contradiction."""
@@ -109,19 +96,12 @@ class _Settling:
     def _set_stages(self) -> None:
         """Have the children of those who are moved be born while their creator is in their group."""
         cast = self.cast
-        for pid in self.done_in_window:
-            if cast.moves[pid][-1] != cast.actors[pid].group:
-                cast.moves[pid].append(cast.actors[pid].group)
         for actor in cast.actors.values():
             creator = cast.actors.get(actor.creator)
             if creator is None or creator.pid not in cast.moves or actor.stage != ANY or actor.birth_group == ANY:
                 continue
-            groups = cast.moves[creator.pid]
             if actor.birth_group == creator.birth_group:
                 actor.early = True
-            elif actor.birth_group in groups and creator.pid in cast.moved_in_window:
-                actor.early = False
-                actor.stage = actor.birth_group
 
     def _meet(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
         """Have `actor` be born in `group`, or moved to it."""
@@ -224,7 +204,7 @@ class _Settling:
         """Return the helper for children that need `group`: this one for the group that is asked for first, else a twin."""
         leader = self.cast.actors.get(group)
         apart = leader is not None and leader.creator == helper.pid and self.served[helper.pid] > 1
-        if not apart and (self.claims.setdefault(helper.pid, group) == group or self._may_visit(helper, group)):
+        if not apart and self.claims.setdefault(helper.pid, group) == group:
             return helper
         twin = self.twins.get((helper.pid, group))
         if twin is None:
@@ -245,117 +225,13 @@ class _Settling:
             actor.creator = helper.pid
             actor.early = False
             actor.sibling = True
-        elif self._move_in_window(actor, group):
-            actor.birth_group = ANY
-        elif not self._visit(actor, group, space, session) and not self._member_beside(actor, group, space, session):
-            self.helpers[key] = self._lead_beside(actor, group, space, session) or help_into_group(
-                self.cast, actor, group, space, session
-            )
-
-    def _visit(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> bool:
-        """Have the creator of `actor` join the group for a moment to create it, where it can move on; tell whether it is so."""
-        cast = self.cast
-        creator = cast.actors.get(actor.creator)
-        if creator is None or creator.space != space or (creator.leads_session() and not actor.early):
-            return False
-        if not cast.may_serve(actor.pid) or not self._may_visit(creator, group):
-            return False
-        groups = cast.moves.setdefault(creator.pid, [])
-        if len(groups) >= MOST_VISITS:
-            return False
-        cast.visits[actor.pid] = Visit(group, session, actor.early)
-        if group not in groups:
-            groups.append(group)
-        actor.early = False
-        actor.stage = group
-        return True
-
-    def _move_in_window(self, actor: Actor, group: ProcessId) -> bool:
-        """Have a creator that leads a session later move `actor` to the group before its own setsid; tell whether it can."""
-        cast = self.cast
-        creator = cast.actors.get(actor.creator)
-        if creator is None or not actor.early or actor.sibling or not creator.leads_session():
-            return False
-        if not cast.may_serve(actor.pid, creator.pid) or not cast.stands_above(creator, actor) or not cast.sees(creator, group):
-            return False
-        if actor.group == group:
-            if actor.pid in self.makers:
-                return False
-            self.done_in_window[actor.pid] = None
-        groups = cast.moves.setdefault(actor.pid, [])
-        if group not in groups:
-            groups.append(group)
-        cast.moved_in_window.add(actor.pid)
-        return True
-
-    def _may_visit(self, creator: Actor, group: ProcessId) -> bool:
-        """Tell whether a process can join a group and leave it again for its own.
-
-        It must see both, and no init ever is in a group that it sees (rule "init-trap" of the kernel): were the rebuild to
-        fail just then, the init could never be ended.
-        """
-        cast = self.cast
-        if not cast.may_serve(creator.pid) or cast.is_init(creator) or not cast.sees(creator, group):
-            return False
-        return creator.group in (ANY, creator.pid) or creator.leads_session() or cast.sees(creator, creator.group)
-
-    def _member_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> bool:
-        """Have somebody with the same parent who leads the group, or ends up in it, create `actor` as its sibling."""
-        cast = self.cast
-        if not cast.may_serve(actor.pid):
-            return False
-        if self.present is None:
-            self.present = {}
-            for one in cast.actors.values():
-                its = one.pid if one.pid in self.makers or one.leads_session() else one.group
-                if its not in (ANY, OUTSIDE) and cast.may_serve(one.pid) and not cast.is_init(one) and cast.sees(one, its):
-                    self.present.setdefault((cast.birth_parent(one), one.space, one.session, its), []).append(one)
-        parent = cast.birth_parent(actor)
-        for one in self.present.get((parent, space, session, group), [])[:MOST_PRESENT]:
-            if not self._can_create_beside(one, actor, parent):
-                continue
-            if one.pid != group and one.group == group:
-                cast.joining.add(one.pid)
-            actor.creator = one.pid
-            actor.early, actor.stage, actor.sibling = False, ANY, True
-            self.served[one.pid] += 1
-            return True
-        return False
-
-    def _can_create_beside(self, one: Actor, actor: Actor, parent: ProcessId) -> bool:
-        """Tell whether `one`, in the group in the end, can create `actor` as its sibling with the same parent and exit signal."""
-        cast = self.cast
-        if one is actor or cast.birth_parent(one) != parent or cast.signal_of(one) != actor.exit_signal or cast.shares(actor):
-            return False
-        for _ in range(MOST_ABOVE):
-            if one.creator == OUTSIDE:
-                return True
-            one = cast.actors[one.creator]
-            if one is actor:
-                return False
-        return False
-
-    def _lead_beside(self, actor: Actor, group: ProcessId, space: NamespaceId, session: ProcessId) -> Actor | None:
-        """Have the stand-in for the group's dead leader create `actor` as its sibling, where nothing else is asked of it."""
-        leader = self.cast.actors.get(group)
-        if (
-            leader is None
-            or leader.rule != "dead-group-leader"
-            or not self.cast.may_serve(group, actor.pid)
-            or self.served[group]
-        ):
-            return None
-        if leader.space != space or leader.session != session or leader.birth_group != ANY or actor.creator == group:
-            return None
-        put_beside(self.cast, leader, actor)
-        self.served[group] += 1
-        return leader
+        else:
+            self.helpers[key] = help_into_group(self.cast, actor, group, space, session)
 
     def _move(self, actor: Actor, group: ProcessId, child: Actor | None) -> None:
         """Serve a second group, which `actor` was not born in: its outer parent moves it."""
         cast = self.cast
-        if not self._move_in_window(actor, group):
-            give_outer_parent(cast, actor, group)
+        give_outer_parent(cast, actor, group)
         if child is not None:
             child.early = False
             moves = cast.moves.setdefault(actor.pid, [])
@@ -363,7 +239,7 @@ class _Settling:
                 moves.append(group)
             child.stage = group
             final = actor.group
-            if final not in (ANY, group, actor.pid) and not cast.sees(actor, final) and not self._move_in_window(actor, final):
+            if final not in (ANY, group, actor.pid) and not cast.sees(actor, final):
                 give_outer_parent(cast, actor, final)
 
     def _leave_to_another(self, init: Actor, group: ProcessId, child: Actor) -> None:

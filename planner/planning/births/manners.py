@@ -1,13 +1,14 @@
-"""How helpers are cast: each manner is less thrifty than the one before, and less easily in a circle or a trap.
+"""How helpers are cast where the search for births meets its bound: each manner is less easily in a circle than the one before.
 
-*Thrifty* lets whoever is there anyway do what a helper would be cast for, *plain* does not. *Moved* has tasks moved by their
-outer parents to groups that they cannot see, as soon as there are such groups, and not born in them. *Generous* asks no init to
-have been in a group for its children's sake, where a helper that enters can create them.
+*Moved* has tasks moved by their outer parents to groups that they cannot see, as soon as there are such groups, and not born in
+them. *Generous* asks no init to have been in a group for its children's sake, where a helper that enters can create them.
 """
 
 from typing import Final, Literal
 
-Manner = Literal["thrifty", "plain", "moved", "generous"]
+Manner = Literal["plain", "moved", "generous"]
 
-MANNERS: Final[tuple[Manner, ...]] = ("thrifty", "plain", "moved", "generous")
+PLAIN: Final = "plain"
+
+MANNERS: Final[tuple[Manner, ...]] = (PLAIN, "moved", "generous")
 """All manners, in the order in which they are tried."""

@@ -12,7 +12,7 @@ from collections.abc import Collection
 import msgspec
 
 from planner.identity import OUTSIDE, ProcessId, Sequence
-from planner.planning.births.cast import ANY, Actor, Cast, Visit
+from planner.planning.births.cast import ANY, Actor, Cast
 from planner.planning.births.group_helpers import cast_anchor, help_into_group, leads_group, leave_to_helper, put_beside
 from planner.planning.births.standins import Misplaced
 
@@ -238,7 +238,7 @@ class Order:
             self._help_children(self.cast.joining.intersection(joins))
             self.cast.joining.difference_update(joins)
             return True
-        if self._give_up_visits(stuck) or self._change_sooner(stuck):
+        if self._change_sooner(stuck):
             return True
         if self._part_helpers(stuck) or self._leave_to_helpers(stuck):
             return True
@@ -246,9 +246,6 @@ class Order:
         held = [actor for actor in held if (actor.creator, self._stage(actor) + 1) in left and actor.creator in actors]
         if self._hurry(held, left):
             return True
-        self.cast.entangled.update(self.cast.moved_in_window.intersection(actor.pid for actor in held))
-        if self.cast.entangled:
-            return False
         for actor in held:
             creator = actors[actor.creator]
             session = creator.session if actor.birth_session == ANY else actor.birth_session
@@ -271,8 +268,7 @@ class Order:
                 continue
             if len({change.group for change in changes}) < len(changes):
                 continue
-            # Whoever is moved by a leader-to-be has to be in its final group in the end.
-            for change in changes[index : len(changes) - (pid in self.cast.moved_in_window)]:
+            for change in changes[index:]:
                 there = (change.group, self.made.get(change.group, 0)) not in left
                 if change.kind == "make" or (change.kind == "moved" and there):
                     before = [earlier.group for earlier in changes[: index - 1]]
@@ -293,26 +289,6 @@ class Order:
                 actor.stage = actor.creator
         for pid in leaving:
             cast_anchor(self.cast, pid).stage = pid
-
-    def _give_up_visits(self, stuck: list[Key]) -> bool:
-        """Cast helpers for children whose creators would join a group for a moment, and cannot; tell whether there are any."""
-        cast = self.cast
-        vain: dict[ProcessId, set[ProcessId]] = {}
-        for pid, index in stuck:
-            if index and self.changes[pid][index - 1].kind == "visit":
-                vain.setdefault(pid, set()).add(self.changes[pid][index - 1].group)
-        if not vain:
-            return False
-        for actor in list(cast.actors.values()):
-            given_up = vain.get(actor.creator)
-            if given_up and actor.stage in given_up:
-                group = actor.stage
-                visit = cast.visits.pop(actor.pid, Visit(group, actor.birth_session, False))
-                actor.early, actor.stage = visit.early, ANY
-                help_into_group(cast, actor, group, cast.actors[actor.creator].space, visit.session)
-        for pid, given_up in vain.items():
-            cast.moves[pid] = [group for group in cast.moves[pid] if group not in given_up]
-        return True
 
     def _hurry(self, held: list[Actor], left: set[Key]) -> bool:
         """Have whoever brings about the pid namespace of an early child be born as early; tell whether there is anybody."""
@@ -406,7 +382,6 @@ class Order:
         circle = [edge[0] for edge in nx.find_cycle(graph.subgraph(stuck))]
         words = [f"{pid}: {self.changes[pid][index - 1].kind if index else 'created'}" for pid, index in circle]
         because = dict.fromkeys(seq for pid, _ in circle for seq in self._reasons(self.cast.actors[pid]))
-        self.cast.entangled.update(pid for pid, _ in circle)
         message = f"each waits for the one before: {', '.join(words)}"
         return Misplaced("order-circle", message, because, circle[0][0], dict.fromkeys(pid for pid, _ in circle))
 

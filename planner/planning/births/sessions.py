@@ -258,23 +258,9 @@ class Sessions:
 
     def _is_cheap(self, leader: Actor, session: ProcessId) -> bool:
         """Tell whether a leader can be born in `session` without a helper, so that its window serves children of that session."""
-        cast = self.cast
         if leader.birth_session != ANY:
             return leader.birth_session == session
-        parent = cast.actors.get(leader.parent)
-        if self._session_of(leader.parent) == session:
-            return True
-        if not cast.thrifty:
-            return False
-        if parent is not None and parent.leads_session() and parent.birth_session == session:
-            return True
-        first = cast.actors.get(session)
-        if first is None or cast.is_init(first):
-            return False
-        if parent is None:
-            free = first.parent == ANY and session not in self.below
-            return first.parent == OUTSIDE or (free and self.stand_in_parent.get(session, OUTSIDE) == OUTSIDE)
-        return first.mortal and first.space == parent.space and cast.is_init(parent)
+        return self._session_of(leader.parent) == session
 
     def _session_of(self, pid: ProcessId) -> ProcessId:
         actor = self.cast.actors.get(pid)

@@ -21,17 +21,19 @@ def build(forest: Forest, solution: Solution, *, thrift: bool = True) -> tuple[C
     """
     apart: set[ProcessId] = set()
     spaces = spaces_of(forest, solution.lost)
+    clones = clones_of(forest, spaces, solution)
     if thrift:
-        solution = thrifty(forest, spaces, solution, clones_of(forest, spaces, solution))
+        solution = thrifty(forest, spaces, solution, clones)
     for _ in range(len(solution.births) + 1):
-        spaces = spaces_of(forest, solution.lost)
-        sorting = Sorting(spaces, solution, Cloning(forest, spaces, solution, apart).run())
+        sorting = Sorting(spaces, solution, Cloning(forest, spaces, solution, clones, apart).run())
         try:
             order = sorting.run()
         except CannotBeMoved as error:
             if error.pid in apart:
                 raise Unordered(str(error)) from None
             apart.add(error.pid)
+            spaces = spaces_of(forest, solution.lost)
+            clones = clones_of(forest, spaces, solution)
             continue
         return cast_of(forest, spaces, sorting.clones), order
     raise Unordered("too many processes cannot be moved")

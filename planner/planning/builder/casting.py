@@ -17,13 +17,10 @@ def cast_of(forest: Forest, spaces: Spaces, clones: dict[ProcessId, Clone]) -> C
 
 
 def _actor(cast: Cast, clone: Clone) -> Actor:
-    group = ANY if clone.group is None else clone.group
-    actor = Actor(clone.pid, clone.pids, clone.namespace, ANY if clone.parent is None else clone.parent, clone.session, group)
-    if clone.ends:
-        actor.parent = ANY
-    known = cast.actors.get(clone.pid)
-    if known is not None:
-        actor.exit_signal = known.exit_signal
+    actor = cast.actors.get(clone.pid)
+    if actor is None:
+        actor = Actor(clone.pid, clone.pids, clone.namespace, ANY, clone.session, ANY if clone.group is None else clone.group)
+    actor.parent = ANY if clone.ends or clone.parent is None else clone.parent
     actor.role = clone.role
     actor.zombie = clone.zombie
     actor.mortal = clone.ends

@@ -10,7 +10,7 @@ them, at most one of each kind, from the creator down:
 The last two join the group themselves where they see it. The first and the last clone with CLONE_PARENT, and so leave no child.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -19,7 +19,6 @@ from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.builder.changes import makers_of, rings_of_leaders
 from planner.planning.builder.clones import AS_BORN, EXECUTOR_SPACE, LAST, Clone
-from planner.planning.builder.rows import clones_of
 from planner.planning.builder.spaces import Spaces
 from planner.planning.builder.thrift import may_end
 from planner.planning.solver.solution import Birth, Solution
@@ -49,12 +48,14 @@ def _cloned(clone: Clone, here: _Here, **changes: Any) -> Clone:
 class Cloning:
     """The processes of a solution, with the helpers that their births take."""
 
-    def __init__(self, forest: Forest, spaces: Spaces, solution: Solution, apart: Collection[ProcessId] = ()) -> None:
-        """Begin with the processes of the solution alone; `run` casts the helpers.
+    def __init__(
+        self, forest: Forest, spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Clone], apart: Collection[ProcessId]
+    ) -> None:
+        """Begin with `clones`, the processes of the solution alone; `run` casts the helpers.
 
         Those `apart` have a helper for a parent, which stays in their session to move them to a group.
         """
-        self.clones = clones_of(forest, spaces, solution)
+        self.clones = dict(clones)
         self._apart = apart
         self._makers = makers_of(self.clones, solution)
         self._forest = forest
@@ -94,7 +95,7 @@ class Cloning:
         rule = self._rule(birth, clone)
         if rule == "parent-creates" and stage == AS_BORN and birth.group is not None and self._leaves_group(birth):
             rule = "before-own-group"
-        self.clones[birth.pid] = _cloned(clone, here, rule=rule)
+        self.clones[birth.pid] = _cloned(clone, here, rule=rule, birth_session=birth.session)
 
     def _leaves_group(self, birth: Birth) -> bool:
         """Tell whether a creator goes from the group that a process is born in to another one, or to its own."""

@@ -11,10 +11,11 @@ from planner.planning.solver.solution import LostNamespace
 class Spaces:
     """The pid namespaces of a rebuild, and which pids are free in them."""
 
-    def __init__(self, namespaces: Mapping[NamespaceId, Namespace]) -> None:
-        """Take the namespaces by id; all pids are free."""
+    def __init__(self, forest: Forest, namespaces: Mapping[NamespaceId, Namespace]) -> None:
+        """Take the namespaces by id; which pids the image uses is looked up when the first one is asked for."""
         self.namespaces = namespaces
-        self._used: dict[NamespaceId, set[int]] = {space: set() for space in namespaces}
+        self._forest = forest
+        self._used: dict[NamespaceId, set[int]] = {}
         self._next: dict[NamespaceId, int] = {}
 
     def chain(self, space: NamespaceId) -> list[NamespaceId]:
@@ -52,6 +53,8 @@ class Spaces:
 
     def free_pids(self, space: NamespaceId, known: Pids = ()) -> Pids:
         """Return the pids for a new process in `space`, and take them: `known` as its beginning, free ones for the rest."""
+        if not self._used:
+            self._take_all()
         pids = list(known)
         for level, here in enumerate(self.chain(space)):
             if level >= len(pids):
@@ -62,6 +65,20 @@ class Spaces:
                 pids.append(Number(number))
         self.take(space, pids)
         return tuple(pids)
+
+    def _take_all(self) -> None:
+        """Mark all pids of the image as used."""
+        forest, bottom = self._forest, NamespaceId(0)
+        self._used = {space: set() for space in self.namespaces}
+        used = self._used[bottom]
+        used.update((1, *forest.leaders))
+        for task in forest.tasks.values():
+            used.update((task.pid, task.session, task.group))
+            if task.level:
+                self.take(task.namespace, task.pids)
+        for threads in forest.threads.values():
+            for thread in threads:
+                self.take(forest.tasks[thread.thread_group].namespace, thread.pids)
 
 
 def spaces_of(forest: Forest, lost: Iterable[LostNamespace] = ()) -> Spaces:
@@ -75,15 +92,4 @@ def spaces_of(forest: Forest, lost: Iterable[LostNamespace] = ()) -> Spaces:
     for space in lost:
         level = Level(namespaces[space.parent].level + 1)
         namespaces[space.id] = Namespace(id=space.id, parent=space.parent, level=level, init=space.init, recorded=Sequence(-1))
-    spaces = Spaces(namespaces)
-    spaces.take(root.id, (1,))
-    for task in forest.tasks.values():
-        spaces.take(task.namespace, task.pids)
-        spaces.take(root.id, (task.session,))
-        spaces.take(root.id, (task.group,))
-    for threads in forest.threads.values():
-        for thread in threads:
-            spaces.take(forest.tasks[thread.thread_group].namespace, thread.pids)
-    for leader in forest.leaders:
-        spaces.take(root.id, (leader,))
-    return spaces
+    return Spaces(forest, namespaces)
