@@ -80,11 +80,12 @@ class BadImage(CrplanError):
 class SeveralImages(BadImage):
     """An input holds several checkpoints, and one was asked for: exit code 1 where nothing can take several.
 
-    `names` select one each. `events(name)` yields the image events of one that was read already, so that an input which can be
-    read only once is not read again; it raises `BadImage` for one that is not as it should be.
+    `names` select one each. `events(name, detail)` yields the image events of one, as much of it as a request's detail says, from
+    what was read already where the input can be read only once. It raises `BadImage` for one that is not as it should be, and
+    `SeveralImages` for an archive of a directory that holds several itself, whose names begin with its own.
     """
 
-    def __init__(self, names: Iterable[str], events: Callable[[str], Iterator[Any]]) -> None:
+    def __init__(self, names: Iterable[str], events: Callable[[str, Any], Iterator[Any]]) -> None:
         self.names = tuple(names)
         listed = ", ".join(name or "the top" for name in self.names[:10]) + (", ..." if len(self.names) > 10 else "")
         super().__init__(None, f"holds {len(self.names)} checkpoints: {listed}; name one of them as IMAGE::NAME")

@@ -34,6 +34,10 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
+MAX_WINDOW = 128 << 20
+"""Bytes of memory that decompression may take where nothing else is said: those that zstd itself takes without an option."""
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where an image comes from, as a reader gets it.
 
@@ -41,14 +45,16 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     `open` returns the whole stream from its first byte, unseekable in general; it may be called once, or any number of times
     where the source is `repeatable`. `size` is the number of bytes, None where that is not known. `range` returns the bytes from
     an offset on, as many as were asked for or as there are; None where a source can only be read from its beginning.
-    `directory` is the path of an image directory, "" for a stream. `seen`, where it is given, is to be told the name and the
-    content of every file that a reader takes from an archive or a directory.
+    `directory` is the path of an image directory, "" for a stream. `max_window` are the bytes of memory that decompression may
+    take (`--max-window`). `seen`, where it is given, is to be told the name and the content of every file that a reader takes
+    from an archive or a directory.
     """
 
     name: str
     head: bytes
     open: Callable[[], BinaryIO]
     directory: str = ""
+    max_window: int = MAX_WINDOW
     repeatable: bool = False
     size: int | None = None
     range: Callable[[int, int], bytes] | None = None

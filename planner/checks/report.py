@@ -7,6 +7,7 @@ its own syntax alone. Machine formats carry `format_version`; unknown fields are
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -196,7 +197,9 @@ def _merged(asked: Iterable[Asked], field: str, number_of_hosts: int) -> list[_R
     ]
 
 
+@lru_cache(maxsize=4096)
 def _question(raised: _Raised) -> Question:
+    """Return an answer as it is reported; the same of many images is one record."""
     answer = raised.answer
     assert isinstance(answer, Passed | Unknown)
     return Question(

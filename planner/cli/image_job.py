@@ -3,6 +3,8 @@
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -14,12 +16,17 @@ from planner.events import log
 from planner.events.records import AnyEvent, DefectRecorded, FindingRaised
 from planner.findings.problems import Problem, lines, problem_of
 from planner.findings.registry import Finding
-from planner.hookspecs import Artefact, Detail
+from planner.hookspecs import MAX_WINDOW, Artefact, Detail
 from planner.identity import StepNumber
 from planner.pipeline.inputs import Group, Grouping, grouped
 from planner.pipeline.resolve import BAD_IMAGE, as_it_stood, resolve
 from planner.plugins import Registry
 from planner.text import Shown, Terminal, escaped, shown
+
+SIZES: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+SMALLEST_WINDOW: Final = 1 << 10
+LARGEST_WINDOW: Final = 1 << 31
+"""Bytes of a zstd window, by the format and on a machine of 64 bits (zstd `lib/zstd.h`)."""
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -54,6 +61,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
         " checkpoints in an input (`crplan list IMAGE`). Several images whose containers share a pid namespace are planned"
         " together",
     )
+    add_window_argument(parser)
     together = parser.add_mutually_exclusive_group()
     together.add_argument("--pod", action="store_true", help="the images are the containers of one pod; plan them together")
     together.add_argument("--apart", action="store_true", help="plan every image by itself, whatever the images say")
@@ -64,6 +72,27 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
         type=position,
         help="show process tree, plan or rebuild as it stood at event SEQ of the log, or when step N was planned",
     )
+
+
+def add_window_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that bounds the memory of decompression."""
+    parser.add_argument(
+        "--max-window",
+        metavar="SIZE",
+        type=size,
+        default=MAX_WINDOW,
+        help="memory that a zstd window may take, 2G at most (default 128M, as of zstd itself)",
+    )
+
+
+def size(text: str) -> int:
+    """Read a number of bytes, for argparse: digits, and K, M or G behind them for powers of 1024."""
+    factor = SIZES.get(text[-1:].upper(), 1)
+    digits = text[:-1] if factor > 1 else text
+    value = int(digits) * factor if digits.isascii() and digits.isdigit() and len(digits) < 12 else 0
+    if not SMALLEST_WINDOW <= value <= LARGEST_WINDOW:
+        raise argparse.ArgumentTypeError(f"{escaped(text)!r} is no size from 1K to 2G")
+    return value
 
 
 def add_detail_argument(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +120,8 @@ def groups_of(args: argparse.Namespace, registry: Registry) -> tuple[Group, ...]
     grouping: Grouping = "pod" if getattr(args, "pod", False) else "apart" if getattr(args, "apart", False) else "evidence"
     with Progress("looking at", len(args.images)) as progress:
         detail: Detail = getattr(args, "detail", "tree")
-        found = grouped(args.images, open_image, registry, grouping, progress.advance, detail=detail)
+        opened = partial(open_image, max_window=getattr(args, "max_window", MAX_WINDOW))
+        found = grouped(args.images, opened, registry, grouping, progress.advance, detail=detail)
     if found.undecided:
         both = " and ".join(map(escaped, found.undecided))
         say(shown(f"crplan: note: nothing says whether {both} share a pid namespace; they are planned apart, --pod joins them"))

@@ -91,7 +91,21 @@ def _guarded(argv: list[str]) -> int:
         return COULD_NOT
 
 
+def _import_records() -> None:
+    """Import msgspec with SIGINT held back: what a signal raises within that import is lost, and its extension fails later on."""
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        import msgspec  # noqa: F401 - for those that import it next
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _say(words: str) -> None:
+    _import_records()
     from planner.text import shown
 
     streams.say(shown(f"crplan: {words}"))
@@ -99,25 +113,26 @@ def _say(words: str) -> None:
 
 def _dispatch(argv: list[str]) -> int:
     leading, rest = _leading(argv)
-    if not rest:
-        from planner.text import shown
-
-        streams.say(*map(shown, _usage().splitlines()))
-        return 2
-    if rest[0] in {"-h", "--help"}:
+    if rest[:1] in (["-h"], ["--help"]):
         streams.write(_usage().encode())
         return 0
-    if rest[0] in {"-V", "--version"}:
+    if rest[:1] in (["-V"], ["--version"]):
         from planner import __version__
 
         streams.write(f"crplan {__version__}\n".encode())
         return 0
-    if rest[0] == "--plugin-description":
+    if rest[:1] == ["--plugin-description"]:
         streams.write(b"Plan the restart of a checkpoint, and prove it\n")
         return PLUGIN_DESCRIBED
+    _import_records()
+    from planner.text import shown
+
+    if not rest:
+        streams.say(*map(shown, _usage().splitlines()))
+        return 2
     explicit = rest[0] in COMMANDS
     if not explicit and (meant := _meant(rest[0])):
-        streams.say(shown(f"crplan: there is no command and no file {rest[0]}; did you mean {meant}?"))
+        _say(f"there is no command and no file {rest[0]}; did you mean {meant}?")
         return 2
     command = rest[0] if explicit else next(iter(COMMANDS))
     return _run(command, explicit, leading + (rest[1:] if explicit else rest))

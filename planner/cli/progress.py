@@ -1,8 +1,10 @@
 """How far a command over many images has come, on the terminal behind standard error."""
 
+import gc
 import time
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from planner.cli.streams import errors_on_terminal
 
@@ -41,6 +43,25 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+Item = TypeVar("Item")
+
+COLLECTED: Final = 64
+"""Items after which memory in reference cycles is freed: a command on one image has no need of it, so it is switched off."""
+
+
+def each(words: str, items: Sequence[Item]) -> Iterator[Item]:
+    """Yield the items of a long job, and say how many of them are done."""
+    with Progress(words, len(items)) as progress:
+        for number, item in enumerate(items, start=1):
+            if number % COLLECTED == 1 and len(items) > COLLECTED:
+                gc.collect()
+                # What lasts is not looked at again.
+                gc.freeze()
+            yield item
+            progress.advance()
+    gc.unfreeze()
 
 
 def _bar() -> "Bar":

@@ -4,10 +4,12 @@ import os
 import sys
 from typing import Final, TextIO, TypeGuard
 
+import msgspec
+
 from planner.cli.files import replace
 from planner.cli.streams import INPUT_NAME, write
 from planner.errors import BadImage
-from planner.hookspecs import Source
+from planner.hookspecs import MAX_WINDOW, Source
 from planner.pipeline.sources import STANDARD_INPUT, from_path, from_stream
 from planner.text import without_controls
 
@@ -17,13 +19,13 @@ FILE_WIDTH: Final = 100
 STANDARD_OUTPUT: Final = "-"
 
 
-def open_image(name: str) -> Source:
+def open_image(name: str, max_window: int = MAX_WINDOW) -> Source:
     """Return the source that an IMAGE argument names; `-` is standard input."""
     if name != STANDARD_INPUT:
-        return from_path(name)
+        return msgspec.structs.replace(from_path(name), max_window=max_window)
     if sys.stdin is None:
         raise BadImage(0, "cannot be read: standard input is closed")
-    return from_stream(sys.stdin.buffer, INPUT_NAME)
+    return msgspec.structs.replace(from_stream(sys.stdin.buffer, INPUT_NAME), max_window=max_window)
 
 
 def wants_colour(mode: str, stream: TextIO | None) -> bool:

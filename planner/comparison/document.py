@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -31,8 +31,9 @@ class Side(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A comparison, or the problem that there is instead of one.
 
-    `plan` is missing where one of the sides cannot be planned. Numbers are level-0 numbers, vectors are outermost first. Unknown
-    fields are to be ignored within a `format_version`.
+    `plan` is missing where one of the sides cannot be planned. Where a side holds several checkpoints, `images` has a comparison
+    for each name, and only `differs` says something of them all. Numbers are level-0 numbers, vectors are outermost first.
+    Unknown fields are to be ignored within a `format_version`.
     """
 
     kind: str = KIND
@@ -44,9 +45,28 @@ class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):
     plan: PlanChange | msgspec.UnsetType = msgspec.UNSET
     contents: tuple[ContentChange, ...] | msgspec.UnsetType = msgspec.UNSET
     error: Problem | msgspec.UnsetType = msgspec.UNSET
+    images: "tuple[Paired, ...] | msgspec.UnsetType" = msgspec.UNSET
 
     def __repr__(self) -> str:
         return f"<DiffDocument: {headline(self)}>"
+
+
+class Paired(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The checkpoints of one name on both sides, compared, or the side on which alone there is one of that name."""
+
+    name: str
+    comparison: DiffDocument | msgspec.UnsetType = msgspec.UNSET
+    only: Literal["before", "after"] | msgspec.UnsetType = msgspec.UNSET
+
+
+def of_several(images: tuple[Paired, ...]) -> DiffDocument:
+    """Return the document of sides that hold several checkpoints each."""
+    differs = any(not isinstance(one.comparison, DiffDocument) or _differs(one.comparison) for one in images)
+    return DiffDocument(differs=differs, images=images)
+
+
+def _differs(comparison: DiffDocument) -> bool:
+    return comparison.differs or isinstance(comparison.error, Problem)
 
 
 def document(
@@ -94,6 +114,12 @@ def text(compared: DiffDocument, *, colour: bool = False, unicode: bool = True) 
 
 
 def _lines(compared: DiffDocument) -> Iterator[Line]:
+    if isinstance(compared.images, tuple):
+        for number, one in enumerate(compared.images):
+            if number:
+                yield []
+            yield from _paired_lines(one)
+        return
     yield [(headline(compared), "heading")]
     if compared.tasks:
         yield []
@@ -112,8 +138,24 @@ def _lines(compared: DiffDocument) -> Iterator[Line]:
         yield from plan_lines
 
 
+def _paired_lines(one: Paired) -> Iterator[Line]:
+    """Yield the comparison of one name below that name."""
+    if not isinstance(one.comparison, DiffDocument):
+        sign = "went" if one.only == "before" else "came"
+        yield [(f"{SIGNS[sign]} ", sign), (escaped(one.name), "name"), (f": {WORDS[sign]}", "")]
+        return
+    first, *rest = _lines(one.comparison)
+    yield [(f"{escaped(one.name)}: ", "name"), *first]
+    yield from rest
+
+
 def headline(compared: DiffDocument) -> str:
     """Return how much differs, in one line."""
+    if isinstance(compared.error, Problem):
+        return f"cannot be compared: {escaped(compared.error.message)}"
+    if isinstance(compared.images, tuple):
+        different = sum(not isinstance(one.comparison, DiffDocument) or _differs(one.comparison) for one in compared.images)
+        return f"{different} of {len(compared.images)} checkpoints differ"
     if not compared.differs:
         return "no difference"
     counts = {kind: sum(change.kind == kind for change in compared.tasks) for kind in SIGNS}
@@ -233,6 +275,8 @@ def _because(rule: str) -> str:
 
 def markdown(compared: DiffDocument) -> str:
     """Return the comparison as Markdown: two tables that no name of a task can break."""
+    if isinstance(compared.images, tuple):
+        return "\n".join(_markdown_of(one) for one in compared.images)
     lines = [f"### crplan: {_plain(headline(compared))}", ""]
     if compared.tasks:
         lines += ["| | task | name | what changed |", "| --- | --- | --- | --- |"]
@@ -246,6 +290,12 @@ def markdown(compared: DiffDocument) -> str:
     if entries:
         lines += ["**Plan**", "", *(f"- {entry}" for entry in entries), ""]
     return "\n".join(lines)
+
+
+def _markdown_of(one: Paired) -> str:
+    if isinstance(one.comparison, DiffDocument):
+        return markdown(one.comparison).replace("### crplan:", f"### crplan: {_plain(escaped(one.name))}:", 1)
+    return f"### crplan: {_plain(escaped(one.name))}: {WORDS['went' if one.only == 'before' else 'came']}\n"
 
 
 def _task_row(change: TaskChange) -> str:

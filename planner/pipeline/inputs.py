@@ -6,6 +6,7 @@ how they belong together.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Final, Literal
 
@@ -16,6 +17,7 @@ from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened
 from planner.hookspecs import Detail, ReadRequest, Source
 from planner.pipeline.reading import image_events
 from planner.pipeline.sources import STANDARD_INPUT
+from planner.pipeline.waiting import Waiting
 from planner.plugins import Registry
 from planner.pods.evidence import Member
 from planner.pods.groups import evidence_of, together, undecided
@@ -108,8 +110,8 @@ def grouped(
     `label` tells what a name is called. `detail` is how much is read of each image.
     """
     found: list[tuple[Image, Member | None]] = []
+    survey = _Survey(open_source=open_source, registry=registry, waiting=Waiting(), many=len(names) > 1, detail=detail)
     for name in names:
-        survey = Survey(open_source, registry, evidence=len(names) > 1 and grouping == "evidence", detail=detail)
         found += survey.images(name, label(name))
         seen()
     images = [image for image, _ in found]
@@ -124,58 +126,78 @@ def grouped(
     )
 
 
-class Survey:
-    """How inputs are looked at: where they are opened, by which readers, for what, and how much is read of them in the end."""
+class _Survey(msgspec.Struct, frozen=True, kw_only=True):
+    """The first pass over what was given; where others wait for what an image says, its log is kept in `waiting`."""
 
-    def __init__(self, open_source: Open, registry: Registry, *, evidence: bool, detail: Detail) -> None:
-        self._open, self._registry, self._evidence, self._detail = open_source, registry, evidence, detail
+    open_source: Open
+    registry: Registry
+    waiting: Waiting
+    many: bool
+    detail: Detail
 
-    def images(self, given: str, name: str) -> list[tuple[Image, Member | None]]:
-        """Return the images of one input, with what they say about their pid namespace where that is asked for."""
+    def images(self, given: str, name: str) -> Iterator[tuple[Image, Member | None]]:
+        """Yield the images of one input, with what they say about their pid namespace."""
         path, member = located(given)
         try:
-            source = self._open(path)
+            source = self.open_source(path)
         except CrplanError as error:
-            reason = error
-            return [(Image(name=name, events=lambda: _raising(reason)), None)]
+            reason = _kept(error)
+            yield Image(name=name, events=lambda: _raising(reason)), None
+            return
         file = os.path.realpath(path) if os.path.exists(path) and not member else ""
-        again = self._evidence and source.repeatable
-        request = ReadRequest(member=member, detail="pod" if again else self._detail)
-        events = image_events(source, self._registry, request)
+        try:
+            if not self.many or not source.repeatable:
+                yield self._once(source, member, name, file)
+            else:
+                yield self._again(partial(self._opened, path, member), name, file)
+        except SeveralImages as several:
+            yield from self._each_of(name.removesuffix(f"{SEPARATOR}{member}"), several)
+
+    def _once(self, source: Source, member: str, name: str, file: str) -> tuple[Image, Member | None]:
+        """Return an image that is read once: the only one, or one whose log is kept where others wait for what it says."""
+        events = image_events(source, self.registry, ReadRequest(member=member, detail=self.detail))
         begun: list[AnyEvent] = []
         try:
-            if again:
-                said = evidence_of(name, events, _formats(self._registry), file)
-                return [(Image(name=name, events=lambda: self._whole(path, member), file=file), said)]
             for event in events:
                 begun.append(event)
-                # What can be read only once is kept where others wait for what it says.
-                if len(begun) == 2 and not self._evidence:
+                if len(begun) == 2 and not self.many:
                     break
-        except SeveralImages as several:
-            return [_one_of_several(name, one, several, self._registry) for one in several.names]
+        except SeveralImages:
+            raise
         except CrplanError as error:
-            failure = error
-            return [(Image(name=name, events=lambda: chain(begun, _raising(failure)), file=file), None)]
-        said = evidence_of(name, begun, _formats(self._registry), file) if self._evidence else None
-        return [(Image(name=name, events=lambda: chain(begun, events), file=file), said)]
+            failure = _kept(error)
+            return Image(name=name, events=lambda: chain(begun, _raising(failure)), file=file), None
+        return Image(name=name, events=lambda: chain(begun, events), file=file), self._said(name, begun, file)
 
-    def _whole(self, path: str, member: str) -> Iterator[AnyEvent]:
-        yield from image_events(self._open(path), self._registry, ReadRequest(member=member, detail=self._detail))
+    def _again(self, events: Callable[[Detail], Iterator[AnyEvent]], name: str, file: str = "") -> tuple[Image, Member | None]:
+        """Return an image that can be read again."""
+        begun, log = self.waiting.first_pass(events, self.detail)
+        return Image(name=name, events=log, file=file), self._said(name, begun, file)
+
+    def _opened(self, path: str, member: str, detail: Detail) -> Iterator[AnyEvent]:
+        yield from image_events(self.open_source(path), self.registry, ReadRequest(member=member, detail=detail))
+
+    def _each_of(self, name: str, several: SeveralImages) -> Iterator[tuple[Image, Member | None]]:
+        """Yield the checkpoints of an input; an archive in a directory may hold several itself."""
+        for one in several.names:
+            try:
+                yield self._again(partial(_one_of, several, one), f"{name}{SEPARATOR}{one}")
+            except SeveralImages as inner:
+                yield from self._each_of(name, inner)
+
+    def _said(self, name: str, events: list[AnyEvent], file: str) -> Member | None:
+        return evidence_of(name, events, _formats(self.registry), file)
 
 
-def _one_of_several(name: str, one: str, several: SeveralImages, registry: Registry) -> tuple[Image, Member | None]:
-    label = f"{name}{SEPARATOR}{one}"
+def _one_of(several: SeveralImages, one: str, detail: Detail) -> Iterator[AnyEvent]:
+    yield LogOpened(format_version=FORMAT_VERSION)
+    yield from several.events(one, detail)
 
-    def events() -> Iterator[AnyEvent]:
-        yield LogOpened(format_version=FORMAT_VERSION)
-        yield from several.events(one)
 
-    try:
-        said = evidence_of(label, events(), _formats(registry))
-    except CrplanError:
-        said = None
-    return Image(name=label, events=events), said
+def _kept(error: CrplanError) -> CrplanError:
+    """Return an error that may be raised later, without what was at work when it was raised."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
 
 
 def _raising(error: CrplanError) -> Iterator[AnyEvent]:

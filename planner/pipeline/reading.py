@@ -3,17 +3,19 @@
 import os
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from typing import BinaryIO
 
 from planner.errors import BadImage, Contradiction, PluginFailed, SeveralImages
 from planner.events import log
 from planner.events.records import FORMAT_VERSION, AnyEvent, LogOpened, TaskRecorded, ThreadRecorded
-from planner.hookspecs import Reader, ReadRequest, Source
+from planner.hookspecs import Detail, Reader, ReadRequest, Source
 from planner.identity import MOST_TASKS
 from planner.pipeline import sources
 from planner.plugins import Registry, load
 from planner.pods.join import join
 from planner.pods.parts import Part, labelled, labels, part_of
+from planner.text import escaped
 
 AnySource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Source
 """What the library takes for an image: a path, bytes, an open binary stream, or a source."""
@@ -60,7 +62,19 @@ def stream_events(source: Source, registry: Registry, request: ReadRequest = WHO
     try:
         yield from image_events(source, registry, request)
     except SeveralImages as several:
-        yield from join([Part(name, list(several.events(name))) for name in several.names])
+        yield from join([Part(name, list(said)) for name, said in _flat(several, request)])
+
+
+def _flat(several: SeveralImages, request: ReadRequest) -> Iterator[tuple[str, Iterator[AnyEvent]]]:
+    """Yield every checkpoint by name, those of an archive in a directory included."""
+    for name in several.names:
+        try:
+            events = several.events(name, request.detail)
+            first = next(events, None)
+        except SeveralImages as inner:
+            yield from _flat(inner, request)
+        else:
+            yield name, chain((first,) if first is not None else (), events)
 
 
 def image_events(source: Source, registry: Registry, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
@@ -69,8 +83,19 @@ def image_events(source: Source, registry: Registry, request: ReadRequest = WHOL
         with source.open() as stream:
             yield from _bounded(log.read(stream))
         return
-    reader = recognise(source, registry)
+    readers = recognised(source, registry)
     yield LogOpened(format_version=FORMAT_VERSION)
+    if len(readers) == 1:
+        yield from _read_by(readers[0], source, registry, request)
+        return
+    several = _of_several_kinds(readers, source, registry)
+    if not request.member:
+        raise several
+    yield from several.events(request.member, request.detail)
+
+
+def _read_by(reader: Reader, source: Source, registry: Registry, request: ReadRequest) -> Iterator[AnyEvent]:
+    """Yield what one reader reads; raises as `image_events` does."""
     try:
         yield from _bounded(reader.read(source, request))
     except (BadImage, Contradiction, GeneratorExit):
@@ -80,6 +105,34 @@ def image_events(source: Source, registry: Registry, request: ReadRequest = WHOL
     except Exception as error:  # whatever a plugin raises, the user is told which plugin
         plugin = registry.provider("reader", reader.name)
         raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+
+
+def _of_several_kinds(readers: Sequence[Reader], source: Source, registry: Registry) -> SeveralImages:
+    """Return the checkpoints of a directory in which several readers find some."""
+    found: dict[str, tuple[Reader, SeveralImages | None]] = {}
+    for reader in readers:
+        try:
+            next(_read_by(reader, source, registry, ReadRequest(detail="pod")), None)
+        except SeveralImages as several:
+            found |= dict.fromkeys(several.names, (reader, several))
+            continue
+        except BadImage:  # told when it is asked for
+            pass
+        only = next(reader.members(source), None) if reader.members is not None else None
+        found[only.name if only is not None else reader.name] = (reader, None)
+
+    def events(name: str, detail: Detail) -> Iterator[AnyEvent]:
+        begins = [one for one in found if name == one or name.startswith(f"{one}/")]
+        if inside := [one for one in found if one.startswith(f"{name}/")]:
+            raise SeveralImages(inside, events)
+        if not begins:
+            raise BadImage(None, f"holds no checkpoint {escaped(name)}; there is: {', '.join(list(found)[:20])}")
+        reader, several = found[max(begins, key=len)]
+        if several is not None and name in several.names:
+            return several.events(name, detail)
+        return _read_by(reader, source, registry, ReadRequest(member=name if several is not None else "", detail=detail))
+
+    return SeveralImages(sorted(found), events)
 
 
 def pod_events(given: Sequence[Source], registry: Registry) -> Iterator[AnyEvent]:
@@ -100,15 +153,23 @@ def pod_events(given: Sequence[Source], registry: Registry) -> Iterator[AnyEvent
     yield from join(parts)
 
 
-def recognise(source: Source, registry: Registry) -> Reader:
-    """Return the first reader, by priority and name, that recognises the source; raises `BadImage` when none does."""
+def recognised(source: Source, registry: Registry) -> list[Reader]:
+    """Return the first reader, by priority and name, that recognises the source, and of a directory every one.
+
+    Raises `BadImage` when none does.
+    """
+    found = []
     for reader in registry.readers:
         try:
             if reader.recognises(source):
-                return reader
+                found.append(reader)
+                if not source.directory:
+                    break
         except Exception as error:  # whatever a plugin raises, the user is told which plugin
             plugin = registry.provider("reader", reader.name)
             raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+    if found:
+        return found
     if advice := _advice(source, registry):
         raise BadImage(None, advice)
     known = "; ".join(dict.fromkeys(reader.help for reader in registry.readers))

@@ -18,12 +18,15 @@ def answers(events: Iterable[AnyEvent]) -> Iterator[Answer]:
 
     Nothing is said of an image that was read for its tree alone, or whose sizes are not known.
     """
-    there, wanted = 0, 0
+    there = files = 0
+    stored: list[int] = []
     for event in events:
         if isinstance(event, ContentsRecorded):
-            there = event.sizes.get("pages", 0)
-        elif isinstance(event, MemoryRecorded):
-            wanted += event.stored
+            there, files = event.sizes.get("pages", 0), event.images.get("pages", 0)
+        elif isinstance(event, MemoryRecorded) and event.stored:
+            stored.append(event.stored)
+    # CRIU writes a file of pages for every page map; where there are fewer, maps may share one.
+    wanted = sum(stored) if files >= len(stored) else max(stored)
     if 0 < there < wanted:
         detail = (
             f"the files of pages hold {there} bytes of the {wanted} that the page maps name: they are cut, or some are missing"

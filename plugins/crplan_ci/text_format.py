@@ -1,6 +1,6 @@
 """The human-readable report: the verdicts first, then what was found, what is not known, and what was not checked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from textwrap import wrap
 
 from crplan_ci.wording import comparison, counts, ended, place, subject, unanswered, whole_problem
@@ -35,17 +35,49 @@ def _lines(report: Report, terminal: Terminal, passed: bool) -> Iterator[str]:
     paint = _painter(terminal.colour)
     if report.error is not None:
         yield from _wrapped(f"{paint('error', 'error')}: {whole_problem(report.error)}", terminal, "")
+    several = len(report.images) > 1
+    shared = _shared(report) if several else ()
     for number, image in enumerate(report.images):
         if number:
             yield ""
         yield from _image(report, image, terminal, passed)
+        rest = [sentence for sentence in image.not_checked if sentence not in shared and (image.plan_id or not several)]
+        yield from _not_checked(rest, terminal, several=several)
+    if several:
+        yield from _not_checked(shared, terminal, several=True, note="of any image")
+        yield ""
+        yield from _wrapped(_sum(report), terminal, "")
+
+
+def _not_checked(sentences: Sequence[str], terminal: Terminal, *, several: bool, note: str = "") -> Iterator[str]:
+    """Yield what was not checked; of one of several images nothing where that is nothing."""
+    if sentences or not several:
+        yield from _section("Not checked", terminal, note)
+    for sentence in sentences:
+        yield from _wrapped(sentence, terminal, "  ")
+
+
+def _shared(report: Report) -> tuple[str, ...]:
+    """Return what was checked of none of the images that have a plan."""
+    read = [image for image in report.images if image.plan_id]
+    return tuple(
+        sentence for sentence in (read[0].not_checked if read else ()) if all(sentence in one.not_checked for one in read)
+    )
+
+
+def _sum(report: Report) -> str:
+    """Return how many images there are of each kind, in one line."""
+    failed = sum(image.exit_code not in {0, 1} for image in report.images)
+    broken = sum(image.exit_code == 1 for image in report.images)
+    parts = ((len(report.images) - failed - broken, "passed"), (failed, "failed"), (broken, "could not be checked"))
+    return f"{len(report.images)} images: " + ", ".join(f"{count} {words}" for count, words in parts if count)
 
 
 def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool) -> Iterator[str]:
     """Yield the verdicts of an image, and then what they rest on."""
     paint = _painter(terminal.colour)
     if len(report.images) > 1:
-        yield paint(image.image, "heading")
+        yield from _wrapped(paint(_facts(report, image, lambda text, style: text), "heading"), terminal, "")
     for verdict in image.verdicts:
         yield from _wrapped(paint(verdict_line(verdict), verdict.verdict), terminal, "")
         if verdict.command:
@@ -66,9 +98,6 @@ def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool)
                 yield from _wrapped(f"{answered.code}: {answered.detail}", terminal, "  ")
         plain = ", ".join(answered.code for answered in image.passed if not answered.detail)
         yield from _wrapped(plain, terminal, "  ")
-    yield from _section("Not checked", terminal)
-    for sentence in image.not_checked:
-        yield from _wrapped(sentence, terminal, "  ")
 
 
 def _section(heading: str, terminal: Terminal, note: str = "") -> Iterator[str]:
@@ -80,14 +109,20 @@ def _section(heading: str, terminal: Terminal, note: str = "") -> Iterator[str]:
 def _counted(report: Report, image: ImageReport, terminal: Terminal) -> Iterator[str]:
     """Yield what was read, how many findings there are, and why the image could not be planned where that is so."""
     paint = _painter(terminal.colour)
-    facts = [image.image_format, f"{image.tasks} task{'' if image.tasks == 1 else 's'}"] if image.plan_id else []
-    facts += [f"plan {image.plan_id}"] if image.plan_id else []
-    facts += [] if report.hosts else ["no host"]
-    yield from _wrapped(paint(image.image, "heading") + ": " + ", ".join(filter(None, facts)), terminal, "")
+    if len(report.images) == 1:
+        yield from _wrapped(_facts(report, image, paint), terminal, "")
     yield from _wrapped(f"{ended(report, image)}: {counts(image)}", terminal, "")
     if image.broken() and image.error is not None:
         yield ""
         yield from _wrapped(f"{paint('error', 'error')}: {whole_problem(image.error)}", terminal, "  ")
+
+
+def _facts(report: Report, image: ImageReport, paint: Callable[[str, str], str]) -> str:
+    """Return what an image is, in one line."""
+    facts = [image.image_format, f"{image.tasks} task{'' if image.tasks == 1 else 's'}"] if image.plan_id else []
+    facts += [f"plan {image.plan_id}"] if image.plan_id else []
+    facts += [] if report.hosts or (image.broken() and len(report.images) > 1) else ["no host"]
+    return ": ".join(filter(None, (paint(image.image, "heading"), ", ".join(filter(None, facts)))))
 
 
 def _finding(found: Reported, image: ImageReport, terminal: Terminal) -> Iterator[str]:

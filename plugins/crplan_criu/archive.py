@@ -16,11 +16,13 @@ from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
 from crplan_criu.images import LARGEST_OTHER, WANTED, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST, Blobs
+from crplan_criu.pod import POD_FILES, Pod
 from crplan_criu.recognise import DIRECTORIES, HEADER, compression, is_tar
 from crplan_criu.streams import Stream, unpacked
-from crplan_criu.tar import Headers, Member, members
+from crplan_criu.tar import Headers, Member, Taken, members
 from crplan_criu.wire import Budget
 from planner.errors import BadImage
+from planner.hookspecs import MAX_WINDOW
 
 MOST_IMAGES: Final = 1_000_000
 """Wanted images in one archive: two a task and one a thread."""
@@ -48,9 +50,6 @@ ROOT_FILE_SYSTEMS: Final = frozenset(("rootfs", "diff", "volumes", "proc", "sys"
 NO_CHECKPOINTS: Final = ("rootfs-diff.tar", "devshm-checkpoint.tar", "rootfs.tar")
 """Archives that engines put beside the images: files of the container."""
 
-POD_FILES: Final = ("checkpoint-manifest.json", "pod-config.json")
-"""What marks the checkpoint of a pod (Kubernetes KEP-5823)."""
-
 MOST_ODD: Final = 200
 """Members that are no regular files, and are kept by name."""
 
@@ -77,8 +76,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class Collector:
     """What comes together while archives are passed over; `checkpoints` is the end."""
 
-    def __init__(self, wanted: frozenset[str] = WANTED, seen: Seen | None = None) -> None:
+    def __init__(self, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None) -> None:
         self.wanted = wanted
+        self.window = window
         self._seen = seen
         self.dumps: dict[str, Dump] = {}
         self.containers: dict[str, Container] = {}
@@ -88,26 +88,20 @@ class Collector:
         """What is wrong with a dump's files or with an archive inside, by directory; the first counts."""
         self.names: dict[str, str] = {}
         """Names that a docker-archive gives the layers of an image, by the path of the layer."""
+        self.pods: dict[str, Pod] = {}
+        """What is known of pods, by the directory that their documents stand in."""
         self.odd_members: list[str] = []
         """Members that are no regular files, with what they are."""
-        self.pod = False
         self.images = 0
         self.bytes = 0
-        self.given = 0
-        """Bytes of the files that were looked into, where there is not one file for all."""
-        self._taken: Callable[[], int] | None = None
-        self._headers = Headers(self.taken)
+        self.input = Taken()
+        self._headers = Headers(self.input)
         self._budget = Budget(FREE_FIELDS)
         self._granted = 0
 
-    def taken(self) -> int:
-        """Return how many bytes were read of the file, before decompression."""
-        return self.given if self._taken is None else self._taken()
-
     def archive(self, stream: Stream, prefix: str = "", *, layer: bool = False, depth: int = 0) -> None:
         """Pass over an archive whose members stand below `prefix`; images of a layer stand at its top or in `checkpoint`."""
-        if self._taken is None and not self.given:
-            self._taken = lambda: stream.taken
+        self.input.stream = self.input.stream or stream
         for member in members(stream, self._headers):
             directory, _, name = member.name.rpartition("/")
             if member.problem and len(self.odd_members) < MOST_ODD:
@@ -116,15 +110,15 @@ class Collector:
                 continue
             if not ROOT_FILE_SYSTEMS.isdisjoint(directory.split("/")):
                 continue
-            below = "/".join(part for part in (prefix, directory) if part)
+            at = "/".join(part for part in (prefix, directory) if part)
             if member.problem:
-                self.odd(below, name, member)
-            elif not layer and self._described(prefix, member, below, stream):
+                self.odd(at, name, member)
+            elif not layer and self._described(prefix, member, at, stream):
                 continue
-            elif not self.file(below, name, member.size, stream) and name not in NO_CHECKPOINTS and depth < DEEPEST:
-                self.inner(f"{below}/{name}" if below else name, member.size, stream, depth + 1)
+            elif not self.file(at, name, member.size, stream) and name not in NO_CHECKPOINTS and depth < DEEPEST:
+                self.inner(f"{at}/{name}" if at else name, member.size, stream, depth + 1)
 
-    def _described(self, prefix: str, member: Member, below: str, stream: Stream) -> bool:
+    def _described(self, prefix: str, member: Member, at: str, stream: Stream) -> bool:
         """Take a blob, an index, or a document that describes archives beside it; False for anything else."""
         directory, _, name = member.name.rpartition("/")
         if BLOB.fullmatch(member.name):
@@ -133,7 +127,7 @@ class Collector:
             return True
         if name not in (INDEX, MANIFEST, *POD_FILES) or member.size > LARGEST_DOCUMENT:
             return False
-        self.document(below, name, stream.read(member.size))
+        self.document(at, name, stream.read(member.size))
         return True
 
     def document(self, directory: str, name: str, data: bytes) -> None:
@@ -144,8 +138,7 @@ class Collector:
             for layer, tag in Blobs.docker_names(data).items():
                 self.names.setdefault(f"{directory}/{layer}" if directory else layer, tag)
         else:
-            self.pod = True
-            self.containers.setdefault(directory, Container()).add_pod(data)
+            self.pods.setdefault(directory, Pod()).add(name, data)
 
     def _blobs(self, directory: str) -> Blobs:
         return self.layouts.setdefault(directory, Blobs())
@@ -163,7 +156,7 @@ class Collector:
         blobs = self._blobs(root)
         blocks = blobs.verified(stream.chunks(size), name, size)
         if layer:
-            inner = unpacked(blocks, head, stream.where)
+            inner = unpacked(blocks, head, stream.where, self.window)
             if is_tar(inner.peek(HEADER)):
                 self.archive(inner, f"{root}/{name}" if root else name, layer=True)
             for _ in blocks:
@@ -177,7 +170,7 @@ class Collector:
         if not (compression(head) or is_tar(head)):
             return
         blocks = stream.chunks(size)
-        found = unpacked(blocks, head, shown(name))
+        found = unpacked(blocks, head, shown(name), self.window)
         try:
             if is_tar(found.peek(HEADER)):
                 self.archive(found, name, depth=depth)
@@ -241,7 +234,7 @@ class Collector:
         """Read a wanted file; raises BadImage where the archive ends within it, or holds too much of them."""
         self.images += 1
         self.bytes += size
-        taken = self.taken()
+        taken = self.input.taken
         self._budget.left += MOST_FIELDS_RATIO * taken - self._granted
         self._granted = MOST_FIELDS_RATIO * taken
         if self.bytes > FREE_BYTES + MOST_BYTES_RATIO * taken:
@@ -272,7 +265,17 @@ class Collector:
             Checkpoint(name, directory, self.dumps.get(directory, Dump()), self.problems.get(directory))
             for directory, name in self._named(whole).items()
         ]
+        found += self._missing(whole)
         return sorted(found, key=lambda one: (one.name, one.directory))
+
+    def _missing(self, whole: list[str]) -> Iterator[Checkpoint]:
+        """Yield the containers of a pod whose archive is not there, or holds nothing."""
+        for root, pod in self.pods.items():
+            for path, one in pod.listed.items():
+                place_of = f"{root}/{path}" if root else path
+                if path and not any(directory == place_of or directory.startswith(f"{place_of}/") for directory in whole):
+                    reason = BadImage(shown(place_of), "is named by checkpoint-manifest.json, and no images are there")
+                    yield Checkpoint(shown(one.name or path), place_of, Dump(), reason)
 
     def _whole(self) -> list[str]:
         """Return the directories of what counts as a checkpoint."""
@@ -295,8 +298,9 @@ class Collector:
         for root, blobs in self.layouts.items():
             if not root or directory.startswith(f"{root}/"):
                 dump.container.annotate(blobs.annotations(directory))
-        if self.pod and "" in self.containers:
-            dump.container.merge(self.containers[""])
+        for root in self.pods:
+            if (inside := below(directory, root)) is not None:
+                dump.container.merge(self.pods[root].container(inside))
         if dump.parent:
             wanted = normalised(f"{directory}/{dump.parent}")
             dump.parent_found = any(wanted == one and self.dumps[one].inventory is not None for one in self.dumps)
@@ -309,11 +313,19 @@ class Collector:
             for root, blobs in self.layouts.items():
                 if not name and (not root or directory.startswith(f"{root}/")):
                     name = blobs.tag(directory)
-            if not name and self.pod:
-                name = self.dumps[directory].container.facts.get("container", "")
+            for root, pod in self.pods.items():
+                if not name and (inside := below(directory, root)) is not None:
+                    name = pod.name(inside) or self.dumps[directory].container.facts.get("container", "")
             result[directory] = shown(name or _path(directory))
         times = Counter(result.values())
         return {directory: name if times[name] == 1 else shown(_path(directory)) for directory, name in result.items()}
+
+
+def below(path: str, root: str) -> str | None:
+    """Return a path relative to a directory that it stands at or below, None for any other."""
+    if not root or path == root:
+        return "" if root else path
+    return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else None
 
 
 def _path(directory: str) -> str:
@@ -334,7 +346,7 @@ def normalised(path: str) -> str:
 
 def from_stream(stream: Stream, wanted: frozenset[str] = WANTED, seen: Seen | None = None) -> list[Checkpoint]:
     """Return the checkpoints of one archive; raises BadImage."""
-    collector = Collector(wanted, seen)
+    collector = Collector(wanted, stream.window, seen)
     collector.archive(stream)
     # What follows the end mark is padding, but the checksum of compressed data stands behind it.
     for _ in stream.chunks(TRAILING):

@@ -29,7 +29,7 @@ FROM_ANNOTATIONS: Final = (
     ("container", ("org.criu.checkpoint.container.name", "io.kubernetes.cri-o.annotations.checkpoint.name")),
     ("container", ("io.podman.annotations.checkpoint.name",)),
     ("pod", ("io.kubernetes.pod.name", "io.kubernetes.cri.sandbox-name", "org.criu.checkpoint.pod.name")),
-    ("pod_id", ("io.kubernetes.cri.sandbox-id", "io.kubernetes.cri-o.SandboxID")),
+    ("pod_id", ("io.kubernetes.cri.sandbox-id", "io.kubernetes.cri-o.SandboxID", "org.criu.checkpoint.pod.id")),
     ("pod_namespace", ("io.kubernetes.pod.namespace", "io.kubernetes.cri.sandbox-namespace")),
     ("image", ("io.kubernetes.cri.image-name", "org.criu.checkpoint.rootfsImageName")),
     ("image", ("io.podman.annotations.checkpoint.rootfsImageName",)),
@@ -57,8 +57,6 @@ FIELD_OF_KIND: Final = {
     "cgroup": "cgroupNsCtr",
 }
 """Where podman names the container whose namespace of a kind this one joined."""
-
-FROM_POD: Final = (("pod", ("name",)), ("pod_namespace", ("namespace",)))
 
 CONFIGURATION: Final = (*dict.fromkeys(name for _, names in FROM_CONFIG for name in names), *FIELD_OF_KIND.values())
 """Values of `config.dump` that are used."""
@@ -92,18 +90,6 @@ class _Spec(msgspec.Struct):
     process: _Process | None = None
     linux: _Linux | None = None
     mounts: list[_Mount] | None = None
-
-
-class _Metadata(msgspec.Struct):
-    name: str = ""
-    namespace: str = ""
-
-
-class _Pod(msgspec.Struct):
-    """What both versions of a pod's checkpoint say in `pod-config.json` and `checkpoint-manifest.json`, as far as it is used."""
-
-    metadata: _Metadata | None = None
-    annotations: dict[str, str] | None = None
 
 
 class Container:
@@ -159,16 +145,6 @@ class Container:
     def annotate(self, annotations: dict[str, str]) -> None:
         """Take the annotations of an OCI manifest or index; what the container's own files say counts first."""
         self._first(FROM_ANNOTATIONS, annotations)
-
-    def add_pod(self, data: bytes) -> None:
-        """Take a document of a pod's checkpoint; one of another kind says nothing."""
-        try:
-            pod = msgspec.json.decode(data, type=_Pod)
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
-            return
-        self._first(FROM_ANNOTATIONS, pod.annotations or {})
-        if pod.metadata is not None:
-            self._first(FROM_POD, {"name": pod.metadata.name, "namespace": pod.metadata.namespace})
 
     def merge(self, other: "Container") -> None:
         """Add what another says and this one does not."""

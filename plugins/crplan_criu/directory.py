@@ -5,7 +5,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from crplan_criu.archive import PARENT, Checkpoint, Collector, Seen
@@ -13,9 +13,11 @@ from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
 from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, MANIFEST
+from crplan_criu.pod import POD_FILES, Pod
 from crplan_criu.search import HERE
 from crplan_criu.streams import opened
 from planner.errors import BadImage
+from planner.hookspecs import MAX_WINDOW
 
 MOST_FILES: Final = 4_000_000
 """Entries that a directory may have: six files a task, far beyond what a machine can run."""
@@ -52,6 +54,28 @@ def collect(path: str, wanted: frozenset[str] = WANTED, seen: Seen | None = None
     return dump
 
 
+def pods(path: str, places: list[str]) -> dict[str, Pod]:
+    """Return what documents of pods say that stand in a directory, at or above places in it, by their directory."""
+    found: dict[str, Pod] = {}
+    looked: set[str] = set()
+    for name in ("", *places):
+        while name not in looked:
+            looked.add(name)
+            if any(os.path.isfile(os.path.join(path, name, file)) for file in POD_FILES):
+                found[name] = _pod(os.path.join(path, name))
+            name = name.rpartition("/")[0]
+    return dict(sorted(found.items(), key=lambda one: -len(one[0])))
+
+
+def _pod(path: str) -> Pod:
+    pod = Pod()
+    with _opened(path) as top:
+        for name in POD_FILES:
+            with suppress(BadImage):
+                pod.add(name, read_file(top, name))
+    return pod
+
+
 def _read(directory: int, name: str, seen: Seen | None) -> bytes:
     data = read_file(directory, name)
     if seen is not None:
@@ -59,9 +83,11 @@ def _read(directory: int, name: str, seen: Seen | None) -> bytes:
     return data
 
 
-def collect_layout(path: str, wanted: frozenset[str] = WANTED, seen: Seen | None = None) -> list[Checkpoint]:
+def collect_layout(
+    path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None
+) -> list[Checkpoint]:
     """Read the index and the blobs of an OCI image layout; raises BadImage."""
-    collector = Collector(wanted, seen)
+    collector = Collector(wanted, window, seen)
     with _opened(path) as top:
         if os.path.lexists(os.path.join(path, INDEX)):
             collector.document("", INDEX, read_file(top, INDEX))
@@ -75,9 +101,11 @@ def collect_layout(path: str, wanted: frozenset[str] = WANTED, seen: Seen | None
     return collector.checkpoints()
 
 
-def collect_transport(path: str, wanted: frozenset[str] = WANTED, seen: Seen | None = None) -> list[Checkpoint]:
+def collect_transport(
+    path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None
+) -> list[Checkpoint]:
     """Read the manifest and the blobs of skopeo's `dir:`; raises BadImage."""
-    collector = Collector(wanted, seen)
+    collector = Collector(wanted, window, seen)
     with _opened(path) as top:
         collector.document("", INDEX, read_file(top, MANIFEST))
         for name in _names(top):
@@ -90,7 +118,7 @@ def _blob(collector: Collector, folder: int, name: str, blob: str) -> None:
     if BLOB.fullmatch(blob):
         with os.fdopen(_regular(folder, name), "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            collector.given += size
+            collector.input.given += size
             collector.blob(blob, size, opened(file, b"", shown(name)))
 
 

@@ -4,66 +4,135 @@ An input that holds several checkpoints is read once; which of them is meant, a 
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Final
 
 import msgspec
 
 from crplan_criu import archive, directory, events, search, streamer
-from crplan_criu.archive import Checkpoint, Seen
+from crplan_criu.archive import Checkpoint
+from crplan_criu.container import Container
 from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_POD, shown
+from crplan_criu.pod import Pod
 from crplan_criu.recognise import DIRECTORIES
 from crplan_criu.streams import opened
 from planner.errors import BadImage, SeveralImages
 from planner.events.records import AnyEvent
-from planner.hookspecs import Member, ReadRequest, Source
+from planner.hookspecs import Detail, Member, ReadRequest, Source
 from planner.pods.parts import labelled
 from planner.text import escaped
 
 WHOLE = ReadRequest()
 
-_WANTED = {"pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL}
-"""Kinds of image whose content is read, by how much is asked for."""
-
 THE_TOP = "."
 """Name of the checkpoint at the top of an input that holds others below."""
 
-Load = Callable[[], tuple[Checkpoint, str]]
+Wanted = frozenset[str]
+"""Kinds of image file that are decoded."""
+
+WANTED_FOR: Final[dict[Detail, Wanted]] = {"pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL}
+"""Those by how much is asked for."""
+
+Load = Callable[[Wanted], tuple[Checkpoint, str]]
 """Reads one checkpoint; returns it with the directory in which it was found where that is not the expected one."""
 
 
+class Held:
+    """The checkpoints of one archive as they were read, each until it is used.
+
+    One that is asked for later, or with more of its images, is read again where the archive can be.
+    """
+
+    def __init__(self, read: Callable[[Wanted], list[Checkpoint]], *, again: bool) -> None:
+        self._read = read
+        self._again = again
+        self._wanted: Wanted | None = None
+        self._held: dict[tuple[str, str], Checkpoint] = {}
+
+    def all(self, wanted: Wanted) -> list[Checkpoint]:
+        """Return every checkpoint, read now; raises BadImage."""
+        found = self._read(wanted)
+        self._wanted = wanted
+        self._held = {(one.name, one.directory): one for one in found}
+        return found
+
+    def one(self, key: tuple[str, str], wanted: Wanted) -> Checkpoint:
+        """Return the checkpoint of a name and directory; raises BadImage."""
+        fits = wanted in (self._wanted, WANTED_OF_POD)
+        if self._again and not (fits and key in self._held):
+            self.all(wanted)
+        if key not in self._held:
+            raise BadImage(None, "has changed while it was read")
+        return self._held.pop(key) if self._again and wanted == self._wanted else self._held[key]
+
+
 class Found(msgspec.Struct, frozen=True):
-    """A checkpoint of an input: the name that selects it, and how it is read."""
+    """A checkpoint of an input by the name that selects it, or an archive of a directory, which may hold several.
+
+    `load` reads the one, `held` the other.
+    """
 
     name: str
-    load: Load
-    help: str = ""
+    load: Load | None = None
+    held: Held | None = None
+    extra: Container | None = None
+    """What a pod's documents beside it say."""
 
 
 def read(source: Source, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
     """Yield the image events of the checkpoint that a request names; raises BadImage, and SeveralImages where it names none."""
-    pod = request.detail == "pod"
-    found = {one.name or THE_TOP: one for one in _found(source, _WANTED[request.detail])}
-    said = _evidence if pod else _events
+    found = _named(_found(source, WANTED_FOR[request.detail]))
     if len(found) == 1 and not request.member:
-        return said(*found.values())
+        (only,) = found.values()
+        return _said(only, request.detail)
     if not request.member:
-        raise SeveralImages(found, lambda name: _labelled(found[name]))
-    if request.member not in found:
-        known = ", ".join(list(found)[:20])
-        raise BadImage(None, f"holds no checkpoint {escaped(request.member)}; there is: {known}")
-    return said(found[request.member])
+        raise _several(found)
+    return _said(_chosen(found, request), request.detail)
 
 
 def members(source: Source) -> Iterator[Member]:
     """Yield what an input holds; raises BadImage."""
-    for one in _found(source, WANTED):
-        yield Member(name=one.name or THE_TOP, help=one.help or _help(one))
+    for name, one in _named(_found(source, WANTED)).items():
+        inner: list[Found] = [one]
+        if one.held is not None:
+            try:
+                inner = _expanded(one.held, name, WANTED, one.extra)
+            except BadImage as error:
+                yield Member(name=name, help=f"cannot be read: {error.message}")
+                continue
+        for each in inner:
+            yield Member(name=each.name or THE_TOP, help=_help(each))
+
+
+def _named(found: Iterator[Found] | list[Found]) -> dict[str, Found]:
+    return {one.name or THE_TOP: one for one in found}
+
+
+def _several(found: dict[str, Found]) -> SeveralImages:
+    return SeveralImages(found, lambda name, detail: _labelled(found[name], detail))
+
+
+def _chosen(found: dict[str, Found], request: ReadRequest) -> Found:
+    """Return the checkpoint that a request names: at the top, or in an archive of a directory."""
+    if request.member in found:
+        return found[request.member]
+    for name, one in found.items():
+        if one.held is not None and request.member.startswith(f"{name}/"):
+            inner = _named(_expanded(one.held, name, WANTED_FOR[request.detail], one.extra))
+            if request.member in inner:
+                return inner[request.member]
+            found = inner
+    if inside := {name: one for name, one in found.items() if name.startswith(f"{request.member}/")}:
+        raise _several(inside)
+    known = ", ".join(list(found)[:20])
+    raise BadImage(None, f"holds no checkpoint {escaped(request.member)}; there is: {known}")
 
 
 def _help(one: Found) -> str:
     try:
-        checkpoint, _ = one.load()
+        checkpoint, _ = _load(one, WANTED)
     except BadImage as error:
         return f"cannot be read: {error.message}"
     if checkpoint.problem is not None:
@@ -77,65 +146,119 @@ def _help(one: Found) -> str:
 WORDS = (("container", "container"), ("of pod", "pod"), ("by", "engine"))
 
 
+def _said(one: Found, detail: Detail) -> Iterator[AnyEvent]:
+    """Return the events of a checkpoint; raises SeveralImages for an archive that holds several."""
+    if one.held is not None:
+        inner = _named(_expanded(one.held, one.name, WANTED_FOR[detail], one.extra))
+        if len(inner) > 1:
+            raise _several(inner)
+        (one,) = inner.values()
+    return _evidence(one) if detail == "pod" else _events(one, WANTED_FOR[detail])
+
+
+def _load(one: Found, wanted: Wanted) -> tuple[Checkpoint, str]:
+    assert one.load is not None
+    checkpoint, where = one.load(wanted)
+    if one.extra is not None:
+        checkpoint.dump.container.merge(one.extra)
+    return checkpoint, where
+
+
 def _evidence(one: Found) -> Iterator[AnyEvent]:
-    yield from events.evidence(one.load()[0].dump)
+    yield from events.evidence(_load(one, WANTED_OF_POD)[0].dump)
 
 
-def _events(one: Found) -> Iterator[AnyEvent]:
-    checkpoint, where = one.load()
+def _events(one: Found, wanted: Wanted) -> Iterator[AnyEvent]:
+    checkpoint, where = _load(one, wanted)
     if checkpoint.problem is not None:
         raise checkpoint.problem
     yield from events.events(checkpoint.dump, where)
 
 
-def _labelled(one: Found) -> Iterator[AnyEvent]:
+def _labelled(one: Found, detail: Detail) -> Iterator[AnyEvent]:
     """Yield the events of one of several, whose name stands before the place of what is wrong."""
     try:
-        yield from _events(one)
+        yield from _said(one, detail)
+    except SeveralImages:
+        raise
     except BadImage as error:
         raise BadImage(labelled(one.name or THE_TOP, error.at), error.message) from None
 
 
-def _found(source: Source, wanted: frozenset[str]) -> Iterator[Found]:
+def _found(source: Source, wanted: Wanted) -> Iterator[Found]:
     """Yield the checkpoints of a source by name; raises BadImage where there is none."""
     if source.directory:
-        yield from _of_directory(source.directory, wanted, source.seen)
+        yield from _of_directory(source, wanted)
         return
     where = shown(os.path.basename(source.name) or source.name)
-    with source.open() as file:
-        stream = opened(file, source.head, where)
-        if streamer.recognises(source.head):
-            found = archive.of_streamer(streamer.files(stream), wanted)
-        else:
-            found = archive.from_stream(stream, wanted, source.seen)
+
+    def read(wanted: Wanted) -> list[Checkpoint]:
+        with source.open() as file:
+            stream = opened(file, source.head, where, source.max_window)
+            if streamer.recognises(source.head):
+                return archive.of_streamer(streamer.files(stream), wanted)
+            return _some(archive.from_stream(stream, wanted, source.seen), where)
+
+    yield from _expanded(Held(read, again=source.repeatable), "", wanted)
+
+
+def _some(found: list[Checkpoint], where: str) -> list[Checkpoint]:
     if not found:
         raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
-    yield from _of_archive(found)
+    return found
 
 
-def _of_archive(found: Sequence[Checkpoint], below: str = "") -> Iterator[Found]:
+def _expanded(held: Held, below: str, wanted: Wanted, extra: Container | None = None) -> list[Found]:
+    """Return the checkpoints of an archive; `below` is its name in a directory, which is the name of a single one."""
+    found = held.all(wanted)
+    result = []
     for one in found:
         name = f"{below}/{one.name}" if below and one.name and len(found) > 1 else below or one.name
         unusual = one.directory if len(found) == 1 and one.directory not in DIRECTORIES else ""
-        where = "/".join(part for part in (below, unusual) if part) if "blobs/" not in unusual else below
-        yield Found(name, lambda one=one, where=where: (one, shown(where)))  # type: ignore[misc]  # mypy infers no default
+        where = "" if extra else "/".join(part for part in (below, unusual) if part) if "blobs/" not in unusual else below
+        result.append(Found(name, partial(_loaded, held, (one.name, one.directory), shown(where)), extra=extra))
+    return result
 
 
-def _of_directory(path: str, wanted: frozenset[str], seen: Seen | None) -> Iterator[Found]:
+def _loaded(held: Held, key: tuple[str, str], where: str, wanted: Wanted) -> tuple[Checkpoint, str]:
+    return held.one(key, wanted), where
+
+
+def _of_directory(source: Source, wanted: Wanted) -> Iterator[Found]:
+    path = source.directory
     places = search.places(path)
+    pods = directory.pods(path, [place.name for place in places])
+    names = Counter(name for place in places if (name := _of_pod(pods, place.name)[0]))
     for place in places:
         below = os.path.join(path, place.name)
+        name, extra = _of_pod(pods, place.name)
+        name = name if names[name] == 1 else ""
         if place.kind == "images":
-            yield Found(_name(place.name, places), partial(_images, below, place.name, wanted, seen))
-        elif place.kind == "archive":
-            yield Found(place.name, partial(_only, below, place.name, wanted, seen), "an archive")
+            where = "" if extra else shown(place.name)
+            yield Found(name or _name(place.name, places), load=partial(_images, below, source, where), extra=extra)
+            continue
+        held = Held(partial(READERS[place.kind], below, source), again=True)
+        if len(places) == 1:
+            yield from _expanded(held, name or place.name, wanted, extra)
         else:
-            layout = directory.collect_layout if place.kind == "layout" else directory.collect_transport
-            found = layout(below, wanted, seen)
-            if not found and len(places) == 1:
-                where = shown(os.path.basename(below) or below)
-                raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
-            yield from _of_archive(found, place.name)
+            yield Found(name or place.name or THE_TOP, held=held, extra=extra)
+    for root, pod in pods.items():
+        for archived, one in pod.listed.items():
+            at = f"{root}/{archived}" if root else archived
+            if archived and not any(archive.below(place.name, at) is not None for place in places):
+                yield Found(shown(one.name or archived), load=partial(_missing, shown(at)))
+
+
+def _of_pod(pods: dict[str, Pod], name: str) -> tuple[str, Container | None]:
+    """Return the name of a container and what is said of it where documents of a pod stand above its place."""
+    for root, pod in pods.items():
+        if (inside := archive.below(name, root)) is not None:
+            return pod.name(inside), pod.container(inside)
+    return "", None
+
+
+def _missing(where: str, wanted: Wanted) -> tuple[Checkpoint, str]:
+    raise BadImage(where, "is named by checkpoint-manifest.json, and no images are there")
 
 
 def _name(name: str, places: Sequence[search.Place]) -> str:
@@ -147,18 +270,28 @@ def _name(name: str, places: Sequence[search.Place]) -> str:
     return name
 
 
-def _images(path: str, name: str, wanted: frozenset[str], seen: Seen | None) -> tuple[Checkpoint, str]:
-    return Checkpoint("", "", directory.collect(path, wanted, seen)), shown(name)
+def _images(path: str, source: Source, where: str, wanted: Wanted) -> tuple[Checkpoint, str]:
+    return Checkpoint("", "", directory.collect(path, wanted, source.seen)), where
 
 
-def _only(path: str, name: str, wanted: frozenset[str], seen: Seen | None) -> tuple[Checkpoint, str]:
-    """Return the checkpoint of an archive in a directory; raises BadImage where it holds several."""
+def _archive(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
     where = shown(os.path.basename(path))
-    with open(path, "rb") as file:
-        head = file.read(4096)
-        file.seek(0)
-        found = archive.from_stream(opened(file, head, where), wanted, seen)
-    if len(found) != 1:
-        reason = f"holds {len(found)} checkpoints; give it by itself" if found else "holds no CRIU images (no inventory.img)"
-        raise BadImage(where, f"the archive {reason}")
-    return found[0], name
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4096)
+            file.seek(0)
+            return _some(archive.from_stream(opened(file, head, where, source.max_window), wanted, source.seen), where)
+    except OSError as error:
+        raise BadImage(where, f"cannot be read: {error.strerror}") from None
+
+
+def _layout(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
+    return _some(directory.collect_layout(path, wanted, source.max_window, source.seen), shown(os.path.basename(path) or path))
+
+
+def _transport(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
+    return _some(directory.collect_transport(path, wanted, source.max_window, source.seen), shown(os.path.basename(path) or path))
+
+
+READERS = {"archive": _archive, "layout": _layout, "transport": _transport}
+"""How what stands at a place of a directory is read, by its kind."""

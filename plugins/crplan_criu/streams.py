@@ -6,10 +6,12 @@ claims anything is never believed: memory grows with the bytes that came, by at 
 
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO, Final
 
 from crplan_criu.recognise import compression
 from planner.errors import BadImage
+from planner.hookspecs import MAX_WINDOW
 
 BLOCK: Final = 1 << 17
 """Bytes read from the file at a time."""
@@ -21,17 +23,24 @@ nothing, and so do thousands of images that are almost the same. They are passed
 MOST_RATIO: Final = 500
 """Bytes of output for each byte of input, beyond `FREE`. Memory that is in use seldom shrinks to a tenth."""
 
-WINDOW: Final = 32 << 20
-"""Memory that a zstd frame may ask for, in bytes; engines write frames of 8 MiB and less."""
+SIZES: Final = ((30, "G"), (20, "M"), (10, "K"))
+"""Powers of two, and the letters for them."""
 
 
 class Stream:
     """Bytes of a (decompressed) stream, read or skipped in order; `where` is the place that messages name."""
 
     def __init__(
-        self, blocks: Iterator[bytes], where: str, skip: Callable[[int], int] | None = None, meter: "Meter | None" = None
+        self,
+        blocks: Iterator[bytes],
+        where: str,
+        skip: Callable[[int], int] | None = None,
+        meter: "Meter | None" = None,
+        window: int = MAX_WINDOW,
     ) -> None:
         self.where = where
+        self.window = window
+        """Bytes that compressed data inside may take."""
         self._meter = meter
         self.position = 0
         self._blocks = blocks
@@ -104,8 +113,8 @@ class Stream:
         return bool(self._block)
 
 
-def opened(file: BinaryIO, head: bytes, where: str) -> Stream:
-    """Return the stream of what `file` holds, decompressed by what its first bytes say."""
+def opened(file: BinaryIO, head: bytes, where: str, window: int = MAX_WINDOW) -> Stream:
+    """Return the stream of what `file` holds, decompressed by what its first bytes say within a window of so many bytes."""
 
     def blocks() -> Iterator[bytes]:
         while block := file.read(BLOCK):
@@ -119,8 +128,8 @@ def opened(file: BinaryIO, head: bytes, where: str) -> Stream:
         return size
 
     if compression(head):
-        return unpacked(blocks(), head, where)
-    return Stream(blocks(), where, skip if _seekable(file) else None)
+        return unpacked(blocks(), head, where, window)
+    return Stream(blocks(), where, skip if _seekable(file) else None, window=window)
 
 
 def _seekable(file: BinaryIO) -> bool:
@@ -130,15 +139,15 @@ def _seekable(file: BinaryIO) -> bool:
         return False
 
 
-def unpacked(blocks: Iterator[bytes], head: bytes, where: str) -> Stream:
+def unpacked(blocks: Iterator[bytes], head: bytes, where: str, window: int = MAX_WINDOW) -> Stream:
     """Return the stream of `blocks`, decompressed if `head` says that they are compressed."""
     how = compression(head)
     meter = Meter()
     if how == "gzip":
-        return Stream(_bounded(_gunzip, blocks, where, meter), where, meter=meter)
+        return Stream(_bounded(_gunzip, blocks, where, meter), where, meter=meter, window=window)
     if how == "zstd":
-        return Stream(_bounded(_unzstd, blocks, where, meter), where, meter=meter)
-    return Stream(blocks, where)
+        return Stream(_bounded(partial(_unzstd, window), blocks, where, meter), where, meter=meter, window=window)
+    return Stream(blocks, where, window=window)
 
 
 class Meter:
@@ -196,26 +205,40 @@ def _reason(error: Exception) -> str:
     return str(error).rpartition(": ")[2]
 
 
-def _unzstd(blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
+class _Joined:
+    """The blocks as the object with `read` that zstandard wants."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+
+    def read(self, size: int) -> bytes:
+        return next(self._blocks, b"")
+
+
+def _unzstd(window: int, blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError:
         raise BadImage(where, "is compressed with zstd, and the Python package zstandard is not installed") from None
 
-    class Joined:
-        """The blocks as the object with `read` that zstandard wants."""
-
-        def read(self, size: int) -> bytes:
-            return next(blocks, b"")
-
-    decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=window)
     # The library asks for a whole file and calls `read` alone.
-    reader = decompressor.stream_reader(Joined(), read_size=BLOCK, read_across_frames=True)  # type: ignore[arg-type]
+    reader = decompressor.stream_reader(_Joined(blocks), read_size=BLOCK, read_across_frames=True)  # type: ignore[arg-type]
     while True:
         try:
             output = reader.read(BLOCK)
         except zstandard.ZstdError as error:
+            if "too much memory" in str(error):
+                raise BadImage(where, _too_long(window)) from None
             raise BadImage(where, f"is damaged: zstd says {_reason(error)}") from None
         if not output:
             return
         yield output
+
+
+def _too_long(window: int) -> str:
+    power, letter = next(((power, letter) for power, letter in SIZES if window >= 1 << power), (10, "K"))
+    return (
+        f"needs a longer zstd window than the {window >> power} {letter}iB that are allowed; give --max-window 2G, which may"
+        " take as much memory, or unpack it: `zstd -dc --long=31 FILE | crplan -`"
+    )

@@ -4,7 +4,7 @@ ustar, GNU (long names, base-256 sizes) and pax headers are known, as Go's, GNU'
 pax interchange format; GNU tar manual, "Basic Tar Format".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -55,19 +55,33 @@ class Member(msgspec.Struct, frozen=True):
     link: str = ""
 
 
-class Headers:
-    """How many headers an archive may have, its layers together: `taken` says how many bytes of the file have been read."""
+class Taken:
+    """How many bytes were read of what was given: of one file before decompression, or of all files that were looked into."""
 
-    def __init__(self, taken: Callable[[], int]) -> None:
-        self.taken = taken
+    def __init__(self) -> None:
+        self.stream: Stream | None = None
+        self.given = 0
+        """Bytes of the files that were looked into, where there is not one file for all."""
+
+    @property
+    def taken(self) -> int:
+        """Bytes that were read."""
+        return self.given if self.given or self.stream is None else self.stream.taken
+
+
+class Headers:
+    """How many headers an archive may have, its layers together, by the bytes of the file that have been read."""
+
+    def __init__(self, file: Taken) -> None:
+        self.file = file
         self.count = 0
 
     def add(self, where: str) -> None:
         """Count a header; raises BadImage where there are too many."""
         self.count += 1
-        if self.count > FREE_MEMBERS and self.count > FREE_MEMBERS + self.taken() // BYTES_A_MEMBER:
+        if self.count > FREE_MEMBERS and self.count > FREE_MEMBERS + self.file.taken // BYTES_A_MEMBER:
             raise BadImage(
-                where, f"the archive has {self.count} members in {self.taken()} bytes; if it is to be trusted, unpack it first"
+                where, f"the archive has {self.count} members in {self.file.taken} bytes; if it is to be trusted, unpack it first"
             )
         if self.count > MOST_MEMBERS:
             raise BadImage(where, f"the archive has more than {MOST_MEMBERS} members")

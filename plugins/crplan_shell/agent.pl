@@ -382,7 +382,11 @@ sub create {
     $name =~ s/\\x(..)/chr hex $1/ge;
     my @wanted = ( $flags, $exit_signal, scalar @vector, @vector, unpack 'C*', $name );
     my ( $number, $channel, $pidfd );
-    if ($actor) { ( $number, $channel, $pidfd ) = order( $actor, $task, 'create', @wanted ) }
+    if ($actor) {
+        ( $number, $channel, $pidfd ) = order( $actor, $task, 'create', @wanted );
+        # The kernel leaves out descriptors for which a process has no room.
+        refuse( $task, 'its descriptors cannot be taken over', 'EMFILE' ) if !defined $pidfd;
+    }
     else {
         # A group that has no number in this pid namespace is none that children could be put back into.
         kernel( 'setpgid', 0, 0 ) if $init < 0 && !getpgrp 0;

@@ -63,6 +63,19 @@ def test_version_is_that_of_the_package(crplan: Crplan) -> None:
     assert crplan("--version")[:2] == (0, f"crplan {planner.__version__}\n".encode())
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"), [("chek", "check"), ("chekc", "check"), ("explian", "explain"), ("dif", "diff"), ("lst", "list")]
+)
+def test_a_typing_error_of_a_command_is_a_usage_error(crplan: Crplan, word: str, meant: str) -> None:
+    words = f"crplan: there is no command and no file {word}; did you mean {meant}?\n"
+    assert crplan(word, "image.ckpt") == (2, b"", words)
+
+
+@pytest.mark.parametrize("word", ["image", "image.ckpt", "check.tar", "./chek"])
+def test_any_other_word_is_the_name_of_an_image(crplan: Crplan, word: str) -> None:
+    assert crplan(word) == (1, b"", f"crplan: {word}: cannot be opened: No such file or directory\n")
+
+
 def test_every_command_has_a_module_and_every_module_a_command() -> None:
     modules = {module.name for module in pkgutil.iter_modules(commands.__path__)}
     assert modules == set(commands.COMMANDS)
@@ -483,3 +496,28 @@ def test_a_log_of_what_is_not_recognised_begins_as_every_log(crplan: Crplan, tmp
             assert [line["seq"] for line in lines] == list(range(len(lines)))
             assert (lines[0]["type"], lines[-1]["type"]) == ("LogOpened", "DefectRecorded")
             assert len(lines) >= least
+
+
+def test_a_command_that_is_misspelt_is_named(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert cli.main(["chekc", "image"]) == 2
+    assert capsysbinary.readouterr().err == b"crplan: there is no command and no file chekc; did you mean check?\n"
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "msgspec._core":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+from planner.cli.main import main
+sys.exit(main(["plugins"]))
+"""
+
+
+def test_an_interrupt_while_records_are_imported_is_not_lost() -> None:
+    """The extension of msgspec swallows what is raised within its import, and crashes at its first use."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "crplan: interrupted\n")

@@ -1,6 +1,7 @@
 """Comparing two checkpoints: what became of their tasks, and what that changes in the plan."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -352,3 +353,53 @@ def test_a_large_forest_costs_in_proportion() -> None:
     wide: Forest = forest("1 " + " ".join(f"{pid}:1//{pid}" for pid in range(2, 20_001)))
     changes = compare(chain, wide)
     assert len(changes) == 19_999
+
+
+@pytest.fixture
+def sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two directories of images: one the same, one changed, one on each side alone."""
+    monkeypatch.chdir(tmp_path)
+    for side, files in {
+        "a": {"same.ckpt": "subtree.ckpt", "web.ckpt": "nested.ckpt", "old.ckpt": "orphan.ckpt"},
+        "b": {"same.ckpt": "subtree.ckpt", "web.ckpt": "orphan.ckpt", "new.tar.zst": "podman.tar.zst"},
+    }.items():
+        (tmp_path / side).mkdir()
+        for name, image in files.items():
+            shutil.copy(EXAMPLES / image, tmp_path / side / name)
+    return tmp_path
+
+
+def test_several_checkpoints_are_paired_by_name(crplan: Crplan, sides: Path) -> None:
+    code, out, _ = crplan("diff", "a", "b", "--exit-code", "--format", "json")
+    assert code == 4
+    told = json.loads(out)
+    jsonschema.validate(told, json.loads(SCHEMA.read_bytes()))
+    assert told["differs"] and "plan" not in told
+    only = {one["name"]: one.get("only") or one["comparison"]["differs"] for one in told["images"]}
+    assert only == {"new.tar.zst": "after", "old.ckpt": "before", "same.ckpt": False, "web.ckpt": True}
+
+
+def test_pairs_read_like_single_comparisons(crplan: Crplan, sides: Path) -> None:
+    _, alone, _ = crplan("diff", "a::web.ckpt", "b::web.ckpt")
+    code, out, _ = crplan("diff", "a", "b")
+    assert code == 0
+    assert out.decode().startswith("+ new.tar.zst: added\n\n- old.ckpt: removed\n\nsame.ckpt: no difference\n\nweb.ckpt: tasks: ")
+    assert alone in out
+    _, written, _ = crplan("diff", "a", "b", "--format", "markdown")
+    assert [line for line in written.decode().splitlines() if line.startswith("###")][2].endswith(": no difference")
+
+
+def test_one_against_several_is_a_usage_error_that_names_them(crplan: Crplan, sides: Path) -> None:
+    code, _, err = crplan("diff", "a/web.ckpt", "b")
+    assert code == 2
+    assert "holds 3: new.tar.zst, same.ckpt, web.ckpt; name one of them" in err
+
+
+def test_one_of_a_pair_that_cannot_be_read_is_one_entry(crplan: Crplan, sides: Path) -> None:
+    (sides / "b" / "same.ckpt").write_bytes((sides / "a" / "same.ckpt").read_bytes()[:300])
+    code, out, err = crplan("diff", "a", "b", "--format", "json")
+    assert code == 1
+    assert "b::same.ckpt" in err
+    told = {one["name"]: one for one in json.loads(out)["images"]}
+    assert told["same.ckpt"]["comparison"]["error"]["exit_code"] == 1
+    assert told["web.ckpt"]["comparison"]["tasks"]

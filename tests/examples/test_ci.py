@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,9 +22,16 @@ def document(name: str) -> Any:
     return YAML(typ="safe").load((EXAMPLES / name).read_text())
 
 
-@pytest.mark.parametrize(("name", "schema"), [("github.yml", "vendor.github-workflows"), ("gitlab.yml", "vendor.gitlab-ci")])
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [
+        ("github.yml", "vendor.github-workflows"),
+        ("gitlab.yml", "vendor.gitlab-ci"),
+        ("../../action.yml", "vendor.github-actions"),
+    ],
+)
 def test_a_workflow_is_valid(name: str, schema: str) -> None:
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(EXAMPLES / name)]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str((EXAMPLES / name).resolve())]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stdout
 
@@ -55,34 +63,97 @@ def play(script: str, repository: Path, **environment: str) -> subprocess.Comple
     return subprocess.run(command, cwd=repository, env=variables, capture_output=True, text=True, timeout=60)
 
 
-def test_every_script_of_the_github_workflow_runs(repository: Path) -> None:
-    steps = {step["name"]: step["run"] for step in document("github.yml")["jobs"]["check"]["steps"] if "run" in step}
+def steps(name: str, repository: Path, summary: Path) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Walk through the scripts of a workflow or an action as the runner does: a failure ends it but for `always()`."""
+    listed = document(name)["jobs"]["check"]["steps"] if name == "github.yml" else document(name)["runs"]["steps"]
+    outputs = repository / ".outputs"
+    outputs.touch()
+    done: dict[str, subprocess.CompletedProcess[str]] = {}
+    for step in listed:
+        if "run" not in step:
+            continue
+        condition = step.get("if", "")
+        failed = any(run.returncode for run in done.values())
+        if (failed and "always()" not in condition) or ("count > 0" in condition and "count=0" in outputs.read_text()):
+            continue
+        given = {key: str(document(name)["inputs"][key.lower()]["default"]) for key in step.get("env", {})}
+        environment = {"GITHUB_STEP_SUMMARY": summary, "GITHUB_OUTPUT": outputs, "RUNNER_TEMP": repository, "CRPLAN": "."}
+        texts = {key: str(value) for key, value in environment.items()}
+        done[step["name"]] = play(step["run"], repository, **texts, **given)
+    return done
+
+
+@pytest.mark.parametrize("name", ["github.yml", "../../action.yml"])
+def test_every_step_for_github_runs(repository: Path, name: str) -> None:
     summary = repository / "summary.md"
-    assert play(steps["Install"], repository).returncode == 0
-    check = play(steps["Check"], repository, GITHUB_STEP_SUMMARY=str(summary))
-    assert check.returncode == 1
-    assert "::error file=checkpoints/contradictory.ckpt,title=crplan parent-cycle::" in check.stdout
-    assert "title=crplan bad-image::" in check.stdout
+    done = steps(name, repository, summary)
+    assert (done["Install"].returncode, done["Check"].returncode) == (0, 1)
+    assert "::error file=checkpoints/contradictory.ckpt,title=crplan parent-cycle::" in done["Check"].stdout
+    assert "title=crplan bad-image::" in done["Check"].stdout
     assert summary.read_text().count("### crplan check") == 3
-    assert play(steps["Reports and plans"], repository).returncode == 0
-    for name in ("nested.ckpt", "contradictory.ckpt", "noise with a blank"):
-        assert json.loads((repository / "reports" / f"{name}.sarif").read_text())["version"] == "2.1.0"
-        assert json.loads((repository / "plans" / f"{name}.json").read_text())["kind"]
+    (run,) = json.loads((repository / "crplan.sarif").read_text())["runs"]
+    assert [each["location"]["uri"] for each in run["artifacts"]] == [
+        "checkpoints/contradictory.ckpt", "checkpoints/nested.ckpt", "checkpoints/noise%20with%20a%20blank"
+    ]  # fmt: skip
+    if name == "github.yml":
+        assert {json.loads(plan.read_text())["kind"] for plan in (repository / "plans").iterdir()} == {"crplan-plan"}
+        assert len(list((repository / "plans").iterdir())) == 3
 
 
+EMPTY = {"missing": (), "empty": ("checkpoints",), "hidden": ("checkpoints", "checkpoints/.gitkeep")}
+
+
+@pytest.mark.parametrize("there", EMPTY)
+def test_a_repository_without_images_passes(tmp_path: Path, repository: Path, there: str) -> None:
+    shutil.rmtree(repository / "checkpoints")
+    for name in EMPTY[there]:
+        (repository / name).mkdir()
+    for name in ("github.yml", "../../action.yml"):
+        done = steps(name, repository, repository / "summary.md")
+        assert not any(run.returncode for run in done.values())
+        assert "no image" in "".join(run.stdout for run in done.values())
+    assert play("\n".join(document("gitlab.yml")["checkpoints"]["script"]), repository, CRPLAN=".").returncode == 0
+
+
+@pytest.mark.slow
 def test_a_repository_of_good_images_passes(repository: Path) -> None:
     for name in ("contradictory.ckpt", "noise with a blank"):
         (repository / "checkpoints" / name).unlink()
-    steps = {step["name"]: step["run"] for step in document("github.yml")["jobs"]["check"]["steps"] if "run" in step}
-    assert play(steps["Check"], repository).returncode == 0
-    assert play("\n".join(document("gitlab.yml")["checkpoints"]["script"]), repository).returncode == 0
+    assert not any(run.returncode for run in steps("github.yml", repository, repository / "summary.md").values())
+    assert play("\n".join(document("gitlab.yml")["checkpoints"]["script"]), repository, CRPLAN=".").returncode == 0
+
+
+@pytest.mark.slow
+def test_what_git_lfs_has_not_fetched_is_named(repository: Path) -> None:
+    (repository / "checkpoints" / "noise with a blank").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    done = steps("github.yml", repository, repository / "summary.md")
+    assert "run `git lfs pull` first" in done["Check"].stdout
 
 
 def test_every_script_of_the_gitlab_job_runs(repository: Path) -> None:
     job = document("gitlab.yml")["checkpoints"]
-    assert play("\n".join(job["script"]), repository).returncode == 1
+    assert play("\n".join(job["script"]), repository, CRPLAN=".").returncode == 1
     quality = json.loads((repository / job["artifacts"]["reports"]["codequality"]).read_text())
     assert {"parent-cycle", "bad-image"} <= {entry["check_name"] for entry in quality}
     assert len({entry["fingerprint"] for entry in quality}) == len(quality)
-    reports = sorted(repository.glob(job["artifacts"]["reports"]["junit"]))
-    assert [ElementTree.parse(report).getroot().tag for report in reports] == ["testsuites"] * 3
+    suites = ElementTree.parse(repository / job["artifacts"]["reports"]["junit"]).getroot()
+    assert [suite.get("name") for suite in suites] == [
+        "checkpoints/contradictory.ckpt", "checkpoints/nested.ckpt", "checkpoints/noise with a blank"
+    ]  # fmt: skip
+    assert len(list((repository / "plans").iterdir())) == 3
+
+
+def test_other_peoples_actions_are_pinned_by_a_commit() -> None:
+    listed = [*document("github.yml")["jobs"]["check"]["steps"], *document("../../action.yml")["runs"]["steps"]]
+    uses = [step["uses"] for step in listed if "uses" in step]
+    assert len(uses) == 5
+    assert all(re.fullmatch(r"[a-z]+(/[a-z-]+){1,2}@[0-9a-f]{40}", use) for use in uses)
+
+
+def test_the_hook_of_pre_commit_checks_what_is_given(repository: Path) -> None:
+    (hook,) = YAML(typ="safe").load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    names = ["checkpoints/nested.ckpt", "checkpoints/.gitkeep", "src/nested.ckpt"]
+    chosen = [name for name in names if re.search(hook["files"], name) and not re.search(hook["exclude"], name)]
+    assert chosen == names[:1]
+    assert play(f"{hook['entry']} {' '.join(chosen)}", repository).returncode == 0
+    assert play(f"{hook['entry']} checkpoints/contradictory.ckpt", repository).returncode == 3

@@ -95,27 +95,35 @@ def tree(code: str) -> Iterator[int]:
         assert process.stdout is not None
         try:
             init = int(process.stdout.readline())
-            namespace = os.stat(f"/proc/{init}/ns/pid").st_ino
-            assert select.select([process.stdout], [], [], 10)[0]
+            namespace = os.open(f"/proc/{init}/ns/pid", os.O_RDONLY)
+            assert select.select([process.stdout], [], [], 60)[0]
             assert process.stdout.readline() == b"ready\n"
             yield init
         finally:
             os.kill(init, signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
             assert gone(namespace)
 
 
 def gone(namespace: int) -> bool:
-    """Whether a pid namespace is empty within a few seconds."""
-    for _ in range(200):
-        left = False
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError):
-                left |= os.stat(f"/proc/{name}/ns/pid").st_ino == namespace
-        if not left:
-            return True
-        time.sleep(0.02)
-    return False
+    """Whether a pid namespace, given open so that no other one takes its number over, is empty within a few seconds."""
+    try:
+        number = os.fstat(namespace).st_ino
+        for _ in range(200):
+            if not any(number == namespace_of(name) for name in filter(str.isdigit, os.listdir("/proc"))):
+                return True
+            time.sleep(0.02)
+        return False
+    finally:
+        os.close(namespace)
+
+
+def namespace_of(process: str) -> int:
+    """Return the number of a process's pid namespace, 0 where it has gone."""
+    try:
+        return os.stat(f"/proc/{process}/ns/pid").st_ino
+    except OSError:
+        return 0
 
 
 def of(kind: type, events: list[AnyEvent]) -> list:  # type: ignore[type-arg]
@@ -500,18 +508,18 @@ def rebuilt(image: Path | str) -> Iterator[int]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        namespace = 0
+        namespace = -1
         try:
-            assert select.select([process.stdout], [], [], 30)[0]
+            assert select.select([process.stdout], [], [], 60)[0]
             line = process.stdout.readline().split()
             assert line[:1] == [b"ready"], process.stderr.read()
             root = int(line[1])
-            namespace = os.stat(f"/proc/{root}/ns/pid").st_ino
+            namespace = os.open(f"/proc/{root}/ns/pid", os.O_RDONLY)
             yield root
         finally:
             process.terminate()
-            process.wait(20)
-            assert not namespace or gone(namespace)
+            process.wait(60)
+            assert namespace < 0 or gone(namespace)
 
 
 def topology(forest: Forest, *, signals: bool = False) -> dict[ProcessId, tuple[object, ...]]:

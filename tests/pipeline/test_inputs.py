@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 import planner
+from planner.errors import BadImage
+from planner.events.records import TaskRecorded
+from planner.forest.fold import fold
 from planner.hookspecs import Source
 from planner.pipeline.inputs import Inputs, located
 from planner.pipeline.inputs import grouped as grouped_by
 from planner.pipeline.reading import default_registry
 from planner.pipeline.sources import from_path, from_stream
 from tests.helpers.containers import POD, Dump
+from tests.helpers.places import EXAMPLES
 
 
 def container(root: int, name: str, joined: str = "", pod: str = "") -> bytes:
@@ -68,14 +72,64 @@ def test_what_can_be_read_only_once_is_grouped_as_well(folder: Path) -> None:
 
 
 def test_the_checkpoints_of_one_archive_are_grouped_too(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "all.tar", "w") as packed:
-        for name in ("alone.tar", "infra.tar", "web.tar"):
+    path = str(tmp_path / "all.tar")
+    (tmp_path / "all.tar").write_bytes(tar_of("alone.tar", "infra.tar", "web.tar"))
+    assert grouped(path) == [f"{path}::alone.tar", f"{path}::infra.tar + {path}::web.tar"]
+    assert grouped(f"{path}::web.tar") == [f"{path}::web.tar"]
+
+
+def tar_of(*names: str) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        for name in names:
             info = tarfile.TarInfo(name)
             info.size = len(FILES[name])
             packed.addfile(info, io.BytesIO(FILES[name]))
-    path = str(tmp_path / "all.tar")
-    assert grouped(path) == [f"{path}::alone.tar", f"{path}::infra.tar + {path}::web.tar"]
-    assert grouped(f"{path}::web.tar") == [f"{path}::web.tar"]
+    return out.getvalue()
+
+
+def planned(*names: str) -> list[int]:
+    """How many tasks each group of what was given has."""
+    registry = default_registry()
+    return [
+        sum(isinstance(event, TaskRecorded) for event in group.events(registry))
+        for group in grouped_by(names, from_path, registry).groups
+    ]
+
+
+def test_a_directory_beside_other_images_is_read_whole(folder: Path) -> None:
+    (folder / "pod").mkdir()
+    (folder / "web.tar").rename(folder / "pod" / "web.tar")
+    (folder / "infra.tar").rename(folder / "pod" / "infra.tar")
+    assert grouped("alone.tar", "pod") == ["alone.tar", "pod::infra.tar + pod::web.tar"]
+    assert planned("alone.tar", "pod") == [2, 4]
+
+
+def test_an_archive_of_several_in_a_directory_is_as_many_images(folder: Path) -> None:
+    (folder / "in").mkdir()
+    (folder / "in" / "all.tar").write_bytes(tar_of("infra.tar", "web.tar"))
+    (folder / "in" / "one.tar").write_bytes(FILES["alone.tar"])
+    assert grouped("in") == ["in::all.tar/infra.tar + in::all.tar/web.tar", "in::one.tar"]
+    assert grouped("in::all.tar", "alone.tar") == ["in::all.tar/infra.tar + in::all.tar/web.tar", "alone.tar"]
+    assert planned("in", "alone.tar") == [4, 2, 2]
+    assert planned("in::all.tar/web.tar") == [2]
+    (folder / "in" / "one.tar").unlink()
+    (folder / "in" / "log.tar").write_bytes(FILES["log.tar"])
+    assert fold(planner.read(folder / "in")).images == ("all.tar/infra.tar", "all.tar/web.tar", "log.tar")
+
+
+def test_streams_of_another_kind_in_the_same_directory_are_images_as_well(folder: Path) -> None:
+    stream = (EXAMPLES / "nested.ckpt").read_bytes()
+    (folder / "in").mkdir()
+    (folder / "in" / "a.ckpt").write_bytes(stream)
+    assert planned("in") == [7]
+    (folder / "in" / "b.ckpt").write_bytes(stream[:300])
+    assert grouped("in") == ["in::a.ckpt", "in::b.ckpt"]
+    (folder / "in" / "web.tar").write_bytes(FILES["web.tar"])
+    assert grouped("in") == ["in::a.ckpt", "in::b.ckpt", "in::web.tar"]
+    assert planned("in::a.ckpt", "in::web.tar") == [7, 2]
+    with pytest.raises(BadImage, match=r"holds no checkpoint c; there is: a\.ckpt, b\.ckpt, web\.tar"):
+        planned("in::c")
 
 
 def test_the_library_groups_as_the_command_does() -> None:

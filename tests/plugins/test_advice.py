@@ -1,229 +1,141 @@
-"""Every hint of a finding that decides a verdict, followed: it leads to "ok", or it says honestly that nothing does.
+"""What is said of an input that is no checkpoint image, and what to give instead."""
 
-`BEFORE` has a case for each code in which the code decides or asks; `AFTER` the same case when the hint was followed.
-"""
+import ctypes
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-from typing import Any
-
-import msgspec
 import pytest
+from crplan_criu import streamer
+from crplan_criu.read import read
 
-from planner.events.records import (
-    AnyEvent,
-    FactRecorded,
-    ImageOpened,
-    NamespaceRecorded,
-    SharingRecorded,
-    TaskNamespacesRecorded,
-)
-from planner.findings.report import ImageReport
-from planner.findings.verdicts import ConsumerName
-from planner.host.facts import Host
-from planner.identity import NamespaceId, ProcessId
-from planner.plugins import load
-from planner.testing.forests import events
-from tests.helpers.criu_images import criu_image
-from tests.helpers.verdicts import report_of
-from tests.plugins.test_checks_host import ABLE, NO, change, feature, limits
+from planner.errors import BadImage
+from planner.events.records import TaskRecorded
+from planner.pipeline import sources
+from planner.pipeline.reading import default_registry, stream_events
+from tests.helpers.containers import Dump, encode
 
+ELF = b"\x7fELF\x02\x01\x01" + bytes(9)
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """An image, and how it is brought back."""
-
-    image: list[AnyEvent]
-    consumer: ConsumerName = "criu-restore"
-    options: tuple[str, ...] | None = ()
-    host: Host | None = None
-    complete: bool = False
-
-    def report(self) -> ImageReport:
-        return report_of(self.image, self.consumer, self.options, self.host, complete=self.complete)
-
-
-def tree(text: str, *, own: bool = True, **fields: Any) -> Case:
-    return Case(image=criu_image(text, own_pid_namespace=own), **fields)
-
-
-def fact(property: str, value: str, *, pid: int = 0, text: str = "1 2:1", **fields: Any) -> Case:
-    *history, last = criu_image(text, own_pid_namespace=fields.pop("own", True))
-    return Case(image=[*history, FactRecorded(pid=ProcessId(pid), property=property, value=value, at="x.img#0"), last], **fields)
-
-
-def header(case: Case, **facts: str) -> Case:
-    """Add facts of the whole image."""
-    image = [msgspec.structs.replace(each, facts=facts) if isinstance(each, ImageOpened) else each for each in case.image]
-    return msgspec.structs.replace(case, image=image)
-
-
-def also(case: Case, **fields: Any) -> Case:
-    return msgspec.structs.replace(case, **fields)
-
-
-def run(case: Case) -> Case:
-    """The same by `crplan run`."""
-    return also(case, consumer="run")
-
-
-def net(created: str) -> Case:
-    *history, last = criu_image("1 2:1")
-    added: list[AnyEvent] = [
-        NamespaceRecorded(kind="net", id=NamespaceId(0), facts={"created": created}, at="ids-1.img#0"),
-        TaskNamespacesRecorded(pid=ProcessId(1), namespaces={"net": NamespaceId(0)}, at="ids-1.img#0"),
-        TaskNamespacesRecorded(pid=ProcessId(2), namespaces={"net": NamespaceId(5)}, at="ids-2.img#0"),
-    ]
-    return Case(image=[*history, *added, last])
-
-
-SHARED = [SharingRecorded(pid=ProcessId(pid), memory=7, files=pid, fs=pid, signal_handlers=7, at="x") for pid in (1, 2)]
-
-
-def sharing() -> Case:
-    *history, last = criu_image("1 2:1")
-    return Case(image=[*history, *SHARED, last])
-
-
-def captured(text: str, *more: AnyEvent, **fields: Any) -> Case:
-    """A capture of a running tree."""
-    history: list[AnyEvent] = [
-        msgspec.structs.replace(each, format="capture") if isinstance(each, ImageOpened) else each for each in events(text)
-    ]
-    return Case(image=[*history[:-1], *more, history[-1]], consumer="criu-dump", **fields)
-
-
-def known(case: Case, host: Host = ABLE) -> Case:
-    """The same on a host, with the architecture that it has."""
-    return also(header(case, architecture="x86_64"), host=host)
-
-
-FINE = tree("1 2:1")
-VIRTUOZZO = Case(image=criu_image("1 2:1", generation="vz"))
-MEMBER = Case(
-    image=[
-        msgspec.structs.replace(each, facts={"created": "yes", "external": "pod"})
-        if isinstance(each, NamespaceRecorded)
-        else each
-        for each in criu_image("1 2:1")
-    ]
-)
-JOB = tree("10:0/4/4 11:10", own=False)
-TOO_MANY = known(FINE, limits(threads_max=11))
-SOCKETS = fact("connected TCP sockets", "2")
-PARENT_DIES = fact("parent_death_signal", "9", pid=1, options=("--restore-detached",))
-TAKEN = known(tree("60", own=False))
-HIGH = known(tree("40000", own=False), change(root=False))
-RAISED = change(root=False, namespaces=(msgspec.structs.replace(ABLE.namespaces[0], pid_max=1 << 22), ABLE.namespaces[1]))
-
-FOLLOWED: dict[str, tuple[Case, Case]] = {
-    "criu-virtuozzo": (VIRTUOZZO, run(VIRTUOZZO)),
-    "criu-namespace-of-child": (net("no"), net("yes")),
-    "criu-session-leader-elsewhere": (tree("1 2:1s 5:2/9"), run(tree("1 2:1s 5:2/9"))),
-    "criu-group-leader-moved": (tree("1 2:1 3:1//2 4:1//4"), run(tree("1 2:1 3:1//2 4:1//4"))),
-    "criu-namespace-of-root": (tree("10 11:10"), tree("10 11:10", own=False)),
-    "criu-root-dead": (tree("1z"), tree("1 2:1z")),
-    "criu-adopted-by-root": (tree("10s 15:10/19", own=False), run(tree("10s 15:10/19", own=False))),
-    "criu-exit-status": (tree(f"1 2:1z{200 << 8}"), run(tree(f"1 2:1z{200 << 8}"))),
-    "criu-subreaper": (fact("subreaper", "not recorded"), FINE),
-    "criu-image-refused": (header(FINE, fdinfo_per_id="no"), FINE),
-    "criu-zombie-hang": (tree("1 4:1/4z0 5:1/4z0"), run(tree("1 4:1/4z0 5:1/4z0"))),
-    "criu-sharing-lost": (sharing(), run(sharing())),
-    "criu-parent-death-signal": (PARENT_DIES, also(PARENT_DIES, options=())),
-    "criu-option-missing": (JOB, also(JOB, options=("--shell-job",))),
-    "criu-option-needed": (header(FINE, tcp_close="1"), header(also(FINE, options=("--tcp-close",)), tcp_close="1")),
-    "criu-option-in-vain": (also(FINE, options=("--shell-job",)), FINE),
-    "criu-shell-job": (JOB, also(JOB, options=("--shell-job",))),
-    "criu-terminal-session": (
-        fact("terminal slave 3", "session 77 group 77"),
-        fact("terminal slave 3", "session 77 group 77", options=("--shell-job",)),
-    ),
-    "criu-terminal-foreign": (fact("terminal master 3", "session 77 group 77"), fact("terminal master 3", "session 1 group 1")),
-    "criu-tcp-connected": (SOCKETS, also(SOCKETS, options=("--tcp-established",))),
-    "criu-parent-missing": (fact("parent dump", "missing: ../0"), fact("parent dump", "found: ../0")),
-    "criu-file-missing": (fact("missing image", "mm-1.img"), FINE),
-    "criu-file-damaged": (fact("damaged image", "files.img: is cut short"), FINE),
-    "criu-incomplete": (fact("stripped of", "pages", complete=True), also(FINE, complete=True)),
-    "criu-stripped": (fact("stripped of", "pages"), FINE),
-    "criu-open-thread-file": (fact("open file of a thread", "/proc/1/task/2/stat"), FINE),
-    "criu-mount-link": (fact("mount through a link /dev/init", "/sbin/a -> /bin/b"), FINE),
-    "criu-external-pid-namespace": (
-        MEMBER,
-        FINE,
-    ),
-    "capability-missing": (
-        run(known(FINE, change(capabilities=(), features=ABLE.features | {"set_tid_without_root": NO}))),
-        run(known(FINE)),
-    ),
-    "feature-missing": (run(known(FINE, feature("pidfd", NO))), run(known(FINE))),
-    "limit-too-low": (run(TOO_MANY), run(known(FINE))),
-    "number-above-limit-of-new-namespace": (run(known(FINE, change(new_namespace_pid_max=2))), run(known(FINE))),
-    "number-taken": (TAKEN, also(TAKEN, options=("criu-ns",))),
-    "number-above-limit": (HIGH, also(HIGH, host=RAISED)),
-    "criu-pid-max": (HIGH, also(HIGH, host=ABLE)),
-    "criu-not-installed": (known(FINE, change(tools={"criu": "no"})), known(FINE)),
-    "engine-not-installed": (
-        also(known(FINE, change(tools={"criu": "4.2", "podman": "no"})), consumer="podman"),
-        also(known(FINE, change(tools={"criu": "4.2", "podman": "yes"})), consumer="podman"),
-    ),
-    "criu-machine": (header(known(FINE), architecture="aarch64"), known(FINE)),
-    "criu-feature-missing": (known(FINE, feature("pid_namespaces", NO)), known(FINE)),
-    "criu-security-module": (
-        header(known(FINE), architecture="x86_64", security_module="selinux"),
-        header(known(FINE, change(security_modules=("selinux",))), architecture="x86_64", security_module="selinux"),
-    ),
-    "criu-capability-missing": (known(FINE, change(capabilities=("chown",))), known(FINE)),
-    "criu-limit-too-low": (TOO_MANY, known(FINE)),
-    "criu-dump-session-outside": (captured("1 2:1/0"), captured("1 2:1")),
-    "criu-dump-without-init": (
-        captured("5", NamespaceRecorded(kind="pid", id=NamespaceId(0), facts={"created": "yes"}, at="x")),
-        captured("1 5:1"),
-    ),
-    "criu-dump-shell-job": (captured("10:0/4/4", options=()), captured("10:0/4/4", options=("--shell-job",))),
-    "criu-dump-zombie": (captured("1z"), captured("1 2:1z")),
-    "criu-dump-nested-namespace": (captured("1 2.1:1"), run(captured("1 2.1:1"))),
-    "criu-dump-shared": (captured("1 2:1", *SHARED), run(captured("1 2:1", *SHARED))),
+FILES: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "core.4711": (ELF + b"\x04\x00\x3e\x00", ("core file", "criu dump")),
+    "program": (ELF + b"\x03\x00\x3e\x00", ("ELF program",)),
+    "big-endian core": (b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x04", ("core file",)),
+    "ckpt.dmtcp": (b"DMTCP_CHECKPOINT_IMAGE_v3.0\n" + bytes(64), ("DMTCP", "dmtcp_restart")),
+    "packed.dmtcp": (gzip.compress(b"DMTCP_CHECKPOINT_IMAGE_v3.0\n" + bytes(64)), ("DMTCP", "dmtcp_restart")),
+    "checkpoint.img": (b"gVisorSF" + bytes(64), ("gVisor", "runsc restore")),
+    "vm.snap": (bytes(4) + b"\x84\x19\x10\x07" + bytes(64), ("Firecracker",)),
+    "a.tar.xz": (b"\xfd7zXZ\x00" + bytes(64), ("xz", "xz -dc FILE | crplan -")),
+    "a.tar.bz2": (b"BZh91AY&SY" + bytes(64), ("bzip2", "bzip2 -dc FILE | crplan -")),
+    "a.tar.lz4": (b"\x04\x22\x4d\x18" + bytes(64), ("lz4", "lz4 -dc FILE | crplan -")),
+    "a.zip": (b"PK\x03\x04" + bytes(64), ("zip archive", "unzip")),
+    "pointer.tar": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n", ("Git LFS pointer", "git lfs pull")),
+    "a.age": (b"age-encryption.org/v1\n", ("encrypted with age", "decrypt")),
+    "pstree.img": (Dump().task(7).images()["pstree.img"], ("a single pstree file", "give the directory")),
+    "inventory.img": (Dump().task(7).images()["inventory.img"], ("a single inventory file", "give the directory")),
+    "pstree.json": (b'{"magic": "PSTREE", "entries": []}', ("crit", "crit encode", "directory")),
+    "a.gz": (gzip.compress(b"moon" * 100), ("gzip", "no archive inside")),
 }
-"""A case in which the code is given, and the same when its hint was followed."""
-
-CHECKS = ("criu", "host", "numbers", "criu-host", "criu-dump")
-
-HONEST: dict[str, str] = {
-    "criu-two-birth-sessions": "no history leaves such a tree, so there is none to bring back",
-    "criu-pid-for-children": "the hint says that nothing restores it",
-    "criu-exit-signal": "the hint says that no image of CRIU records it",
-    "criu-zombie-core": "the hint is to compare after the restore",
-    "criu-plugin": "no host says yet which plugins it has",
-    "criu-stopped-job": "a warning about what the kernel does after the restore",
-    "criu-user-namespace": "a note",
-    "criu-version": "a note",
-    "pid-max-raised": "a warning about what criu changes",
-    "new-namespace-needed": "a tree that was entered; the executors' own tests of --into try it",
-    "criu-joined-namespace": "no host says yet whether a pod is there",
-}
-"""Codes whose hint leads to no "ok", with the reason."""
 
 
-def codes(report: ImageReport) -> set[str]:
-    return {found.code for found in report.findings} | {question.code for question in report.unknown}
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_called_what_it_is(name: str, tmp_path: Path) -> None:
+    content, words = FILES[name]
+    (tmp_path / name).write_bytes(content)
+    said = refusal(tmp_path / name)
+    assert all(word in said for word in words), said
+    assert "damaged" not in said
+    assert "supported are" not in said
 
 
-def test_every_code_is_followed_or_says_why_not() -> None:
-    all_codes = {kind.code for check in load(()).checks if check.name in CHECKS for kind in check.kinds}
-    assert not FOLLOWED.keys() & HONEST.keys()
-    assert FOLLOWED.keys() | HONEST.keys() == all_codes
+def refusal(path: Path | str) -> str:
+    with pytest.raises(BadImage) as caught:
+        list(stream_events(sources.from_path(os.fspath(path)), default_registry()))
+    assert "\n" not in caught.value.message
+    return caught.value.message
 
 
-@pytest.mark.parametrize("code", FOLLOWED)
-def test_a_hint_that_is_followed_leads_to_ok(code: str) -> None:
-    before, after = (case.report() for case in FOLLOWED[code])
-    assert code in codes(before)
-    assert before.verdicts[0].verdict != "ok" or code in ("criu-option-in-vain", "criu-stripped")
-    assert after.verdicts[0].verdict == "ok", after.verdicts[0]
+def test_anything_else_is_no_checkpoint_image_and_the_supported_kinds_are_named(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_bytes(b"The moon is made of cheese.")
+    said = refusal(tmp_path / "notes")
+    assert said.startswith("is not a checkpoint image; supported are: linux-cr")
+    assert "0x" not in said
 
 
-@pytest.mark.parametrize("name", ["host", "criu-host"])
-def test_a_feature_that_is_forbidden_is_no_matter_of_the_kernel(name: str) -> None:
-    """NO is EPERM: another kernel would not change that."""
-    case = known(FINE, feature("pid_namespaces" if name == "criu-host" else "pidfd", NO))
-    report = (run(case) if name == "host" else case).report()
-    (hint,) = {found.hint for found in report.findings if found.code.endswith("feature-missing")}
-    assert "run as root" in hint
-    assert "configured" not in hint
+@pytest.mark.parametrize("name", ["s3://bucket/ck.tar", "https://example.org/ck.tar", "gs://bucket/a"])
+def test_the_name_of_something_remote_is_called_that(name: str) -> None:
+    assert "remote" in refusal(name)
+
+
+def test_a_dump_that_failed_says_what_the_log_said_last(tmp_path: Path) -> None:
+    images = Dump().task(7).images()
+    (tmp_path / "core-7.img").write_bytes(images["core-7.img"])
+    (tmp_path / "dump.log").write_text(
+        "(00.001) Dumping processes\n(00.002) Error (criu/files.c:1): first\n"
+        "(00.003) Error (criu/tty.c:2): a terminal without peer\n"
+        "(00.004) Error (criu/cr-dump.c:3): Dumping FAILED.\n"
+    )
+    said = refusal(tmp_path)
+    assert "did not finish" in said
+    assert "a terminal without peer" in said and "FAILED" not in said
+
+
+def test_a_directory_of_decoded_images_says_how_to_encode_them(tmp_path: Path) -> None:
+    (tmp_path / "pstree.json").write_bytes(FILES["pstree.json"][0])
+    assert "crit encode" in refusal(tmp_path)
+
+
+def test_an_empty_directory_is_called_empty(tmp_path: Path) -> None:
+    assert "empty directory" in refusal(tmp_path)
+
+
+def test_an_encrypted_dump_is_called_that(tmp_path: Path) -> None:
+    for name, content in Dump().task(7).images().items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "cipher.img").write_bytes(bytes(64))
+    (tmp_path / "pstree.img").write_bytes(bytes(range(64)))
+    assert "encrypt" in refusal(tmp_path)
+
+
+def test_a_stream_of_criu_image_streamer_is_read() -> None:
+    markers = []
+    for name, content in Dump().task(7).task(8, 7).images().items():
+        markers += [{"filename": name.encode()}, {"file_data": len(content), "": content}, {"file_eof": 1}]
+    markers.append({"image_eof": 1})
+    data = b""
+    for number, marker in enumerate(markers):
+        content = marker.pop("", b"")
+        message = encode(streamer.MARKER, seq=number, **marker)
+        data += len(message).to_bytes(4, "little") + message + (content if isinstance(content, bytes) else b"")
+    source = sources.from_bytes(data, "stream")
+    assert streamer.recognises(source.head)
+    assert [event.pids[0] for event in read(source) if isinstance(event, TaskRecorded)] == [7, 8]
+
+
+DROP_FROM_BOUNDING_SET = 24
+OVERRIDES = (1, 2)
+"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, by which root passes over permissions (capabilities(7))."""
+
+
+def as_others() -> None:
+    """Make the program that is executed next subject to permissions."""
+    for capability in OVERRIDES:
+        assert ctypes.CDLL(None).prctl(DROP_FROM_BOUNDING_SET, capability, 0, 0, 0) == 0
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("where", [".", "checkpoint"])
+def test_a_directory_without_execute_permission_is_named(tmp_path: Path, where: str) -> None:
+    images = tmp_path / "ck" / "checkpoint"
+    images.mkdir(parents=True)
+    for name, content in Dump().task(7).images().items():
+        (images / name).write_bytes(content)
+    (tmp_path / "ck" / where).chmod(0o644)
+    command = [sys.executable, "-m", "planner", str(tmp_path / "ck")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, preexec_fn=as_others, check=False, timeout=60)
+    assert done.returncode == 1
+    assert f"ck/{where}".removesuffix("/.") + ": Permission denied" in done.stderr
+    assert done.stderr.count("\n") == 1

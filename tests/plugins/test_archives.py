@@ -351,9 +351,24 @@ def test_a_pax_header_that_claims_gigabytes_is_refused() -> None:
     assert "claims 8589934592 bytes" in refusal(info.tobuf(tarfile.GNU_FORMAT) + b"\x00" * 2048).message
 
 
-def test_a_zstd_frame_that_wants_gigabytes_of_window_is_refused() -> None:
-    frame = bytes.fromhex("28b52ffd") + b"\x00" + bytes([(31 - 10) << 3]) + b"\x01\x00\x00"
-    assert "zstd" in refusal(frame + b"\x00" * 64).message
+def zstd_frame(log: int) -> bytes:
+    """A frame that says nothing of its size, and asks for a window of two to the power `log` bytes."""
+    block = pack()[: 1 << 16]
+    return bytes.fromhex("28b52ffd00") + bytes([(log - 10) << 3]) + (len(block) << 3 | 1).to_bytes(3, "little") + block
+
+
+def test_a_zstd_frame_that_wants_gigabytes_of_window_is_not_called_damaged() -> None:
+    message = refusal(zstd_frame(31)).message
+    assert "needs a longer zstd window than the 128 MiB" in message
+    assert "--max-window 2G" in message
+    assert "damaged" not in message
+
+
+def test_a_zstd_window_is_as_long_as_is_allowed() -> None:
+    assert events(zstd_frame(27)) == EXPECTED
+    source = sources.from_bytes(zstd_frame(27), "archive")
+    with pytest.raises(BadImage, match="than the 1 MiB"):
+        list(read(msgspec.structs.replace(source, max_window=1 << 20)))
 
 
 class Pages(io.RawIOBase):
@@ -433,7 +448,9 @@ PACKED = {"none": pack(), "gzip": gzip.compress(pack()), "zstd": zstandard.compr
 def test_whatever_stands_in_a_tar_header_it_is_refused_or_read(noise: bytes) -> None:
     stream = streams.opened(io.BytesIO(noise), b"", "noise")
     try:
-        list(tar.members(stream, tar.Headers(lambda: stream.taken)))
+        taken = tar.Taken()
+        taken.stream = stream
+        list(tar.members(stream, tar.Headers(taken)))
     except BadImage as error:
         assert "\n" not in error.message
 

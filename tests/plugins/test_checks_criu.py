@@ -365,13 +365,16 @@ def test_one_option_serves_for_sockets_that_the_dump_closed() -> None:
     assert verdict_of(image, options=("--tcp-close",)).verdict == "ok"
 
 
-@pytest.mark.parametrize(("there", "verdict"), [(8192, "ok"), (12288, "ok"), (8191, "refused"), (0, "ok")])
-def test_pages_that_were_cut_are_missed_and_a_copy_without_any_is_not(there: int, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("files", "there", "verdict"),
+    [(2, 8192, "ok"), (3, 12288, "ok"), (2, 8191, "refused"), (0, 0, "ok"), (1, 4096, "ok"), (1, 4095, "refused")],
+)
+def test_pages_that_were_cut_are_missed_and_a_copy_without_any_is_not(files: int, there: int, verdict: str) -> None:
     """Nothing is known of the pages where there are none: such a copy is for inspection."""
     *history, last = criu_image("1 2:1")
     sizes = {"pages": there} if there else {}
     held = [
-        ContentsRecorded(images={"pagemap": 2}, sizes=sizes, at="inventory.img#0"),
+        ContentsRecorded(images={"pagemap": 2, "pages": files}, sizes=sizes, at="inventory.img#0"),
         *(MemoryRecorded(pid=ProcessId(pid), stored=4096, at=f"pagemap-{pid}.img#1") for pid in (1, 2)),
     ]
     told = verdict_of([*history, *held, last])

@@ -12,7 +12,7 @@ from planner.checks.judging import THIS_HOST, Request, judge
 from planner.checks.report import Settings, baseline_of, gather
 from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, groups_of, image_words, terminal_of
-from planner.cli.progress import Progress
+from planner.cli.progress import each
 from planner.cli.terminal import write_artefact
 from planner.errors import EXPECTED, PluginFailed, UsageError
 from planner.findings.problems import Problem, problem_of
@@ -110,11 +110,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
             report = gather((), kinds=kinds, error=problem_of(error))
             write_artefact(_rendered(form, report, filled(form.options, {}, ""), Terminal(), registry), args.output)
         raise
-    images = []
-    with Progress("checking", len(groups)) as progress:
-        for group in groups:
-            images.append(_checked(Job(args, registry, group), form, request, settings, hosts))
-            progress.advance()
+    images = [_checked(Job(args, registry, group), form, request, settings, hosts) for group in each("checking", groups)]
     report = gather(images, kinds=kinds, hosts=hosts, settings=settings)
     write_artefact(_rendered(form, report, options, terminal_of(args), registry), args.output)
     _append_summary(form, report, options, registry)

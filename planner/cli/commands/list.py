@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from planner.cli.image_job import worst
+from planner.cli.image_job import add_window_argument, worst
 from planner.cli.streams import say
 from planner.cli.terminal import open_image, write_artefact
-from planner.errors import CrplanError
+from planner.errors import BadImage, CrplanError
 from planner.events import log
 from planner.findings.problems import lines, problem_of
-from planner.hookspecs import Member
+from planner.hookspecs import Member, Reader, Source
 from planner.pipeline.inputs import SEPARATOR, located
-from planner.pipeline.reading import recognise
+from planner.pipeline.reading import recognised
 from planner.plugins import Registry
 from planner.text import escaped
 
@@ -29,6 +29,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="an input of any kind; - reads standard input")
+    add_window_argument(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     codes = []
     for name in args.images:
         try:
-            listed += _listed(name, registry)
+            listed += _listed(name, args.max_window, registry)
         except CrplanError as error:
             problem = problem_of(error)
             codes.append(problem.exit_code)
@@ -54,15 +55,21 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     return worst(codes)
 
 
-def _listed(name: str, registry: Registry) -> Iterator[Listed]:
+def _listed(name: str, max_window: int, registry: Registry) -> Iterator[Listed]:
     path, wanted = located(name)
-    source = open_image(path)
+    source = open_image(path, max_window)
     if log.recognises(source.head):
         yield Listed(image=name, reader="event log")
         return
-    reader = recognise(source, registry)
-    found = list(reader.members(source)) if reader.members is not None else [Member(name="")]
-    for member in found:
-        if not wanted or member.name == wanted:
-            whole = len(found) == 1 or wanted
-            yield Listed(image=name if whole else f"{path}{SEPARATOR}{member.name}", reader=reader.name, help=member.help)
+    found = [(reader, member) for reader in recognised(source, registry) for member in _members(reader, source)]
+    chosen = [(reader, member) for reader, member in found if not wanted or f"{member.name}/".startswith(f"{wanted}/")]
+    if wanted and not chosen:
+        known = ", ".join(member.name for _, member in found[:20])
+        raise BadImage(None, f"holds no checkpoint {escaped(wanted)}; there is: {known}")
+    for reader, member in chosen:
+        whole = len(found) == 1 or member.name == wanted
+        yield Listed(image=name if whole else f"{path}{SEPARATOR}{member.name}", reader=reader.name, help=member.help)
+
+
+def _members(reader: Reader, source: Source) -> Iterator[Member]:
+    return iter((Member(name=""),)) if reader.members is None else reader.members(source)

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 
 from planner.cli.image_job import Job, add_detail_argument, add_image_arguments, groups_of, worst
+from planner.cli.progress import each
 from planner.cli.several import files_of
 from planner.cli.streams import Output
 from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
@@ -33,8 +34,8 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     """Write the log; what could not be done is in it, too. Returns the exit code."""
     if args.facts and args.until is not None and args.until.step:
         raise UsageError("--until step:N is for a plan, and --facts leaves the plan out")
-    placed = files_of(groups_of(args, registry), args.output, "jsonl", "logs")
-    return worst([_one(args, Job(args, registry, group), file) for group, file in placed])
+    placed = list(files_of(groups_of(args, registry), args.output, "jsonl", "logs"))
+    return worst([_one(args, Job(args, registry, group), file) for group, file in each("reading", placed)])
 
 
 def _one(args: argparse.Namespace, job: Job, file: str | None) -> int:

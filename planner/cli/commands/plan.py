@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from planner.checks.forecast import with_forecasts
 from planner.cli.image_job import Job, add_detail_argument, add_image_arguments, errors_of, groups_of, refusal_lines, worst
-from planner.cli.progress import Progress
+from planner.cli.progress import each
 from planner.cli.several import ENDINGS, files_of
 from planner.cli.streams import say
 from planner.cli.terminal import write_artefact
@@ -51,12 +51,10 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
             write_artefact(document, args.output)
         raise
     codes = []
-    with Progress("planning", len(placed)) as progress:
-        for group, file in placed:
-            if len(placed) > 1 and file is None:
-                write_artefact(f"{escaped(group.name)}:\n", None)
-            codes.append(_one(Job(args, registry, group), back_end, given, options, file))
-            progress.advance()
+    for group, file in each("planning", placed):
+        if len(placed) > 1 and file is None:
+            write_artefact(f"{escaped(group.name)}:\n", None)
+        codes.append(_one(Job(args, registry, group), back_end, given, options, file))
     return worst(codes)
 
 
