@@ -36,7 +36,7 @@ def changes_of(spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Cl
         own = changes.get(clone.pid, [])
         if (moved_to := _moved_in_time(births.get(clone.pid), clones, clone)) is not None:
             own.append(Change("moved", moved_to))
-        joins_early = clone.pid in saving and _joins_in_time(spaces, clones, births, clone)
+        joins_early = clone.pid in saving and clone.pid in births and _joins_in_time(spaces, clones, births, clone)
         if clone.leads_session:
             own.append(Change("setsid", clone.pid))
         elif clone.pid in makers:
