@@ -34,17 +34,19 @@ def test_a_scan_can_be_gone_on_with_and_counts_nothing_twice(
     tmp_path: Path, lines_only: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     tables = tmp_path / "tables"
+    broken = tmp_path / "broken.ckpt"
+    broken.write_bytes((EXAMPLES / "nested.ckpt").read_bytes()[:90])
     scan = ["fleet", "-o", str(tables), "--workers", "2"]
     assert cli.main([*scan, str(EXAMPLES / "nested.ckpt"), str(EXAMPLES / "nested.ckpt")]) == 0
     assert "1 image of 1 inputs: 1 planned" in capfd.readouterr().err
     assert cli.main([*scan, str(EXAMPLES)]) == 2
     assert "give --resume" in capfd.readouterr().err
-    assert cli.main([*scan, str(EXAMPLES), "--resume"]) == 0
-    assert f"{len(FILES) - 1} images of" in capfd.readouterr().err
-    assert sorted(uris(tables)) == sorted(FILES)
+    assert cli.main([*scan, str(EXAMPLES), str(broken), "--resume"]) == 0
+    assert f"{len(FILES)} images of" in capfd.readouterr().err
+    assert sorted(uris(tables)) == sorted({*FILES, "broken.ckpt"})
     assert cli.main(["fleet", "report", str(tables), "--format", "json", "--fail-on", "unreadable"]) == 3
     report = json.loads(capfd.readouterr().out)
-    assert (report["totals"]["images"], report["totals"]["cannot_be_read"]) == (len(FILES), 1)
+    assert (report["totals"]["images"], report["totals"]["cannot_be_read"]) == (len(FILES) + 1, 1)
     assert cli.main(["fleet", "report", str(tables), "--sql", "SELECT max(tasks) AS most FROM images"]) == 0
     assert capfd.readouterr().out.split()[-2:] == ["most", "7"]
 

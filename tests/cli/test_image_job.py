@@ -40,7 +40,7 @@ def test_namespaces_count_from_the_event_on_that_records_their_init(capsys: pyte
         (recorded, "1 pid namespace\n"),
         (inferred + 6, "2 pid namespaces\n"),
     ):
-        assert first_lines(capsys, "--until", str(seq)).partition("\n")[0].endswith(words.rstrip()), seq
+        assert words in first_lines(capsys, "--until", str(seq)), seq
 
 
 @pytest.mark.parametrize("wrong", ["step:0", "step:x", "-1", "pid:3", "step:"])

@@ -1,7 +1,7 @@
 """Files, addresses and registers that a restore needs: what CRIU refuses is found, and what it restores is no alarm.
 
-Every case was made for real: a process that holds this was dumped by CRIU 4.2, the host was changed, and `criu restore` did what
-is said here.
+The cases of files and addresses were made for real: a process that holds this was dumped by CRIU 4.2, the host was changed, and
+`criu restore` did what is said here. Those of registers follow CRIU's source (`criu/cr-restore.c`, `arch/x86/crtools.c`) alone.
 """
 
 from pathlib import Path

@@ -265,5 +265,5 @@ def test_the_table_is_complete_and_can_be_read(capsys: pytest.CaptureFixture[str
         "criu-subreaper",
         "criu-zombie-core",
     }
-    of_contents = {kind.code for kind in kinds_contents.CONTENTS} | {"criu-zombie-hang"}
+    of_contents = {kind.code for kind in kinds_contents.CONTENTS} | {"criu-zombie-hang", "criu-parent-death-signal"}
     assert {kind.code for kind in kinds.CRIU} == (seen | elsewhere | of_contents) - {""}
