@@ -195,8 +195,9 @@ def _one_of(several: SeveralImages, one: str, detail: Detail) -> Iterator[AnyEve
 
 
 def _kept(error: CrplanError) -> CrplanError:
-    """Return an error that may be raised later, without what was at work when it was raised."""
-    error.__context__ = error.__cause__ = None
+    """Return an error that may be raised later, without what was at work when it was raised; that memory gave out stays known."""
+    error.__cause__ = MemoryError() if isinstance(error.__cause__, MemoryError) else None
+    error.__context__ = None
     return error.with_traceback(None)
 
 

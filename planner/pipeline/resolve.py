@@ -18,7 +18,7 @@ from planner.forest.fold import fold
 from planner.forest.laws_processes import undecided
 from planner.forest.minimise import narrowed
 from planner.forest.model import Forest
-from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, solutions
+from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, Decision, solutions
 from planner.hookspecs import Artefact, BackEnd
 from planner.identity import EventNumber, ProcessId
 from planner.kernel.proof import ProofFailed, prove
@@ -35,6 +35,9 @@ from planner.text import FILE, Terminal
 
 MOST_PLACED = 1_000_000
 """How many tasks are placed and planned anew before the refusal of an image stands: large ones get fewer placings."""
+
+MOST_SEARCHED = 4
+"""How many placings the exact search decides over where components are large: it may take seconds for each."""
 
 BAD_IMAGE = "bad-image"
 """Code of the defect by which a log says that its image could not be read to the end."""
@@ -120,11 +123,13 @@ def _planned_otherwise(history: list[AnyEvent], identity: str, first: NotProved)
 def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Forest, list[AnyEvent]]:
     """Place the tasks in namespaces and plan; where the likeliest placing cannot be planned, the next one is tried.
 
-    Raises the refusal of the first placing.
+    Where none is planned, the exact search decides over large components, too, in the first `MOST_SEARCHED` placings. Raises the
+    refusal of the first placing.
     """
     forest = fold(history)
     most = max(2, min(MOST_SOLUTIONS, MOST_PLACED // max(1, len(forest.tasks))))
     answers = solutions(forest, most)
+    tried: list[list[Decision]] = []
     refused: list[Contradiction] = []
     likeliest = forest
     placed = next(answers)
@@ -134,11 +139,20 @@ def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Fore
             return whole, [*placed, *decide(whole, EventNumber(len(history) + len(placed)), thrift=thrift)]
         except Contradiction as error:
             likeliest = likeliest if refused else whole
+            tried.append(placed)
             refused.append(error)
             try:
                 placed = answers.send(_doubted(forest, error.met_last or error))
             except StopIteration:
                 break
+    for number, placed in enumerate(tried[:MOST_SEARCHED]):
+        if refused[number].code == "plan-undecided":
+            whole = fold(chain(history, placed)) if placed else forest
+            after = EventNumber(len(history) + len(placed))
+            try:
+                return whole, [*placed, *decide(whole, after, thrift=thrift, exactly=True)]
+            except Contradiction as error:
+                refused[number] = error
     first = next((error for error in refused if error.code == "plan-undecided"), refused[0])
     smallest = narrowed(forest, first)
     if smallest is first and len(refused) >= most and first.code != "plan-undecided":

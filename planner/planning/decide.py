@@ -21,12 +21,13 @@ are there anyway do a helper's work, birth by birth, with a few candidates looke
 search for the fewest helpers. Waits for what is known to be done are left out (`planner.planning.steps.waits`).
 
 What is left of an older path. `planner.planning.births` decides births by a greedy path, in one manner after the other. It plans
-what the search leaves undecided at its bound, and it tells why a tree is refused: with a sentence, and the facts that it met.
-Where the search is undecided and it finds no plan either, the refusal is "plan-undecided" and proves nothing.
+large components before the search is asked, and what the search leaves undecided at its bound. It tells why a tree is refused: with
+a sentence, and the facts that it met. Where the search is undecided and it finds no plan either, the refusal is "plan-undecided" and
+proves nothing.
 """
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from planner.errors import Contradiction
 from planner.events.records import BirthDecided, DecisionEvent, ProcessPlanned
@@ -42,17 +43,23 @@ if TYPE_CHECKING:
     from planner.planning.births.order import Event
 
 
-def decide(forest: Forest, first: Sequence, *, thrift: bool = True) -> list[DecisionEvent]:
+SEARCHED_AT_ONCE: Final = 16
+"""How many processes may be entangled with each other for the exact search to come first: the rules of a component are cubic in
+them, and an image that does not name its pid namespaces is decided once a placing."""
+
+
+def decide(forest: Forest, first: Sequence, *, thrift: bool = True, exactly: bool = False) -> list[DecisionEvent]:
     """Return the decisions that a rebuild of `forest` takes: births, processes and steps, in this order.
 
     `first` is the sequence number that the first decision will have. Raises Contradiction with the facts that exclude each other
-    where the rules of births cannot be met, and "plan-undecided" where the search met its bound. Without `thrift` more helpers
-    are cast: for a plan that came into a trap on the way.
+    where the rules of births cannot be met, and "plan-undecided" where the search met its bound, or where many
+    processes are entangled and the greedy path found no births for them; `exactly` has the search come first for those as well.
+    Without `thrift` more helpers are cast: for a plan that came into a trap on the way.
     """
     from planner.forest.laws_status import refuse_faults_of_inits
 
     refuse_faults_of_inits(forest)
-    return decisions_of(*_built(forest, thrift=thrift))
+    return decisions_of(*_built(forest, thrift=thrift, exactly=exactly))
 
 
 def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
@@ -99,7 +106,7 @@ def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
     return [*decisions, *steps, *findings]
 
 
-def _built(forest: Forest, *, thrift: bool) -> "tuple[Cast, list[Event]]":
+def _built(forest: Forest, *, thrift: bool, exactly: bool) -> "tuple[Cast, list[Event]]":
     """Return a cast with its births in order: a regular forest in one pass, any other from what the exact search finds.
 
     Raises as `decide` does.
@@ -108,10 +115,10 @@ def _built(forest: Forest, *, thrift: bool) -> "tuple[Cast, list[Event]]":
         return regular
     from planner.planning.builder.build import build
     from planner.planning.builder.order import Unordered
-    from planner.planning.solver.births import solve
+    from planner.planning.solver.births import MOST_PROCESSES, solve
     from planner.planning.solver.solution import Refusal, Solution
 
-    answer = solve(forest, explained=False)
+    answer = solve(forest, most_processes=MOST_PROCESSES if exactly else SEARCHED_AT_ONCE, explained=False)
     if isinstance(answer, Solution):
         with suppress(Unordered):
             return build(forest, answer, thrift=thrift)

@@ -15,7 +15,7 @@ from planner.identity import OUTSIDE, StepNumber
 from planner.plans.graph import ALL_DONE, CREATED, SAME_ACTOR, to_networkx
 from planner.plans.model import Plan
 from planner.plans.wording import step_words, vector
-from planner.text import escaped
+from planner.text import escaped, json_line
 
 UNIT: Final = 1_000
 """Microseconds of one step."""
@@ -39,13 +39,17 @@ def emit(artefact: Artefact) -> bytes:
         "steps": len(plan.steps),
         "longest_chain": longest,
     }
-    lines = b",\n".join(map(msgspec.json.encode, events))
-    return b'{"displayTimeUnit":"ms","otherData":%s,"traceEvents":[\n%s\n]}\n' % (msgspec.json.encode(about), lines)
+    lines = b",\n".join(map(_line, events))
+    return b'{"displayTimeUnit":"ms","otherData":%s,"traceEvents":[\n%s\n]}\n' % (_line(about), lines)
 
 
 def emit_problem(problem: Problem) -> bytes:
     """Return an empty trace that holds what went wrong."""
-    return b'{"otherData":%s,"traceEvents":[]}\n' % msgspec.json.encode({"error": problem})
+    return b'{"otherData":%s,"traceEvents":[]}\n' % _line({"error": problem})
+
+
+def _line(record: object) -> bytes:
+    return json_line(msgspec.json.encode(record))
 
 
 def _begins(plan: Plan, graph: Any) -> dict[StepNumber, int]:

@@ -35,9 +35,10 @@ def images(rows: list[Row]) -> dict[str, ImageRow]:
     return {os.path.basename(row.uri): row for row in found}
 
 
-def test_every_file_of_a_directory_is_a_row_and_every_bad_one_says_why() -> None:
-    found = images(scan(EXAMPLES))
-    assert set(found) == {path.name for path in EXAMPLES.rglob("*") if path.is_file()}
+def test_every_file_of_a_directory_is_a_row_and_every_bad_one_says_why(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# No image\n")
+    found = images(scan(EXAMPLES, tmp_path))
+    assert set(found) == {*(path.name for path in EXAMPLES.rglob("*") if path.is_file()), "README.md"}
     assert (found["nested.ckpt"].tasks, found["nested.ckpt"].steps, found["nested.ckpt"].depth) == (7, 22, 2)
     assert found["nested.ckpt"].plan_id == "67b6623159209f09"
     assert found["kubernetes.tar"].workload == "default/web/shop"

@@ -29,16 +29,19 @@ MOST_REFINED: Final = 300
 Births = dict[ProcessId, Birth]
 
 
-def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS, explained: bool = True) -> Answer:
+def solve(
+    forest: Forest, *, most_conflicts: int = MOST_CONFLICTS, most_processes: int = MOST_PROCESSES, explained: bool = True
+) -> Answer:
     """Return births that lead to a forest whose tasks have been placed in pid namespaces, or why there are none.
 
-    Without `explained` a refusal names all rows of the component that is at fault, and not the fewest, which takes longer.
+    A component of more than `most_processes` is not searched, and the answer is `Undecided`. Without `explained` a refusal names
+    all rows of the component that is at fault, and not the fewest, which takes longer.
     """
     problem = read_problem(forest)
     reduced = reduce_problem(problem)
     births: Births = {}
     for part in components(problem, reduced):
-        if len(part.core) > MOST_PROCESSES:
+        if len(part.core) > most_processes:
             return Undecided(conflicts=0, processes=part.core)
         rules = Rules(problem, part)
         engine = rules.engine()
