@@ -21,9 +21,9 @@ are there anyway do a helper's work, birth by birth, with a few candidates looke
 search for the fewest helpers. Waits for what is known to be done are left out (`planner.planning.steps.waits`).
 
 What is left of an older path. `planner.planning.births` decides births by a greedy path, in one manner after the other. It plans
-large components before the search is asked, and what the search leaves undecided at its bound. It tells why a tree is refused: with
-a sentence, and the facts that it met. Where the search is undecided and it finds no plan either, the refusal is "plan-undecided" and
-proves nothing.
+large components before the search is asked, and what the search leaves undecided at its bound. It tells why a tree is refused:
+with a sentence, and the facts that it met. Where the search is undecided and no births are found this way either, the refusal is
+"plan-undecided" and proves nothing.
 """
 
 from contextlib import suppress
