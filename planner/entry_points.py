@@ -91,13 +91,12 @@ def _ask_standard(group: str) -> list[Entry]:
 
     entries = _Entries()
     for distribution in distributions():
-        # What others have installed may be damaged in any way.
         try:
             name, version = distribution.metadata["Name"], distribution.version
             if not name or not entries.counts(name):
                 continue
             text = distribution.read_text("entry_points.txt") or ""
-        except Exception:
+        except Exception:  # what others have installed may be damaged in any way
             continue
         entries.add(_section(text, group), name, version)
     return entries.found

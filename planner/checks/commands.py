@@ -2,7 +2,7 @@
 
 import shlex
 
-from planner.findings.verdicts import CRIU_NS, ConsumerName, Invocation
+from planner.findings.verdicts import CRIU_NS, Invocation
 
 
 def command(invocation: Invocation, image: str, needs: tuple[str, ...]) -> str:
@@ -35,11 +35,6 @@ def command(invocation: Invocation, image: str, needs: tuple[str, ...]) -> str:
 
 PODMAN: dict[str, str] = {"--tcp-established": "--tcp-established", "--file-locks": "--file-locks", "--tcp-close": "--tcp-close"}
 """Options of CRIU that podman passes on, by podman's own names. Source: podman-container-restore(1)."""
-
-
-def without_name(consumer: ConsumerName, needs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the needed options that a consumer has no option for."""
-    return tuple(option for option in needs if option not in PODMAN) if consumer == "podman" else ()
 
 
 def _of_podman(needs: tuple[str, ...]) -> list[str]:

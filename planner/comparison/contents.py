@@ -13,6 +13,7 @@ import msgspec
 from planner.comparison.forests import ChangeKind, Matches
 from planner.contents.model import Contents
 from planner.events.contents import SocketRecorded
+from planner.identity import ProcessId
 
 What = Literal["file", "socket", "mount", "limit", "memory", "metadata"]
 
@@ -104,14 +105,14 @@ def _mounts(contents: Contents) -> dict[str, str]:
     return found
 
 
-def _limits(contents: Contents, pid: int) -> dict[str, str]:
-    record = contents.limits.get(pid)  # type: ignore[call-overload]  # pids of a match are process ids
+def _limits(contents: Contents, pid: ProcessId) -> dict[str, str]:
+    record = contents.limits.get(pid)
     limits = record.limits if record is not None else {}
     return {name: " ".join("unlimited" if value < 0 else str(value) for value in pair) for name, pair in limits.items()}
 
 
-def _memory(contents: Contents, pid: int) -> dict[str, str]:
-    record = contents.memory.get(pid)  # type: ignore[call-overload]  # as above
+def _memory(contents: Contents, pid: ProcessId) -> dict[str, str]:
+    record = contents.memory.get(pid)
     if record is None:
         return {}
     sizes = {"mapped": record.mapped, "pages stored": record.stored}

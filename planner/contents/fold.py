@@ -8,7 +8,6 @@ import msgspec
 
 from planner.contents.model import Contents
 from planner.events.contents import (
-    CommandLineRecorded,
     ContentsEvent,
     ContentsRecorded,
     DeletedFileRecorded,
@@ -53,7 +52,6 @@ def _handlers(contents: Contents) -> dict[type, Callable[[Any], None]]:
         TaskFilesRecorded: lambda event: _task_files(contents, event),
         MappedFileRecorded: lambda event: contents.mapped.setdefault(event.pid, []).append(event),
         MemoryRecorded: lambda event: _memory(contents, event),
-        CommandLineRecorded: lambda event: contents.commands.__setitem__(event.pid, event),
         MountRecorded: contents.mounts.append,
         LimitsRecorded: lambda event: contents.limits.__setitem__(event.pid, event),
         RegistersRecorded: lambda event: contents.registers.__setitem__(event.pid, event),

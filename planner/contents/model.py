@@ -6,7 +6,6 @@ Objects that tasks share, such as a table of descriptors or an open file, stand 
 import msgspec
 
 from planner.events.contents import (
-    CommandLineRecorded,
     DeletedFileRecorded,
     DescriptorRecorded,
     FileRecorded,
@@ -42,7 +41,6 @@ class Contents(msgspec.Struct, kw_only=True):
     task_files: dict[ProcessId, TaskFilesRecorded] = {}
     mapped: dict[ProcessId, list[MappedFileRecorded]] = {}
     memory: dict[ProcessId, MemoryRecorded] = {}
-    commands: dict[ProcessId, CommandLineRecorded] = {}
     mounts: list[MountRecorded] = []
     limits: dict[ProcessId, LimitsRecorded] = {}
     registers: dict[ProcessId, RegistersRecorded] = {}

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from planner.contents.fold import CONTENTS_EVENTS
-from planner.events.contents import CommandLineRecorded, PropertyRecorded
+from planner.events.contents import PropertyRecorded
 from planner.events.records import AnyEvent, ImageEvent, LogOpened
 
 KEPT_EVENTS: Final = (LogOpened, *ImageEvent.__args__, *CONTENTS_EVENTS)
@@ -51,7 +51,7 @@ def redacted(events: Iterable[AnyEvent]) -> Iterator[AnyEvent]:
     """Yield what the image says, with the same word for the same name everywhere; decisions and unknown events are left out."""
     names = _Names()
     for event in events:
-        if isinstance(event, KEPT_EVENTS) and not isinstance(event, CommandLineRecorded):
+        if isinstance(event, KEPT_EVENTS):
             yield names.event(event)
 
 

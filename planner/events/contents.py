@@ -142,16 +142,6 @@ class MemoryRecorded(Event, frozen=True, kw_only=True):
     at: Place
 
 
-class CommandLineRecorded(Event, frozen=True, kw_only=True):
-    """Command line and names of the variables of a task, read from its memory; `values` only where they were asked for."""
-
-    pid: ProcessId
-    arguments: tuple[str, ...] = ()
-    variables: tuple[str, ...] = ()
-    values: dict[str, str] = msgspec.field(default_factory=dict)
-    at: Place
-
-
 class MountRecorded(Event, frozen=True, kw_only=True):
     """A mount of a mount namespace; `external` is the key by which its source is given at the restore, "" for none."""
 
@@ -218,7 +208,6 @@ ContentsEvent = (
     | TaskFilesRecorded
     | MappedFileRecorded
     | MemoryRecorded
-    | CommandLineRecorded
     | MountRecorded
     | LimitsRecorded
     | RegistersRecorded

@@ -66,7 +66,7 @@ class Processes:
 
 
 class Given:
-    """An executor of somebody else, who makes it anew if that can be done."""
+    """An executor that the caller has brought, and may be able to make anew."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor

@@ -37,7 +37,7 @@ class Meter:
     def __init__(self) -> None:
         self.bytes = 0
         self.head = 0
-        """Bytes from which the kind of an input was told; whoever reads on reads them again."""
+        """Bytes from which the kind of an input was told; the reader reads them again."""
         self.requests = 0
         self.size: int | None = None
         self.etag = ""

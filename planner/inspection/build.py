@@ -115,7 +115,7 @@ def _facts(forest: Forest) -> dict[int, dict[str, str]]:
 
 def _task(forest: Forest, contents: Contents, holders: Holders, task: Task, facts: dict[str, str]) -> InspectedTask:
     pid = task.pid
-    held, memory, command = contents.task_files.get(pid), contents.memory.get(pid), contents.commands.get(pid)
+    held, memory = contents.task_files.get(pid), contents.memory.get(pid)
     table = holders.table_of.get(pid, 0)
     first = holders.users[table][0] if table else pid
     limits, registers = contents.limits.get(pid), contents.registers.get(pid)
@@ -126,9 +126,6 @@ def _task(forest: Forest, contents: Contents, holders: Holders, task: Task, fact
         name=task.name,
         state=task.state,
         threads=len(forest.threads.get(pid, ())),
-        command=command.arguments if command is not None else (),
-        variables=command.variables if command is not None else (),
-        values=command.values if command is not None else {},
         executable=held.executable if held is not None else 0,
         cwd=held.cwd if held is not None else 0,
         root=held.root if held is not None else 0,
@@ -242,5 +239,4 @@ def _not_recorded(forest: Forest, contents: Contents) -> Iterable[str]:
             continue
         if not contents.has(kind):
             yield words
-    if not contents.commands:
-        yield "command lines and environment"
+    yield "command lines and environment"

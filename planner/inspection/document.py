@@ -108,9 +108,6 @@ class InspectedTask(Record, frozen=True, kw_only=True):
     name: str = ""
     state: str
     threads: int = 0
-    command: tuple[str, ...] = ()
-    variables: tuple[str, ...] = ()
-    values: dict[str, str] = {}
     executable: int = 0
     cwd: int = 0
     root: int = 0

@@ -134,7 +134,7 @@ def _depths(image: InspectedImage) -> dict[int, int]:
 
 def _task(task: InspectedTask, depth: int, files: dict[int, OpenFile], mapped: bool) -> Iterator[Line]:
     lead = "  " * (1 + min(depth, DEEPEST))
-    command = " ".join(map(escaped, task.command)) or _path(files, task.executable)
+    command = _path(files, task.executable)
     numbers = " ".join(map(str, task.pids))
     state = "" if task.state == "running" else f" ({task.state})"
     yield [(f"{lead}{numbers} ", ""), (escaped(task.name), "name"), (state, "odd"), (f"  {command}" if command else "", "")]
@@ -154,8 +154,6 @@ def _task(task: InspectedTask, depth: int, files: dict[int, OpenFile], mapped: b
 
 def _task_facts(task: InspectedTask, files: dict[int, OpenFile]) -> Iterator[str]:
     """Yield lines about a task itself."""
-    if task.command and task.executable:
-        yield f"executable {_path(files, task.executable)}"
     places = [f"{word} {_path(files, file) or file}" for word, file in (("cwd", task.cwd), ("root", task.root)) if file]
     if places:
         yield "   ".join(places)
@@ -171,16 +169,10 @@ def _task_facts(task: InspectedTask, files: dict[int, OpenFile]) -> Iterator[str
     if task.mapped:
         code = sum(area.executable for area in task.mapped)
         yield f"{_plural(len(task.mapped), 'mapped file')}, {code} with code"
-    if task.variables:
-        yield f"environment {' '.join(_variable(task, name) for name in task.variables)}"
 
 
 SAID: Final = ("seccomp", "security_label", "cgroup_set")
 """Facts of a task that are shown beside its owner."""
-
-
-def _variable(task: InspectedTask, name: str) -> str:
-    return f"{escaped(name)}={escaped(task.values[name])}" if name in task.values else escaped(name)
 
 
 def _path(files: dict[int, OpenFile], number: int) -> str:

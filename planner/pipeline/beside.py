@@ -25,7 +25,7 @@ def read_beside(file: str | os.PathLike[str], word: str) -> bytes:
     """Return the bytes of a file; `word` says what it is, for messages. Raises `UsageError`."""
     named = f"the {word} {escaped(os.fspath(file))}"
     try:
-        # Without O_NONBLOCK a pipe that no program has opened to write would hold the command for ever.
+        # Without O_NONBLOCK a pipe that no program has opened to write would block the command.
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -25,7 +25,6 @@ from planner.kernel.proof import ProofFailed, prove
 from planner.kernel.simulation import ModelRefusal
 from planner.options import filled
 from planner.planning.decide import decide
-from planner.planning.refusals import proved
 from planner.plans.fold import DECISIONS, fold_findings, fold_plan, lost_properties, recorded_id
 from planner.plans.model import Plan
 from planner.plans.rebuild import fold_run
@@ -157,6 +156,8 @@ def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Fore
     smallest = narrowed(forest, first)
     if smallest is first and len(refused) >= most and first.code != "plan-undecided":
         smallest = undecided(first, "placing in pid namespaces")
+    from planner.planning.refusals import proved  # the search is loaded for refusals alone
+
     raise proved(likeliest, smallest)
 
 

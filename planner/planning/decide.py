@@ -1,6 +1,6 @@
 """From a forest to decisions: the planner's own path, one function for each arrow.
 
-    forest -> regular (one pass) or solver (who creates whom) -> builder (helpers, order) -> steps
+    forest -> regular (one pass) or solver (the creator of each process) -> builder (helpers, order) -> steps
 
 A plan that comes out is a proposal until the model kernel has run it; `planner.pipeline.resolve` hands out none that it refuses.
 

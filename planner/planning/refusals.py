@@ -77,7 +77,7 @@ def _leaders(forest: Forest, pid: ProcessId) -> tuple[ProcessId, ProcessId]:
 
 
 def _whereabouts(forest: Forest, rows: tuple[ProcessId, ...]) -> Iterator[EventNumber]:
-    """Yield the facts that say where those live whom some rows name: tasks, and dead leaders where it matters."""
+    """Yield the facts that place the tasks that some rows name in pid namespaces, and dead leaders where it matters."""
     if len(forest.namespaces) > 1:
         yield from (forest.tasks[pid].recorded for pid in _named(forest, rows))
     for leader in dict.fromkeys(leader for pid in rows for leader in _leaders(forest, pid)):

@@ -45,5 +45,5 @@ def _reports() -> Iterator[tuple[str, Report]]:
     yield "one image", gather(images[:1], kinds=KINDS)
     yield "many images", gather([*images, refused], kinds=KINDS, hosts=("host.json",))
     yield "an image that is refused", gather([refused], kinds=KINDS)
-    yield "a command that was not asked rightly", gather((), kinds=KINDS, error=problem)
+    yield "a usage error", gather((), kinds=KINDS, error=problem)
     yield "nothing", gather((), kinds=KINDS)

@@ -148,7 +148,7 @@ CRIU_ZOMBIE_HANG: Final = _kind(
     "criu-zombie-hang",
     "error",
     "hangs",
-    "A zombie below the root is in a session that is neither the root's nor its own, and a restore may wait for it for ever.",
+    "A zombie below the root is in a session that is neither the root's nor its own, and a restore may hang on it.",
     _RUN,
     "CRIU creates such a zombie below a helper. A root that is no init never gets it as a child; below an init whose "
     "session leader is a zombie itself it is a race. The restorer then waits for a stage that nothing ends (pie/restorer.c).",

@@ -16,12 +16,7 @@ import msgspec
 from crplan_criu.archive import NO_CHECKPOINTS, ROOT_FILE_SYSTEMS
 from crplan_criu.images import split_name
 from crplan_criu.recognise import DIRECTORIES, HEADER, head_of, is_archive
-
-DEEPEST: Final = 6
-"""Levels below the given directory: `/var/lib/lxd/snapshots/CONTAINER/SNAPSHOT/state` has three below `/var/lib/lxd`."""
-
-MOST_ENTRIES: Final = 50_000
-"""Entries of directories that a search looks at."""
+from planner.directories import DEEPEST, MOST_ENTRIES, entries_of
 
 HERE: Final = ("inventory.img", "pstree.img")
 """Files by which a directory is one of images itself."""
@@ -67,7 +62,7 @@ def _search(path: str) -> Iterator[Place]:
         if found is not None:
             yield msgspec.structs.replace(found, name=below)
             continue
-        for entry in _entries(directory):
+        for entry in entries_of(directory):
             seen += 1
             if seen > MOST_ENTRIES:
                 return
@@ -77,19 +72,6 @@ def _search(path: str) -> Iterator[Place]:
                     waiting.append((name, depth + 1))
             elif _holds_archive(directory, entry):
                 yield Place(name, "archive")
-
-
-def _entries(directory: str) -> list[os.DirEntry[str]]:
-    found = []
-    try:
-        with os.scandir(directory) as listing:
-            for entry in listing:
-                found.append(entry)
-                if len(found) > MOST_ENTRIES:
-                    break
-    except OSError:
-        return []
-    return sorted(found, key=lambda entry: entry.name)
 
 
 def kind_of(path: str) -> Place | None:

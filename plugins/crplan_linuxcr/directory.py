@@ -11,17 +11,12 @@ from typing import Final
 
 from crplan_linuxcr.read import read
 from crplan_linuxcr.recognise import HEADER_LENGTH, recognises
+from planner.directories import DEEPEST, MOST_ENTRIES, entries_of
 from planner.errors import BadImage, SeveralImages
 from planner.events.records import AnyEvent, ImageOpened, TaskRecorded
 from planner.hookspecs import Member, ReadRequest, Source
 from planner.pods.parts import labelled
 from planner.text import escaped
-
-DEEPEST: Final = 6
-"""Levels below the given directory."""
-
-MOST_ENTRIES: Final = 50_000
-"""Entries of directories that a search looks at."""
 
 OTHERS: Final = frozenset(("inventory.img", "pstree.img", "oci-layout"))
 """Files that mark a directory as one of images of another kind."""
@@ -36,7 +31,7 @@ def streams(path: str) -> Iterator[str]:
     seen = 0
     while waiting:
         below, depth = waiting.popleft()
-        entries = _entries(os.path.join(path, below))
+        entries = entries_of(os.path.join(path, below))
         if any(entry.name in OTHERS for entry in entries):
             continue
         for entry in entries:
@@ -49,19 +44,6 @@ def streams(path: str) -> Iterator[str]:
                     waiting.append((name, depth + 1))
             elif _is_stream(entry):
                 yield name
-
-
-def _entries(directory: str) -> list[os.DirEntry[str]]:
-    found = []
-    try:
-        with os.scandir(directory) as listing:
-            for entry in listing:
-                found.append(entry)
-                if len(found) > MOST_ENTRIES:
-                    break
-    except OSError:
-        return []
-    return sorted(found, key=lambda entry: entry.name)
 
 
 def _is_stream(entry: os.DirEntry[str]) -> bool:

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     "identity",
     "text",
+    "directories",
     "errors",
     "display",
     "options",
@@ -142,6 +143,7 @@ INSIDE: dict[str, set[str]] = {
     "planner.kernel.deadlock_orders": {"networkx"},
     "planner.kernel.deadlocks": {"networkx"},
     "planner.library.checking": {"planner.host.record"},
+    "planner.pipeline.resolve": {"planner.planning.refusals"},
     "planner.plans.graph": {"networkx"},
     "planner.text": {"rich.console", "rich.text"},
 }
