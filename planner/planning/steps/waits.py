@@ -77,7 +77,10 @@ class _Known:
         return tuple(kept[::-1])
 
     def _is_known(self, process: ProcessId, step: StepNumber, at: StepNumber) -> bool:
-        """Tell whether a process that has come to its step `at` knows that another step is done."""
+        """Tell whether a process that has come to its step `at` knows that another step is done.
+
+        Steps are numbered in an order that they can be done in, so that nothing is known of a later one.
+        """
         actor = self._actors[step]
         for _ in range(MOST_CREATORS):
             if process == actor:
@@ -87,11 +90,13 @@ class _Known:
             when, waited_for = self._waits.get(process, ((), ()))
             place = bisect_right(when, at)
             for other in waited_for[max(0, place - MOST_WAITS) : place]:
-                if self._has_waited(self._actors[other], actor, step, other):
+                if step <= other and self._has_waited(self._actors[other], actor, step, other):
                     return True
             if process not in self._born:
                 return False
             process, at = self._born[process]
+            if at < step:
+                return False
         return False
 
     def _has_waited(self, process: ProcessId, actor: ProcessId, step: StepNumber, at: StepNumber) -> bool:
