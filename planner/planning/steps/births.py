@@ -12,7 +12,7 @@ from planner.steps import Create, Enter, SetSession
 
 
 def births(book: Book, order: list[Event]) -> None:
-    """Create everybody, and have leaders change session and group, as ordered."""
+    """Create all processes, and have leaders change session and group, as ordered."""
     actors = book.cast.actors
     for event in order:
         actor = actors[event.pid]
