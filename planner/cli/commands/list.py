@@ -13,7 +13,7 @@ from planner.events import log
 from planner.findings.problems import lines, problem_of
 from planner.hookspecs import Member, Reader, Source
 from planner.pipeline.inputs import SEPARATOR, located
-from planner.pipeline.reading import recognised
+from planner.pipeline.reading import recognised, with_inside
 from planner.plugins import Registry
 from planner.text import escaped
 
@@ -61,15 +61,17 @@ def _listed(name: str, max_window: int, registry: Registry) -> Iterator[Listed]:
     if log.recognises(source.head):
         yield Listed(image=name, reader="event log")
         return
-    found = [(reader, member) for reader in recognised(source, registry) for member in _members(reader, source)]
+    found = [(reader, member) for reader in recognised(source, registry) for member in _members(reader, source, registry)]
     chosen = [(reader, member) for reader, member in found if not wanted or f"{member.name}/".startswith(f"{wanted}/")]
     if wanted and not chosen:
         known = ", ".join(member.name for _, member in found[:20])
         raise BadImage(None, f"holds no checkpoint {escaped(wanted)}; there is: {known}")
     for reader, member in chosen:
         whole = len(found) == 1 or member.name == wanted
-        yield Listed(image=name if whole else f"{path}{SEPARATOR}{member.name}", reader=reader.name, help=member.help)
+        yield Listed(
+            image=name if whole else f"{path}{SEPARATOR}{member.name}", reader=member.format or reader.name, help=member.help
+        )
 
 
-def _members(reader: Reader, source: Source) -> Iterator[Member]:
-    return iter((Member(name=""),)) if reader.members is None else reader.members(source)
+def _members(reader: Reader, source: Source, registry: Registry) -> Iterator[Member]:
+    return iter((Member(name=""),)) if reader.members is None else reader.members(with_inside(source, reader, registry))
