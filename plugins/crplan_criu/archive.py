@@ -15,16 +15,16 @@ import msgspec
 
 from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
-from crplan_criu.images import LARGEST_OTHER, WANTED, largest, place, shown, split_name, too_large
+from crplan_criu.images import LARGEST_OTHER, WANTED, WANTED_OF_FACTS, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST, Blobs
 from crplan_criu.paths import below, normalised, spoken
 from crplan_criu.pod import POD_FILES, Pod
 from crplan_criu.recognise import DIRECTORIES, HEADER, compression, is_tar
-from crplan_criu.streams import BLOCK, Stream, Within, unpacked
+from crplan_criu.streams import BLOCK, Stream, Within, part, unpacked
 from crplan_criu.tar import Headers, Member, Taken, members
 from crplan_criu.wire import Budget
 from planner.errors import BadImage
-from planner.events.records import AnyEvent
+from planner.events.records import AnyEvent, ImageOpened
 from planner.hookspecs import MAX_WINDOW
 
 MOST_IMAGES: Final = 1_000_000
@@ -65,7 +65,6 @@ MOST_ODD: Final = 200
 PARENT: Final = "parent"
 """The link by which a dump names the one that it was taken after, whose memory pages it does not repeat."""
 
-
 Seen = Callable[[str, bytes], None]
 """Is told the name and the content of every file that is taken."""
 
@@ -97,6 +96,8 @@ class Collector:
         inside: Inside | None = None,
     ) -> None:
         self.wanted = wanted
+        self.documents = wanted == WANTED_OF_FACTS
+        """Whether nothing is wanted but what documents say: then no layer is read, and no compressed archive inside."""
         self.window = window
         self._seen = seen
         self._inside = inside
@@ -173,9 +174,11 @@ class Collector:
         Both are read to the end, to see that they are what their name says, and so is whatever else is small: it may have been
         one of them. Anything large that is no layer is left where it stands.
         """
+        if self.documents and size > LARGEST_DOCUMENT:
+            return
         head = stream.peek(HEADER)[:size]
         layer = bool(compression(head)) or is_tar(head)
-        if not layer and size > LARGEST_DOCUMENT:
+        if (self.documents and layer) or (size > LARGEST_DOCUMENT and not layer):
             return
         blobs = self._blobs(root)
         blocks = blobs.verified(stream.chunks(size), name, size)
@@ -194,8 +197,11 @@ class Collector:
         if not (compression(head) or is_tar(head)):
             self._other(name, size, stream)
             return
-        blocks = stream.chunks(size)
-        found = unpacked(blocks, head, shown(name), self.window)
+        if compression(head) and self.documents:
+            self.dumps.setdefault(name, Dump())
+            return
+        found = unpacked(stream.chunks(size), head, shown(name), self.window)
+        found = found if compression(head) else part(stream, size, shown(name))
         try:
             if is_tar(found.peek(HEADER)):
                 self.archive(found, name, depth=depth)
@@ -203,8 +209,6 @@ class Collector:
             if self.images > MOST_IMAGES or self.bytes > MOST_BYTES or len(self.dumps) >= MOST_DIRECTORIES:
                 raise
             self.problems.setdefault(name, error)
-        for _ in blocks:
-            pass
 
     def _other(self, name: str, size: int, stream: Stream) -> None:
         """Read an image of another kind, of which the events alone are kept."""
@@ -219,6 +223,8 @@ class Collector:
             for event in read(cast("BinaryIO", io.BufferedReader(Within(stream, size), BLOCK))):
                 said.append(event)
                 self.events += 1
+                if self.documents and isinstance(event, ImageOpened):
+                    break
                 if self.events > MOST_EVENTS:
                     raise BadImage(None, f"is one of images with more than {MOST_EVENTS} events in one archive")
         except BadImage as error:
@@ -328,6 +334,10 @@ class Collector:
         found = sorted(self.dumps)
         whole = [one for one in found if self.dumps[one].tree is not None or (one in self.problems and self.dumps[one].named)]
         whole = whole or [one for one in found if self.dumps[one].inventory is not None or one in self.problems]
+        if self.documents:
+            layers = [f"{root}/{layer}".lstrip("/") for root, blobs in self.layouts.items() for layer in blobs.layers()]
+            self.dumps |= {one: Dump() for one in layers if one not in self.dumps}
+            return sorted({*whole, *layers, *(one for one in found if not self.dumps[one].contents.sizes)})
         archives = [one for one in self.problems if one not in self.dumps]
         if archives and not any(one.partition("/")[0] in DIRECTORIES for one in whole):
             for one in archives:

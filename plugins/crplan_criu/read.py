@@ -14,7 +14,7 @@ import msgspec
 from crplan_criu import archive, directory, events, search, streamer
 from crplan_criu.archive import Checkpoint
 from crplan_criu.container import Container
-from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_POD, shown
+from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_FACTS, WANTED_OF_POD, shown
 from crplan_criu.paths import below
 from crplan_criu.pod import Pod
 from crplan_criu.recognise import DIRECTORIES
@@ -33,7 +33,7 @@ THE_TOP = "."
 Wanted = frozenset[str]
 """Kinds of image file that are decoded."""
 
-WANTED_FOR: Final[dict[Detail, Wanted]] = {"pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL}
+WANTED_FOR: Final[dict[Detail, Wanted]] = {"facts": WANTED_OF_FACTS, "pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL}
 """Those by how much is asked for."""
 
 Load = Callable[[Wanted], tuple[Checkpoint, str]]
@@ -159,6 +159,8 @@ def _said(one: Found, detail: Detail) -> Iterator[AnyEvent]:
         if len(inner) > 1:
             raise _several(inner)
         (one,) = inner.values()
+    if detail == "facts":
+        return _facts(one)
     return _evidence(one) if detail == "pod" else _events(one, WANTED_FOR[detail])
 
 
@@ -168,6 +170,15 @@ def _load(one: Found, wanted: Wanted) -> tuple[Checkpoint, str]:
     if one.extra is not None:
         checkpoint.dump.container.merge(one.extra)
     return checkpoint, where
+
+
+def _facts(one: Found) -> Iterator[AnyEvent]:
+    """Yield what opens the image, with what documents say of it; an archive that is cut short may still have said it."""
+    checkpoint, _ = _load(one, WANTED_OF_FACTS)
+    if checkpoint.said is not None:
+        yield from checkpoint.said
+    else:
+        yield ImageOpened(format="criu", generation="", facts=checkpoint.dump.container.facts, at=one.name or THE_TOP)
 
 
 def _evidence(one: Found) -> Iterator[AnyEvent]:

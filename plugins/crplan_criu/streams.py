@@ -133,6 +133,26 @@ class Within(io.RawIOBase):
         return len(data)
 
 
+def part(stream: Stream, size: int, where: str) -> Stream:
+    """Return the next `size` bytes of a stream as one of its own, in which is stepped over what the whole can step over."""
+    left = size
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal left
+        while left and (block := stream.read(min(left, BLOCK))):
+            left -= len(block)
+            yield block
+
+    def skip(count: int) -> int:
+        nonlocal left
+        step = min(count, left)
+        stream.skip(step)
+        left -= step
+        return count
+
+    return Stream(blocks(), where, skip, window=stream.window)
+
+
 def opened(file: BinaryIO, head: bytes, where: str, window: int = MAX_WINDOW) -> Stream:
     """Return the stream of what `file` holds, decompressed by what its first bytes say within a window of so many bytes."""
 
