@@ -223,6 +223,11 @@ def decode(message: Message, data: bytes, unknown: dict[str, int], budget: Budge
         if budget is not UNBOUNDED:
             budget.spend(min(message.in_order.most, len(data) // 2))
         return usual
+    return _field_by_field(message, data, unknown, budget)
+
+
+def _field_by_field(message: Message, data: bytes, unknown: dict[str, int], budget: Budget) -> Fields:
+    """Decode a message of any form, as `decode` does."""
     # A field has two bytes at least, so most messages need not be counted while they are decoded.
     counting = len(data) // 2 > budget.left
     spent = 0
