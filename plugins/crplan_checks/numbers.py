@@ -3,7 +3,7 @@
 `crplan run` and a container's restore make a new pid namespace, in which every number is free. `crplan run --into PID` does not,
 nor does `criu restore` without a container: a tree that CRIU dumped in the pid namespace of the dumping process goes back into
 that of the restoring one. `--into PID` names the namespace. Deeper levels of an image are always new. The numbers of dead session
-and group leaders are needed, too: helpers bear them. A rebuild fails at the first of the steps that are named.
+and group leaders are needed, too: helpers take them. A rebuild fails at the first of the steps that are named.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Field numbers of the CRIU messages that tell what processes hold, for reading with detail "all".
 
-Source: CRIU 4.2, `images/*.proto`. Each message bears the name that it has there.
+Source: CRIU 4.2, `images/*.proto`. Each message has the name that it has there.
 """
 
 from crplan_criu.messages import fields_of, message

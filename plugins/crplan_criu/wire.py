@@ -89,6 +89,8 @@ def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & 0xFFFF_FFFF_FFFF_FFFF, place + 1
         shift += 7
+    if at >= end:
+        raise WireError("a number is missing at the end of the message")
     raise WireError("a number runs past the end of the message" if end - at < MAX_VARINT else "a number has more than 64 bits")
 
 
@@ -104,6 +106,29 @@ def _convert(value: int, kind: Kind) -> int:
     if kind == "s32":
         return (value >> 1) ^ -(value & 1)
     return value - (1 << 32) if value >> 31 else value
+
+
+def _long_tag(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """Return a tag of more than one byte, with the place after it."""
+    tag, after = varint(data, at, end)
+    if after - at > MAX_TAG:
+        raise WireError(f"a tag of {after - at} bytes, and none has more than {MAX_TAG}")
+    return tag, after
+
+
+def _extent(data: bytes, at: int, end: int, wire: int) -> tuple[int, int]:
+    """Return where the bytes of a field that is no varint begin and end."""
+    if wire == 2:
+        size, at = varint(data, at, end)
+        if size > end - at:
+            raise WireError(f"a field claims {size} bytes and {end - at} are left")
+        return at, at + size
+    if wire not in (1, 5):
+        raise WireError(f"wire type {wire} does not occur in CRIU images")
+    after = at + (8 if wire == 1 else 4)
+    if after > end:
+        raise WireError("a fixed-size number runs past the end of the message")
+    return at, after
 
 
 def decode(message: Message, data: bytes, unknown: dict[str, int], budget: Budget = UNBOUNDED) -> Fields:
@@ -124,34 +149,14 @@ def decode(message: Message, data: bytes, unknown: dict[str, int], budget: Budge
         tag = data[at]
         at += 1
         if tag >= 0x80:
-            begin = at - 1
-            tag, at = varint(data, begin, end)
-            if at - begin > MAX_TAG:
-                raise WireError(f"a tag of {at - begin} bytes, and none has more than {MAX_TAG}")
+            tag, at = _long_tag(data, at - 1, end)
         wire = tag & 7
-        if wire == 0:
-            if at >= end:
-                raise WireError("a number is missing at the end of the message")
-            number = data[at]
+        if wire:
+            start, at = _extent(data, at, end, wire)
+        elif at < end and (number := data[at]) < 0x80:
             at += 1
-            if number >= 0x80:
-                number, at = varint(data, at - 1, end)
-        elif wire == 2:
-            if at >= end:
-                raise WireError("a length is missing at the end of the message")
-            size = data[at]
-            at += 1
-            if size >= 0x80:
-                size, at = varint(data, at - 1, end)
-            if size > end - at:
-                raise WireError(f"a field claims {size} bytes and {end - at} are left")
-            start, at = at, at + size
-        elif wire in (1, 5):
-            at += 8 if wire == 1 else 4
-            if at > end:
-                raise WireError("a fixed-size number runs past the end of the message")
         else:
-            raise WireError(f"wire type {wire} does not occur in CRIU images")
+            number, at = varint(data, at, end)
         if not 8 <= tag <= HIGHEST_TAG:
             raise WireError(f"field number {tag >> 3} does not exist")
         known = by_tag.get(tag)

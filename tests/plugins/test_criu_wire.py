@@ -203,7 +203,7 @@ def test_fields_that_are_not_known_are_counted_and_skipped() -> None:
         (b"\x00\x01", "field number 0"),
         (b"\xb1\x80\x80\x80\x10" + bytes(8), "field number 536870918"),
         (b"\x88\x80\x80\x80\x80\x00\x01", "a tag of 6 bytes"),
-        (b"\x0a", "length is missing"),
+        (b"\x0a", "number is missing"),
     ],
 )
 def test_what_is_no_message_is_refused_in_words(data: bytes, words: str) -> None:
