@@ -154,7 +154,9 @@ TTY_INFO = message(
 
 PTY = message("tty_pty_entry", {1: Field("index")})
 
-REGULAR_FILE = message("reg_file_entry", {1: Field("id"), 6: Field("name", "bytes")}, skipped="2-5 7-20")
+REGULAR_FILE = message(
+    "reg_file_entry", {1: Field("id"), 5: Field("fown", "bytes"), 6: Field("name", "bytes")}, skipped="2-4 7-20"
+)
 
 INET_SOCKET = message("inet_sk_entry", fields_of("id ino family type proto state"), skipped="7-40")
 
