@@ -121,30 +121,37 @@ class OtherNamespaces:
 
     def _find_members(self) -> None:
         """Collect who must get into which namespace, in image order, and pass over what cannot be."""
-        threads = self._cast.forest.threads
         for pid, kinds in self._cast.forest.other_namespaces.items():
-            if not self._living(pid):
-                continue
-            for kind in (USER, *KINDS):
+            for kind in (USER, *KINDS) if self._living(pid) else ():
                 identity = kinds.get(kind, NamespaceId(-1))
                 if identity < 0 or (identity == ROOT and kind not in self.early) or self._start.has(pid, (kind, identity)):
                     continue
-                if USER in self.early and not self._start.has(pid, (USER, ROOT)):
-                    self._lose(pid, kind, "it is created outside the root's user namespace")
-                elif kind == USER and threads.get(pid):
-                    self._lose(pid, kind, "its threads must be created with their numbers, which nobody in it may choose")
-                elif kind in (USER, "mnt") and pid in self._fs:
-                    self._lose(pid, kind, "it shares filesystem information, which ends when it enters one")
-                elif kind == "ipc" and pid in self._undo:
-                    self._lose(pid, kind, "it shares its semaphore undo list, which ends when it enters one")
-                elif kind == "time" and pid in self._memory:
-                    self._lose(pid, kind, "it shares memory, and only a task that shares none with another enters one")
-                elif kind == USER and self._has_no_ids(identity):
-                    self._lose(pid, kind, "nobody makes a user namespace in one without id maps")
-                elif kind == USER and len(self._above(identity)) > MOST_USER_LEVELS:
-                    self._lose(pid, kind, f"user namespaces nest {MOST_USER_LEVELS} levels deep and no deeper")
+                if why := self._why_not(pid, kind, identity):
+                    self._lose(pid, kind, why)
                 else:
                     self._members.setdefault((kind, identity), []).append(pid)
+
+    def _why_not(self, pid: ProcessId, kind: str, identity: NamespaceId) -> str:
+        """Say why a task cannot get into a namespace, "" where it can."""
+        if USER in self.early and not self._start.has(pid, (USER, ROOT)):
+            return "it is created outside the root's user namespace"
+        if kind == USER and self._cast.forest.threads.get(pid):
+            return "its threads must be created with their numbers, which nobody in it may choose"
+        if kind in (USER, "mnt") and pid in self._fs:
+            return "it shares filesystem information, which ends when it enters one"
+        if kind == "ipc" and pid in self._undo:
+            return "it shares its semaphore undo list, which ends when it enters one"
+        if kind == "time" and pid in self._memory:
+            return "it shares memory, and only a task that shares none with another enters one"
+        return self._why_not_made(identity) if kind == USER else ""
+
+    def _why_not_made(self, identity: NamespaceId) -> str:
+        """Say why no user namespace can be made there, "" where it can."""
+        if self._has_no_ids(identity):
+            return "nobody makes a user namespace in one without id maps"
+        if len(self._above(identity)) > MOST_USER_LEVELS:
+            return f"user namespaces nest {MOST_USER_LEVELS} levels deep and no deeper"
+        return ""
 
     def _user(self, pid: ProcessId) -> NamespaceId:
         """Return the user namespace that a task ends in, as far as it gets into it."""
