@@ -200,12 +200,19 @@ class TaskPlaced(Event, frozen=True, kw_only=True):
 
 
 class BirthDecided(Event, frozen=True, kw_only=True):
-    """Who creates a process, in which state of the creator, and by which rule."""
+    """Who creates a process, in which state of the creator, and by which rule; and why its final parent does not.
+
+    A creator other than `instead_of` was taken because the facts `because_not` exclude each other with that one, where the
+    processes `given` are born as was decided before.
+    """
 
     pid: ProcessId
     creator: ProcessId
     rule: str
     because: tuple[EventNumber, ...] = ()
+    instead_of: ProcessId | None = None
+    because_not: tuple[EventNumber, ...] = ()
+    given: tuple[ProcessId, ...] = ()
 
 
 class ProcessPlanned(Event, frozen=True, kw_only=True):

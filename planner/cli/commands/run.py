@@ -84,7 +84,7 @@ def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str |
         try:
             return carry_out(executor, prepared, telling.record, timeout, job.registry)
         except Unheard as error:
-            # The executor has ended everything: nobody knows that the tree stands, so nobody would end it.
+            # The executor has ended everything: no reader knows that the tree stands, so none would end it.
             name = errno.errorcode.get(error.errno or 0, "EIO")
             if writer is not None:
                 writer.add(clocked(StepFailed(step=StepNumber(0), error=name, detail=Unheard.what)))

@@ -1,12 +1,12 @@
 """The rules of births in a solver's language (`oracle.lp`): an oracle that shares no code with the planner."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import clingo
 
 from planner.forest.model import Forest
-from planner.planning.solver.solution import Solution
+from planner.planning.solver.solution import Birth, Solution
 
 RULES = (Path(__file__).parent / "oracle.lp").read_text()
 
@@ -34,6 +34,16 @@ def allows(forest: Forest, solution: Solution) -> bool:
             atoms.append(f"parent({birth.pid},{birth.parent})")
             atoms.append(f"way({birth.pid},{'below' if birth.how == 'created' else birth.how})")
         said += [f":- not {atom}" for atom in atoms]
+    return _has_answer(said)
+
+
+def may_create(forest: Forest, rows: Collection[int], child: int, creator: int, given: Iterable[Birth]) -> bool:
+    """Return whether births with some creator of a process, and others as `given`, lead to what the rows of some tasks say."""
+    said = [*facts(forest, rows), f":- not creator({child},{creator})"]
+    for birth in given:
+        said += [f":- not creator({birth.pid},{birth.creator})", f":- not born_of({birth.pid},{birth.session})"]
+        said.append(f":- not lives({birth.pid},{birth.namespace})")
+        said += [f":- not way({birth.pid},sibling)"] if birth.how == "sibling" else []
     return _has_answer(said)
 
 
