@@ -86,13 +86,13 @@ def _clusters(drawn: Scene, folds: list[Fold]) -> Iterator[str]:
             continue
         yield f"{indent}subgraph cluster_{space.init} {{"
         yield f"{indent}  label={_quoted([space.words])}"
-        for node in members.pop(space.init, []):
-            yield f"{indent}  {node}"
+        for member in members.pop(space.init, []):
+            yield f"{indent}  {member}"
         stack.append((place, False))
         stack.extend((within, True) for within in reversed(inner.get(space.init, [])))
     for rest in members.values():
-        for node in rest:
-            yield f"  {node}"
+        for member in rest:
+            yield f"  {member}"
 
 
 def _name(pid: ProcessId) -> str:
