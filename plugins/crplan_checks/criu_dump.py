@@ -42,6 +42,7 @@ def _answers(forest: Forest, invocation: Invocation) -> Iterator[Answer]:
                 pid=task.pid,
                 property="pid namespace",
                 recorded=str(task.namespace),
+                hint="Use `crplan checkpoint PID -o DIRECTORY`, which has criu dump each pid namespace by itself.",
             )
     yield from within(forest, forest.root, tuple(forest.tasks))
     yield from shares(forest)
