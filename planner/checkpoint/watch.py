@@ -8,7 +8,6 @@ import ctypes
 import os
 import select
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -45,8 +44,6 @@ def watched(task: Work, tell: Callable[[Progress], None]) -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     life, hold = os.pipe()
     news, report = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
     worker = os.fork()
     if not worker:
         os.close(hold)
