@@ -61,9 +61,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     seen: Callable[[str, bytes], None] | None = None
 
 
-Detail = Literal["pod", "tree", "all"]
+Detail = Literal["pod", "tree", "all", "commands", "values"]
 """How much a reader records: the process tree, or everything that the processes hold beside it; with "pod" no more than what says
-with which other containers an image shares a pid namespace (`planner.pods.evidence`), up to the first task."""
+with which other containers an image shares a pid namespace (`planner.pods.evidence`), up to the first task. "commands" is
+all, and where a source can be read twice the command lines and the names of variables too; with "values" their values as well."""
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from crplan_criu.command_lines import Spans
 from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
 from crplan_criu.images import LARGEST_OTHER, WANTED, largest, place, shown, split_name, too_large
@@ -76,8 +77,16 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class Collector:
     """What comes together while archives are passed over; `checkpoints` is the end."""
 
-    def __init__(self, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None) -> None:
+    def __init__(
+        self,
+        wanted: frozenset[str] = WANTED,
+        window: int = MAX_WINDOW,
+        seen: Seen | None = None,
+        spans: Spans | None = None,
+    ) -> None:
         self.wanted = wanted
+        self._spans = spans
+        """What a second pass is for, in which nothing else is taken."""
         self.window = window
         self._seen = seen
         self.dumps: dict[str, Dump] = {}
@@ -200,6 +209,9 @@ class Collector:
     def file(self, directory: str, name: str, size: int, stream: Stream) -> bool:
         """Take a file if it tells something, without reading it otherwise; False where nothing is known of such a file."""
         kind, _ = split_name(name)
+        if self._spans is not None:
+            self._spans.take(directory, name, stream)
+            return bool(kind) or name in FILES
         if name in FILES:
             if size > LARGEST_OTHER:
                 self._unread(directory, name, f"has more than {LARGEST_OTHER >> 20} MiB")
@@ -344,9 +356,11 @@ def normalised(path: str) -> str:
     return "/".join(parts)
 
 
-def from_stream(stream: Stream, wanted: frozenset[str] = WANTED, seen: Seen | None = None) -> list[Checkpoint]:
-    """Return the checkpoints of one archive; raises BadImage."""
-    collector = Collector(wanted, stream.window, seen)
+def from_stream(
+    stream: Stream, wanted: frozenset[str] = WANTED, seen: Seen | None = None, spans: Spans | None = None
+) -> list[Checkpoint]:
+    """Return the checkpoints of one archive, none in a second pass for `spans`; raises BadImage."""
+    collector = Collector(wanted, stream.window, seen, spans)
     collector.archive(stream)
     # What follows the end mark is padding, but the checksum of compressed data stands behind it.
     for _ in stream.chunks(TRAILING):
