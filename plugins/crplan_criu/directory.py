@@ -13,7 +13,7 @@ from crplan_criu.command_lines import Spans
 from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
 from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
-from crplan_criu.layout import BLOB, INDEX, MANIFEST
+from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST
 from crplan_criu.pod import POD_FILES, Pod
 from crplan_criu.search import HERE
 from crplan_criu.streams import opened
@@ -106,7 +106,7 @@ def collect_layout(
     spans: Spans | None = None,
 ) -> list[Checkpoint]:
     """Read the index and the blobs of an OCI image layout; raises BadImage."""
-    collector = Collector(wanted, window, seen, spans)
+    collector = Collector(wanted, window, seen, spans=spans)
     with _opened(path) as top:
         if os.path.lexists(os.path.join(path, INDEX)):
             collector.document("", INDEX, read_file(top, INDEX))
@@ -128,7 +128,7 @@ def collect_transport(
     spans: Spans | None = None,
 ) -> list[Checkpoint]:
     """Read the manifest and the blobs of skopeo's `dir:`; raises BadImage."""
-    collector = Collector(wanted, window, seen, spans)
+    collector = Collector(wanted, window, seen, spans=spans)
     with _opened(path) as top:
         collector.document("", INDEX, read_file(top, MANIFEST))
         for name in _names(top):
@@ -138,7 +138,7 @@ def collect_transport(
 
 
 def _blob(collector: Collector, folder: int, name: str, blob: str) -> None:
-    if BLOB.fullmatch(blob):
+    if BLOB.fullmatch(blob) and not (collector.documents and os.stat(name, dir_fd=folder).st_size > LARGEST_DOCUMENT):
         with os.fdopen(_regular(folder, name), "rb") as file:
             size = os.fstat(file.fileno()).st_size
             collector.input.given += size

@@ -50,6 +50,7 @@ INVENTORY_MAGIC: Final = 0x58313116
 WANTED: Final = frozenset(COMMON_TYPES) | {"inventory"}
 WANTED_ALL: Final = WANTED | DETAIL_TYPES.keys()
 
+WANTED_OF_FACTS: Final = frozenset(("inventory",))
 WANTED_OF_POD: Final = frozenset(("inventory", "pstree", "ids", "pidns"))
 """Images that tell with which others a container shares a pid namespace."""
 
