@@ -194,13 +194,15 @@ class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
     """Writes the report of `crplan check`: a pure function, the core writes the file.
 
     Every text of a report is printable and on one line already; a format escapes what its own syntax gives a meaning to.
-    `machine` marks a format that programs read: then the report of a usage error is written, too. Where
-    the environment variable `summary_variable` names a file, what `summary` returns is appended to it.
+    `pieces` yields what `render` returns, for reports of so many images that they are not to be in memory as one text.
+    `machine` marks a format that programs read: then the report of a usage error is written, too. Where the environment
+    variable `summary_variable` names a file, what `summary` returns is appended to it.
     """
 
     name: str
     help: str
     render: Callable[[Report, Options, Terminal], str | bytes]
+    pieces: Callable[[Report, Options, Terminal], Iterator[str | bytes]] | None = None
     machine: bool = False
     options: tuple[Option, ...] = ()
     summary_variable: str = ""
