@@ -35,7 +35,8 @@ Wanted = frozenset[str]
 """Kinds of image file that are decoded."""
 
 WANTED_FOR: Final[dict[Detail, Wanted]] = {
-    "facts": WANTED_OF_FACTS, "pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL, "commands": WANTED_ALL, "values": WANTED_ALL,
+    "facts": WANTED_OF_FACTS, "pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL, "commands": WANTED_ALL,
+    "values": WANTED_ALL,
 }  # fmt: skip
 """Those by how much is asked for."""
 
