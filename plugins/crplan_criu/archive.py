@@ -398,14 +398,3 @@ def from_stream(
     for _ in stream.chunks(TRAILING):
         pass
     return collector.checkpoints()
-
-
-def of_streamer(files: Iterator[tuple[str, bytes]], wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
-    """Return the one checkpoint whose files come one after the other; raises BadImage."""
-    dump = Dump(wanted)
-    for name, data in files:
-        if dump.wants(name):
-            dump.add(name, data)
-        else:
-            dump.note(name)
-    return [Checkpoint("", "", dump)]

@@ -237,7 +237,7 @@ def _found(source: Source, wanted: Wanted) -> Iterator[Found]:
         with source.open() as file:
             stream = opened(file, source.head, where, source.max_window)
             if streamer.recognises(source.head):
-                return archive.of_streamer(streamer.files(stream), wanted) if spans is None else []
+                return [Checkpoint("", "", streamer.dump_of(stream, wanted))] if spans is None else []
             return _some(archive.from_stream(stream, wanted, source.seen, source.inside, spans), where, spans)
 
     yield from _expanded(Held(read, again=source.repeatable), "", wanted)
