@@ -7,7 +7,7 @@ tell the process tree alone. Source: CRIU 4.2 `images/*.proto`, `criu/tty.c`, `c
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from crplan_criu import messages
+from crplan_criu import messages, messages_contents
 from crplan_criu.images import place
 from crplan_criu.wire import Fields, WireError, decode, number, octets
 from planner.events.records import FactRecorded
@@ -56,7 +56,7 @@ class Contents:
 
     def add_file(self, entry: bytes, unknown: dict[str, int]) -> None:
         """Take an entry of files.img; raises WireError."""
-        fields = decode(messages.FILE, entry, unknown)
+        fields = decode(messages_contents.FILE, entry, unknown)
         if "isk" in fields:
             socket = decode(messages.INET_SOCKET, octets(fields, "isk"), unknown)
             tcp = number(socket, "type") == SOCK_STREAM and number(socket, "proto") == TCP

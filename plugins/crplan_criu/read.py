@@ -11,15 +11,17 @@ from typing import Final
 
 import msgspec
 
-from crplan_criu import archive, directory, events, search, streamer
+from crplan_criu import archive, command_lines, directory, events, search, streamer
 from crplan_criu.archive import Checkpoint
+from crplan_criu.command_lines import Fetch, Spans
 from crplan_criu.container import Container
-from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_POD, shown
+from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_FACTS, WANTED_OF_POD, shown
+from crplan_criu.paths import below
 from crplan_criu.pod import Pod
 from crplan_criu.recognise import DIRECTORIES
 from crplan_criu.streams import opened
 from planner.errors import BadImage, SeveralImages
-from planner.events.records import AnyEvent
+from planner.events.records import AnyEvent, ImageOpened, TaskRecorded
 from planner.hookspecs import Detail, Member, ReadRequest, Source
 from planner.pods.parts import labelled
 from planner.text import escaped
@@ -32,7 +34,10 @@ THE_TOP = "."
 Wanted = frozenset[str]
 """Kinds of image file that are decoded."""
 
-WANTED_FOR: Final[dict[Detail, Wanted]] = {"pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL}
+WANTED_FOR: Final[dict[Detail, Wanted]] = {
+    "facts": WANTED_OF_FACTS, "pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL, "commands": WANTED_ALL,
+    "values": WANTED_ALL,
+}  # fmt: skip
 """Those by how much is asked for."""
 
 Load = Callable[[Wanted], tuple[Checkpoint, str]]
@@ -45,7 +50,7 @@ class Held:
     One that is asked for later, or with more of its images, is read again where the archive can be.
     """
 
-    def __init__(self, read: Callable[[Wanted], list[Checkpoint]], *, again: bool) -> None:
+    def __init__(self, read: Callable[[Wanted, Spans | None], list[Checkpoint]], *, again: bool) -> None:
         self._read = read
         self._again = again
         self._wanted: Wanted | None = None
@@ -53,7 +58,7 @@ class Held:
 
     def all(self, wanted: Wanted) -> list[Checkpoint]:
         """Return every checkpoint, read now; raises BadImage."""
-        found = self._read(wanted)
+        found = self._read(wanted, None)
         self._wanted = wanted
         self._held = {(one.name, one.directory): one for one in found}
         return found
@@ -67,6 +72,11 @@ class Held:
             raise BadImage(None, "has changed while it was read")
         return self._held.pop(key) if self._again and wanted == self._wanted else self._held[key]
 
+    def fetch(self, spans: Spans) -> None:
+        """Read the archive again for parts of its files of pages, where that can be; raises BadImage."""
+        if self._again:
+            self._read(WANTED, spans)
+
 
 class Found(msgspec.Struct, frozen=True):
     """A checkpoint of an input by the name that selects it, or an archive of a directory, which may hold several.
@@ -79,6 +89,10 @@ class Found(msgspec.Struct, frozen=True):
     held: Held | None = None
     extra: Container | None = None
     """What a pod's documents beside it say."""
+    fetch: Fetch | None = None
+    """Reads parts of the files of pages, in a second pass."""
+    directory: str = ""
+    """Where in an archive the images stand."""
 
 
 def read(source: Source, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
@@ -103,7 +117,7 @@ def members(source: Source) -> Iterator[Member]:
                 yield Member(name=name, help=f"cannot be read: {error.message}")
                 continue
         for each in inner:
-            yield Member(name=each.name or THE_TOP, help=_help(each))
+            yield _member(each)
 
 
 def _named(found: Iterator[Found] | list[Found]) -> dict[str, Found]:
@@ -130,17 +144,22 @@ def _chosen(found: dict[str, Found], request: ReadRequest) -> Found:
     raise BadImage(None, f"holds no checkpoint {escaped(request.member)}; there is: {known}")
 
 
-def _help(one: Found) -> str:
+def _member(one: Found) -> Member:
+    """Return what a list says of a checkpoint."""
+    name = one.name or THE_TOP
     try:
         checkpoint, _ = _load(one, WANTED)
+        opened = next((event for event in checkpoint.said or () if isinstance(event, ImageOpened)), None)
+        form = opened.format if opened is not None else ""
+        if checkpoint.problem is not None:
+            return Member(name=name, help=f"cannot be read: {checkpoint.problem.message}", format=form)
     except BadImage as error:
-        return f"cannot be read: {error.message}"
-    if checkpoint.problem is not None:
-        return f"cannot be read: {checkpoint.problem.message}"
+        return Member(name=name, help=f"cannot be read: {error.message}")
     facts = checkpoint.dump.container.facts
     said = [f"{word} {escaped(facts[key])}" for word, key in WORDS if facts.get(key)]
-    tasks = len(checkpoint.dump.tree or ())
-    return ", ".join([f"{tasks} task{'' if tasks == 1 else 's'}", *said])
+    said += [f"generation {opened.generation}"] if opened is not None and opened.generation else []
+    tasks = sum(isinstance(event, TaskRecorded) for event in checkpoint.said or ()) + len(checkpoint.dump.tree or ())
+    return Member(name=name, help=", ".join([f"{tasks} task{'' if tasks == 1 else 's'}", *said]), format=form)
 
 
 WORDS = (("container", "container"), ("of pod", "pod"), ("by", "engine"))
@@ -153,7 +172,9 @@ def _said(one: Found, detail: Detail) -> Iterator[AnyEvent]:
         if len(inner) > 1:
             raise _several(inner)
         (one,) = inner.values()
-    return _evidence(one) if detail == "pod" else _events(one, WANTED_FOR[detail])
+    if detail == "facts":
+        return _facts(one)
+    return _evidence(one) if detail == "pod" else _events(one, detail)
 
 
 def _load(one: Found, wanted: Wanted) -> tuple[Checkpoint, str]:
@@ -164,15 +185,35 @@ def _load(one: Found, wanted: Wanted) -> tuple[Checkpoint, str]:
     return checkpoint, where
 
 
+def _facts(one: Found) -> Iterator[AnyEvent]:
+    """Yield what opens the image, with what documents say of it; an archive that is cut short may still have said it."""
+    checkpoint, _ = _load(one, WANTED_OF_FACTS)
+    if checkpoint.said is not None:
+        yield from checkpoint.said
+    else:
+        yield ImageOpened(format="criu", generation="", facts=checkpoint.dump.container.facts, at=one.name or THE_TOP)
+
+
 def _evidence(one: Found) -> Iterator[AnyEvent]:
-    yield from events.evidence(_load(one, WANTED_OF_POD)[0].dump)
+    checkpoint, _ = _load(one, WANTED_OF_POD)
+    if checkpoint.said is not None:
+        yield from checkpoint.said
+    else:
+        yield from events.evidence(checkpoint.dump)
 
 
-def _events(one: Found, wanted: Wanted) -> Iterator[AnyEvent]:
-    checkpoint, where = _load(one, wanted)
+def _events(one: Found, detail: Detail) -> Iterator[AnyEvent]:
+    checkpoint, where = _load(one, WANTED_FOR[detail])
+    yield from checkpoint.said or ()
     if checkpoint.problem is not None:
         raise checkpoint.problem
-    yield from events.events(checkpoint.dump, where)
+    if checkpoint.said is not None:
+        return
+    commands: Iterator[AnyEvent] = iter(())
+    holdings = checkpoint.dump.holdings
+    if detail in ("commands", "values") and one.fetch is not None and holdings is not None:
+        commands = command_lines.events(holdings, one.fetch, one.directory, values=detail == "values")
+    yield from events.events(checkpoint.dump, where, commands)
 
 
 def _labelled(one: Found, detail: Detail) -> Iterator[AnyEvent]:
@@ -192,18 +233,18 @@ def _found(source: Source, wanted: Wanted) -> Iterator[Found]:
         return
     where = shown(os.path.basename(source.name) or source.name)
 
-    def read(wanted: Wanted) -> list[Checkpoint]:
+    def read(wanted: Wanted, spans: Spans | None) -> list[Checkpoint]:
         with source.open() as file:
             stream = opened(file, source.head, where, source.max_window)
             if streamer.recognises(source.head):
-                return archive.of_streamer(streamer.files(stream), wanted)
-            return _some(archive.from_stream(stream, wanted, source.seen), where)
+                return [Checkpoint("", "", streamer.dump_of(stream, wanted))] if spans is None else []
+            return _some(archive.from_stream(stream, wanted, source.seen, source.inside, spans), where, spans)
 
     yield from _expanded(Held(read, again=source.repeatable), "", wanted)
 
 
-def _some(found: list[Checkpoint], where: str) -> list[Checkpoint]:
-    if not found:
+def _some(found: list[Checkpoint], where: str, spans: Spans | None) -> list[Checkpoint]:
+    if not found and spans is None:
         raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
     return found
 
@@ -216,7 +257,8 @@ def _expanded(held: Held, below: str, wanted: Wanted, extra: Container | None = 
         name = f"{below}/{one.name}" if below and one.name and len(found) > 1 else below or one.name
         unusual = one.directory if len(found) == 1 and one.directory not in DIRECTORIES else ""
         where = "" if extra else "/".join(part for part in (below, unusual) if part) if "blobs/" not in unusual else below
-        result.append(Found(name, partial(_loaded, held, (one.name, one.directory), shown(where)), extra=extra))
+        load = partial(_loaded, held, (one.name, one.directory), shown(where))
+        result.append(Found(name, load, extra=extra, fetch=held.fetch, directory=one.directory))
     return result
 
 
@@ -230,14 +272,15 @@ def _of_directory(source: Source, wanted: Wanted) -> Iterator[Found]:
     pods = directory.pods(path, [place.name for place in places])
     names = Counter(name for place in places if (name := _of_pod(pods, place.name)[0]))
     for place in places:
-        below = os.path.join(path, place.name)
+        stands = os.path.join(path, place.name)
         name, extra = _of_pod(pods, place.name)
         name = name if names[name] == 1 else ""
         if place.kind == "images":
             where = "" if extra else shown(place.name)
-            yield Found(name or _name(place.name, places), load=partial(_images, below, source, where), extra=extra)
+            load = partial(_images, stands, source, where)
+            yield Found(name or _name(place.name, places), load=load, extra=extra, fetch=partial(directory.fetch, stands))
             continue
-        held = Held(partial(READERS[place.kind], below, source), again=True)
+        held = Held(partial(READERS[place.kind], stands, source), again=True)
         if len(places) == 1:
             yield from _expanded(held, name or place.name, wanted, extra)
         else:
@@ -245,14 +288,14 @@ def _of_directory(source: Source, wanted: Wanted) -> Iterator[Found]:
     for root, pod in pods.items():
         for archived, one in pod.listed.items():
             at = f"{root}/{archived}" if root else archived
-            if archived and not any(archive.below(place.name, at) is not None for place in places):
+            if archived and not any(below(place.name, at) is not None for place in places):
                 yield Found(shown(one.name or archived), load=partial(_missing, shown(at)))
 
 
 def _of_pod(pods: dict[str, Pod], name: str) -> tuple[str, Container | None]:
     """Return the name of a container and what is said of it where documents of a pod stand above its place."""
     for root, pod in pods.items():
-        if (inside := archive.below(name, root)) is not None:
+        if (inside := below(name, root)) is not None:
             return pod.name(inside), pod.container(inside)
     return "", None
 
@@ -274,23 +317,26 @@ def _images(path: str, source: Source, where: str, wanted: Wanted) -> tuple[Chec
     return Checkpoint("", "", directory.collect(path, wanted, source.seen)), where
 
 
-def _archive(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
+def _archive(path: str, source: Source, wanted: Wanted, spans: Spans | None) -> list[Checkpoint]:
     where = shown(os.path.basename(path))
     try:
         with open(path, "rb") as file:
             head = file.read(4096)
             file.seek(0)
-            return _some(archive.from_stream(opened(file, head, where, source.max_window), wanted, source.seen), where)
+            stream = opened(file, head, where, source.max_window)
+            return _some(archive.from_stream(stream, wanted, source.seen, source.inside, spans), where, spans)
     except OSError as error:
         raise BadImage(where, f"cannot be read: {error.strerror}") from None
 
 
-def _layout(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
-    return _some(directory.collect_layout(path, wanted, source.max_window, source.seen), shown(os.path.basename(path) or path))
+def _layout(path: str, source: Source, wanted: Wanted, spans: Spans | None) -> list[Checkpoint]:
+    found = directory.collect_layout(path, wanted, source.max_window, source.seen, spans)
+    return _some(found, shown(os.path.basename(path) or path), spans)
 
 
-def _transport(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
-    return _some(directory.collect_transport(path, wanted, source.max_window, source.seen), shown(os.path.basename(path) or path))
+def _transport(path: str, source: Source, wanted: Wanted, spans: Spans | None) -> list[Checkpoint]:
+    found = directory.collect_transport(path, wanted, source.max_window, source.seen, spans)
+    return _some(found, shown(os.path.basename(path) or path), spans)
 
 
 READERS = {"archive": _archive, "layout": _layout, "transport": _transport}

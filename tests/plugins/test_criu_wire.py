@@ -11,7 +11,6 @@ from crplan_criu.messages import (
     CGROUP,
     CORE,
     CREDS,
-    FILE,
     ID_RANGE,
     INVENTORY,
     KOBJ_IDS,
@@ -30,7 +29,7 @@ from crplan_criu.messages import (
     USERNS,
     UTSNS,
 )
-from crplan_criu.messages_contents import CONTENTS_MESSAGES
+from crplan_criu.messages_contents import CONTENTS_MESSAGES, FILE
 from crplan_criu.wire import Message, WireError, decode
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -69,10 +69,11 @@ def facts(forest: Forest, rows: Collection[int] | None = None) -> list[str]:
             said += [f"namespace({space.id})", f"level({space.id},{space.level})", f"outer({space.id},{space.parent})"]
             said += [f"init({space.id},{space.init})"] if space.init else []
     for pid, task in forest.tasks.items():
-        parent = 1 if pid == forest.root != 1 else task.parent
+        parents = "(1;0)" if pid == forest.root != 1 else task.parent
         said += [f"task({pid})", f"lives({pid},{task.namespace})"]
         if rows is None or pid in rows:
-            said += [f"row({pid})", f"parent({pid},{parent})", f"session({pid},{task.session})", f"group({pid},{task.group})"]
+            said += [f"row({pid})", f"1 {{ parent({pid},{parents}) }} 1"]
+            said += [f"session({pid},{task.session})", f"group({pid},{task.group})"]
         elif pid == 1:
             said.append("parent(1,0)")
         threads = forest.threads.get(pid, [])
