@@ -77,10 +77,21 @@ def test_the_debian_package_has_the_version_of_the_project() -> None:
     assert re.fullmatch(rf"crplan \({re.escape(planner.__version__)}-\d+\) unstable; urgency=medium", head)
 
 
+def debian_can_build() -> bool:
+    """Return whether there are Debian's tools, and a hatchling that knows `license-files` as a list."""
+    if shutil.which("dh") is None or shutil.which("dpkg-deb") is None:
+        return False
+    question = (
+        "import sys; from hatchling.__about__ import __version__ as v; sys.exit(tuple(map(int, v.split('.')[:2])) < (1, 26))"
+    )
+    return subprocess.run(["/usr/bin/python3", "-c", question], capture_output=True).returncode == 0
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("dh") is None or shutil.which("dpkg-deb") is None, reason="debhelper is not installed")
 def test_debian_builds_a_package_with_every_command_and_page(tmp_path: Path) -> None:
-    """Dependencies are not asked for (`-d`): the machine may have an older Debian, whose Python the package suits as well."""
+    """Dependencies are not asked for (`-d`): what they must be is said in `control`."""
+    if not debian_can_build():
+        pytest.skip("needs debhelper and hatchling 1.26, as Debian 13 has them")
     source = tmp_path / "crplan"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", "tests", "*.egg-info", "__pycache__", ".*_cache"))
     shutil.copytree(PACKAGING / "debian", source / "debian")
