@@ -64,10 +64,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     inside: Callable[[str, bytes], Callable[[BinaryIO], Iterator[AnyEvent]] | None] | None = None
 
 
-Detail = Literal["facts", "pod", "tree", "all"]
+Detail = Literal["facts", "pod", "tree", "all", "commands", "values"]
 """How much a reader records: the process tree, or everything that the processes hold beside it; with "pod" no more than what says
 with which other containers an image shares a pid namespace (`planner.pods.evidence`), up to the first task; with "facts" no more
-than the event that opens an image, with what stands beside the process tree, for which no layer of an image layout is read."""
+than the event that opens an image, with what stands beside the process tree, for which no layer of an image layout is read.
+"commands" is all, and where a source can be read twice the command lines and the names of variables too; with "values" their
+values as well."""
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,13 +194,15 @@ class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
     """Writes the report of `crplan check`: a pure function, the core writes the file.
 
     Every text of a report is printable and on one line already; a format escapes what its own syntax gives a meaning to.
-    `machine` marks a format that programs read: then the report of a usage error is written, too. Where
-    the environment variable `summary_variable` names a file, what `summary` returns is appended to it.
+    `pieces` yields what `render` returns, for reports of so many images that they are not to be in memory as one text.
+    `machine` marks a format that programs read: then the report of a usage error is written, too. Where the environment
+    variable `summary_variable` names a file, what `summary` returns is appended to it.
     """
 
     name: str
     help: str
     render: Callable[[Report, Options, Terminal], str | bytes]
+    pieces: Callable[[Report, Options, Terminal], Iterator[str | bytes]] | None = None
     machine: bool = False
     options: tuple[Option, ...] = ()
     summary_variable: str = ""

@@ -68,10 +68,7 @@ def uncovered(forest: Forest, lost: Mapping[str, list[ProcessId]]) -> tuple[str,
     recorded = tuple(fact.value for _, fact in forest.facts if fact.property == UNCOVERED_PROPERTY)
     if recorded:
         return recorded
-    stopped = [task.pid for task in forest.tasks.values() if task.state == "stopped"]
-    special: tuple[str, ...] = (f"the stopped state of {_tasks(stopped)}, which will pause instead",) if stopped else ()
-    special += tuple(f"the {kind} namespace of {_tasks(lost[kind])}" for kind in sorted(lost))
-    return NEVER_COVERED + special
+    return NEVER_COVERED + tuple(f"the {kind} namespace of {_tasks(lost[kind])}" for kind in sorted(lost))
 
 
 def lost_properties(events: Iterable[AnyEvent]) -> frozenset[tuple[ProcessId, str]]:

@@ -27,7 +27,7 @@ Unit = Sequence[steps.AnyStep]
 
 
 def step_sections(artefact: Artefact, width: int, *, folded: bool) -> Iterator[Line]:
-    """Yield the steps of a plan in three phases: what is made, what ends, and what is compared with /proc."""
+    """Yield the steps of a plan in phases: what is made, what ends, what is compared with /proc, and what stops."""
     for title, phase in _phases(artefact.plan.steps):
         if not phase:
             continue
@@ -44,13 +44,16 @@ def step_sections(artefact: Artefact, width: int, *, folded: bool) -> Iterator[L
 
 
 def _phases(plan: Sequence[steps.AnyStep]) -> tuple[tuple[str, Unit], ...]:
-    checks = len(plan)
+    stops = len(plan)
+    while stops and isinstance(plan[stops - 1], steps.Stop):
+        stops -= 1
+    checks = stops
     while checks and isinstance(plan[checks - 1], steps.Verify):
         checks -= 1
     ends = checks
     while ends and isinstance(plan[ends - 1], LAST):
         ends -= 1
-    return (("Create", plan[:ends]), ("End", plan[ends:checks]), ("Verify", plan[checks:]))
+    return (("Create", plan[:ends]), ("End", plan[ends:checks]), ("Verify", plan[checks:stops]), ("Stop", plan[stops:]))
 
 
 def _span(phase: Unit) -> str:
@@ -129,6 +132,8 @@ def _step_shape(step: steps.AnyStep, child: ProcessId) -> object:
             return (*common, step.status, step.thread_only)
         case steps.Kill():
             return (*common, step.signal)
+        case steps.Stop():
+            return common
         case steps.Reap():
             return common
         case _:

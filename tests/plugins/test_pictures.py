@@ -146,7 +146,7 @@ NAMES = {1: "init", 10: "sh", 11: "make", 12: "cc", 13: "tee", 20: "inner", 21: 
 def test_a_small_tree_is_drawn_like_this(name: str) -> None:
     """The files are for people to read: a nested namespace, a zombie, a helper for a dead leader, and a name with a quote."""
     given = planned(TREE, NAMES)
-    drawn = {"dot": lambda: dot.emit(given, {}), "mermaid": lambda: mermaid.emit(given, {}), "svg": lambda: svg.emit(given)}[
+    drawn = {"dot": lambda: dot.emit(given, {}), "mermaid": lambda: mermaid.emit(given, {}), "svg": lambda: svg.emit(given, {})}[
         name
     ]()
     assert drawn == (GOLDEN / f"pictures.{name}").read_text()
@@ -206,7 +206,7 @@ def test_the_page_fetches_nothing() -> None:
 @plans
 def test_every_picture_is_well_formed_whatever_the_names(make: Callable[[], Plan]) -> None:
     for given in (artefact(make()), artefact(hostile(make()))):
-        root = ElementTree.fromstring(svg.emit(given))
+        root = ElementTree.fromstring(svg.emit(given, {}))
         assert not list(root.iter("{http://www.w3.org/2000/svg}script"))
         graph = dot.emit(given, {})
         for line in graph.splitlines():
@@ -234,6 +234,29 @@ def test_a_large_forest_is_folded_for_graphviz() -> None:
     nodes = re.findall(r"^ +([pf]\d+) \[label", drawn, re.M)
     assert len(nodes) == len(set(nodes)) <= dot.MOST
     assert sum(int(count) for count in re.findall(r"(\d+) (?:more|tasks)", drawn)) + sum(node[0] == "p" for node in nodes) == 5000
+
+
+def test_many_siblings_stand_in_several_columns_for_graphviz() -> None:
+    drawn = dot.emit(planned("1 " + " ".join(f"{pid}:1" for pid in range(2, 202))), {})
+    assert set(re.findall(r"minlen=(\d)", drawn)) == {"3", "5", "7", "9"}
+    assert "minlen" not in dot.emit(planned(TREE, NAMES), {})
+
+
+@pytest.mark.parametrize("tasks", [300, 5000])
+def test_a_large_picture_is_about_square_and_counts_what_it_folds(tasks: int) -> None:
+    given = planned("1 " + " ".join(f"{pid}:{pid // 2}" for pid in range(2, tasks + 1)))
+    drawn = svg.emit(given, {})
+    width, height = map(int, re.findall(r'(?:width|height)="(\d+)"', drawn)[:2])
+    assert 0.5 < width / height < 2
+    assert max(width, height) < 5000
+    left = sum(int(count) for count in re.findall(r">(\d+) (?:more|tasks)", drawn))
+    lines = drawn.count("<text") - drawn.count('class="q"') - 1  # the title; a namespace and a task have one more text for facts
+    assert lines - 1 + left == tasks
+
+
+def test_leaves_that_are_folded_are_told_apart_from_helpers() -> None:
+    nodes = planned("1 2:1/9/2 3:1 4:1 5:1", {})
+    assert "4 tasks, 2 to 5; 1 helper" in dot.emit(nodes, {"most": 4}) + svg.emit(nodes, {"most": 4})
 
 
 def test_three_hundred_tasks_are_all_drawn_for_graphviz() -> None:
