@@ -13,7 +13,7 @@ import pytest
 
 from planner.kernel.deadlocks import trapped
 from planner.kernel.rules import KERNEL_RULES
-from tests.generators.histories import OPERATIONS, Operation
+from tests.generators.histories import OPERATIONS, OUTER_PARENTS, Operation
 from tests.generators.histories_model import ModelPlayer
 from tests.generators.histories_transcripts import DIRECTORY, changes, read, replay
 from tests.helpers.amounts import blocks
@@ -88,7 +88,7 @@ def history(profile: str, seed: int) -> tuple[list[Operation], Counter[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + HISTORIES))
-@pytest.mark.parametrize("profile", ALL_PROFILES)
+@pytest.mark.parametrize("profile", [*ALL_PROFILES, *OUTER_PARENTS])
 def test_model_and_kernel_agree(profile: str, seed: int, met: Counter[str]) -> None:
     operations, counted = history(profile, seed)
     found = difference(operations)
