@@ -14,10 +14,10 @@ from tests.helpers.places import ROOT
 EXAMPLES = ROOT / "examples"
 PACKAGES = {
     "crplan-outline": ("back end", "outline"),
-    "crplan-lines": ("reader", "lines"),
-    "crplan-names": ("check", "names"),
-    "crplan-tsv": ("report", "tsv"),
-    "crplan-rehearsal": ("executor", "rehearsal"),
+    "crplan-lines": ("reader", "crplan_lines"),
+    "crplan-names": ("check", "crplan_names"),
+    "crplan-tsv": ("report format", "crplan_tsv"),
+    "crplan-rehearsal": ("executor", "crplan_rehearsal"),
 }
 
 
