@@ -48,9 +48,11 @@ def refuse(manifest: Manifest, forest: Forest) -> None:
             raise CannotEmit(
                 f"{record.name} shares a namespace with its parent that is not the host's ({kinds}): not restored yet"
             )
-    for part in parts_of(forest)[1:]:
+    parts = parts_of(forest)
+    roots = {part.name: part.root for part in parts}
+    for part in parts[1:]:
         mine = forest.other_namespaces.get(part.root, {})
-        theirs = forest.other_namespaces.get(part.parent, {})
+        theirs = forest.other_namespaces.get(roots[part.enclosing], {})
         if "mnt" in mine and mine["mnt"] == theirs.get("mnt"):
             raise CannotEmit(f"{part.name} has no mount namespace of its own: not restored yet")
         if part.level > 1 and any(forest.threads.get(pid) for pid in part.tasks):
