@@ -48,12 +48,12 @@ def fold_plan(events: Iterable[AnyEvent], forest: Forest, image_id: str) -> Plan
     steps: list[AnyStep] = []
     lost: dict[str, list[ProcessId]] = {}
     for event in events:
-        if isinstance(event, FindingRaised) and event.code == NOT_COVERED:
-            lost.setdefault(event.property, []).append(event.pid)
-        elif isinstance(event, StepPlanned):
+        if type(event) is StepPlanned:
             steps.append(event.step)
-        elif isinstance(event, ProcessPlanned):
+        elif type(event) is ProcessPlanned:
             processes.append(event.process)
+        elif type(event) is FindingRaised and event.code == NOT_COVERED:
+            lost.setdefault(event.property, []).append(event.pid)
     return Plan(
         image_id=image_id,
         root=forest.root if any(task.parent == OUTSIDE for task in forest.tasks.values()) else OUTSIDE,
@@ -73,7 +73,7 @@ def uncovered(forest: Forest, lost: Mapping[str, list[ProcessId]]) -> tuple[str,
 
 def lost_properties(events: Iterable[AnyEvent]) -> frozenset[tuple[ProcessId, str]]:
     """Return what tasks have on record and do not get, as findings say: a kind of namespace, "exit_signal", a kind of sharing."""
-    return frozenset((event.pid, event.property) for event in events if isinstance(event, FindingRaised) and event.code in LOSSES)
+    return frozenset((event.pid, event.property) for event in events if type(event) is FindingRaised and event.code in LOSSES)
 
 
 def _tasks(pids: list[ProcessId]) -> str:
