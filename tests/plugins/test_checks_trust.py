@@ -1,5 +1,6 @@
 """`check --untrusted`: what an archive would have the machine do is found and named, and an ordinary container's is not."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -21,9 +22,10 @@ USUAL: dict[str, Any] = {
 }
 
 
-def archive(path: Path, specification: bytes, *, deleted: bytes = b"", link: str = "") -> Path:
-    files = {f"checkpoint/{name}": data for name, data in criu_dumps.tree().items()}
-    files |= {"spec.dump": specification, "config.dump": b"{}"} | ({"deleted.files": deleted} if deleted else {})
+def archive(path: Path, specification: bytes, *, deleted: bytes = b"", link: str = "", **more: bytes) -> Path:
+    files = {f"checkpoint/{name}": data for name, data in criu_dumps.tree().items()} | more
+    files |= {"spec.dump": specification, "config.dump": more.get("config.dump", b"{}")}
+    files |= {"deleted.files": deleted} if deleted else {}
     with tarfile.open(path, "w") as packed:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
@@ -89,6 +91,44 @@ def test_paths_that_lead_out_and_links_are_refused(tmp_path: Path, capsys: pytes
     assert found["trust-archive-member"][0].startswith("ctr.log: ") and "/etc/shadow" in found["trust-archive-member"][0]
 
 
+def root_difference(*given: tuple[str, int, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, mode, kind in given:
+            member = tarfile.TarInfo(name)
+            member.mode, member.type = mode, kind
+            archive.addfile(member)
+    return packed.getvalue()
+
+
+def test_files_of_the_root_with_more_rights_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ordinary = [("bin/sh", 0o755, tarfile.REGTYPE), ("var/mail", 0o2775, tarfile.DIRTYPE), ("bin/x", 0o777, tarfile.SYMTYPE)]
+    odd = [
+        ("bin/su", 0o4755, tarfile.REGTYPE),
+        ("dev/sda", 0o600, tarfile.BLKTYPE),
+        ("../../etc/cron.d/x", 0o644, tarfile.REGTYPE),
+    ]
+    specification = json.dumps(USUAL).encode()
+    image = archive(tmp_path / "a.tar", specification, **{"rootfs-diff.tar": root_difference(*ordinary)})
+    assert verdict(image, capsys) == (0, {})
+    image = archive(tmp_path / "b.tar", specification, **{"rootfs-diff.tar": root_difference(*ordinary, *odd)})
+    code, found = verdict(image, capsys)
+    assert code == 3 and {each.partition(":")[0] for each in found["trust-root-file"]} == {name for name, _, _ in odd}
+    unpacked = tmp_path / "unpacked"
+    with tarfile.open(image) as packed:
+        packed.extractall(unpacked, filter="data")
+    assert verdict(unpacked, capsys) == (code, found)
+    image = archive(tmp_path / "c.tar", specification, **{"rootfs-diff.tar": b"\1" * 512})
+    assert verdict(image, capsys)[1]["trust-root-file"][0].startswith("cannot be read")
+
+
+def test_a_name_of_an_image_that_a_restore_would_set_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, expected in (("docker.io/library/nginx:latest", True), (f"nginx@sha256:{'a' * 64}", False)):
+        given = json.dumps({"rootfsImageName": name, "rootfsImageRef": f"sha256:{'b' * 64}"}).encode()
+        code, found = verdict(archive(tmp_path / "a.tar", json.dumps(USUAL).encode(), **{"config.dump": given}), capsys)
+        assert code == 0 and ("trust-image-reference" in found) == expected
+
+
 def test_secrets_are_named_and_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     process = {"env": ["DB_PASSWORD=hunter2", "EMPTY_TOKEN=", "HOME=/"], "args": ["x", "--api-key=hunter2"]}
     image = archive(tmp_path / "a.tar", json.dumps(USUAL | {"process": process}).encode())
@@ -109,7 +149,30 @@ def test_an_attestation_names_the_image_and_holds_the_report(tmp_path: Path, cap
     statement = json.loads(capsys.readouterr().out)
     [subject] = statement["subject"]
     assert statement["_type"] == "https://in-toto.io/Statement/v1" and statement["predicate"]["kind"] == "crplan-check"
-    assert subject["digest"] == {
-        "crplanImageId": statement["predicate"]["images"][0]["image_id"],
-        "crplanContentId": statement["predicate"]["images"][0]["content_id"],
-    }
+    assert subject == {"name": "a.tar", "digest": {"sha256": hashlib.sha256(image.read_bytes()).hexdigest()}}
+
+
+def test_the_subject_of_a_directory_is_its_sorted_list_and_of_a_pipe_the_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = criu_dumps.write(tmp_path / "img", criu_dumps.tree())
+    (image / "link").symlink_to("elsewhere")
+    contents = {each.name: b"elsewhere" if each.is_symlink() else each.read_bytes() for each in image.iterdir()}
+    listed = "".join(f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in sorted(contents))
+    for command in (["check", str(image), "--format", "in-toto"], [str(image), "--emit", "in-toto"]):
+        assert main(command) == 0
+        statement = json.loads(capsys.readouterr().out)
+        assert statement["subject"] == [{"name": "img", "digest": {"sha256": hashlib.sha256(listed.encode()).hexdigest()}}]
+    assert statement["predicateType"].startswith("urn:crplan:plan:v") and statement["predicate"]["steps"]
+    packed = archive(tmp_path / "a.tar", json.dumps(USUAL).encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(packed.read_bytes())))
+    assert main(["check", "-", "--format", "in-toto"]) == 0
+    [subject] = json.loads(capsys.readouterr().out)["subject"]
+    assert set(subject["digest"]) == {"crplanImageId", "crplanContentId"}
+
+
+def test_a_plan_that_cannot_be_made_is_a_statement_on_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x").write_bytes(b"no image")
+    assert main([str(tmp_path / "x"), "--emit", "in-toto"]) == 1
+    statement = json.loads(capsys.readouterr().out)
+    assert statement["subject"] == [] and "error" in statement["predicate"]
