@@ -14,8 +14,14 @@ from planner.text import escaped
 LOCAL: Final = "local"
 """In place of an address: a cluster of processes on this machine."""
 
-QUIET: Final = {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "5s"}
-"""A profile of our own workers is not shown, takes a part of each core, and grows."""
+QUIET: Final = {
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "60s",
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.worker.profile.enabled": False,
+}
+"""Options for workers of our own: watching itself, of which nothing is shown, took a fifth of a core, and memory that grew."""
 
 PATIENCE: Final = 20
 """Seconds in which a scheduler has to answer."""

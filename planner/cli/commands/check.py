@@ -24,6 +24,7 @@ from planner.host.facts import Host, decode, namespace_of
 from planner.library.checking import asked_here
 from planner.options import Options, chosen, filled, split
 from planner.pipeline.beside import read_beside
+from planner.pipeline.sources import REMOTE
 from planner.plugins import Registry
 from planner.text import Terminal, escaped
 
@@ -189,7 +190,7 @@ def _image_name(image: str) -> str:
     CI systems compare it with the paths of a repository, which have no `./` in front.
     """
     if not os.path.isabs(image):
-        return os.path.normpath(image) if image else image
+        return os.path.normpath(image) if image and not REMOTE.match(image) else image
     below = os.path.relpath(image)
     return os.path.basename(os.path.normpath(image)) if below.startswith(os.pardir) else below
 
