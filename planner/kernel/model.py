@@ -2,7 +2,7 @@
 
 Each operation is one system call by a living process, with numbers as that process's pid namespace knows them, and raises
 `KernelError` exactly when Linux fails, with the same errno. What the model leaves out: capabilities and limits of the machine,
-memory, tracing, stopped tasks, and signals beyond those that end a process. Where Linux leaves something to chance (which
+memory, tracing, and signals beyond those that end a process. Where Linux leaves something to chance (which
 thread of a dying init stays until its namespace is empty), it is the leading thread here.
 
 `Kernel.outside` stands for the process that builds the container. It lives at level -1, which has no numbers of its own here: it
@@ -16,6 +16,7 @@ from planner.kernel.namespaces import USER, outermost
 from planner.kernel.objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
 from planner.kernel.rules import KernelError
 from planner.kernel.sharing import LEFT_BY_EXEC, check_share, ignore_children, ignores_children, leave, share
+from planner.kernel.stopping import SIGHUP, hung_up, stop
 
 LEVELS = 32
 """Levels that a container can have on a machine whose outermost namespace is its parent (MAX_PID_NS_LEVEL)."""
@@ -45,6 +46,7 @@ class Kernel:
         self.outside.leads_session = True
         self.host.init = self.outside
         self._emptied: list[Namespace] = []
+        self._any_stopped = False
 
     def processes(self) -> Iterator[Process]:
         """Yield every process of the container that is not gone, in the order in which level 0 got their numbers."""
@@ -296,6 +298,11 @@ class Kernel:
         self._settle()
         return True
 
+    def stop(self, number: int) -> None:
+        """Stop the task with a number at level 0 from outside, by SIGSTOP, which no init is shielded from there."""
+        stop(self.find(number))
+        self._any_stopped = True
+
     def wait(self, caller: Process, number: int) -> int:
         """Reap the child `number` of the caller and return its status."""
         pid = caller.namespace.numbers.get(number)
@@ -325,8 +332,13 @@ class Kernel:
         else:
             leave(process)
             process.state = ZOMBIE
+            orphans = tuple(process.children or ()) if self._any_stopped else ()
             self._orphan(process)
             self._notify(process)
+            if self._any_stopped:
+                for member in hung_up(process, orphans, self.processes):
+                    if not self.is_init(member):
+                        self._end(member, SIGHUP)
 
     def _close(self, namespace: Namespace, init: Process) -> None:
         # The recursion of namespaces within namespaces is bounded by the number of levels.

@@ -343,6 +343,30 @@ def exit_signals() -> Plan:
     return draft.plan(1)
 
 
+def stopped() -> Plan:
+    """Stopped tasks: an init, which only a stop from outside reaches, a parent with a child, and a nested init."""
+    draft = with_init("stopped")
+    draft.create(1, 2)
+    draft.create(2, 3)
+    draft.setsid(2)
+    draft.create(2, 4)
+    draft.setpgid(4, 4, 4)
+    draft.create(1, 10, 1, new_namespace=True)
+    draft.create(10, 11, 2)
+    draft.create(2, 6)
+    draft.exit(6)
+    draft.verify(1, 0, 1, 1)
+    draft.verify(2, 1, 2, 2)
+    draft.verify(3, 2, 1, 1)
+    draft.verify(4, 2, 4, 2)
+    draft.verify(10, 1, 1, 1)
+    draft.verify(11, 10, 1, 1)
+    draft.verify(6, 2, 2, 2, zombie=True)
+    for task in (1, 2, 4, 10):
+        draft.stop(task)
+    return draft.plan(1)
+
+
 def threads() -> Plan:
     """Threads with their numbers, at level 0 and in a nested namespace."""
     draft = with_init("threads")
@@ -675,6 +699,7 @@ PLANS: Final[dict[str, Callable[[], Plan]]] = {
         zombies,
         zombie_inits,
         exit_signals,
+        stopped,
         threads,
         zombie_leader,
         zombie_with_threads,

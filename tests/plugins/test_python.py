@@ -194,5 +194,5 @@ def test_the_tables_hold_the_sentences_of_every_dry_run() -> None:
         plan = conceded(make(), {"sharing": "possible"})
         names: dict[str, str] = {}
         exec(emit(plan).partition("import _signal")[0], names)
-        told = tables.Plan(plan.root, names["PROCESSES"], names["STEPS"] + names["CHECKS"])
+        told = tables.Plan(plan.root, names["PROCESSES"], names["STEPS"] + names["CHECKS"] + names.get("STOPS", ""))
         assert [f"{step.number:5}  {step.sentence()}  [{step.rule}]" for step in told.steps] == list(step_lines(plan))
