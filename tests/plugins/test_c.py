@@ -13,7 +13,8 @@ from crplan_syscalls.program import emit_program
 from planner.errors import CannotEmit
 from planner.plans.model import Plan
 from planner.plans.wording import step_lines
-from planner.testing.plans import PLANS, wide, with_init
+from planner.testing.drafts import with_init
+from planner.testing.plans import PLANS, wide
 from tests.helpers.amounts import first
 from tests.helpers.places import GOLDEN
 

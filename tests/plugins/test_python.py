@@ -22,7 +22,8 @@ from planner.plans.model import Plan
 from planner.plans.relax import conceded
 from planner.plans.wording import step_lines
 from planner.steps import Process
-from planner.testing.plans import PLANS, Draft, nested_namespaces, threads, with_init
+from planner.testing.drafts import Draft, with_init
+from planner.testing.plans import PLANS, nested_namespaces, threads
 
 OLDEST = (3, 8)
 

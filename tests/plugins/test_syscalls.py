@@ -11,7 +11,8 @@ from planner.errors import CannotEmit
 from planner.identity import ProcessId
 from planner.plans.model import Plan
 from planner.steps import Create, Enter, Exit, Join, MapIds, SetGroup, Stop, Unshare, Verify
-from planner.testing.plans import PLANS, Draft, with_init
+from planner.testing.drafts import Draft, with_init
+from planner.testing.plans import PLANS
 from tests.helpers.places import GOLDEN
 
 
