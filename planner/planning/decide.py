@@ -29,14 +29,17 @@ with a sentence, and the facts that it met. Where the search is undecided and no
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from planner.errors import Contradiction
 from planner.events.records import BirthDecided, DecisionEvent, ProcessPlanned
 from planner.forest.laws_processes import undecided
 from planner.forest.model import Forest
 from planner.identity import ProcessId, Sequence
-from planner.planning.births.cast import Cast
+from planner.planning.births.cast import ANY, Actor, Cast
 from planner.planning.births.manners import MANNERS
 from planner.planning.regular import plan_regular
+from planner.planning.solver.solution import Excluded
 from planner.steps import Process
 
 if TYPE_CHECKING:
@@ -68,7 +71,7 @@ def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
 
     forest = cast.forest
     decisions: list[DecisionEvent] = [
-        BirthDecided(pid=actor.pid, creator=actor.creator, rule=actor.rule, because=actor.because)
+        _birth(actor, cast.excluded.get(actor.pid))
         for actor in cast.actors.values()
         if actor.rule != "parent-creates" or actor.creator != actor.parent
     ]
@@ -104,6 +107,14 @@ def decisions_of(cast: Cast, order: "list[Event]") -> list[DecisionEvent]:
         )
     steps, findings = write_steps(cast, order)
     return [*decisions, *steps, *findings]
+
+
+def _birth(actor: Actor, excluded: Excluded | None) -> BirthDecided:
+    """Return the decision about a birth, with what excludes the parent as the creator where that is known."""
+    birth = BirthDecided(pid=actor.pid, creator=actor.creator, rule=actor.rule, because=actor.because)
+    if excluded is None or excluded.parent in (actor.creator, ANY):
+        return birth
+    return msgspec.structs.replace(birth, instead_of=excluded.parent, because_not=excluded.facts, given=excluded.given)
 
 
 def _built(forest: Forest, *, thrift: bool, exactly: bool) -> "tuple[Cast, list[Event]]":

@@ -1,7 +1,7 @@
 """Runs a program that carries out a plan as a child process, and turns what it tells into run events.
 
-The program gets CRPLAN_EVENTS, the descriptor of a pipe for lines like `done FIRST LAST`, and CRPLAN_TIMEOUT. It is a process of
-its own, so that it stays small and creates others cheaply, and it ends everything when nobody reads its events any more.
+The program gets CRPLAN_EVENTS, the descriptor of a pipe for lines like `done FIRST CLOCK...`, and CRPLAN_TIMEOUT. It is a process
+of its own, so that it stays small and creates others cheaply, and it ends everything when nobody reads its events any more.
 """
 
 import contextlib
@@ -78,9 +78,9 @@ def run_program(program: Program, record: Callable[[AnyEvent], None], timeout: f
 
 def _events(words: list[str]) -> Iterator[AnyEvent]:
     match words:
-        case ["done", first, last]:
-            for number in range(int(first), int(last) + 1):
-                yield StepDone(step=StepNumber(number))
+        case ["done", first, *clocks]:
+            for number, clock in enumerate(map(int, clocks), int(first)):
+                yield StepDone(step=StepNumber(number), clock=clock)
         case ["failed", number, error, *detail]:
             yield StepFailed(step=StepNumber(int(number)), error=error, detail=" ".join(detail))
         case ["ready", pid]:

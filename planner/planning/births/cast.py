@@ -12,6 +12,7 @@ from planner.errors import Contradiction
 from planner.forest.model import Forest, Namespace
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
 from planner.planning.births.manners import PLAIN, Manner
+from planner.planning.solver.solution import Excluded
 from planner.steps import Role
 
 EXECUTOR_SPACE = NamespaceId(-1)
@@ -114,6 +115,8 @@ class Cast:
         self.actors: dict[ProcessId, Actor] = {}
         self.root = forest.root
         self.leader_spaces: dict[ProcessId, NamespaceId] = {}
+        self.excluded: dict[ProcessId, Excluded] = {}
+        """Why some processes are not created by their parents."""
         self.moves: dict[ProcessId, list[ProcessId]] = {}
         """Groups that a process is in for its children, one after the other, before its own changes.
 

@@ -35,5 +35,5 @@ def build(forest: Forest, solution: Solution, *, thrift: bool = True) -> tuple[C
             spaces = spaces_of(forest, solution.lost)
             clones = clones_of(forest, spaces, solution)
             continue
-        return cast_of(forest, spaces, sorting.clones), order
+        return cast_of(forest, spaces, sorting.clones, solution.excluded), order
     raise Unordered("too many processes cannot be moved")

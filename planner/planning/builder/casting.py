@@ -1,15 +1,19 @@
 """The processes of a rebuild as the phases of `planner.planning.steps` take them."""
 
+from collections.abc import Iterable
+
 from planner.forest.model import Forest
 from planner.identity import ProcessId
 from planner.planning.births.cast import ANY, Actor, Cast
 from planner.planning.builder.clones import AS_BORN, LAST, Clone
 from planner.planning.builder.spaces import Spaces
+from planner.planning.solver.solution import Excluded
 
 
-def cast_of(forest: Forest, spaces: Spaces, clones: dict[ProcessId, Clone]) -> Cast:
-    """Return a cast with all its births decided."""
+def cast_of(forest: Forest, spaces: Spaces, clones: dict[ProcessId, Clone], excluded: Iterable[Excluded]) -> Cast:
+    """Return a cast with all its births decided, and why some are not as would be simplest."""
     cast = Cast(forest)
+    cast.excluded = {one.pid: one for one in excluded}
     cast.spaces = dict(spaces.namespaces)
     cast.actors = {pid: _actor(cast, clone) for pid, clone in clones.items()}
     cast.leader_spaces = {clone.pid: clone.namespace for clone in clones.values() if clone.ends}

@@ -26,7 +26,7 @@ def clones_of(forest: Forest, spaces: Spaces, solution: Solution) -> dict[Proces
             pid=task.pid,
             pids=task.pids,
             namespace=task.namespace,
-            parent=ProcessId(1) if task.pid == forest.root != 1 else task.parent,
+            parent=birth.parent,
             session=task.session,
             group=task.group,
             zombie=task.zombie,

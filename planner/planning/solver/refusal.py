@@ -1,6 +1,6 @@
 """Why there are no births: rows of the image that cannot all hold, none of which can be left out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.components import components
@@ -22,7 +22,7 @@ def refuse(problem: Problem, reduced: Reduced, most_conflicts: int) -> Refusal |
     nowhere = next((pid for pid in reduced.core if not problem.processes[pid].possible), None)
     if nowhere is not None:
         return _refuse_leader(problem, nowhere)
-    everything = _with_members_of_dead_leaders(problem, reduced)
+    everything = with_members_of_dead_leaders(problem, reduced)
     needed = _contradiction(problem, everything, Rules(problem, everything, questioned=True).words.rows(), most_conflicts)
     if not needed:
         return Undecided(conflicts=most_conflicts, processes=reduced.core)
@@ -100,11 +100,11 @@ def _refuse_leader(problem: Problem, leader: ProcessId) -> Refusal:
     return Refusal(processes=(member.pid,), facts=(*member.facts, *problem.processes[leader].facts))
 
 
-def _with_members_of_dead_leaders(problem: Problem, reduced: Reduced) -> Reduced:
-    """Return a part of a problem and whoever says by its row where a dead leader of that part can have lived."""
+def with_members_of_dead_leaders(problem: Problem, reduced: Reduced, kept: Iterable[ProcessId] = ()) -> Reduced:
+    """Return a part of a problem with those who are to be `kept`, and with whoever says where its dead leaders can have lived."""
     dead = {pid for pid in reduced.core if problem.processes[pid].dead and pid != INIT}
-    kept = [pid for pid, process in problem.processes.items() if process.session in dead or process.group in dead]
-    wider = reduce_problem(problem, kept)
+    members = [pid for pid, process in problem.processes.items() if process.session in dead or process.group in dead]
+    wider = reduce_problem(problem, [*members, *kept])
     inside = set(reduced.core) - {INIT}
     parts = components(problem, wider)
     return next((part for part in parts if not inside.isdisjoint(part.core)), parts[0])

@@ -1,10 +1,13 @@
 /*
  * What is told to a program that listens, a line each: the steps that are done, the failure, and that all stands.
  *
- * CRPLAN_EVENTS is the descriptor of a pipe. A rebuild does not outlive its listener.
+ * CRPLAN_EVENTS is the descriptor of a pipe. A rebuild does not outlive its listener. Behind the first of several steps stands for each
+ * when it was done, in nanoseconds of the executor's CLOCK_MONOTONIC.
  */
-static int listener = -1;
+#define CLOCKS 32 /* in a line */
+
 static unsigned told; /* steps up to here have been told */
+static int64_t began;
 
 static int number_in(const char *variable)
 {
@@ -16,6 +19,7 @@ static int number_in(const char *variable)
 static void listen_to_me(void)
 {
 	listener = number_in("CRPLAN_EVENTS");
+	began = now();
 }
 
 /* Whether somebody listened, and is gone. */
@@ -42,17 +46,29 @@ static void tell(const char *words, size_t length)
 	}
 }
 
+/* A process in a time namespace has another clock: what it cannot have written then is replaced. */
+static void add_clock(struct text *text, unsigned step)
+{
+	int64_t clock = board->clocks[step], now_here = now();
+
+	add(text, " ");
+	add_number(text, clock < began || clock > now_here ? now_here : clock);
+}
+
 static void tell_done(unsigned first, unsigned last)
 {
-	char line[WHOLE_LINE];
-	struct text text = { line, line + sizeof line };
+	for (; first <= last; first += CLOCKS) {
+		char line[32 + CLOCKS * 24];
+		struct text text = { line, line + sizeof line };
+		unsigned step;
 
-	add(&text, "done ");
-	add_number(&text, first);
-	add(&text, " ");
-	add_number(&text, last);
-	add(&text, "\n");
-	tell(line, (size_t)(text.at - line));
+		add(&text, "done ");
+		add_number(&text, first);
+		for (step = first; step <= last && step < first + CLOCKS; step++)
+			add_clock(&text, step);
+		add(&text, "\n");
+		tell(line, (size_t)(text.at - line));
+	}
 }
 
 /* Tell of the steps that are done, and all before them, since the last time: so a log has them in the order of the plan. */

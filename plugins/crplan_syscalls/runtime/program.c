@@ -189,7 +189,7 @@ static void allow_descriptors(void)
 
 static void make_board(void)
 {
-	size_t words = (size_t)PROCESSES + 3 * (size_t)STEPS;
+	size_t words = (size_t)PROCESSES + 5 * (size_t)STEPS;
 	size_t size = (sizeof *board + words * sizeof(uint32_t) + 4095) & ~(size_t)4095;
 	size_t stack_size = (size_t)(PROCESSES + 1) * STACK_SIZE;
 	char *memory = mmap(NULL, size + stack_size + WATCHER_STACK, PROT_READ | PROT_WRITE,
@@ -200,7 +200,8 @@ static void make_board(void)
 		refuse("mmap", errno);
 	board = (struct board *)(void *)memory;
 	stacks = memory + size;
-	board->outside = (int *)(void *)(board + 1);
+	board->clocks = (int64_t *)(void *)(board + 1);
+	board->outside = (int *)(void *)(board->clocks + STEPS);
 	board->done = (uint32_t *)(board->outside + PROCESSES);
 	board->leaves = board->done + STEPS;
 	board->announced = board->leaves + STEPS;

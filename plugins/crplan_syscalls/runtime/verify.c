@@ -152,6 +152,7 @@ static void verify_share(void)
 				continue;
 			if (!verify(number, buffer, sizeof buffer))
 				return;
+			board->clocks[number] = clock_now();
 			__atomic_store_n(&board->done[number], DONE, __ATOMIC_RELEASE);
 		}
 	}
