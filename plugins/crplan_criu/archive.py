@@ -13,6 +13,7 @@ from typing import BinaryIO, Final, cast
 
 import msgspec
 
+from crplan_criu.command_lines import Spans
 from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
 from crplan_criu.images import LARGEST_OTHER, WANTED, WANTED_OF_FACTS, largest, place, shown, split_name, too_large
@@ -94,8 +95,11 @@ class Collector:
         window: int = MAX_WINDOW,
         seen: Seen | None = None,
         inside: Inside | None = None,
+        spans: Spans | None = None,
     ) -> None:
         self.wanted = wanted
+        self._spans = spans
+        """What a second pass is for, in which nothing else is taken."""
         self.documents = wanted == WANTED_OF_FACTS
         """Whether nothing is wanted but what documents say: then no layer is read, and no compressed archive inside."""
         self.window = window
@@ -251,6 +255,9 @@ class Collector:
     def file(self, directory: str, name: str, size: int, stream: Stream) -> bool:
         """Take a file if it tells something, without reading it otherwise; False where nothing is known of such a file."""
         kind, _ = split_name(name)
+        if self._spans is not None:
+            self._spans.take(directory, name, stream)
+            return bool(kind) or name in FILES
         if name in FILES:
             if size > LARGEST_OTHER:
                 self._unread(directory, name, f"has more than {LARGEST_OTHER >> 20} MiB")
@@ -378,23 +385,16 @@ class Collector:
 
 
 def from_stream(
-    stream: Stream, wanted: frozenset[str] = WANTED, seen: Seen | None = None, inside: Inside | None = None
+    stream: Stream,
+    wanted: frozenset[str] = WANTED,
+    seen: Seen | None = None,
+    inside: Inside | None = None,
+    spans: Spans | None = None,
 ) -> list[Checkpoint]:
-    """Return the checkpoints of one archive; raises BadImage."""
-    collector = Collector(wanted, stream.window, seen, inside)
+    """Return the checkpoints of one archive, none in a second pass for `spans`; raises BadImage."""
+    collector = Collector(wanted, stream.window, seen, inside, spans)
     collector.archive(stream)
     # What follows the end mark is padding, but the checksum of compressed data stands behind it.
     for _ in stream.chunks(TRAILING):
         pass
     return collector.checkpoints()
-
-
-def of_streamer(files: Iterator[tuple[str, bytes]], wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
-    """Return the one checkpoint whose files come one after the other; raises BadImage."""
-    dump = Dump(wanted)
-    for name, data in files:
-        if dump.wants(name):
-            dump.add(name, data)
-        else:
-            dump.note(name)
-    return [Checkpoint("", "", dump)]

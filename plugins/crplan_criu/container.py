@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from planner.contents.secrets import masked
+
 FILES: Final = ("config.dump", "spec.dump", "deleted.files")
 
 KIND_OF_TYPE: Final = {"network": "net", "mount": "mnt"}
@@ -168,7 +170,7 @@ class Container:
         if manager:
             self.facts["engine"] = ENGINES.get(manager, manager)
         if spec.process is not None and spec.process.args:
-            self.facts["command"] = " ".join(spec.process.args)
+            self.facts["command"] = " ".join(masked(spec.process.args)[0])
         self.mounts = {mount.destination: mount.source for mount in spec.mounts or () if mount.type == "bind"}
         listed = spec.linux.namespaces if spec.linux is not None else None
         if listed is None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from crplan_criu.archive import PARENT, Checkpoint, Collector, Seen
+from crplan_criu.command_lines import Spans
 from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
 from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
@@ -54,6 +55,20 @@ def collect(path: str, wanted: frozenset[str] = WANTED, seen: Seen | None = None
     return dump
 
 
+def fetch(path: str, spans: Spans) -> None:
+    """Read parts of the files of pages in a directory of images; what is not there is left out. Raises BadImage."""
+    below = os.path.join(path, "checkpoint")
+    unpacked = not any(os.path.lexists(os.path.join(path, name)) for name in HERE) and os.path.isdir(below)
+    with _opened(below if unpacked else path) as images:
+        for name, wanted in spans.of_file.items():
+            with suppress(BadImage, OSError):
+                file = _regular(images, name)
+                try:
+                    spans.found.update((span, os.pread(file, span.size, span.offset)) for span in wanted)
+                finally:
+                    os.close(file)
+
+
 def pods(path: str, places: list[str]) -> dict[str, Pod]:
     """Return what documents of pods say that stand in a directory, at or above places in it, by their directory."""
     found: dict[str, Pod] = {}
@@ -84,10 +99,14 @@ def _read(directory: int, name: str, seen: Seen | None) -> bytes:
 
 
 def collect_layout(
-    path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None
+    path: str,
+    wanted: frozenset[str] = WANTED,
+    window: int = MAX_WINDOW,
+    seen: Seen | None = None,
+    spans: Spans | None = None,
 ) -> list[Checkpoint]:
     """Read the index and the blobs of an OCI image layout; raises BadImage."""
-    collector = Collector(wanted, window, seen)
+    collector = Collector(wanted, window, seen, spans=spans)
     with _opened(path) as top:
         if os.path.lexists(os.path.join(path, INDEX)):
             collector.document("", INDEX, read_file(top, INDEX))
@@ -102,10 +121,14 @@ def collect_layout(
 
 
 def collect_transport(
-    path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None
+    path: str,
+    wanted: frozenset[str] = WANTED,
+    window: int = MAX_WINDOW,
+    seen: Seen | None = None,
+    spans: Spans | None = None,
 ) -> list[Checkpoint]:
     """Read the manifest and the blobs of skopeo's `dir:`; raises BadImage."""
-    collector = Collector(wanted, window, seen)
+    collector = Collector(wanted, window, seen, spans=spans)
     with _opened(path) as top:
         collector.document("", INDEX, read_file(top, MANIFEST))
         for name in _names(top):

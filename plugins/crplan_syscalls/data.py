@@ -15,6 +15,7 @@ NAME_SIZE: Final = 16
 KINDS: Final = ("EXECUTOR", "TASK", "THREAD", "HELPER", "REAPER")
 OPERATIONS: Final = (
     "CREATE", "SPAWN", "SETSID", "SETPGID", "SUBREAPER", "ENTER", "EXIT", "KILL", "REAP", "UNSHARE", "JOIN", "MAP", "VERIFY",
+    "STOP",
 )  # fmt: skip
 """`enum kind` and `enum op` of `plan.h`, in its order."""
 

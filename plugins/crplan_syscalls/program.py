@@ -21,6 +21,7 @@ RUNTIME: Final = (
     "guest.c",
     "memory.c",
     "watch.c",
+    "stop.c",
     "program.c",
 )
 """The parts of the runtime, each after those that it uses."""

@@ -23,7 +23,8 @@ from planner.identity import StepNumber
 from planner.plans import document as plandoc
 from planner.plans.model import Plan
 from planner.steps import Verify
-from planner.testing.plans import PLANS, chain, taken_number, wide, with_init
+from planner.testing.drafts import with_init
+from planner.testing.plans import PLANS, chain, taken_number, wide
 from tests.helpers.amounts import FULL
 from tests.helpers.executors import Sandbox, expected, shares
 from tests.helpers.places import DATA
