@@ -110,6 +110,8 @@ def judged(verdict: Verdict) -> str:
     host = verdict.host or "image only"
     if verdict.namespace == "new":
         return f"{host}, new pid namespace"
+    if verdict.namespace == "host 0":
+        return f"{host}, the host's pid namespace"
     if verdict.namespace:
         return f"{host}, pid namespace {verdict.namespace.removeprefix('host ')} of the host"
     return host

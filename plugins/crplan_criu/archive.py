@@ -16,7 +16,8 @@ import msgspec
 from crplan_criu.command_lines import Spans
 from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
-from crplan_criu.images import LARGEST_OTHER, WANTED, WANTED_OF_FACTS, largest, place, shown, split_name, too_large
+from crplan_criu.engine_files import NO_CHECKPOINTS, ROOT_DIFFERENCE, ROOT_FILE_SYSTEMS, odd_files
+from crplan_criu.images import LARGEST_OTHER, WANTED, WANTED_ALL, WANTED_OF_FACTS, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST, Blobs
 from crplan_criu.paths import below, normalised, spoken
 from crplan_criu.pod import POD_FILES, Pod
@@ -47,12 +48,6 @@ TRAILING: Final = 16 << 20
 
 DEEPEST: Final = 3
 """Archives inside each other that are looked into: a pod's archive, a container's archive, a layer."""
-
-ROOT_FILE_SYSTEMS: Final = frozenset(("rootfs", "diff", "volumes", "proc", "sys"))
-"""Directories of a container's own files, in which nothing is an image of the container."""
-
-NO_CHECKPOINTS: Final = ("rootfs-diff.tar", "devshm-checkpoint.tar", "rootfs.tar")
-"""Archives that engines put beside the images: files of the container."""
 
 HEAD: Final = 4096
 """Bytes by which an image of another kind is told."""
@@ -257,8 +252,10 @@ class Collector:
         kind, _ = split_name(name)
         if self._spans is not None:
             self._spans.take(directory, name, stream)
-            return bool(kind) or name in FILES
-        if name in FILES:
+        elif name == ROOT_DIFFERENCE and self.wanted >= WANTED_ALL:
+            container = self.containers.setdefault(directory, Container())
+            container.root_difference, container.odd_files = size, odd_files(stream, size, self._headers)
+        elif name in FILES:
             if size > LARGEST_OTHER:
                 self._unread(directory, name, f"has more than {LARGEST_OTHER >> 20} MiB")
             else:

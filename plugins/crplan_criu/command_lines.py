@@ -129,7 +129,8 @@ def _words(found: dict[Span, bytes], wanted: list[Span]) -> list[str] | None:
     data = b"".join(found.get(span, b"") for span in wanted)
     if not wanted or len(data) < sum(span.size for span in wanted):
         return None
-    words = data.split(b"\0")
-    if len(data) == MOST_BYTES and words[-1]:
+    # A task that wrote its title over its arguments leaves zeros behind it.
+    words = data.rstrip(b"\0").split(b"\0") if data.strip(b"\0") else []
+    if words and len(data) == MOST_BYTES and data[-1]:
         words[-1] += b"..."
-    return [text(word) for word in (words[:-1] if not words[-1] else words)[:MOST_WORDS]]
+    return [text(word) for word in words[:MOST_WORDS]]

@@ -12,11 +12,13 @@ from crplan_criu.archive import PARENT, Checkpoint, Collector, Seen
 from crplan_criu.command_lines import Spans
 from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
-from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
+from crplan_criu.engine_files import ROOT_DIFFERENCE, odd_files
+from crplan_criu.images import WANTED, WANTED_ALL, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST
 from crplan_criu.pod import POD_FILES, Pod
 from crplan_criu.search import HERE
 from crplan_criu.streams import opened
+from crplan_criu.tar import Headers, Taken
 from planner.errors import BadImage
 from planner.hookspecs import MAX_WINDOW
 
@@ -39,6 +41,8 @@ def collect(path: str, wanted: frozenset[str] = WANTED, seen: Seen | None = None
                     dump.container.add(name, _read(top, name, seen))
                 except BadImage as error:
                     dump.container.unread[name] = error.message
+        if wanted >= WANTED_ALL and os.path.lexists(os.path.join(path, ROOT_DIFFERENCE)):
+            _root_difference(top, dump)
     images_at = below if unpacked else path
     if unpacked:
         _refuse_link(below)
@@ -53,6 +57,16 @@ def collect(path: str, wanted: frozenset[str] = WANTED, seen: Seen | None = None
         dump.parent = os.readlink(parent)
         dump.parent_found = os.path.exists(os.path.join(parent, "inventory.img"))
     return dump
+
+
+def _root_difference(top: int, dump: Dump) -> None:
+    """Look through the archive of the files that a container changed, in an unpacked archive of a checkpoint."""
+    with suppress(BadImage), os.fdopen(_regular(top, ROOT_DIFFERENCE), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        taken = Taken()
+        taken.given = size
+        dump.container.root_difference = size
+        dump.container.odd_files = odd_files(opened(file, b"", ROOT_DIFFERENCE), size, Headers(taken))
 
 
 def fetch(path: str, spans: Spans) -> None:

@@ -7,12 +7,13 @@ what its members' vectors say of it. The thread list of a dead task is uninitial
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from crplan_criu import facts, trust
+from crplan_criu import engine_files, facts, trust
 from crplan_criu.dump import Core, Dump, Entry, text
 from crplan_criu.images import place
 from crplan_criu.namespaces import Namespaces
 from crplan_criu.wire import Fields, number, octets
 from planner.errors import BadImage
+from planner.events.contents import PropertyRecorded
 from planner.events.records import (
     AnyEvent,
     DefectRecorded,
@@ -66,10 +67,15 @@ def events(dump: Dump, where: str = "", commands: Iterable[AnyEvent] = ()) -> It
     yield from _left_over(dump)
     yield from facts.defects(dump)
     if dump.holdings is not None:
+        dump.add_statistics()
         yield from dump.holdings.events(dump.contents.sizes)
         yield from commands
         container = dump.container
-        yield from trust.risks(container.specification, container.deleted, container.members)
+        yield from engine_files.properties(container.specification, container.network)
+        if container.root_difference >= 0:
+            at = place(engine_files.ROOT_DIFFERENCE)
+            yield PropertyRecorded(property="changed files of the root (bytes)", value=str(container.root_difference), at=at)
+        yield from trust.risks(container)
     yield ImageClosed(tasks=len(dump.tree), complete=True, at=place("pstree.img", len(dump.tree)))
 
 

@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from crplan_criu.container import Container
+from crplan_criu.engine_files import ROOT_DIFFERENCE
 from crplan_criu.images import place
 from planner.contents.secrets import SECRET_NAME, masked
 from planner.events.contents import PropertyRecorded
@@ -80,12 +82,17 @@ class _Specification(msgspec.Struct):
     process: _Process | None = None
 
 
-def risks(specification: bytes, deleted: bytes, members: list[str]) -> Iterator[PropertyRecorded]:
-    """Yield what spec.dump, deleted.files and the members of an archive would have an engine do; damage is told elsewhere."""
-    for value in members[:MOST]:
+def risks(container: Container) -> Iterator[PropertyRecorded]:
+    """Yield what the files of an engine and the members of an archive would have an engine do; damage is told elsewhere."""
+    for value in container.members[:MOST]:
         yield _risk("archive member", value, "archive")
-    if deleted.strip():
-        yield from _deleted(deleted)
+    for value in container.odd_files[:MOST]:
+        yield _risk("file of the root", value, ROOT_DIFFERENCE)
+    if container.reference:
+        yield _risk("image reference", container.reference, "config.dump")
+    if container.deleted.strip():
+        yield from _deleted(container.deleted)
+    specification = container.specification
     if not specification.strip():
         return
     try:
