@@ -138,7 +138,7 @@ def _checked(job: Job, form: ReportFormat, request: Request, settings: Settings,
     except EXPECTED as failure:
         problem = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
-        hosts = asked_here(hosts, request, artefact)
+        hosts = asked_here(hosts, request, artefact, job.registry)
     name = image_words([_image_name(each) for each in job.images])
     return judge(job.registry, name, artefact, request, settings, hosts, problem)
 
