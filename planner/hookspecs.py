@@ -21,6 +21,7 @@ from planner.findings.verdicts import ConsumerName, Invocation, Verdict
 from planner.forest.model import Forest
 from planner.host.facts import Host
 from planner.options import Option, Options
+from planner.plans.abilities import Ability
 from planner.plans.model import Plan
 from planner.plans.rebuild import Rebuild
 from planner.plans.retarget import Retargeted
@@ -223,11 +224,6 @@ def _whole(plan: Plan, options: Options) -> Plan:
 
 def _nothing() -> str:
     return ""
-
-
-Ability = Literal["threads", "files", "memory", "namespaces", "into"]
-"""What an executor can do: threads with their numbers; shared tables other than memory; shared memory and signal handlers; other
-namespaces than pid with their id maps; a pid namespace that is there already."""
 
 
 class Executor(msgspec.Struct, frozen=True, kw_only=True):

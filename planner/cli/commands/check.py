@@ -27,6 +27,7 @@ from planner.library.checking import asked_here
 from planner.options import Options, chosen, filled, split
 from planner.pipeline.beside import read_beside
 from planner.pipeline.inputs import Group
+from planner.pipeline.sources import REMOTE
 from planner.plugins import Registry
 from planner.text import Terminal, escaped
 
@@ -137,7 +138,7 @@ def _checked(job: Job, form: ReportFormat, request: Request, settings: Settings,
     except EXPECTED as failure:
         problem = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
-        hosts = asked_here(hosts, request, artefact)
+        hosts = asked_here(hosts, request, artefact, job.registry)
     name = image_words([_image_name(each) for each in job.images])
     return judge(job.registry, name, artefact, request, settings, hosts, problem)
 
@@ -203,7 +204,7 @@ def _image_name(image: str) -> str:
     CI systems compare it with the paths of a repository, which have no `./` in front.
     """
     if not os.path.isabs(image):
-        return os.path.normpath(image) if image else image
+        return os.path.normpath(image) if image and not REMOTE.match(image) else image
     below = os.path.relpath(image)
     return os.path.basename(os.path.normpath(image)) if below.startswith(os.pardir) else below
 
