@@ -141,7 +141,7 @@ def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Fore
             tried.append(placed)
             refused.append(error)
             try:
-                placed = answers.send(_doubted(forest, error.met_last or error))
+                placed = answers.send(_doubted(forest, error))
             except StopIteration:
                 break
     for number, placed in enumerate(tried[:MOST_SEARCHED]):
@@ -153,12 +153,13 @@ def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Fore
             except Contradiction as error:
                 refused[number] = error
     first = next((error for error in refused if error.code == "plan-undecided"), refused[0])
-    smallest = narrowed(forest, first)
-    if smallest is first and len(refused) >= most and first.code != "plan-undecided":
-        smallest = undecided(first, "placing in pid namespaces")
     from planner.planning.refusals import proved  # the search is loaded for refusals alone
 
-    raise proved(likeliest, smallest)
+    exact = proved(likeliest, first)
+    smallest = narrowed(forest, exact)
+    if smallest is exact and len(refused) >= most and first.code != "plan-undecided":
+        smallest = undecided(exact, "placing in pid namespaces")
+    raise smallest
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:

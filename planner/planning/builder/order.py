@@ -13,10 +13,10 @@ from collections.abc import Iterable
 import msgspec
 
 from planner.identity import OUTSIDE, ProcessId
-from planner.planning.births.order import Change, Event
+from planner.planning.cast import Change, Event
 from planner.planning.builder.changes import birth_parent, changes_of
-from planner.planning.builder.clones import AS_BORN, LAST, Clone
-from planner.planning.builder.spaces import Spaces
+from planner.planning.clones import AS_BORN, LAST, Clone
+from planner.planning.spaces import Spaces
 from planner.planning.solver.solution import Solution
 
 

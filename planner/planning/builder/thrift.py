@@ -11,9 +11,9 @@ import msgspec
 
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.planning.builder.clones import EXECUTOR_SPACE, Clone
+from planner.planning.clones import EXECUTOR_SPACE, Clone
 from planner.planning.builder.rewriting import MOST_ABOVE, Rewriting
-from planner.planning.builder.spaces import Spaces
+from planner.planning.spaces import Spaces
 from planner.planning.solver.solution import Birth, Solution
 
 LEFT = ("below", "entered")

@@ -4,10 +4,11 @@ Every statement of the image about a process is its row: its parent, session and
 literal of its own, and nothing is known of a process whose row does not hold, except where it can have lived.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.solver.engine import FALSE, TRUE, Clause, Literal
+from planner.planning.solver.kin import kin_of
 from planner.planning.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem
 from planner.planning.solver.reduction import Reduced, birth_session
 
@@ -17,13 +18,15 @@ Name = str | int
 class Vocabulary:
     """Literals for statements about the core of a problem, and the clauses that were written with them."""
 
-    def __init__(self, problem: Problem, reduced: Reduced, questioned: bool) -> None:
+    def __init__(self, problem: Problem, reduced: Reduced, *, questioned: bool = False, near: bool = False) -> None:
         self.problem = problem
         self.core = reduced.core
         self.demands = reduced.demands
         self.hidden = reduced.hidden
         self.questioned = questioned
         """Whether rows are literals, so that some of them can be left out."""
+        self.near = near
+        """Whether likely creators alone are considered, and nothing is said of who is above whom."""
         self.clauses: list[Clause] = []
         self.lines: list[tuple[ProcessId, ProcessId]] = []
         """Pairs of a process and a parent for which somebody asked for `line`, and what it takes is not said yet."""
@@ -32,6 +35,7 @@ class Vocabulary:
         self._sessions = self._all_sessions()
         self._birth_sessions = {pid: self._find_birth_sessions(pid) for pid in self.core}
         self._adopters = self._all_adopters()
+        self._candidates = kin_of(problem, reduced) if near else dict.fromkeys(self.core, list(self.core))
         self._creators = {pid: self._find_creators(pid) for pid in self.core}
 
     @property
@@ -138,7 +142,7 @@ class Vocabulary:
             return self.creator(pid, OUTSIDE) if OUTSIDE in self._creators[pid] else FALSE
         if pid == INIT:
             return FALSE
-        if self.is_beside(pid, parent) == TRUE and self._creates_no_sibling(parent):
+        if not self.near and self.is_beside(pid, parent) == TRUE and self._creates_no_sibling(parent):
             return self.above(parent, pid)
         if ("line", pid, parent) not in self._names:
             self.lines.append((pid, parent))
@@ -194,7 +198,7 @@ class Vocabulary:
             return []
         parent = self.problem.processes[pid].parent
         first = [parent] if parent in self._members else []
-        everybody = dict.fromkeys((*first, *self.core, OUTSIDE))
+        everybody = dict.fromkeys((*first, *self._candidates[pid], OUTSIDE))
         return [other for other in everybody if other != pid and self._may_create(other, pid)]
 
     def _may_create(self, creator: ProcessId, pid: ProcessId) -> bool:
@@ -207,6 +211,11 @@ class Vocabulary:
         return all(self.is_beside(pid, parent) == TRUE for parent in self.parents(pid))
 
     # Clauses.
+
+    def about(self, variables: Collection[int]) -> list[ProcessId]:
+        """Return the processes of the core that statements are about, in image order."""
+        about = {name[1] for name, variable in self._names.items() if variable in variables}
+        return [pid for pid in self.core if pid in about and pid != INIT]
 
     def named(self, *name: Name) -> Literal:
         """Return the literal of a name, a new one when it is first asked for."""

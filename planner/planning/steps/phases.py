@@ -10,8 +10,8 @@ process.
 
 from planner.events.records import FindingRaised, StepPlanned
 from planner.identity import OUTSIDE, ProcessId
-from planner.planning.births.cast import Cast
-from planner.planning.births.order import Event
+from planner.planning.cast import Cast
+from planner.planning.cast import Event
 from planner.planning.steps.births import births
 from planner.planning.steps.draft import Book, Needs
 from planner.planning.steps.ends import end_helpers, end_zombies
@@ -53,7 +53,7 @@ def _subreapers(book: Book) -> None:
 
 def _verify(book: Book) -> None:
     forest = book.cast.forest
-    actors = book.cast.actors
+    actors = book.cast.clones
     threads = forest.threads
     for pid, task in forest.tasks.items():
         step = Verify(

@@ -4,7 +4,7 @@ import pytest
 
 from planner.planning.builder.build import build
 from planner.planning.builder.rows import clones_of
-from planner.planning.builder.spaces import spaces_of
+from planner.planning.spaces import spaces_of
 from planner.planning.builder.thrift import thrifty
 from planner.planning.solver.births import solve
 from planner.planning.solver.solution import Birth, Solution
