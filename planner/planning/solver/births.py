@@ -85,10 +85,10 @@ def _searched(problem: Problem, reduced: Reduced, words: Vocabulary, engine: Eng
             creator=next(other for other in words.creators(pid) if holds(words.creator(pid, other))),
             namespace=next(place for place in process.places if holds(words.lives_in(pid, place))),
             session=next(session for session in words.birth_sessions(pid) if holds(words.born_of(pid, session))),
-            group=next((group for group in reduced.hidden if holds(words.born_in(pid, group))), None),
+            group=next((group for group in words.groups(pid) if holds(words.born_in(pid, group))), None),
             parent=next((parent for parent in words.parents(pid) if holds(words.is_child(pid, parent))), None),
             how="sibling" if holds(words.is_sibling(pid)) else "created",
-            visits=tuple(group for group in reduced.hidden if holds(words.visits(pid, group))),
+            visits=tuple(group for group in words.groups(pid) if holds(words.visits(pid, group))),
         )
     for pid in reduced.core:
         birth = births[pid]

@@ -1,40 +1,81 @@
-"""Which creators are tried first where many processes are entangled: those that the image names together with a process."""
+"""What is tried first where many processes are entangled: for each process the creators, sessions and groups named near it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.problem import Problem
 from planner.planning.solver.reduction import Reduced
 
-
-def kin_of(problem: Problem, reduced: Reduced) -> Mapping[ProcessId, list[ProcessId]]:
-    """Return for each process of a core the likely creators.
-
-    They are its parent, its parent's parent and session's leader, the leaders of its own session and group, the inits that come
-    before it, and where a parent has a child in another one's session, each of these two for the other.
-    """
-    core = frozenset(reduced.core)
-    kin: dict[ProcessId, dict[ProcessId, None]] = {pid: {} for pid in reduced.core}
-    for pid in reduced.core:
-        process = problem.processes[pid]
-        parent = problem.processes.get(process.parent or OUTSIDE)
-        inits = [problem.init_before(pid, place) for place in process.places]
-        above = () if parent is None else (parent.session, parent.parent)
-        for other in (process.parent, process.session, process.group, *inits, *above):
-            if other in core and other != pid:
-                kin[pid][other] = None
-    for one, other in _asked(problem, reduced):
-        if one in core and other in core and one != other:
-            kin[one][other] = kin[other][one] = None
-    return {pid: list(others) for pid, others in kin.items()}
+Named = dict[ProcessId, dict[ProcessId, None]]
 
 
-def _asked(problem: Problem, reduced: Reduced) -> Iterator[tuple[ProcessId, ProcessId]]:
-    """Yield parents with the leaders of sessions and hidden groups that their children are in."""
-    for pid in reduced.core:
-        process = problem.processes[pid]
-        yield process.parent or OUTSIDE, process.session or OUTSIDE
-        if process.group in reduced.hidden:
-            yield process.parent or OUTSIDE, process.group or OUTSIDE
-    for demand in reduced.demands:
-        yield demand.parent, demand.session
+class Kin:
+    """For each process of a core its likely creators, and the sessions and hidden groups that it is likely born in."""
+
+    def __init__(self, problem: Problem, reduced: Reduced) -> None:
+        self._problem = problem
+        self._core = frozenset(reduced.core)
+        self._creators: Named = {pid: {} for pid in reduced.core}
+        self._sessions: Named = {pid: {} for pid in (OUTSIDE, *reduced.core)}
+        self._groups: Named = {pid: {} for pid in (OUTSIDE, *reduced.core)}
+        hidden = frozenset(reduced.hidden)
+        for pid in reduced.core:
+            for other in self._near(pid):
+                self._add(pid, other)
+        for parent, session in self._asked(reduced):
+            self._sessions[parent][session] = None
+            self._add(parent, session)
+            self._add(session, parent)
+        for pid in reduced.core:
+            group = problem.processes[pid].group
+            if group in hidden and group is not None:
+                self._add(problem.processes[pid].parent or OUTSIDE, group)
+                self._add(group, problem.processes[pid].parent or OUTSIDE)
+                self._ask_upwards(pid, group)
+
+    def creators(self, pid: ProcessId) -> Sequence[ProcessId]:
+        """Return who is likely the creator of a process, beside its parent and the executor.
+
+        They are its parent's parent and session's leader, the leaders of its own session and group, the inits that come before it,
+        and where a parent has a child in another one's session or group, each of these two for the other.
+        """
+        return list(self._creators[pid])
+
+    def sessions(self, pid: ProcessId) -> set[ProcessId]:
+        """Return the sessions that a leader is likely born in: those of its children, and of its likely creators."""
+        found = {OUTSIDE, *self._sessions[pid]}
+        for creator in self._creators[pid]:
+            found.update((creator, self._problem.processes[creator].session or OUTSIDE, *self._sessions[creator]))
+        return found
+
+    def groups(self, pid: ProcessId) -> set[ProcessId]:
+        """Return the hidden groups that a process is likely born in: its own, and those of all below it."""
+        return {OUTSIDE, *self._groups[pid]}
+
+    def _add(self, pid: ProcessId, creator: ProcessId) -> None:
+        if pid in self._core and creator in self._core and pid != creator:
+            self._creators[pid][creator] = None
+
+    def _near(self, pid: ProcessId) -> Iterator[ProcessId]:
+        process = self._problem.processes[pid]
+        above = self._problem.processes.get(process.parent or OUTSIDE)
+        inits = [self._problem.init_before(pid, place) for place in process.places]
+        named = (process.parent, process.session, process.group, *inits, *((above.session, above.parent) if above else ()))
+        yield from (other for other in named if other)
+
+    def _asked(self, reduced: Reduced) -> Iterator[tuple[ProcessId, ProcessId]]:
+        """Yield parents of the core with the sessions that their children are in."""
+        for pid in reduced.core:
+            process = self._problem.processes[pid]
+            if process.parent is not None and process.session is not None:
+                yield process.parent, process.session
+        yield from ((demand.parent, demand.session) for demand in reduced.demands)
+
+    def _ask_upwards(self, pid: ProcessId, group: ProcessId) -> None:
+        """Note that a process, and all above it, may be born in a group; its likely creators may, too."""
+        here: ProcessId | None = pid
+        while here in self._core and here is not None and group not in self._groups[here]:
+            self._groups[here][group] = None
+            for creator in self._creators[here]:
+                self._groups[creator].setdefault(group)
+            here = self._problem.processes[here].parent

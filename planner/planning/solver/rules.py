@@ -46,7 +46,7 @@ class Rules:
     def engine(self) -> Engine:
         """Return a search over these rules."""
         words = self.words
-        ancestors = None if words.near else self._ancestors()
+        ancestors = self._ancestors() if words.near is None else None
         decisions = [literal for pid in words.core for literal in _decisions(words, pid)]
         engine = Engine(words.variables, words.clauses, decisions)
         if ancestors is not None:
@@ -90,8 +90,8 @@ def _decisions(words: Vocabulary, pid: ProcessId) -> list[Literal]:
         *(words.creator(pid, creator) for creator in words.creators(pid)),
         *(words.born_of(pid, session) for session in words.birth_sessions(pid)),
         -words.is_sibling(pid),
-        *(-words.born_in(pid, group) for group in words.hidden),
-        *(-words.visits(pid, group) for group in words.hidden),
+        *(-words.born_in(pid, group) for group in words.groups(pid)),
+        *(-words.visits(pid, group) for group in words.groups(pid)),
     ]
     return [literal for literal in decisions if literal not in (TRUE, FALSE)]
 
@@ -143,13 +143,13 @@ def _say_creator(words: Vocabulary, pid: ProcessId) -> None:
         if creator == OUTSIDE:
             _say_top(words, pid, creates)
     for session in sessions:
-        if session != OUTSIDE and not words.near:
+        if session != OUTSIDE and words.near is None:
             words.clause(-words.born_of(pid, session), words.above(session, pid))
 
 
 def _say_top(words: Vocabulary, pid: ProcessId, holds: Literal) -> None:
     """A process that the executor creates, where that `holds`, is below nobody."""
-    for other in () if words.near else words.core:
+    for other in words.core if words.near is None else ():
         if other != pid:
             words.clause(-holds, -words.above(other, pid))
 
@@ -186,7 +186,7 @@ def _say_line(words: Vocabulary, pid: ProcessId, parent: ProcessId) -> None:
     at that process's level. A child by CLONE_PARENT is not below its creator.
     """
     line = words.line(pid, parent)
-    if not words.near:
+    if words.near is None:
         words.clause(-line, words.above(parent, pid))
     for creator in words.creators(pid):
         creates = words.creator(pid, creator)

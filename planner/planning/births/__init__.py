@@ -1,0 +1,1 @@
+"""Births: who creates whom, in which session and group, and in which order."""
