@@ -47,7 +47,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     an offset on, as many as were asked for or as there are; None where a source can only be read from its beginning.
     `directory` is the path of an image directory, "" for a stream. `max_window` are the bytes of memory that decompression may
     take (`--max-window`). `seen`, where it is given, is to be told the name and the content of every file that a reader takes
-    from an archive or a directory.
+    from an archive or a directory. `inside`, where it is given, is asked of a file in an archive of which the reader knows
+    nothing, by its name and its first bytes (up to 4096): it returns what reads the image events of such a file, None for no
+    image.
     """
 
     name: str
@@ -59,11 +61,13 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     size: int | None = None
     range: Callable[[int, int], bytes] | None = None
     seen: Callable[[str, bytes], None] | None = None
+    inside: Callable[[str, bytes], Callable[[BinaryIO], Iterator[AnyEvent]] | None] | None = None
 
 
-Detail = Literal["pod", "tree", "all"]
+Detail = Literal["facts", "pod", "tree", "all"]
 """How much a reader records: the process tree, or everything that the processes hold beside it; with "pod" no more than what says
-with which other containers an image shares a pid namespace (`planner.pods.evidence`), up to the first task."""
+with which other containers an image shares a pid namespace (`planner.pods.evidence`), up to the first task; with "facts" no more
+than the event that opens an image, with what stands beside the process tree, for which no layer of an image layout is read."""
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +78,14 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A checkpoint inside an input: the name by which a request asks for it, and what it is, in one human-readable line."""
+    """A checkpoint inside an input: the name by which a request asks for it, and what it is, in one human-readable line.
+
+    `format` is that of its image where it is another than the reader's own.
+    """
 
     name: str
     help: str = ""
+    format: str = ""
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,13 +192,15 @@ class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
     """Writes the report of `crplan check`: a pure function, the core writes the file.
 
     Every text of a report is printable and on one line already; a format escapes what its own syntax gives a meaning to.
-    `machine` marks a format that programs read: then the report of a usage error is written, too. Where
-    the environment variable `summary_variable` names a file, what `summary` returns is appended to it.
+    `pieces` yields what `render` returns, for reports of so many images that they are not to be in memory as one text.
+    `machine` marks a format that programs read: then the report of a usage error is written, too. Where the environment
+    variable `summary_variable` names a file, what `summary` returns is appended to it.
     """
 
     name: str
     help: str
     render: Callable[[Report, Options, Terminal], str | bytes]
+    pieces: Callable[[Report, Options, Terminal], Iterator[str | bytes]] | None = None
     machine: bool = False
     options: tuple[Option, ...] = ()
     summary_variable: str = ""

@@ -17,7 +17,7 @@ from planner.contents.fold import content_id
 from planner.errors import CANNOT_RESTART, Evidence, UsageError
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind, Passed, Severity, Unknown
-from planner.findings.report import FORMAT_VERSION, KIND, ImageReport, Question, Report, Reported, rank
+from planner.findings.report import FORMAT_VERSION, KIND, ImageReport, ManyReports, Question, Report, Reported, rank
 from planner.findings.verdicts import BAD, ConsumerName, Invocation, Verdict
 from planner.hookspecs import Artefact
 from planner.host.facts import Host
@@ -132,7 +132,7 @@ def gather(
         hosts=tuple(escaped(host) for host in hosts),
         fail_on=(settings or Settings()).fail_on,
         exit_code=error.exit_code if error is not None else next((code for code in (1, 2, 3) if code in codes), 0),
-        images=tuple(images),
+        images=images if isinstance(images, ManyReports) else tuple(images),
         kinds=_documented(kinds, images),
         error=_shown(error) if error is not None else None,
     )

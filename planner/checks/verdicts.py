@@ -46,8 +46,13 @@ def verdict(
     ignored = {found.code for found in mine if found.outcome and found.suppressed}
     needs = tuple(dict.fromkeys(option for each in deciding for option in each.needs))
     stay = [each for name in (*BAD, "unknown") for each in by_outcome.get(name, ()) if not each.needs]
-    every_need = tuple(dict.fromkeys(option for name in BAD for each in by_outcome.get(name, ()) for option in each.needs))
-    works = "" if stay or (outcome == "unknown" and not needs) else _command(invocation, image, artefact, (*every_need, *needs))
+    every_need = tuple(option for name in BAD for each in by_outcome.get(name, ()) for option in each.needs)
+    besides = tuple(option for found in mine if not found.outcome for option in found.needs)
+    works = (
+        ""
+        if stay or (outcome == "unknown" and not needs)
+        else _command(invocation, image, artefact, (*every_need, *needs, *besides))
+    )
     return Verdict(
         consumer=invocation.consumer,
         verdict=outcome,

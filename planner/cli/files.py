@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final
 
 from planner.errors import UsageError
@@ -25,8 +25,8 @@ _SHARED: Final = stat.S_ISVTX | stat.S_IWOTH
 """A directory with one of these bits is one that other users put files into."""
 
 
-def replace(file: str, data: bytes, *, executable: bool = False) -> None:
-    """Write `data` to a temporary file that then takes the name `file`, so that the file is whole or not there.
+def replace(file: str, data: Iterable[bytes], *, executable: bool = False) -> None:
+    """Write the pieces `data` to a temporary file that then takes the name `file`, so that the file is whole or not there.
 
     A device or pipe of that name is written to instead. Raises `UsageError` for an empty name and OSError with the name that was
     given.
@@ -36,18 +36,18 @@ def replace(file: str, data: bytes, *, executable: bool = False) -> None:
         found = _lstat(place)
         if found is not None and not stat.S_ISREG(found.st_mode):
             with open(place, "wb") as special:
-                special.write(data)
+                special.writelines(data)
             return
         _write_beside(place, data, found, executable)
 
 
-def _write_beside(place: str, data: bytes, old: os.stat_result | None, executable: bool) -> None:
+def _write_beside(place: str, data: Iterable[bytes], old: os.stat_result | None, executable: bool) -> None:
     from tempfile import mkstemp
 
     descriptor, temporary = mkstemp(prefix=".crplan-", dir=os.path.dirname(place))
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            stream.writelines(data)
             stream.flush()
             _set_mode(descriptor, old, executable)
         os.replace(temporary, place)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Final, TextIO, TypeGuard
 
 import msgspec
@@ -17,6 +18,9 @@ FILE_WIDTH: Final = 100
 """Columns of a preview that does not go to a terminal."""
 
 STANDARD_OUTPUT: Final = "-"
+
+AT_ONCE: Final = 1 << 16
+"""Bytes of small pieces that are written together."""
 
 
 def open_image(name: str, max_window: int = MAX_WINDOW) -> Source:
@@ -61,8 +65,27 @@ def write_artefact(data: str | bytes, file: str | None, *, executable: bool = Fa
     Text keeps no control character but the sequences of colours.
     Raises `UsageError` for a file without a name, and OSError where it cannot be written.
     """
-    encoded = without_controls(data).encode() if isinstance(data, str) else data
+    encoded = _encoded(data)
     if file is None or file == STANDARD_OUTPUT:
         write(encoded)
         return
-    replace(file, encoded, executable=executable)
+    replace(file, (encoded,), executable=executable)
+
+
+def write_pieces(pieces: Iterable[str | bytes], file: str | None) -> None:
+    """Write what is too long to be in memory, as `write_artefact` does; standard output gets it piece by piece."""
+    if file is not None and file != STANDARD_OUTPUT:
+        replace(file, map(_encoded, pieces))
+        return
+    waiting, size = [], 0
+    for piece in map(_encoded, pieces):
+        waiting.append(piece)
+        size += len(piece)
+        if size > AT_ONCE:
+            write(b"".join(waiting))
+            waiting, size = [], 0
+    write(b"".join(waiting))
+
+
+def _encoded(data: str | bytes) -> bytes:
+    return without_controls(data).encode() if isinstance(data, str) else data

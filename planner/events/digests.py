@@ -7,6 +7,7 @@ so that a rule can be given another name.
 import hashlib
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -14,6 +15,9 @@ import msgspec
 from planner.steps import AnyStep, Process
 
 _encode = msgspec.json.Encoder().encode
+
+AT_ONCE: Final = 1024
+"""How many steps are searched for rules together, which saves most of the time that it takes."""
 
 _RULE: Final = re.compile(rb'"rule":"(?:[^"\\]|\\.)*",?')
 """A rule's name in an encoded step: a quotation mark inside a string has a backslash in front, so nothing else looks like it."""
@@ -24,8 +28,9 @@ def plan_digest(processes: Iterable[Process], steps: Iterable[AnyStep]) -> str:
     digest = hashlib.sha256()
     for process in processes:
         digest.update(_encode(process))
-    for step in steps:
-        digest.update(_RULE.sub(b"", _encode(step)))
+    encoded = map(_encode, steps)
+    while portion := b"".join(islice(encoded, AT_ONCE)):
+        digest.update(_RULE.sub(b"", portion))
     return digest.hexdigest()[:16]
 
 

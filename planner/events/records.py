@@ -200,12 +200,19 @@ class TaskPlaced(Event, frozen=True, kw_only=True):
 
 
 class BirthDecided(Event, frozen=True, kw_only=True):
-    """Who creates a process, in which state of the creator, and by which rule."""
+    """Who creates a process, in which state of the creator, and by which rule; and why its final parent does not.
+
+    A creator other than `instead_of` was taken because the facts `because_not` exclude each other with that one, where the
+    processes `given` are born as was decided before.
+    """
 
     pid: ProcessId
     creator: ProcessId
     rule: str
     because: tuple[EventNumber, ...] = ()
+    instead_of: ProcessId | None = None
+    because_not: tuple[EventNumber, ...] = ()
+    given: tuple[ProcessId, ...] = ()
 
 
 class ProcessPlanned(Event, frozen=True, kw_only=True):
@@ -244,16 +251,21 @@ class PlanProved(Event, frozen=True, kw_only=True):
 
 
 class RunStarted(Event, frozen=True, kw_only=True):
-    """An executor began to work on a plan."""
+    """An executor began to work on a plan.
+
+    The `clock` of a run's events is CLOCK_MONOTONIC in nanoseconds, 0 where none was recorded: its differences are times.
+    """
 
     plan_id: str
     executor: str
+    clock: int = 0
 
 
 class StepDone(Event, frozen=True, kw_only=True):
     """A step was carried out."""
 
     step: StepNumber
+    clock: int = 0
 
 
 class StepFailed(Event, frozen=True, kw_only=True):
@@ -262,18 +274,21 @@ class StepFailed(Event, frozen=True, kw_only=True):
     step: StepNumber
     error: str
     detail: str = ""
+    clock: int = 0
 
 
 class RunReady(Event, frozen=True, kw_only=True):
     """Every task stands and was checked against /proc; `pid` is the root's number as the caller sees it."""
 
     pid: int
+    clock: int = 0
 
 
 class RunEnded(Event, frozen=True, kw_only=True):
     """The executor ended everything; `code` is its exit code."""
 
     code: int
+    clock: int = 0
 
 
 class UnknownEvent(Event, frozen=True, kw_only=True):

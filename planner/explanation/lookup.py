@@ -29,7 +29,7 @@ from planner.kernel.rules import KERNEL_RULES
 from planner.plans.graph import IMPLIED, predecessors
 from planner.plans.model import Plan
 from planner.plans.rules import RETIRED, RULES
-from planner.plans.wording import actor_words, step_words, vector, wait_words
+from planner.plans.wording import actor_words, listed, step_words, vector, wait_words
 from planner.text import escaped
 
 FORMAT_VERSION: Final = 1
@@ -158,14 +158,43 @@ class Explainer:
     def _births(self, pid: ProcessId) -> Iterator[Reason]:
         for event in self.events:
             if isinstance(event, BirthDecided) and event.pid == pid:
-                creator = "the executor" if event.creator == OUTSIDE else actor_words(event.creator)
-                yield self._reason(f"{pid} is created by {creator}", event.rule, event.because)
+                yield self._reason(f"{pid} is created by {self._creator_words(event)}", event.rule, event.because)
+                if event.instead_of is not None:
+                    yield self._not_by_parent(event, event.instead_of)
+
+    def _creator_words(self, event: BirthDecided) -> str:
+        """Return the words for who creates a process; of a helper also whose helper it is, and the parent where it is another."""
+        creator = event.creator
+        words = "the executor" if creator == OUTSIDE else actor_words(creator)
+        if event.instead_of is None:
+            return words
+        line = {birth.pid: birth.creator for birth in self.events if isinstance(birth, BirthDecided)}
+        while creator in self.table and self.table[creator].role == "helper" and creator in line:
+            creator = line[creator]
+        helper = f", a helper of {actor_words(creator)}," if creator not in (event.creator, OUTSIDE) else ""
+        return f"{words}{helper or ','} and not by its parent {actor_words(event.instead_of)}"
+
+    def _not_by_parent(self, event: BirthDecided, parent: ProcessId) -> Reason:
+        """Return what excludes a parent as the creator, as it was kept when the plan was made."""
+        text = f"{actor_words(parent)} cannot create it: {_excluding(event)} that"
+        return self._reason(text, "", event.because_not)
 
     def _reason(self, text: str, rule: str, because: Iterable[int]) -> Reason:
         sentence, source = rule_words(rule)
         return Reason(
             text=text, rule=rule, sentence=sentence, source=source, because=tuple(evidence(self.events, seq) for seq in because)
         )
+
+
+def _excluding(event: BirthDecided) -> str:
+    """Return what excludes the parent as the creator of a process, with the verb: facts, births decided before, or both."""
+    facts = "these facts" if event.because_not else ""
+    births = ""
+    if event.given:
+        many = len(event.given) > 1
+        births = f"the birth{'s' * many} of {listed(map(str, event.given))}, which {'were' if many else 'was'} decided before,"
+    verb = "exclude" if facts or len(event.given) > 1 else "excludes"
+    return f"{' and '.join(filter(None, (facts, births)))} {verb}"
 
 
 def _created(step: steps.AnyStep) -> tuple[ProcessId, ...]:

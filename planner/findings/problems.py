@@ -21,7 +21,7 @@ from planner.findings.registry import KINDS
 from planner.text import Shown, escaped, shortened, shown
 
 MOST_FACTS: Final = 24
-"""Facts of a refusal that are told: more of them nobody reads."""
+"""Facts of a refusal that are told: nobody reads more of them."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

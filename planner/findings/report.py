@@ -4,7 +4,9 @@ Every text in a report is printable and on one line. Machine formats carry `form
 within a version.
 """
 
-from typing import Final, Literal
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, overload
 
 import msgspec
 
@@ -101,6 +103,33 @@ class ImageReport(msgspec.Struct, frozen=True, kw_only=True):
         return self.error is not None and self.error.exit_code != CANNOT_RESTART
 
 
+class ManyReports(Sequence[ImageReport]):
+    """The entries of many images, each packed until it is looked at, so that thousands of them take little memory."""
+
+    def __init__(self, entries: Iterable[ImageReport]) -> None:
+        self._packed = [zlib.compress(_pack(entry), 1) for entry in entries]
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    @overload
+    def __getitem__(self, position: int) -> ImageReport: ...
+    @overload
+    def __getitem__(self, position: slice) -> tuple[ImageReport, ...]: ...
+    def __getitem__(self, position: int | slice) -> ImageReport | tuple[ImageReport, ...]:
+        if isinstance(position, slice):
+            return tuple(map(_unpacked, self._packed[position]))
+        return _unpacked(self._packed[position])
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(ImageReport).decode
+
+
+def _unpacked(packed: bytes) -> ImageReport:
+    return _unpack(zlib.decompress(packed))
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What `crplan check` found out: one entry an image, in the order of the command line.
 
@@ -113,7 +142,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     fail_on: Severity = "error"
     exit_code: int = 0
-    images: tuple[ImageReport, ...] = ()
+    images: Sequence[ImageReport] = ()
     kinds: tuple[Kind, ...] = ()
     error: Problem | None = None
 

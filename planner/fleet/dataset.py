@@ -5,7 +5,8 @@
     DIR/parts/000001/images.parquet, verdicts.parquet, findings.parquet
 
 A part holds all rows of some inputs. It is written under another name and renamed as a whole, so a crash leaves nothing of it,
-and an input is done when a part has it. Where duckdb is not installed the tables are JSON Lines with the same columns.
+and an input is done when a part has it. An input that has changed is taken out of its part before another has it anew. Where
+duckdb is not installed the tables are JSON Lines with the same columns.
 """
 
 import os
@@ -19,7 +20,6 @@ import msgspec
 from planner import __version__
 from planner.errors import UsageError
 from planner.fleet.rows import FORMAT_VERSION, KIND, PARTED, TABLES, HostRow, columns
-from planner.fleet.sources import digest
 from planner.fleet.work import Examined
 from planner.text import escaped, json_document
 
@@ -28,6 +28,7 @@ Form = Literal["parquet", "jsonl"]
 DESCRIPTION: Final = "fleet.json"
 PARTS: Final = "parts"
 UNFINISHED: Final = ".unfinished-"
+REPLACED: Final = ".replaced-"
 
 LONGEST_ROW: Final = 64 << 20
 """Bytes of a row as JSON: names are those of hostile images, and readers bound them far below."""
@@ -68,24 +69,47 @@ class Dataset:
         top = os.path.join(self.directory, PARTS)
         return [os.path.join(top, name) for name in sorted(os.listdir(top)) if not name.startswith(".")]
 
-    def done(self) -> set[bytes]:
-        """Return the digests of the inputs that the parts hold."""
-        return {digest(row) for row in self._inputs()}
-
-    def _inputs(self) -> Iterator[str]:
+    def done(self) -> Iterator[tuple[str, str]]:
+        """Yield the inputs that the parts hold, with the version of each."""
         files = self.files("images")
         if self.form == "jsonl":
-            decode = msgspec.json.Decoder(_Input).decode
             for file in files:
-                with open(file, "rb") as stream:
-                    for line in stream:
-                        yield decode(line).input
+                yield from ((row.input, row.etag) for row in _lines(file))
         elif files:
             import duckdb
 
-            rows = duckdb.connect().execute("SELECT DISTINCT input FROM read_parquet(?)", [files])
+            rows = duckdb.connect().execute("SELECT DISTINCT input, etag FROM read_parquet(?)", [files])
             while found := rows.fetchmany(10_000):
-                yield from (one for (one,) in found)
+                yield from found
+
+    def drop(self, inputs: set[str]) -> None:
+        """Take the rows of inputs out of the parts that have them; raises OSError.
+
+        The inputs are not done from then on, so that nothing is counted twice whatever happens until they are written again.
+        """
+        for part in self.parts() if inputs else ():
+            uris = self._uris(part, inputs)
+            if not uris:
+                continue
+            top, name = os.path.split(part)
+            place, old = os.path.join(top, f"{UNFINISHED}{name}"), os.path.join(top, f"{REPLACED}{name}")
+            shutil.rmtree(place, ignore_errors=True)
+            os.mkdir(place)
+            for table in PARTED:
+                _without(os.path.join(part, f"{table}.{self.form}"), os.path.join(place, f"{table}.{self.form}"), uris)
+            os.rename(part, old)
+            os.rename(place, part)
+            shutil.rmtree(old)
+
+    def _uris(self, part: str, inputs: set[str]) -> list[str]:
+        """Return the images of inputs in a part."""
+        file = os.path.join(part, f"images.{self.form}")
+        if self.form == "jsonl":
+            return [row.uri for row in _lines(file) if row.input in inputs]
+        import duckdb
+
+        query = "SELECT uri FROM read_parquet(?) WHERE input IN (SELECT unnest(?::VARCHAR[]))"
+        return [uri for (uri,) in duckdb.connect().execute(query, [file, sorted(inputs)]).fetchall()]
 
     def write(self, examined: Sequence[Examined]) -> None:
         """Write the rows of some inputs as one part; raises OSError."""
@@ -113,7 +137,39 @@ class Dataset:
 
 
 class _Input(msgspec.Struct):
+    uri: str
     input: str
+    etag: str = ""
+
+
+class _Uri(msgspec.Struct):
+    uri: str
+
+
+def _lines(file: str) -> Iterator[_Input]:
+    decode = msgspec.json.Decoder(_Input).decode
+    with open(file, "rb") as stream:
+        for line in stream:
+            yield decode(line)
+
+
+def _without(file: str, place: str, uris: list[str]) -> None:
+    """Write a table without the rows of some images."""
+    if file.endswith(".jsonl"):
+        left_out, decode = set(uris), msgspec.json.Decoder(_Uri).decode
+        with open(file, "rb") as stream, open(place, "wb") as kept:
+            kept.writelines(line for line in stream if decode(line).uri not in left_out)
+            kept.flush()
+            os.fsync(kept.fileno())
+        return
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE left_out AS SELECT unnest(?::VARCHAR[]) AS uri", [uris])
+        connection.execute(
+            f"COPY (SELECT * FROM read_parquet({_quoted(file)}) WHERE uri NOT IN (SELECT uri FROM left_out))"
+            f" TO {_quoted(place)} (FORMAT parquet, COMPRESSION zstd)"
+        )
 
 
 def created(directory: str, hosts: Sequence[HostRow], logs: str = "") -> Dataset:
@@ -143,10 +199,18 @@ def resumed(directory: str, hosts: Sequence[HostRow]) -> Dataset:
     if found.description.hosts != tuple(hosts):
         raise UsageError(f"{escaped(directory)} was scanned for other hosts; give the same --host files, or another directory")
     found.lock()
-    for name in os.listdir(os.path.join(directory, PARTS)):
-        if name.startswith(UNFINISHED):
-            shutil.rmtree(os.path.join(directory, PARTS, name))
+    _tidied(os.path.join(directory, PARTS))
     return found
+
+
+def _tidied(top: str) -> None:
+    """Remove what a scan that was ended has left of a part, and put back one that was about to be replaced."""
+    for name in os.listdir(top):
+        place = os.path.join(top, name)
+        if name.startswith(REPLACED) and not os.path.lexists(part := os.path.join(top, name.removeprefix(REPLACED))):
+            os.rename(place, part)
+        elif name.startswith((UNFINISHED, REPLACED)):
+            shutil.rmtree(place)
 
 
 def there(directory: str) -> Dataset:

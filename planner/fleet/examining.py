@@ -23,7 +23,7 @@ from planner.findings.problems import Problem, problem_of
 from planner.findings.report import ImageReport
 from planner.fleet.describing import described
 from planner.fleet.limits import TooLong, limited
-from planner.fleet.opening import Meter, is_remote, name_of, opened, reason
+from planner.fleet.opening import Meter, is_remote, name_of, opened, reason, version_of
 from planner.fleet.rows import FindingRow, HostRow, ImageRow, VerdictRow
 from planner.fleet.work import BESIDE, Examined, Request, Work
 from planner.hookspecs import Artefact, Source
@@ -222,22 +222,12 @@ class _Kept:
 
     def _file(self, uri: str) -> str:
         """Return where the log of an image is kept, "" where it is not: it cannot stand beside what is remote."""
-        version = self._version()
+        version = version_of(self._work)
         if not version or (self._place == BESIDE and (is_remote(uri) or os.path.isdir(uri))):
             return ""
         if self._place == BESIDE:
             return f"{uri}.{name_of(version)[:12]}{LOG_ENDING}"
         return os.path.join(self._place, f"{name_of(f'{uri} {version}')}{LOG_ENDING}")
-
-    def _version(self) -> str:
-        """Return what tells versions of an input apart, "" where nothing does."""
-        if self._work.etag:
-            return self._work.etag
-        try:
-            status = os.stat(self._work.uri)
-        except (OSError, ValueError):
-            return ""
-        return f"{status.st_size:x}-{status.st_mtime_ns:x}"
 
     def write(self, group: Group, history: Sequence[AnyEvent]) -> None:
         """Keep the log of an input that is one image; a place that cannot be written to is no fault of the image."""

@@ -8,7 +8,8 @@ import datetime
 import hashlib
 import io
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final, cast
 
 import msgspec
@@ -26,6 +27,8 @@ MOST: Final = 4 << 20
 BEGINNING: Final = 32 << 10
 """Bytes of the first request, which tells what an object is."""
 BUFFER: Final = 1 << 17
+DEEPEST_IMAGES: Final = 2
+"""Levels of directories below that of an image: the blobs of an OCI layout stand in `blobs/sha256`."""
 
 Fetch = Callable[[int, int], bytes]
 """Returns the bytes from an offset to another, fewer only where the object ends."""
@@ -165,15 +168,54 @@ def _local(path: str, meter: Meter) -> Source:
     meter.modified = moment(status.st_mtime)
     if source.directory:
         meter.size = sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(path) if entry.is_file())
+        meter.etag = version_of(Work(path))
         return source
     if not source.repeatable:
         return source
     meter.size = source.size
-    meter.etag = f"{status.st_size:x}-{status.st_mtime_ns:x}"
+    meter.etag = version_of(Work(path))
     meter.head = len(source.head)
     return msgspec.structs.replace(
         source, open=lambda: cast("BinaryIO", io.BufferedReader(_Counted(path, meter), BUFFER)), range=None
     )
+
+
+def version_of(work: Work) -> str:
+    """Return what tells the versions of an input apart, "" where nothing does: for a remote one its ETag, as the listing has it.
+
+    That of a file is its size and when it was changed, that of a directory a digest of those of its files. An object of a
+    server that lists nothing is asked for.
+    """
+    if work.etag or work.problem:
+        return work.etag
+    if is_remote(work.uri):
+        return _asked(work.uri) if not work.members else ""
+    try:
+        status = os.stat(work.uri)
+        if stat.S_ISDIR(status.st_mode):
+            return hashlib.sha256("".join(_marks(work.uri)).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    except (OSError, ValueError):
+        return ""
+    return f"{status.st_size:x}-{status.st_mtime_ns:x}" if stat.S_ISREG(status.st_mode) else ""
+
+
+def _marks(directory: str, depth: int = 0) -> Iterator[str]:
+    """Yield name, size and time of the files of an image directory: images stand two levels below it at most."""
+    for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
+        if entry.is_dir(follow_symlinks=False):
+            if depth < DEEPEST_IMAGES:
+                yield from _marks(entry.path, depth + 1)
+        else:
+            status = entry.stat(follow_symlinks=False)
+            yield f"{entry.path}\0{status.st_size:x}-{status.st_mtime_ns:x}\0"
+
+
+def _asked(uri: str) -> str:
+    files, path = file_system(uri)
+    try:
+        return etag_of(files.info(path))
+    except Exception:  # each file system has exceptions of its own; reading will say what is wrong
+        return ""
 
 
 def file_system(uri: str) -> tuple[Any, str]:

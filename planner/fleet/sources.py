@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from planner.fleet.examining import LOG_ENDING
-from planner.fleet.opening import etag_of, file_system, is_remote, modified_of, reason
+from planner.fleet.opening import etag_of, file_system, is_remote, modified_of, reason, version_of
 from planner.fleet.work import Work
 from planner.pipeline.reading import default_registry
 
@@ -134,12 +134,32 @@ def _uri(scheme: str, name: str) -> str:
     return f"{scheme}://{name.lstrip('/') if scheme != 'file' else name}"
 
 
-def once(works: Iterable[Work], done: set[bytes]) -> Iterator[Work]:
-    """Yield the inputs that are not done; each of them is taken for done from then on."""
-    for work in works:
-        name = digest(work.uri)
-        if name not in done:
-            done.add(name)
+class Done:
+    """Which inputs are done, in which version; inputs that have changed since are in `changed` until they are done again."""
+
+    def __init__(self, versions: Iterable[tuple[str, str]] = ()) -> None:
+        self._versions = {digest(uri): digest(version)[:8] if version else b"" for uri, version in versions}
+        self.changed: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    def once(self, works: Iterable[Work]) -> Iterator[Work]:
+        """Yield the inputs that are not done in the version that they have now; each of them is taken for done from then on.
+
+        Where a version is not known it is taken for the same.
+        """
+        for work in works:
+            name = digest(work.uri)
+            before = self._versions.get(name)
+            if before == b"":
+                continue
+            version = version_of(work) if before is not None else ""
+            if before is not None:
+                if not version or digest(version)[:8] == before:
+                    continue
+                self.changed.add(work.uri)
+            self._versions[name] = digest(version)[:8] if version else b""
             yield work
 
 

@@ -1,10 +1,10 @@
 """Who is older than whom: what parents, sessions and pid namespaces say about the order of births, and where that is a circle.
 
-Whoever is above a task is older than the task, at any time: a parent has cloned its child, or is the parent of the sibling that
-did, and an orphan goes to somebody who was above it already, or to the init of its pid namespace, which came before all else in
+A process above a task is older than the task, at any time: a parent has cloned its child, or is the parent of the sibling that
+did, and an orphan goes to a process that was above it already, or to the init of its pid namespace, which came before all else in
 it. A session's leader is older than its members. And one step more: of a task T whose creator was in session S, the parent A
 either was in S itself at that time, or is older than the leader of S. For if A was never in S and is no init, T came to A because
-somebody below A was in S, by birth from another member below A, and so on back to the leader: it was below A once.
+a process below A was in S, by birth from another member below A, and so on back to the leader: it was below A once.
 
 A process is in two sessions at most, the one that it was born in and its own. So a parent that is younger than the leader of S,
 and no init, was born in S if it does not lead it: what is said of T is then true of A, and so on upwards.
@@ -43,17 +43,17 @@ class Ages:
         self.forest = forest
         self.rows: Mapping[ProcessId, Task] = {pid: forest.tasks[pid] for pid in pids}
         self.older: dict[ProcessId, dict[ProcessId, _Reason]] = {}
-        """For somebody, who is younger for one reason."""
+        """For a process, those that are younger for one reason."""
         self.born_in: dict[ProcessId, dict[ProcessId, Rows]] = {}
-        """For somebody, the sessions that its creator was in at the clone."""
+        """For a process, the sessions that its creator was in at the clone."""
         self._read_rows()
         while self._conclude():
             pass
 
     def _read_rows(self) -> None:
         rows = self.rows
-        everybody = {number for task in rows.values() for number in (task.pid, task.parent, task.session)} | {_FIRST}
-        for pid in everybody - {OUTSIDE}:
+        numbers = {number for task in rows.values() for number in (task.pid, task.parent, task.session)} | {_FIRST}
+        for pid in numbers - {OUTSIDE}:
             self._note(OUTSIDE if pid == _FIRST else _FIRST, pid, _Reason(frozenset()))
         for pid, task in rows.items():
             own = frozenset((pid,))
@@ -116,19 +116,19 @@ class Ages:
         return news
 
     def _may_lead(self, pid: ProcessId) -> bool:
-        """Tell whether somebody may have been born in another session than its own, as far as its row is known."""
+        """Tell whether a process may have been born in another session than its own, as far as its row is known."""
         task = self.rows.get(pid)
         return task is None or task.session == pid
 
     def _no_init(self, pid: ProcessId, child: Task) -> Rows | None:
-        """Return the rows by which somebody is no init, as none in the child's pid namespace is that is at level 0; else None."""
+        """Return the rows by which a process is no init, or None: none in a child's namespace is, but at level 0."""
         if child.level == 0:
             return frozenset()
         task = self.rows.get(pid)
         return None if task is None or task.pids[-1] == 1 else frozenset((pid,))
 
     def _younger(self, start: ProcessId) -> dict[ProcessId, Rows]:
-        """Return everybody that somebody is older than, with few rows by which that is so."""
+        """Return all that a process is older than, with few rows by which that is so."""
         found: dict[ProcessId, Rows] = {}
         heap: list[tuple[int, int, ProcessId, Rows]] = [(0, 0, start, frozenset())]
         pushed = 0
@@ -172,7 +172,7 @@ class Ages:
             else:
                 yield self._refused(
                     "birth-circle",
-                    f"task {pid} can only have been born after {older}, and {older} only after task {pid}: whoever is above a "
+                    f"task {pid} can only have been born after {older}, and {older} only after task {pid}: a process above a "
                     f"task or leads its session is older than the task",
                     reason.rows | back,
                     pid,

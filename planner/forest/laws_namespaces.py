@@ -1,4 +1,4 @@
-"""What pid namespaces forbid: numbers borne twice, tasks below an init that has ended, parents that live elsewhere.
+"""What pid namespaces forbid: numbers used twice, tasks below an init that has ended, parents that live elsewhere.
 
 Where the image holds identities, or they have been inferred, these are facts that exclude each other like those of
 `planner.forest.laws`. Sources: alloc_pid, zap_pid_ns_processes and copy_pid_ns in the kernel.

@@ -44,7 +44,7 @@ def _lines(rows: list[Task]) -> Iterator[list[Task]]:
 
 
 def _led_and_left(rows: list[Task]) -> Iterator[Contradiction]:
-    """Yield the traps of inits that led a group, which somebody is still in, before they came into the one that they are in.
+    """Yield the traps of inits that led a group, which some task is still in, before they came into the one that they are in.
 
     Where the parent is outside the image and the session is not, no parent can have moved the init. So it went to that group by
     itself, and sees it: the group is led from inside the init's pid namespace.

@@ -36,8 +36,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class PidNamespace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A pid namespace that the recording process sees; 0 is its own.
 
-    `level` counts from there. `taken` are the numbers that tasks, sessions and groups bear in it, `members` the numbers that its
-    tasks bear in namespace 0, both as ranges: `1-40,52`. `pid_max` is the first number that it never gives.
+    `level` counts from there. `taken` are the numbers that tasks, sessions and groups have in it, `members` the numbers that its
+    tasks have in namespace 0, both as ranges: `1-40,52`. `pid_max` is the first number that it never gives.
     """
 
     id: int

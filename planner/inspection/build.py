@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -160,6 +161,7 @@ def _known(size: int) -> int | None:
     return None if size < 0 else size
 
 
+@lru_cache(1024)
 def access_words(flags: int) -> str:
     """Return the flags of open(2) in words."""
     words = [ACCESS[flags & 3]] + [word for bit, word in FLAGS.items() if flags & bit]

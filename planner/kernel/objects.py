@@ -80,7 +80,7 @@ class Pid:
     """A pid object: a vector, outermost first, and who uses it.
 
     `owner` is the process whose task has it, None once that is gone; `thread` says that the task does not lead its thread
-    group. `members` and `sessions` count the processes that bear it as group and as session; `session` is the one session that
+    group. `members` and `sessions` count the processes that have it as group and as session; `session` is the one session that
     all members of the group are in.
     """
 

@@ -1,6 +1,7 @@
 """Run a plan's steps on the model kernel: what stands when they are done, or the first step that Linux would refuse."""
 
 from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from planner import steps as kinds
 from planner.errors import CrplanError
@@ -13,7 +14,7 @@ from planner.kernel.objects import LIVING, ZOMBIE, Process
 from planner.kernel.rules import KERNEL_RULES, KernelError
 from planner.kernel.sharing import keeps_sharing
 from planner.plans.model import Plan
-from planner.steps import AnyStep, Create, CreateThread, Enter, Exit, Kill, SetGroup, Verify
+from planner.steps import AnyStep, Create, CreateThread, Exit, Kill, SetGroup, Verify
 from planner.steps import Process as PlannedProcess
 
 
@@ -75,7 +76,7 @@ class _Run:
         done: list[AnyStep] = []
         for position, step in enumerate(steps, 1):
             done.append(step)
-            if in_order:
+            if in_order and (step.waits or step.number != position):
                 if step.number != position:
                     raise ModelRefusal(step.number, "plan-order")
                 for wait in step.waits:
@@ -157,62 +158,47 @@ class _Run:
         self.world.verified.append(step.target)
 
     def _other(self, step: AnyStep) -> None:
-        actor = self._actor(step)
-        if isinstance(step, kinds.Unshare | kinds.MapIds | kinds.Join):
-            self._other_namespaces(step, actor)
-        elif isinstance(step, Exit | Kill | kinds.Reap):
-            self._end(step, actor)
+        deed = _DEEDS.get(type(step))
+        if deed is None:
+            raise ModelRefusal(step.number, "plan-process", f"unknown step {type(step).__name__}")
+        deed(self, step, self._actor(step))
+
+    def _set_session(self, step: kinds.SetSession, actor: Process) -> None:
+        self.kernel.setsid(actor)
+
+    def _set_subreaper(self, step: kinds.SetSubreaper, actor: Process) -> None:
+        self.kernel.set_subreaper(actor, step.on)
+
+    def _create_thread(self, step: CreateThread, actor: Process) -> None:
+        self.kernel.clone_thread(actor, self._planned(step).pids)
+
+    def _exit(self, step: Exit, actor: Process) -> None:
+        if step.status & 0x7F and self.kernel.is_init(actor):
+            raise ModelRefusal(step.number, "init-shield", f"{actor.pid.first} is an init and cannot kill itself")
+        if actor is self.kernel.outside:
+            raise ModelRefusal(step.number, "actor-gone", "the executor must not end")
+        if step.thread_only:
+            self.kernel.exit_leading_thread(actor, step.status)
         else:
-            self._stand(step, actor)
+            self.kernel.exit(actor, step.status)
 
-    def _stand(self, step: AnyStep, actor: Process) -> None:
-        """Do what a step asks of a process that lives on."""
-        kernel = self.kernel
-        match step:
-            case kinds.SetSession():
-                kernel.setsid(actor)
-            case SetGroup():
-                self._set_group(step, actor)
-            case kinds.SetSubreaper(on=on):
-                kernel.set_subreaper(actor, on)
-            case Enter(namespace=namespace):
-                self._enter(step, actor, namespace)
-            case CreateThread():
-                kernel.clone_thread(actor, self._planned(step).pids)
-            case _:
-                raise ModelRefusal(step.number, "plan-process", f"unknown step {type(step).__name__}")
+    def _kill(self, step: Kill, actor: Process) -> None:
+        if not self.kernel.kill(actor, self._number(actor, step.target), step.signal):
+            raise ModelRefusal(step.number, "init-shield", f"the signal {step.signal} to {step.target} has no effect")
 
-    def _end(self, step: Exit | Kill | kinds.Reap, actor: Process) -> None:
-        """Do a step that ends a process or takes an ended one away."""
-        kernel = self.kernel
-        match step:
-            case Exit(status=status, thread_only=thread_only):
-                if status & 0x7F and kernel.is_init(actor):
-                    raise ModelRefusal(step.number, "init-shield", f"{actor.pid.first} is an init and cannot kill itself")
-                if actor is kernel.outside:
-                    raise ModelRefusal(step.number, "actor-gone", "the executor must not end")
-                if thread_only:
-                    kernel.exit_leading_thread(actor, status)
-                else:
-                    kernel.exit(actor, status)
-            case Kill(target=target, signal=signal):
-                if not kernel.kill(actor, self._number(actor, target), signal):
-                    raise ModelRefusal(step.number, "init-shield", f"the signal {signal} to {target} has no effect")
-            case kinds.Reap(child=child):
-                kernel.wait(actor, self._number(actor, child))
+    def _reap(self, step: kinds.Reap, actor: Process) -> None:
+        self.kernel.wait(actor, self._number(actor, step.child))
 
-    def _other_namespaces(self, step: kinds.Unshare | kinds.MapIds | kinds.Join, actor: Process) -> None:
-        """Do a step that makes, maps or enters a namespace of another kind than pid."""
-        match step:
-            case kinds.Unshare(kinds=made):
-                keeps_sharing(actor, made)
-                unshare(actor, made)
-            case kinds.MapIds(target=target):
-                whole = step.own or bool(step.uid_map and step.gid_map)
-                map_ids(actor, self.kernel.find(target), whole)
-            case kinds.Join(kind=kind, target=target):
-                keeps_sharing(actor, (kind,))
-                join(actor, actor.namespace.numbers.get(self._number(actor, target)), kind)
+    def _unshare(self, step: kinds.Unshare, actor: Process) -> None:
+        keeps_sharing(actor, step.kinds)
+        unshare(actor, step.kinds)
+
+    def _map_ids(self, step: kinds.MapIds, actor: Process) -> None:
+        map_ids(actor, self.kernel.find(step.target), step.own or bool(step.uid_map and step.gid_map))
+
+    def _join(self, step: kinds.Join, actor: Process) -> None:
+        keeps_sharing(actor, (step.kind,))
+        join(actor, actor.namespace.numbers.get(self._number(actor, step.target)), step.kind)
 
     def _set_group(self, step: SetGroup, actor: Process) -> None:
         target = self._number(actor, step.target)
@@ -247,16 +233,32 @@ class _Run:
         pid = self.kernel.host.numbers.get(first)
         return (0 if pid is None else pid.number_in(actor.namespace)) or PID_LIMIT
 
-    def _enter(self, step: Enter, actor: Process, namespace: int) -> None:
+    def _enter(self, step: kinds.Enter, actor: Process) -> None:
         own = actor.namespace.init
         assert own is not None
-        if namespace == own.pid.first:
+        if step.namespace == own.pid.first:
             self.kernel.enter(actor, 0)
             return
-        pid = self.kernel.host.numbers.get(namespace)
+        pid = self.kernel.host.numbers.get(step.namespace)
         if pid is not None and pid.namespace.init is not pid.owner:
-            raise ModelRefusal(step.number, "plan-process", f"{namespace} is not the init of a pid namespace")
-        self.kernel.enter(actor, self._number(actor, namespace))
+            raise ModelRefusal(step.number, "plan-process", f"{step.namespace} is not the init of a pid namespace")
+        self.kernel.enter(actor, self._number(actor, step.namespace))
+
+
+_DEEDS: Final[dict[type, Callable[[_Run, Any, Process], None]]] = {
+    kinds.SetSession: _Run._set_session,
+    SetGroup: _Run._set_group,
+    kinds.SetSubreaper: _Run._set_subreaper,
+    kinds.Enter: _Run._enter,
+    CreateThread: _Run._create_thread,
+    Exit: _Run._exit,
+    Kill: _Run._kill,
+    kinds.Reap: _Run._reap,
+    kinds.Unshare: _Run._unshare,
+    kinds.MapIds: _Run._map_ids,
+    kinds.Join: _Run._join,
+}
+"""What each kind of step asks of the model, but for births and looks at the end, which `_Run.run` does itself."""
 
 
 def process_words(process: Process) -> str:

@@ -1,13 +1,14 @@
 """Rebuilding for real, for the library and the command line."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
 
 from planner.errors import EXPECTED, CannotEmit, PluginFailed, UsageError
-from planner.events.records import AnyEvent
+from planner.events.records import AnyEvent, RunEvent
 from planner.hookspecs import Executor
 from planner.host.pid_limits import limit_of
 from planner.host.pids_in_use import occupied
@@ -88,14 +89,24 @@ def prepare(executor: Executor, plan: Plan, options: Options, into: int | None) 
 
 
 def carry_out(executor: Executor, prepared: Prepared, record: Record, timeout: float, registry: Registry) -> int:
-    """Carry a plan out and return the exit code; raises `PluginFailed` where the executor raises what it must not."""
+    """Carry a plan out and return the exit code; raises `PluginFailed` where the executor raises what it must not.
+
+    An event that has no clock of its executor gets that of the moment at which it was heard.
+    """
     try:
-        return prepared.start(record, timeout)
+        return prepared.start(lambda event: record(clocked(event)), timeout)
     except (OSError, *EXPECTED):
         raise
     except Exception as error:  # whatever a plugin raises, the user is told which plugin
         plugin = registry.provider("executor", executor.name)
         raise PluginFailed(f"executor {executor.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+
+
+def clocked(event: AnyEvent) -> AnyEvent:
+    """Return an event of a run with the clock of now, where it has none."""
+    if isinstance(event, RunEvent) and not event.clock:
+        return msgspec.structs.replace(event, clock=time.monotonic_ns())
+    return event
 
 
 def _inside(executor: Executor, plan: Plan, pid: int) -> Prepared:

@@ -1,10 +1,13 @@
 """From a source to the events of its image, by the reader that recognises it."""
 
+import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from typing import BinaryIO
+
+import msgspec
 
 from planner.errors import BadImage, Contradiction, PluginFailed, SeveralImages
 from planner.events import log
@@ -97,14 +100,30 @@ def image_events(source: Source, registry: Registry, request: ReadRequest = WHOL
 def _read_by(reader: Reader, source: Source, registry: Registry, request: ReadRequest) -> Iterator[AnyEvent]:
     """Yield what one reader reads; raises as `image_events` does."""
     try:
-        yield from _bounded(reader.read(source, request))
-    except (BadImage, Contradiction, GeneratorExit):
+        yield from _bounded(reader.read(with_inside(source, reader, registry), request))
+    except (BadImage, Contradiction, PluginFailed, GeneratorExit):
         raise
     except RecursionError:
         raise BadImage(0, "the image is nested too deeply") from None
     except Exception as error:  # whatever a plugin raises, the user is told which plugin
         plugin = registry.provider("reader", reader.name)
         raise PluginFailed(f"reader {reader.name} of plugin {plugin} failed: {type(error).__name__}: {error}") from error
+
+
+def with_inside(source: Source, reader: Reader, registry: Registry) -> Source:
+    """Return the source for a reader of archives, which gives the files that it does not know to the others."""
+    others = [one for one in registry.readers if one is not reader]
+
+    def inside(name: str, head: bytes) -> Callable[[BinaryIO], Iterator[AnyEvent]] | None:
+        if log.recognises(head):
+            return lambda stream: islice(log.read(stream), 1, None)
+        file = Source(name=name, head=head, open=lambda: io.BytesIO(head))
+        chosen = next((one for one in others if one.recognises(file)), None)
+        if chosen is None:
+            return None
+        return lambda stream: _read_by(chosen, msgspec.structs.replace(file, open=lambda: stream), registry, WHOLE)
+
+    return source if source.inside is not None else msgspec.structs.replace(source, inside=inside)
 
 
 def _of_several_kinds(readers: Sequence[Reader], source: Source, registry: Registry) -> SeveralImages:
@@ -118,7 +137,7 @@ def _of_several_kinds(readers: Sequence[Reader], source: Source, registry: Regis
             continue
         except BadImage:  # told when it is asked for
             pass
-        only = next(reader.members(source), None) if reader.members is not None else None
+        only = next(reader.members(with_inside(source, reader, registry)), None) if reader.members is not None else None
         found[only.name if only is not None else reader.name] = (reader, None)
 
     def events(name: str, detail: Detail) -> Iterator[AnyEvent]:

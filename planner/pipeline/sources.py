@@ -91,7 +91,8 @@ def from_path(path: str) -> Source:
     except (OSError, ValueError) as error:
         if match := REMOTE.match(path):
             what = (
-                f"is the URL of something remote ({match[1]}://); download it and give the local file, or give it through a pipe"
+                f"is the URL of something remote ({match[1]}://), which `crplan fleet` reads; download it and give the local"
+                " file, or give it through a pipe"
             )
             raise BadImage(None, f"{what}: `... | crplan -`") from None
         reason = error.strerror if isinstance(error, OSError) else str(error)

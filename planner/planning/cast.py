@@ -10,6 +10,7 @@ import msgspec
 from planner.forest.model import Forest
 from planner.identity import ProcessId
 from planner.planning.clones import Clone
+from planner.planning.solver.solution import Excluded
 from planner.planning.spaces import Spaces
 
 
@@ -34,6 +35,8 @@ class Cast(msgspec.Struct, frozen=True):
     forest: Forest
     spaces: Spaces
     clones: Mapping[ProcessId, Clone]
+    excluded: Mapping[ProcessId, Excluded] = {}
+    """Why some processes are not created by their parents."""
 
     def init(self, clone: Clone) -> ProcessId:
         """Return the init of the pid namespace that a process lives in."""

@@ -21,6 +21,8 @@ are there anyway do a helper's work, birth by birth, with a few candidates looke
 search for the fewest helpers. Waits for what is known to be done are left out (`planner.planning.steps.waits`).
 """
 
+import msgspec
+
 from planner.errors import Contradiction
 from planner.events.records import BirthDecided, DecisionEvent, ProcessPlanned
 from planner.forest.laws_status import refuse_faults_of_inits
@@ -29,6 +31,7 @@ from planner.identity import ProcessId, Sequence
 from planner.planning.cast import Cast, Event
 from planner.planning.clones import Clone
 from planner.planning.regular import plan_regular
+from planner.planning.solver.solution import Excluded
 from planner.steps import Process
 
 
@@ -51,7 +54,7 @@ def decisions_of(cast: Cast, order: list[Event]) -> list[DecisionEvent]:
 
     forest, clones = cast.forest, cast.clones
     decisions: list[DecisionEvent] = [
-        BirthDecided(pid=clone.pid, creator=clone.creator, rule=clone.rule, because=clone.because)
+        _birth(clone, cast.excluded.get(clone.pid))
         for clone in clones.values()
         if clone.rule != "parent-creates" or clone.creator != clone.parent
     ]
@@ -73,6 +76,14 @@ def decisions_of(cast: Cast, order: list[Event]) -> list[DecisionEvent]:
         )
     steps, findings = write_steps(cast, order)
     return [*decisions, *steps, *findings]
+
+
+def _birth(clone: Clone, excluded: Excluded | None) -> BirthDecided:
+    """Return the decision about a birth, with what excludes the parent as the creator where that is known."""
+    birth = BirthDecided(pid=clone.pid, creator=clone.creator, rule=clone.rule, because=clone.because)
+    if excluded is None or excluded.parent == clone.creator:
+        return birth
+    return msgspec.structs.replace(birth, instead_of=excluded.parent, because_not=excluded.facts, given=excluded.given)
 
 
 def _process(cast: Cast, clone: Clone) -> Process:

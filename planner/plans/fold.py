@@ -91,12 +91,10 @@ def fold_findings(events: Sequence[AnyEvent], forest: Forest) -> tuple[Finding, 
         _finding(defect.code, pid=defect.pid, detail=defect.detail, at=defect.at) for _, defect in forest.defects
     ]
     for event in events:
-        if isinstance(event, TaskPlaced):
-            if event.choices < 2:
-                continue
+        if type(event) is TaskPlaced and event.choices > 1:
             detail = f"task {event.pid} fits into {event.choices} pid namespaces, and the image does not say which it was in"
             found.append(_finding("namespace-ambiguous", pid=event.pid, property="namespace", detail=detail))
-        elif isinstance(event, FindingRaised):
+        elif type(event) is FindingRaised:
             found.append(
                 _finding(
                     event.code,

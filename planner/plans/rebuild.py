@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from planner.events.records import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
+from planner.events.records import AnyEvent, RunEnded, RunEvent, RunReady, RunStarted, StepDone, StepFailed
 from planner.identity import StepNumber
+
+_RUN = frozenset(RunEvent.__args__)
 
 
 class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,8 @@ def fold_run(events: Iterable[AnyEvent]) -> Rebuild | None:
     failed: StepFailed | None = None
     ready, code = 0, -1
     for event in events:
+        if type(event) not in _RUN:
+            continue
         match event:
             case RunStarted():
                 started, done, failed, ready, code = event, set(), None, 0, -1

@@ -1,6 +1,6 @@
 """Steps and processes in words, the same in every preview, explanation and dry run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from planner import steps
@@ -82,7 +82,7 @@ def _namespace_words(step: steps.Enter | steps.Unshare | steps.MapIds | steps.Jo
             return f"enters the pid namespace of {step.namespace} for its next children"
         case steps.Unshare():
             kinds: list[str] = [escaped(kind) for kind in step.kinds]
-            return f"makes {_listed(kinds)} namespace{'s' if len(kinds) > 1 else ''} of its own"
+            return f"makes {listed(kinds)} namespace{'s' if len(kinds) > 1 else ''} of its own"
         case steps.MapIds():
             return f"maps the ids of {step.target}'s user namespace{_map_words(step)}"
         case steps.Join():
@@ -98,7 +98,9 @@ def _child(pid: ProcessId, table: Table) -> str:
     return f"{role}{numbers}"
 
 
-def _listed(words: list[str]) -> str:
+def listed(given: Iterable[str]) -> str:
+    """Return words as a list in a sentence: `1, 2 and 3`, or `no` where there are none."""
+    words = list(given)
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "no"
 
 

@@ -1,6 +1,6 @@
 """Where containers of one pid namespace exclude each other: a number that two images give to different things.
 
-A number is borne once in a pid namespace for as long as a task, a session or a group uses it. What is wrong within one image is
+A number is used once in a pid namespace for as long as a task, a session or a group uses it. What is wrong within one image is
 not looked for here; `planner.forest.laws` does. The cost is linear in tasks.
 """
 

@@ -31,11 +31,11 @@ def join(parts: Sequence[Part]) -> Iterator[AnyEvent]:
     ordered = sorted(parts, key=lambda part: (part.root, part.label))
     yield from sharing(ordered)
     numbers = Renumbering()
-    borne = [{pids[0]: pids for pids in _vectors(part)} for part in ordered]
+    held = [{pids[0]: pids for pids in _vectors(part)} for part in ordered]
     for position, part in enumerate(ordered):
         numbers.next_image(part.events)
         for event in part.events:
-            if isinstance(event, PidRecorded) and _lives(event.numbers, position, borne):
+            if isinstance(event, PidRecorded) and _lives(event.numbers, position, held):
                 continue
             renumbered = numbers.event(event)
             if renumbered is not None:
@@ -49,11 +49,11 @@ def _vectors(part: Part) -> Iterator[Pids]:
             yield event.pids
 
 
-def _lives(numbers: Pids, position: int, borne: Sequence[dict[Number, Pids]]) -> bool:
+def _lives(numbers: Pids, position: int, held: Sequence[dict[Number, Pids]]) -> bool:
     """Tell whether a leader that one image misses is a task of another; one that differs is left to contradict it."""
     return any(
         others.get(numbers[0], ())[: len(numbers)] == numbers
-        for index, others in enumerate(borne)
+        for index, others in enumerate(held)
         if index != position and numbers
     )
 

@@ -57,7 +57,7 @@ def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iter
 
 def _answers(forest: Forest, contents: Contents, host: Host | None, invocation: Invocation) -> Iterator[Answer]:
     given = places(invocation.options)
-    yield from criu_held_mounts.options(forest, contents, invocation, given)
+    yield from criu_held_mounts.options(forest, contents, host, invocation, given)
     if host is None:
         return
     yield from criu_held_mounts.places(forest, contents, host, given)

@@ -115,7 +115,7 @@ CRIU_TERMINAL: Final = _kind(
     "warning",
     "",
     "A terminal belongs to a session that no task of the image leads.",
-    "Give --shell-job to criu restore if it is the terminal of the shell, or expect that the terminal has no session.",
+    "Give --shell-job to criu restore, from a shell on a terminal: the restored tasks get that one in its place.",
     "tty-info.img names the session and the foreground group of each terminal.",
 )
 CRIU_EXIT_SIGNAL: Final = _kind(

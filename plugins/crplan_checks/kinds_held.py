@@ -112,6 +112,14 @@ CRIU_EXTERNAL_MOUNT: Final = kind(
     "Give --external mnt[KEY]:SOURCE to criu restore.",
     "`No mapping for ... mountpoint`. Container engines give the option themselves.",
 )
+CRIU_EXTERNAL_SOURCE: Final = kind(
+    "criu-external-source",
+    "warning",
+    "",
+    "A mount of the tree is external: its source is a path of the host that restores.",
+    "Put the path in place of SOURCE in the command; with --here or --host the path is checked, too.",
+    "Without the option CRIU stops with `No mapping for ... mountpoint`. A verdict on the image only does not count it.",
+)
 CRIU_MOUNT_SOURCE: Final = kind(
     "criu-mount-source",
     "error",
@@ -131,6 +139,7 @@ CRIU_MOUNTPOINT: Final = kind(
 HELD: Final = (
     CRIU_PEER,
     CRIU_EXTERNAL_MOUNT,
+    CRIU_EXTERNAL_SOURCE,
     CRIU_MOUNT_SOURCE,
     CRIU_MOUNTPOINT,
     CRIU_PATH_MISSING,

@@ -3,7 +3,7 @@
 `crplan run` and a container's restore make a new pid namespace, in which every number is free. `crplan run --into PID` does not,
 nor does `criu restore` without a container: a tree that CRIU dumped in the pid namespace of the dumping process goes back into
 that of the restoring one. `--into PID` names the namespace. Deeper levels of an image are always new. The numbers of dead session
-and group leaders are needed, too: helpers bear them. A rebuild fails at the first of the steps that are named.
+and group leaders are needed, too: helpers take them. A rebuild fails at the first of the steps that are named.
 """
 
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def _below_criu_ns(artefact: Artefact, invocation: Invocation) -> Iterator[Answe
     taken = [(number, words) for number, words in _words(artefact, invocation) if number in OF_CRIU_NS]
     for number, words in taken:
         detail = f"{words} is taken by criu-ns in its new pid namespace"
-        yield kinds.NUMBER_TAKEN.found(detail, pid=number, property="number", recorded=str(number), target="taken")
+        yield kinds.NUMBER_TAKEN.found(detail, pid=number, property=f"number {number}", recorded="needed", target="taken")
     if not taken:
         yield Passed(code=kinds.NUMBER_TAKEN.code, detail="every pid but 1 and 2 is free in the new pid namespace of criu-ns")
 
@@ -124,8 +124,8 @@ def _taken(artefact: Artefact, namespace: PidNamespace, invocation: Invocation) 
             yield kinds.NUMBER_TAKEN.found(
                 f"{words} is taken in pid namespace {namespace.id} of the host",
                 pid=number,
-                property="number",
-                recorded=str(number),
+                property=f"number {number}",
+                recorded="needed",
                 target="taken",
             )
     if not found:
@@ -143,8 +143,8 @@ def _above(artefact: Artefact, identifier: int, limit: int, invocation: Invocati
             yield kind.found(
                 f"{words} is not below the limit of pid namespace {identifier} of the host",
                 pid=number,
-                property="number",
-                recorded=str(number),
+                property=f"number {number}",
+                recorded="needed",
                 target=f"pid_max {limit}",
             )
     if not found:

@@ -1,6 +1,6 @@
 """Formats of the report that `crplan check` writes: human-readable, for programs, and for the CI systems that show findings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from planner.hookspecs import ReportFormat, hookimpl
@@ -30,6 +30,7 @@ def crplan_reports() -> tuple[ReportFormat, ...]:
             name=name,
             help=help,
             render=_render(name),
+            pieces=_pieces(name) if name in _IN_PIECES else None,
             machine=machine,
             options=_OPTIONS.get(name, ()),
             summary_variable="GITHUB_STEP_SUMMARY" if name == "github" else "",
@@ -38,6 +39,8 @@ def crplan_reports() -> tuple[ReportFormat, ...]:
         for name, help, machine in _FORMATS
     )
 
+
+_IN_PIECES = ("text", "json")
 
 _OPTIONS = {
     "text": (Option(name="passed", help="list the questions that were asked and found nothing", kind="switch", default=False),),
@@ -55,6 +58,15 @@ def _render(name: str) -> Callable[["Report", Options, Terminal], str | bytes]:
         return rendered
 
     return render
+
+
+def _pieces(name: str) -> Callable[["Report", Options, Terminal], Iterator[str | bytes]]:
+    def pieces(report: "Report", options: Options, terminal: Terminal) -> Iterator[str | bytes]:
+        from importlib import import_module
+
+        yield from import_module(f"crplan_ci.{name}_format").pieces(report, options, terminal)
+
+    return pieces
 
 
 def _summary(report: "Report", options: Options) -> str:

@@ -20,7 +20,8 @@ PREDICATE: Final = f"urn:crplan:check:v{FORMAT_VERSION}"
 def render(report: Report, options: Options, terminal: Terminal) -> bytes:
     """Return the statement; a report on no image has no subject."""
     subjects = [_subject(image) for image in report.images if image.image_id]
-    statement = {"_type": STATEMENT, "subject": subjects, "predicateType": PREDICATE, "predicate": msgspec.to_builtins(report)}
+    whole = msgspec.structs.replace(report, images=tuple(report.images))
+    statement = {"_type": STATEMENT, "subject": subjects, "predicateType": PREDICATE, "predicate": msgspec.to_builtins(whole)}
     return json_document(statement)
 
 

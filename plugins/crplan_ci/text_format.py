@@ -27,8 +27,13 @@ _LABEL = 9
 
 def render(report: Report, options: Options, terminal: Terminal) -> str:
     """Return the report as lines of at most the terminal's width, where words allow."""
-    text = "".join(f"{line}\n" for line in _lines(report, terminal, bool(options.get("passed", False))))
-    return text if terminal.unicode else ascii_only(text)
+    return "".join(pieces(report, options, terminal))
+
+
+def pieces(report: Report, options: Options, terminal: Terminal) -> Iterator[str]:
+    """Yield the lines of the report."""
+    for line in _lines(report, terminal, bool(options.get("passed", False))):
+        yield f"{line}\n" if terminal.unicode else ascii_only(f"{line}\n")
 
 
 def _lines(report: Report, terminal: Terminal, passed: bool) -> Iterator[str]:
@@ -59,17 +64,18 @@ def _not_checked(sentences: Sequence[str], terminal: Terminal, *, several: bool,
 
 def _shared(report: Report) -> tuple[str, ...]:
     """Return what was checked of none of the images that have a plan."""
-    read = [image for image in report.images if image.plan_id]
-    return tuple(
-        sentence for sentence in (read[0].not_checked if read else ()) if all(sentence in one.not_checked for one in read)
-    )
+    shared: tuple[str, ...] | None = None
+    for image in report.images:
+        if image.plan_id:
+            shared = tuple(one for one in (image.not_checked if shared is None else shared) if one in image.not_checked)
+    return shared or ()
 
 
 def _sum(report: Report) -> str:
     """Return how many images there are of each kind, in one line."""
-    failed = sum(image.exit_code not in {0, 1} for image in report.images)
-    broken = sum(image.exit_code == 1 for image in report.images)
-    parts = ((len(report.images) - failed - broken, "passed"), (failed, "failed"), (broken, "could not be checked"))
+    codes = [image.exit_code for image in report.images]
+    passed, broken = codes.count(0), codes.count(1)
+    parts = ((passed, "passed"), (len(codes) - passed - broken, "failed"), (broken, "could not be checked"))
     return f"{len(report.images)} images: " + ", ".join(f"{count} {words}" for count, words in parts if count)
 
 

@@ -6,22 +6,25 @@ snapshot; a pod's checkpoint is an archive of archives. An archive may hold seve
 dump for each directory that has images. What is wrong with one of them is raised when that one is asked for.
 """
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import msgspec
 
 from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
-from crplan_criu.images import LARGEST_OTHER, WANTED, largest, place, shown, split_name, too_large
+from crplan_criu.images import LARGEST_OTHER, WANTED, WANTED_OF_FACTS, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST, Blobs
+from crplan_criu.paths import below, normalised, spoken
 from crplan_criu.pod import POD_FILES, Pod
 from crplan_criu.recognise import DIRECTORIES, HEADER, compression, is_tar
-from crplan_criu.streams import Stream, unpacked
+from crplan_criu.streams import BLOCK, Stream, Within, part, unpacked
 from crplan_criu.tar import Headers, Member, Taken, members
 from crplan_criu.wire import Budget
 from planner.errors import BadImage
+from planner.events.records import AnyEvent, ImageOpened
 from planner.hookspecs import MAX_WINDOW
 
 MOST_IMAGES: Final = 1_000_000
@@ -50,36 +53,56 @@ ROOT_FILE_SYSTEMS: Final = frozenset(("rootfs", "diff", "volumes", "proc", "sys"
 NO_CHECKPOINTS: Final = ("rootfs-diff.tar", "devshm-checkpoint.tar", "rootfs.tar")
 """Archives that engines put beside the images: files of the container."""
 
+HEAD: Final = 4096
+"""Bytes by which an image of another kind is told."""
+
+MOST_EVENTS: Final = 1 << 22
+"""Events of images of other kinds in one archive: those of 200,000 tasks."""
+
 MOST_ODD: Final = 200
 """Members that are no regular files, and are kept by name."""
 
 PARENT: Final = "parent"
 """The link by which a dump names the one that it was taken after, whose memory pages it does not repeat."""
 
-
 Seen = Callable[[str, bytes], None]
 """Is told the name and the content of every file that is taken."""
+
+Inside = Callable[[str, bytes], Callable[[BinaryIO], Iterator[AnyEvent]] | None]
+"""Returns what reads a file that is no image of CRIU, by its name and its first bytes, None for no image at all."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """One dump of an archive: the name that selects it among others, the directory that it stands in, and what it holds.
 
-    `problem` is what its reading ended with.
+    `problem` is what its reading ended with. `said` are the events of an image of another kind; its `directory` is the file.
     """
 
     name: str
     directory: str
     dump: Dump
     problem: BadImage | None = None
+    said: tuple[AnyEvent, ...] | None = None
 
 
 class Collector:
     """What comes together while archives are passed over; `checkpoints` is the end."""
 
-    def __init__(self, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None) -> None:
+    def __init__(
+        self,
+        wanted: frozenset[str] = WANTED,
+        window: int = MAX_WINDOW,
+        seen: Seen | None = None,
+        inside: Inside | None = None,
+    ) -> None:
         self.wanted = wanted
+        self.documents = wanted == WANTED_OF_FACTS
+        """Whether nothing is wanted but what documents say: then no layer is read, and no compressed archive inside."""
         self.window = window
         self._seen = seen
+        self._inside = inside
+        self.others: list[Checkpoint] = []
+        """Images of other kinds."""
         self.dumps: dict[str, Dump] = {}
         self.containers: dict[str, Container] = {}
         self.layouts: dict[str, Blobs] = {}
@@ -94,6 +117,8 @@ class Collector:
         """Members that are no regular files, with what they are."""
         self.images = 0
         self.bytes = 0
+        self.events = 0
+        """Events of images of other kinds."""
         self.input = Taken()
         self._headers = Headers(self.input)
         self._budget = Budget(FREE_FIELDS)
@@ -149,9 +174,11 @@ class Collector:
         Both are read to the end, to see that they are what their name says, and so is whatever else is small: it may have been
         one of them. Anything large that is no layer is left where it stands.
         """
+        if self.documents and size > LARGEST_DOCUMENT:
+            return
         head = stream.peek(HEADER)[:size]
         layer = bool(compression(head)) or is_tar(head)
-        if not layer and size > LARGEST_DOCUMENT:
+        if (self.documents and layer) or (size > LARGEST_DOCUMENT and not layer):
             return
         blobs = self._blobs(root)
         blocks = blobs.verified(stream.chunks(size), name, size)
@@ -165,12 +192,16 @@ class Collector:
             blobs.describe(b"".join(blocks), name)
 
     def inner(self, name: str, size: int, stream: Stream, depth: int) -> None:
-        """Look into an archive inside the archive; what is wrong with it is a matter of its own."""
+        """Look into an archive inside the archive, or an image of another kind; what is wrong with it is a matter of its own."""
         head = stream.peek(HEADER)[:size]
         if not (compression(head) or is_tar(head)):
+            self._other(name, size, stream)
             return
-        blocks = stream.chunks(size)
-        found = unpacked(blocks, head, shown(name), self.window)
+        if compression(head) and self.documents:
+            self.dumps.setdefault(name, Dump())
+            return
+        found = unpacked(stream.chunks(size), head, shown(name), self.window)
+        found = found if compression(head) else part(stream, size, shown(name))
         try:
             if is_tar(found.peek(HEADER)):
                 self.archive(found, name, depth=depth)
@@ -178,8 +209,28 @@ class Collector:
             if self.images > MOST_IMAGES or self.bytes > MOST_BYTES or len(self.dumps) >= MOST_DIRECTORIES:
                 raise
             self.problems.setdefault(name, error)
-        for _ in blocks:
-            pass
+
+    def _other(self, name: str, size: int, stream: Stream) -> None:
+        """Read an image of another kind, of which the events alone are kept."""
+        read = self._inside(name, stream.peek(HEAD)[:size]) if self._inside is not None else None
+        if read is None:
+            return
+        if len(self.others) >= MOST_DIRECTORIES:
+            raise BadImage(shown(name), f"is beyond the {MOST_DIRECTORIES} images in one archive that are read")
+        said: list[AnyEvent] = []
+        problem = None
+        try:
+            for event in read(cast("BinaryIO", io.BufferedReader(Within(stream, size), BLOCK))):
+                said.append(event)
+                self.events += 1
+                if self.documents and isinstance(event, ImageOpened):
+                    break
+                if self.events > MOST_EVENTS:
+                    raise BadImage(None, f"is one of images with more than {MOST_EVENTS} events in one archive")
+        except BadImage as error:
+            file = name.rpartition("/")[2]
+            problem = BadImage(shown(file if error.at is None else f"{file}#{error.at}"), error.message)
+        self.others.append(Checkpoint(shown(name), name, Dump(), problem, tuple(said)))
 
     def odd(self, directory: str, name: str, member: Member) -> None:
         """Note a member that is no regular file: it matters where an image would be, and `parent` tells of an earlier dump."""
@@ -266,6 +317,7 @@ class Collector:
             for directory, name in self._named(whole).items()
         ]
         found += self._missing(whole)
+        found += self.others
         return sorted(found, key=lambda one: (one.name, one.directory))
 
     def _missing(self, whole: list[str]) -> Iterator[Checkpoint]:
@@ -282,6 +334,10 @@ class Collector:
         found = sorted(self.dumps)
         whole = [one for one in found if self.dumps[one].tree is not None or (one in self.problems and self.dumps[one].named)]
         whole = whole or [one for one in found if self.dumps[one].inventory is not None or one in self.problems]
+        if self.documents:
+            layers = [f"{root}/{layer}".lstrip("/") for root, blobs in self.layouts.items() for layer in blobs.layers()]
+            self.dumps |= {one: Dump() for one in layers if one not in self.dumps}
+            return sorted({*whole, *layers, *(one for one in found if not self.dumps[one].contents.sizes)})
         archives = [one for one in self.problems if one not in self.dumps]
         if archives and not any(one.partition("/")[0] in DIRECTORIES for one in whole):
             for one in archives:
@@ -316,37 +372,16 @@ class Collector:
             for root, pod in self.pods.items():
                 if not name and (inside := below(directory, root)) is not None:
                     name = pod.name(inside)
-            result[directory] = shown(name or _path(directory))
+            result[directory] = shown(name or spoken(directory))
         times = Counter(result.values())
-        return {directory: name if times[name] == 1 else shown(_path(directory)) for directory, name in result.items()}
+        return {directory: name if times[name] == 1 else shown(spoken(directory)) for directory, name in result.items()}
 
 
-def below(path: str, root: str) -> str | None:
-    """Return a path relative to a directory that it stands at or below, None for any other."""
-    if not root or path == root:
-        return "" if root else path
-    return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else None
-
-
-def _path(directory: str) -> str:
-    """Return where a checkpoint stands, as people name it: without the engine's `checkpoint` below it."""
-    return "" if directory in DIRECTORIES else directory.removesuffix("/checkpoint")
-
-
-def normalised(path: str) -> str:
-    """Return a path of an archive without `.` and `..`; what leads out of it has no `..` left either."""
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            parts = parts[:-1]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)
-
-
-def from_stream(stream: Stream, wanted: frozenset[str] = WANTED, seen: Seen | None = None) -> list[Checkpoint]:
+def from_stream(
+    stream: Stream, wanted: frozenset[str] = WANTED, seen: Seen | None = None, inside: Inside | None = None
+) -> list[Checkpoint]:
     """Return the checkpoints of one archive; raises BadImage."""
-    collector = Collector(wanted, stream.window, seen)
+    collector = Collector(wanted, stream.window, seen, inside)
     collector.archive(stream)
     # What follows the end mark is padding, but the checksum of compressed data stands behind it.
     for _ in stream.chunks(TRAILING):

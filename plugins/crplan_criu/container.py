@@ -110,7 +110,7 @@ class Container:
         self.deleted = b""
         """The whole of deleted.files: paths that an engine removes from the container's root."""
         self.members: list[str] = []
-        """Members of the archive that are no regular files, or bear names that lead out of it."""
+        """Members of the archive that are no regular files, or have names that lead out of it."""
         self.files: set[str] = set()
         """Which of `FILES` were there."""
         self.unread: dict[str, str] = {}

@@ -7,9 +7,9 @@ tell the process tree alone. Source: CRIU 4.2 `images/*.proto`, `criu/tty.c`, `c
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from crplan_criu import messages
+from crplan_criu import messages, messages_contents
 from crplan_criu.images import place
-from crplan_criu.wire import Fields, decode, number, octets
+from crplan_criu.wire import Fields, WireError, decode, number, octets
 from planner.events.records import FactRecorded
 
 HEAD: Final = 8
@@ -26,6 +26,8 @@ SLAVES: Final = range(136, 144)
 ESTABLISHED: Final = frozenset((1, 2, 3, 4, 5, 6, 8, 9, 11))
 """States of a TCP socket that is or was connected: all but closed (7) and listening (10)."""
 TCP: Final = 6
+LONGEST: Final = 200
+"""Bytes of a path that a message quotes."""
 SOCK_STREAM: Final = 1
 
 
@@ -54,13 +56,16 @@ class Contents:
 
     def add_file(self, entry: bytes, unknown: dict[str, int]) -> None:
         """Take an entry of files.img; raises WireError."""
-        fields = decode(messages.FILE, entry, unknown)
+        fields = decode(messages_contents.FILE, entry, unknown)
         if "isk" in fields:
             socket = decode(messages.INET_SOCKET, octets(fields, "isk"), unknown)
             tcp = number(socket, "type") == SOCK_STREAM and number(socket, "proto") == TCP
             self.sockets += tcp and number(socket, "state") in ESTABLISHED
         elif "reg" in fields:
-            name = octets(decode(messages.REGULAR_FILE, octets(fields, "reg"), unknown), "name")
+            regular = decode(messages.REGULAR_FILE, octets(fields, "reg"), unknown)
+            if "name" not in regular:
+                raise WireError(_nameless(number(fields, "id"), octets(regular, "fown")))
+            name = octets(regular, "name")
             if name.startswith(b"/proc/") and b"/task/" in name:
                 self.open_threads.append(name.decode("utf-8", "backslashreplace"))
 
@@ -142,3 +147,10 @@ def _stripped(what: str) -> FactRecorded:
 
 def _gone(name: str) -> FactRecorded:
     return FactRecorded(property="missing image", value=name, at=place(name))
+
+
+def _nameless(identifier: int, owner: bytes) -> str:
+    """Say that an entry lacks the field that CRIU requires, and what stands in the field before it, where that is a path."""
+    path = owner.partition(b"/")[2][:LONGEST]
+    words = f"; /{path.decode('utf-8', 'backslashreplace')} stands in the field of its owner" if path else ""
+    return f"the regular file {identifier} has no name{words}"

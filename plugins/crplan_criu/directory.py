@@ -12,7 +12,7 @@ from crplan_criu.archive import PARENT, Checkpoint, Collector, Seen
 from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
 from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
-from crplan_criu.layout import BLOB, INDEX, MANIFEST
+from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST
 from crplan_criu.pod import POD_FILES, Pod
 from crplan_criu.search import HERE
 from crplan_criu.streams import opened
@@ -115,7 +115,7 @@ def collect_transport(
 
 
 def _blob(collector: Collector, folder: int, name: str, blob: str) -> None:
-    if BLOB.fullmatch(blob):
+    if BLOB.fullmatch(blob) and not (collector.documents and os.stat(name, dir_fd=folder).st_size > LARGEST_DOCUMENT):
         with os.fdopen(_regular(folder, name), "rb") as file:
             size = os.fstat(file.fileno()).st_size
             collector.input.given += size

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from crplan_criu import holdings_files, holdings_memory, messages_contents
-from crplan_criu.image_file import ImageFile, text
+from crplan_criu.image_file import ImageFile, Shared, text
 from crplan_criu.images import place
-from crplan_criu.wire import Budget, Fields, Message, WireError, decode, number, octets
-from planner.errors import BadImage
+from crplan_criu.wire import Budget, number, octets
 from planner.events.contents import ContentsEvent, ContentsRecorded, MountRecorded, PropertyRecorded
 from planner.identity import NamespaceId
 
@@ -97,20 +96,13 @@ class Holdings:
     """The events of the images of one dump that were read."""
 
     def __init__(self) -> None:
-        self._unknown: dict[str, int] = {}
+        self._shared = Shared()
         self._events: dict[tuple[int, int, str], list[ContentsEvent]] = {}
 
     def add(self, name: str, kind: str, identifier: int, data: bytes, budget: Budget) -> None:
         """Take an image file of a kind that is read; raises BadImage, with what stands before the damage kept."""
-
-        def decoded(message: Message, octets: bytes, at: str) -> Fields:
-            try:
-                return decode(message, octets, self._unknown, budget)
-            except WireError as error:
-                raise BadImage(at, f"is damaged: {error} ({message.name})") from None
-
         kept = self._events.setdefault((_RANKS[kind], identifier, name), [])
-        for event in READERS[kind](ImageFile(name, kind, identifier, data, decoded)):
+        for event in READERS[kind](ImageFile(name, kind, identifier, data, self._shared, budget)):
             kept.append(event)
 
     def events(self, sizes: dict[str, dict[int, int]]) -> Iterator[ContentsEvent]:
@@ -120,6 +112,6 @@ class Holdings:
         yield ContentsRecorded(images=counts, sizes=known, at=place("inventory.img"))
         for key in sorted(self._events):
             yield from self._events[key]
-        for message, count in sorted(self._unknown.items()):
+        for message, count in sorted(self._shared.unknown.items()):
             at = place("inventory.img")
             yield PropertyRecorded(property=f"unknown fields of {message} in detail", value=str(count), at=at)

@@ -10,7 +10,7 @@ from typing import Final
 from crplan_criu import messages_contents as messages
 from crplan_criu.holdings_sockets import SOCKETS
 from crplan_criu.image_file import ImageFile, text
-from crplan_criu.wire import Fields, Message, number, numbers, octets, parts
+from crplan_criu.wire import Fields, Message, number, numbers, octets, parts, scalars
 from planner.events.contents import (
     ContentsEvent,
     DeletedFileRecorded,
@@ -44,7 +44,7 @@ def files(image: ImageFile) -> Iterator[ContentsEvent]:
     """Yield the open files, and of those that are sockets what they are bound to."""
     for entry in image.entries():
         fields = image.decode(messages.FILE, entry)
-        name = next((name for name in (*_KINDS, *SOCKETS, "reg") if name in fields), "")
+        name = next((name for name in fields if name in READ), "")
         data = octets(fields, name) if name else b""
         if name == "reg":
             yield _regular(image, data)
@@ -69,7 +69,7 @@ def _regular(image: ImageFile, data: bytes) -> FileRecorded:
         mode=mode,
         mount=number(fields, "mnt_id", -1),
         external=bool(number(fields, "ext")),
-        build_id=_build_id(numbers(fields, "build_id")),
+        build_id=_build_id(numbers(fields, "build_id")) if "build_id" in fields else "",
         at=image.at,
     )
 
@@ -168,15 +168,19 @@ _KINDS: Final[dict[str, tuple[Message, FileKind, Facts]]] = {
 }
 """Message, kind and facts of each sort of open file, by the field of its entry that holds it."""
 
+READ: Final = frozenset((*_KINDS, *SOCKETS, "reg"))
+"""Fields of an entry that hold an open file."""
+
 
 def descriptors(image: ImageFile) -> Iterator[ContentsEvent]:
     """Yield the descriptors of the table that the file is named by."""
     for fields in image.read(messages.FDINFO):
+        given = scalars(fields).get
         yield DescriptorRecorded(
             table=image.number,
-            number=number(fields, "fd"),
-            file=number(fields, "id"),
-            close_on_exec=bool(number(fields, "flags") & FD_CLOEXEC),
+            number=given("fd", 0),
+            file=given("id", 0),
+            close_on_exec=bool(given("flags", 0) & FD_CLOEXEC),
             at=image.at,
         )
 

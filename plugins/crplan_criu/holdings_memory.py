@@ -5,7 +5,7 @@ from typing import Final
 
 from crplan_criu import messages_contents as messages
 from crplan_criu.image_file import ImageFile, text
-from crplan_criu.wire import number, numbers, octets, parts
+from crplan_criu.wire import number, numbers, octets, parts, scalars
 from planner.events.contents import (
     ContentsEvent,
     LimitsRecorded,
@@ -53,18 +53,18 @@ def areas(image: ImageFile) -> Iterator[ContentsEvent]:
         mapped = shared = count = 0
         by_file: dict[int, list[int]] = {}
         for part in parts(fields, "vmas"):
-            area = image.decode(messages.VMA, part)
-            status = number(area, "status")
+            area = scalars(image.decode(messages.VMA, part)).get
+            status = area("status", 0)
             if status & GUARD:
                 continue
-            size = max(number(area, "end") - number(area, "start"), 0)
+            size = max(area("end", 0) - area("start", 0), 0)
             count, mapped = count + 1, mapped + size
             shared += size if status & (FILE_SHARED | ANONYMOUS_SHARED) else 0
             if status & (FILE_PRIVATE | FILE_SHARED | MEMFD):
-                found = by_file.setdefault(number(area, "shmid"), [0, 0, 0, 0])
+                found = by_file.setdefault(area("shmid", 0), [0, 0, 0, 0])
                 found[0] += 1
                 found[1] += size
-                found[2] |= number(area, "prot") & EXECUTABLE
+                found[2] |= area("prot", 0) & EXECUTABLE
                 found[3] |= status & FILE_SHARED
         yield TaskFilesRecorded(pid=pid, executable=number(fields, "exe_file_id"), at=image.at)
         for file, (times, size, executable, common) in by_file.items():
@@ -88,10 +88,10 @@ def pages(image: ImageFile) -> Iterator[ContentsEvent]:
     listed = image.entries()
     next(listed, None)
     for entry in listed:
-        fields = image.decode(messages.PAGEMAP, entry)
-        size = (number(fields, "nr_pages") or number(fields, "compat_nr_pages")) * PAGE
-        flags = number(fields, "flags", PRESENT)
-        if number(fields, "in_parent") or flags & IN_PARENT:
+        run = scalars(image.decode(messages.PAGEMAP, entry)).get
+        size = (run("nr_pages", 0) or run("compat_nr_pages", 0)) * PAGE
+        flags = run("flags", PRESENT)
+        if run("in_parent", 0) or flags & IN_PARENT:
             before += size
         elif flags & PRESENT:
             stored += size
@@ -114,17 +114,19 @@ def threads(image: ImageFile) -> Iterator[ContentsEvent]:
             mask = number(state, "xstate_bv")
             untouched = PKRU if numbers(state, "pkru")[:1] == [INITIAL_PKRU] else 0
             yield RegistersRecorded(pid=pid, state=state_names(mask & ~untouched), mask=mask, at=image.at)
-        listed = image.decode(messages.TASK_CORE, octets(fields, "tc"))
-        limits = [
-            image.decode(messages.LIMIT, part)
-            for part in parts(image.decode(messages.TASK_LIMITS, octets(listed, "rlimits")), "rlimits")[: len(LIMITS)]
-        ]
+        limits = octets(image.decode(messages.TASK_CORE, octets(fields, "tc")), "rlimits")
         if limits:
-            named = {
-                name: (_limit(number(limit, "cur")), _limit(number(limit, "max")))
-                for name, limit in zip(LIMITS, limits, strict=False)
-            }
-            yield LimitsRecorded(pid=pid, limits=named, at=image.at)
+            named = image.once(limits, _limits)
+            if named:
+                yield LimitsRecorded(pid=pid, limits=named, at=image.at)
+
+
+def _limits(image: ImageFile, data: bytes) -> dict[str, tuple[int, int]]:
+    """Return the resource limits of a task by name; those of most tasks are the same."""
+    limits = [image.decode(messages.LIMIT, part) for part in parts(image.decode(messages.TASK_LIMITS, data), "rlimits")]
+    return {
+        name: (_limit(number(limit, "cur")), _limit(number(limit, "max"))) for name, limit in zip(LIMITS, limits, strict=False)
+    }
 
 
 def _limit(value: int) -> int:

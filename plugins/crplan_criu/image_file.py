@@ -1,22 +1,45 @@
 """An image file that is read for what processes hold: its entries, decoded one after the other, each with its place."""
 
 from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 from crplan_criu.images import Order, byte_order, entries, place
-from crplan_criu.wire import Fields, Message
+from crplan_criu.wire import Budget, Fields, Message, WireError, decode
+from planner.errors import BadImage
 
-Decode = Callable[[Message, bytes, str], Fields]
-"""Decodes a message within the budget of its dump; raises BadImage with the place."""
+MOST_KEPT: Final = 4096
+LONGEST_KEPT: Final = 1024
+"""Parts that are decoded once, and the bytes of each."""
+
+Read = TypeVar("Read")
+
+
+class Shared:
+    """What the files of a dump have in common while they are read.
+
+    `unknown` counts the fields that no table has.
+    """
+
+    def __init__(self) -> None:
+        self.unknown: dict[str, int] = {}
+        self.kept: dict[bytes, object] = {}
+        """Parts that were decoded, for the many tasks that have the same."""
 
 
 class ImageFile:
-    """One file: its name, the number in it, and its entries."""
+    """One file: its name, the number in it, and its entries. `budget` are the fields that the dump may still have."""
 
-    def __init__(self, name: str, kind: str, number: int, data: bytes, decode: Decode) -> None:
+    def __init__(self, name: str, kind: str, number: int, data: bytes, shared: Shared, budget: Budget) -> None:
         self.name, self.kind, self.number = name, kind, number
-        self.at = place(name)
+        self.position = 0
+        """Position of the entry at hand."""
         self._data = data
-        self._decode = decode
+        self._shared, self._budget = shared, budget
+
+    @property
+    def at(self) -> str:
+        """The place of the entry at hand."""
+        return place(self.name, self.position)
 
     @property
     def order(self) -> Order:
@@ -26,17 +49,29 @@ class ImageFile:
     def entries(self) -> Iterator[bytes]:
         """Yield the entries, and keep the place of the one that is at hand in `at`; raises BadImage."""
         for position, entry in enumerate(entries(self.name, self.kind, self._data)):
-            self.at = place(self.name, position)
+            self.position = position
             yield entry
 
     def decode(self, message: Message, data: bytes) -> Fields:
         """Decode a message of the entry at hand; raises BadImage."""
-        return self._decode(message, data, self.at)
+        try:
+            return decode(message, data, self._shared.unknown, self._budget)
+        except WireError as error:
+            raise BadImage(self.at, f"is damaged: {error} ({message.name})") from None
+
+    def once(self, data: bytes, read: "Callable[[ImageFile, bytes], Read]") -> Read:
+        """Return what `read` makes of a part, which is kept for others like it; raises BadImage. One function reads a part."""
+        found = self._shared.kept.get(data)
+        if found is None:
+            found = read(self, data)
+            if len(self._shared.kept) < MOST_KEPT and len(data) <= LONGEST_KEPT:
+                self._shared.kept[data] = found
+        return found  # type: ignore[return-value]  # the same function made it
 
     def read(self, message: Message) -> Iterator[Fields]:
         """Yield the entries, decoded; raises BadImage."""
         for entry in self.entries():
-            yield self._decode(message, entry, self.at)
+            yield self.decode(message, entry)
 
 
 def text(octets: bytes) -> str:

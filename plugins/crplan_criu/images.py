@@ -6,6 +6,7 @@ entries, each a little-endian u32 size and that many bytes of a protobuf message
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, Literal
 
 from planner.errors import BadImage
@@ -49,6 +50,7 @@ INVENTORY_MAGIC: Final = 0x58313116
 WANTED: Final = frozenset(COMMON_TYPES) | {"inventory"}
 WANTED_ALL: Final = WANTED | DETAIL_TYPES.keys()
 
+WANTED_OF_FACTS: Final = frozenset(("inventory",))
 WANTED_OF_POD: Final = frozenset(("inventory", "pstree", "ids", "pidns"))
 """Images that tell with which others a container shares a pid namespace."""
 
@@ -84,6 +86,7 @@ _NAME = re.compile(r"([a-z][a-z0-9-]*?)(?:-([0-9]{1,10}))?(?:\.tar\.gz)?\.img")
 _TRAILED = re.compile(r"([a-z][a-z0-9-]*?)(?:-[0-9a-f]+)+")
 
 
+@lru_cache(64)
 def split_name(name: str) -> tuple[str, int]:
     """Return the type of an image file and the number in its name, -1 without one; ("", -1) when it is no image file's name."""
     match = _NAME.fullmatch(name)

@@ -117,6 +117,17 @@ class Blobs:
         named = ((_tag(one), one) for document in self._index for one in document.manifests or ())
         return min((tag for tag, one in named if tag and digest in self._below(one.digest)), default="")
 
+    def layers(self) -> Iterator[str]:
+        """Yield the path of one layer of each manifest that the index leads to: what it says holds for all of them."""
+        for document in self._index:
+            for one in (*(document.manifests or ()), *(document.layers or ())):
+                for digest in self._below(one.digest):
+                    described = self._documents.get(digest)
+                    if described is not None and described.layers:
+                        yield _path_of(described.layers[-1].digest)
+                    elif digest == one.digest and described is None:
+                        yield _path_of(digest)
+
     def annotations(self, path: str) -> dict[str, str]:
         """Return what index and manifests say of the layer at `path`; what stands nearest to the layer counts."""
         digest = _digest_in(path)
@@ -185,6 +196,10 @@ class Blobs:
 def _digest_in(path: str) -> str:
     match = _IN_PATH.search(path)
     return ":".join(match.groups()) if match is not None else ""
+
+
+def _path_of(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/', 1)}"
 
 
 def _tag(descriptor: _Descriptor) -> str:

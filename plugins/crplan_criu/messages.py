@@ -7,14 +7,17 @@ the reader steps over are listed as `skip`, so that what is counted as unknown r
 from crplan_criu.wire import Field, Kind, Message
 
 
-def message(name: str, wanted: dict[int, Field], skipped: str = "") -> Message:
-    """Return a table of the wanted fields and of `skipped`, numbers separated by blanks, where a-b is a range."""
+def message(name: str, wanted: dict[int, Field], skipped: str = "", *, one_of: bool = False) -> Message:
+    """Return a table of the wanted fields and of `skipped`, numbers separated by blanks, where a-b is a range.
+
+    With `one_of` one of the nested messages is there, behind all other fields.
+    """
     fields = dict(wanted)
     for part in skipped.split():
         first, _, last = part.partition("-")
         for number in range(int(first), int(last or first) + 1):
             fields[number] = Field(f"field_{number}", "skip")
-    return Message(name, fields)
+    return Message(name, fields, one_of=one_of)
 
 
 def fields_of(names: str, first: int = 1, kind: Kind = "u32") -> dict[int, Field]:
@@ -151,9 +154,9 @@ TTY_INFO = message(
 
 PTY = message("tty_pty_entry", {1: Field("index")})
 
-FILE = message("file_entry", {**fields_of("type id"), 3: Field("reg", "message"), 4: Field("isk", "message")}, skipped="5-22")
-
-REGULAR_FILE = message("reg_file_entry", {1: Field("id"), 6: Field("name", "bytes")}, skipped="2-5 7-20")
+REGULAR_FILE = message(
+    "reg_file_entry", {1: Field("id"), 5: Field("fown", "bytes"), 6: Field("name", "bytes")}, skipped="2-4 7-20"
+)
 
 INET_SOCKET = message("inet_sk_entry", fields_of("id ino family type proto state"), skipped="7-40")
 
@@ -168,5 +171,5 @@ PLUGINS = message("plugins_entry", {12: Field("plugins", "bytes", repeated=True)
 MESSAGES = (
     KOBJ_IDS, INVENTORY, PSTREE, NS_TID, CORE, THREAD_INFO, TASK_CORE, THREAD_CORE, CREDS, NS, ID_RANGE, USERNS, UTSNS, PIDNS,
     TIMENS, TIMESPEC, CGROUP, CG_SET, CG_MEMBER, TTY_INFO,
-    PTY, FILE, REGULAR_FILE, INET_SOCKET, MOUNT, PLUGINS,
+    PTY, REGULAR_FILE, INET_SOCKET, MOUNT, PLUGINS,
 )  # fmt: skip

@@ -1,12 +1,12 @@
 """Field numbers of the CRIU messages that tell what processes hold, for reading with detail "all".
 
-Source: CRIU 4.2, `images/*.proto`. Each message bears the name that it has there.
+Source: CRIU 4.2, `images/*.proto`. Each message has the name that it has there.
 """
 
 from crplan_criu.messages import fields_of, message
 from crplan_criu.wire import Field
 
-FDINFO = message("fdinfo_entry", fields_of("id flags type fd"), skipped="5")
+FDINFO = message("fdinfo_entry", {**fields_of("id flags type fd"), 3: Field("type", "skip")}, skipped="5")
 
 FILE = message(
     "file_entry",
@@ -14,6 +14,7 @@ FILE = message(
         **fields_of("type id"),
         **fields_of("reg isk nsf psk nlsk efd epfd sgfd tunf tfd ify ffy ext usk fifo pipe tty memfd bpf pidfd", 3, "message"),
     },
+    one_of=True,
 )
 
 REGULAR_FILE = message(
@@ -140,7 +141,12 @@ MM = message(
 
 VMA = message(
     "vma_entry",
-    {**fields_of("start end pgoff shmid", kind="u64"), **fields_of("prot flags status", 5)},
+    {
+        **fields_of("start end pgoff shmid", kind="u64"),
+        **fields_of("prot flags status", 5),
+        **fields_of("pgoff", 3, "skip"),
+        **fields_of("flags", 6, "skip"),
+    },
     skipped="8-10",
 )
 

@@ -14,12 +14,13 @@ import msgspec
 from crplan_criu import archive, directory, events, search, streamer
 from crplan_criu.archive import Checkpoint
 from crplan_criu.container import Container
-from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_POD, shown
+from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_FACTS, WANTED_OF_POD, shown
+from crplan_criu.paths import below
 from crplan_criu.pod import Pod
 from crplan_criu.recognise import DIRECTORIES
 from crplan_criu.streams import opened
 from planner.errors import BadImage, SeveralImages
-from planner.events.records import AnyEvent
+from planner.events.records import AnyEvent, ImageOpened, TaskRecorded
 from planner.hookspecs import Detail, Member, ReadRequest, Source
 from planner.pods.parts import labelled
 from planner.text import escaped
@@ -32,7 +33,7 @@ THE_TOP = "."
 Wanted = frozenset[str]
 """Kinds of image file that are decoded."""
 
-WANTED_FOR: Final[dict[Detail, Wanted]] = {"pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL}
+WANTED_FOR: Final[dict[Detail, Wanted]] = {"facts": WANTED_OF_FACTS, "pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL}
 """Those by how much is asked for."""
 
 Load = Callable[[Wanted], tuple[Checkpoint, str]]
@@ -103,7 +104,7 @@ def members(source: Source) -> Iterator[Member]:
                 yield Member(name=name, help=f"cannot be read: {error.message}")
                 continue
         for each in inner:
-            yield Member(name=each.name or THE_TOP, help=_help(each))
+            yield _member(each)
 
 
 def _named(found: Iterator[Found] | list[Found]) -> dict[str, Found]:
@@ -130,17 +131,22 @@ def _chosen(found: dict[str, Found], request: ReadRequest) -> Found:
     raise BadImage(None, f"holds no checkpoint {escaped(request.member)}; there is: {known}")
 
 
-def _help(one: Found) -> str:
+def _member(one: Found) -> Member:
+    """Return what a list says of a checkpoint."""
+    name = one.name or THE_TOP
     try:
         checkpoint, _ = _load(one, WANTED)
+        opened = next((event for event in checkpoint.said or () if isinstance(event, ImageOpened)), None)
+        form = opened.format if opened is not None else ""
+        if checkpoint.problem is not None:
+            return Member(name=name, help=f"cannot be read: {checkpoint.problem.message}", format=form)
     except BadImage as error:
-        return f"cannot be read: {error.message}"
-    if checkpoint.problem is not None:
-        return f"cannot be read: {checkpoint.problem.message}"
+        return Member(name=name, help=f"cannot be read: {error.message}")
     facts = checkpoint.dump.container.facts
     said = [f"{word} {escaped(facts[key])}" for word, key in WORDS if facts.get(key)]
-    tasks = len(checkpoint.dump.tree or ())
-    return ", ".join([f"{tasks} task{'' if tasks == 1 else 's'}", *said])
+    said += [f"generation {opened.generation}"] if opened is not None and opened.generation else []
+    tasks = sum(isinstance(event, TaskRecorded) for event in checkpoint.said or ()) + len(checkpoint.dump.tree or ())
+    return Member(name=name, help=", ".join([f"{tasks} task{'' if tasks == 1 else 's'}", *said]), format=form)
 
 
 WORDS = (("container", "container"), ("of pod", "pod"), ("by", "engine"))
@@ -153,6 +159,8 @@ def _said(one: Found, detail: Detail) -> Iterator[AnyEvent]:
         if len(inner) > 1:
             raise _several(inner)
         (one,) = inner.values()
+    if detail == "facts":
+        return _facts(one)
     return _evidence(one) if detail == "pod" else _events(one, WANTED_FOR[detail])
 
 
@@ -164,14 +172,30 @@ def _load(one: Found, wanted: Wanted) -> tuple[Checkpoint, str]:
     return checkpoint, where
 
 
+def _facts(one: Found) -> Iterator[AnyEvent]:
+    """Yield what opens the image, with what documents say of it; an archive that is cut short may still have said it."""
+    checkpoint, _ = _load(one, WANTED_OF_FACTS)
+    if checkpoint.said is not None:
+        yield from checkpoint.said
+    else:
+        yield ImageOpened(format="criu", generation="", facts=checkpoint.dump.container.facts, at=one.name or THE_TOP)
+
+
 def _evidence(one: Found) -> Iterator[AnyEvent]:
-    yield from events.evidence(_load(one, WANTED_OF_POD)[0].dump)
+    checkpoint, _ = _load(one, WANTED_OF_POD)
+    if checkpoint.said is not None:
+        yield from checkpoint.said
+    else:
+        yield from events.evidence(checkpoint.dump)
 
 
 def _events(one: Found, wanted: Wanted) -> Iterator[AnyEvent]:
     checkpoint, where = _load(one, wanted)
+    yield from checkpoint.said or ()
     if checkpoint.problem is not None:
         raise checkpoint.problem
+    if checkpoint.said is not None:
+        return
     yield from events.events(checkpoint.dump, where)
 
 
@@ -197,7 +221,7 @@ def _found(source: Source, wanted: Wanted) -> Iterator[Found]:
             stream = opened(file, source.head, where, source.max_window)
             if streamer.recognises(source.head):
                 return archive.of_streamer(streamer.files(stream), wanted)
-            return _some(archive.from_stream(stream, wanted, source.seen), where)
+            return _some(archive.from_stream(stream, wanted, source.seen, source.inside), where)
 
     yield from _expanded(Held(read, again=source.repeatable), "", wanted)
 
@@ -230,14 +254,14 @@ def _of_directory(source: Source, wanted: Wanted) -> Iterator[Found]:
     pods = directory.pods(path, [place.name for place in places])
     names = Counter(name for place in places if (name := _of_pod(pods, place.name)[0]))
     for place in places:
-        below = os.path.join(path, place.name)
+        stands = os.path.join(path, place.name)
         name, extra = _of_pod(pods, place.name)
         name = name if names[name] == 1 else ""
         if place.kind == "images":
             where = "" if extra else shown(place.name)
-            yield Found(name or _name(place.name, places), load=partial(_images, below, source, where), extra=extra)
+            yield Found(name or _name(place.name, places), load=partial(_images, stands, source, where), extra=extra)
             continue
-        held = Held(partial(READERS[place.kind], below, source), again=True)
+        held = Held(partial(READERS[place.kind], stands, source), again=True)
         if len(places) == 1:
             yield from _expanded(held, name or place.name, wanted, extra)
         else:
@@ -245,14 +269,14 @@ def _of_directory(source: Source, wanted: Wanted) -> Iterator[Found]:
     for root, pod in pods.items():
         for archived, one in pod.listed.items():
             at = f"{root}/{archived}" if root else archived
-            if archived and not any(archive.below(place.name, at) is not None for place in places):
+            if archived and not any(below(place.name, at) is not None for place in places):
                 yield Found(shown(one.name or archived), load=partial(_missing, shown(at)))
 
 
 def _of_pod(pods: dict[str, Pod], name: str) -> tuple[str, Container | None]:
     """Return the name of a container and what is said of it where documents of a pod stand above its place."""
     for root, pod in pods.items():
-        if (inside := archive.below(name, root)) is not None:
+        if (inside := below(name, root)) is not None:
             return pod.name(inside), pod.container(inside)
     return "", None
 
@@ -280,7 +304,8 @@ def _archive(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
         with open(path, "rb") as file:
             head = file.read(4096)
             file.seek(0)
-            return _some(archive.from_stream(opened(file, head, where, source.max_window), wanted, source.seen), where)
+            stream = opened(file, head, where, source.max_window)
+            return _some(archive.from_stream(stream, wanted, source.seen, source.inside), where)
     except OSError as error:
         raise BadImage(where, f"cannot be read: {error.strerror}") from None
 

@@ -4,6 +4,7 @@ Sizes are watched while bytes flow: past `FREE` bytes of output, more than `MOST
 claims anything is never believed: memory grows with the bytes that came, by at most one block at a time.
 """
 
+import io
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -111,6 +112,45 @@ class Stream:
     def _next(self) -> bool:
         self._block, self._at = next(self._blocks, b""), 0
         return bool(self._block)
+
+
+class Within(io.RawIOBase):
+    """The next `size` bytes of a stream, as the file that readers of streams take; closing it leaves the stream open."""
+
+    def __init__(self, stream: Stream, size: int) -> None:
+        self._stream = stream
+        self._left = size
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # any buffer is a memoryview here
+        """Fill a buffer with what comes next, as far as the bytes go."""
+        data = self._stream.read(min(self._left, len(buffer)))
+        self._left -= len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def part(stream: Stream, size: int, where: str) -> Stream:
+    """Return the next `size` bytes of a stream as one of its own, in which is stepped over what the whole can step over."""
+    left = size
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal left
+        while left and (block := stream.read(min(left, BLOCK))):
+            left -= len(block)
+            yield block
+
+    def skip(count: int) -> int:
+        nonlocal left
+        step = min(count, left)
+        stream.skip(step)
+        left -= step
+        return count
+
+    return Stream(blocks(), where, skip, window=stream.window)
 
 
 def opened(file: BinaryIO, head: bytes, where: str, window: int = MAX_WINDOW) -> Stream:

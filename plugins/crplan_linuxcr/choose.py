@@ -74,7 +74,7 @@ def _lowest_tag(sections: Sections) -> int:
 
 
 def defects_of(header: Header, generation: Generation) -> list[DefectRecorded]:
-    """Return what the header says that the structure does not bear out."""
+    """Return what the header says that the structure contradicts."""
     if header.revision == generation.revision:
         return []
     return [

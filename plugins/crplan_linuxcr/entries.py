@@ -36,7 +36,7 @@ def _depths(sections: Sections) -> Iterator[int]:
 
 
 def _check(sections: Sections) -> None:
-    """Refuse what is no number, and depths that the inner numbers do not bear out."""
+    """Refuse what is no number, and depths that the inner numbers contradict."""
     for field, name in enumerate(FIELDS):
         lowest = 1 if field in (PID, THREAD_GROUP) else NULL
         column = sections.column(field)

@@ -1,7 +1,7 @@
 """The generations of the stream, as tables: what is numbered how, and where things stand.
 
 Source: every revision of user-cr's headers, sizes and offsets as compiled. `rev` in the header says less than one would think:
-seven generations bear the number 6.
+seven generations have the number 6.
 """
 
 from typing import Final

@@ -51,10 +51,10 @@ def read_objects(sections: Sections, generation: Generation, roll: Roll) -> Iter
     _check_tags(sections, objects, PARENT, parents)
     yield from enrol(lambda: _rows(sections, objects, parents), roll)
     yield from _depth_defects(sections, objects)
-    borne = set(sections.column(PID))
-    if len(borne) < len(objects.vectors):
+    held = set(sections.column(PID))
+    if len(held) < len(objects.vectors):
         for tag, (vector, at) in enumerate(zip(objects.vectors, objects.places, strict=True), objects.first_tag):
-            if tag not in borne:
+            if tag not in held:
                 yield PidRecorded(numbers=as_pids(vector), complete=True, at=at)
 
 

@@ -17,7 +17,12 @@ def crplan_backends() -> tuple[BackEnd, ...]:
             emit=_html,
             forecasts=True,
         ),
-        BackEnd(name="svg", help="the tree as a picture that any browser shows", emit=_svg),
+        BackEnd(
+            name="svg",
+            help="the tree as a picture that any browser shows; folded where it is very large",
+            emit=_svg,
+            options=(Option(name="most", help="nodes drawn at most; what is more is folded", kind="number", default=600),),
+        ),
         BackEnd(
             name="dot",
             help="the tree for Graphviz, pid namespaces as clusters; folded where it is large",
@@ -49,7 +54,7 @@ def _html(artefact: Artefact, options: Options, terminal: Terminal) -> str:
 def _svg(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_pictures.svg import emit
 
-    return emit(artefact)
+    return emit(artefact, options)
 
 
 def _dot(artefact: Artefact, options: Options, terminal: Terminal) -> str:

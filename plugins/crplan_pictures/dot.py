@@ -1,5 +1,6 @@
 """The forest for Graphviz: pid namespaces are clusters, edges go from parent to child, dashed ones from creator to child."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,6 +15,11 @@ from planner.options import Options
 
 MOST: Final = 400
 """Nodes that Graphviz lays out in a few seconds; it does not end on 5,000."""
+
+
+FEWEST_STAGGERED: Final = 8
+MOST_COLUMNS: Final = 6
+"""Siblings are set in as many columns as the root of an eighth of their number, up to so many."""
 
 
 def emit(artefact: Artefact, options: Options) -> str:
@@ -31,25 +37,42 @@ def _lines(drawn: Scene, folds: list[Fold]) -> Iterator[str]:
     yield f"  graph [label={_quoted([drawn.title])}, labelloc=t, rankdir=LR, fontname=sans]"
     yield '  node [shape=box, style="filled,rounded", fillcolor="#ffffff", fontcolor="#111111", fontname=sans]'
     yield "  edge [fontname=sans, fontsize=10]"
-    yield from _clusters(drawn)
+    yield from _clusters(drawn, folds)
+    apart = _staggered(drawn)
     for node in drawn.nodes.values():
         if node.parent in drawn.nodes and not node.helper:
-            yield f"  {_name(node.parent)} -> {_name(node.pid)}"
+            yield f"  {_name(node.parent)} -> {_name(node.pid)}{apart.get(node.pid, '')}"
         creator = node.parent if node.helper else node.creator
         if creator in drawn.nodes:
             yield f"  {_name(creator)} -> {_name(node.pid)} [style=dashed, constraint=false, label={_quoted([node.rule])}]"
     for place, fold in enumerate(folds):
-        yield f"  f{place} [label={_quoted([fold.words])}, shape=box3d]"
         if fold.parent in drawn.nodes:
             yield f"  {_name(fold.parent)} -> f{place}"
     yield "}"
 
 
-def _clusters(drawn: Scene) -> Iterator[str]:
-    """Yield namespaces within namespaces, and their nodes; the depth of nesting is that of the kernel's levels."""
-    members: dict[ProcessId, list[Node]] = {}
+def _staggered(drawn: Scene) -> dict[ProcessId, str]:
+    """Return the attributes that set many siblings in several columns, where Graphviz would make a single one of them."""
+    children: dict[ProcessId, list[ProcessId]] = {}
     for node in drawn.nodes.values():
-        members.setdefault(node.namespace, []).append(node)
+        if not node.helper:
+            children.setdefault(node.parent, []).append(node.pid)
+    apart: dict[ProcessId, str] = {}
+    for siblings in children.values():
+        columns = min(MOST_COLUMNS, math.isqrt(len(siblings) // FEWEST_STAGGERED))
+        for place, pid in enumerate(siblings):
+            if columns > 1 and place % columns:
+                apart[pid] = f" [minlen={1 + 2 * (place % columns)}]"
+    return apart
+
+
+def _clusters(drawn: Scene, folds: list[Fold]) -> Iterator[str]:
+    """Yield namespaces within namespaces, with what is in them; the depth of nesting is that of the kernel's levels."""
+    members: dict[ProcessId, list[str]] = {}
+    for node in drawn.nodes.values():
+        members.setdefault(node.namespace, []).append(_node(node, drawn))
+    for place, fold in enumerate(folds):
+        members.setdefault(fold.namespace, []).append(f"f{place} [label={_quoted([fold.words])}, shape=box3d]")
     inner: dict[ProcessId, list[int]] = {}
     for place, space in enumerate(drawn.spaces):
         inner.setdefault(space.around, []).append(place)
@@ -63,13 +86,13 @@ def _clusters(drawn: Scene) -> Iterator[str]:
             continue
         yield f"{indent}subgraph cluster_{space.init} {{"
         yield f"{indent}  label={_quoted([space.words])}"
-        for node in members.pop(space.init, []):
-            yield f"{indent}  {_node(node, drawn)}"
+        for member in members.pop(space.init, []):
+            yield f"{indent}  {member}"
         stack.append((place, False))
         stack.extend((within, True) for within in reversed(inner.get(space.init, [])))
     for rest in members.values():
-        for node in rest:
-            yield f"  {_node(node, drawn)}"
+        for member in rest:
+            yield f"  {member}"
 
 
 def _name(pid: ProcessId) -> str:

@@ -38,7 +38,7 @@ def folded(drawn: Scene, most: int) -> tuple[dict[ProcessId, Node], list[Fold]]:
                 leaves.setdefault(node.namespace, []).append(node)
         for namespace, alike in leaves.items():
             if len(alike) >= FEWEST_FOLDED:
-                folds.append(Fold(parent, namespace, f"{len(alike)} tasks, {alike[0].numbers} to {alike[-1].numbers}"))
+                folds.append(Fold(parent, namespace, _words(alike)))
         for node in children.get(parent, []):
             if node.pid in children or len(leaves[node.namespace]) < FEWEST_FOLDED:
                 kept[node.pid] = node
@@ -46,6 +46,15 @@ def folded(drawn: Scene, most: int) -> tuple[dict[ProcessId, Node], list[Fold]]:
     if len(kept) + len(folds) <= most:
         return kept, folds
     return _cut(drawn, children, list((kept or drawn.nodes).values())[: most // 2])
+
+
+def _words(leaves: list[Node]) -> str:
+    """Return what stands for leaves: how many tasks with their first and last, and how many helpers."""
+    tasks = [node for node in leaves if not node.helper]
+    helpers = len(leaves) - len(tasks)
+    words = [f"{len(tasks)} task{'s' * (len(tasks) > 1)}, {tasks[0].numbers} to {tasks[-1].numbers}"] if tasks else []
+    words += [f"{helpers} helper{'s' * (helpers > 1)}"] if helpers else []
+    return "; ".join(words)
 
 
 def _cut(drawn: Scene, children: dict[ProcessId, list[Node]], first: list[Node]) -> tuple[dict[ProcessId, Node], list[Fold]]:

@@ -11,7 +11,7 @@ import msgspec
 from crplan_pictures.story import Record, story
 from planner.hookspecs import Artefact
 
-SCRIPTS: Final = ("model.js", "list.js", "tree.js", "details.js", "page.js")
+SCRIPTS: Final = ("model.js", "list.js", "tree.js", "details.js", "timeline.js", "page.js")
 """The parts of the page's script, in the order in which they build on each other."""
 
 _IN_SCRIPT: Final = str.maketrans(

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from crplan_pictures.scene import namespaces
 from crplan_pictures.states import Growth
+from crplan_pictures.timing import run_spans, timing
 from planner import steps
 from planner.errors import place_words
 from planner.events.records import (
@@ -136,6 +137,7 @@ class _Story:
             ],
             "uncovered": [escaped(sentence) for sentence in plan.uncovered],
             "rebuild": self._rebuild(),
+            "timeline": self._timeline(),
             "verdicts": [[verdict.verdict, verdict_line(verdict)] for verdict in self.artefact.verdicts],
             "rules": [[name, *words] for name, words in self.rules.items()],
             "evidence": [[seq, *words] for seq, words in sorted(self.evidence.items())],
@@ -151,6 +153,19 @@ class _Story:
         waits = [[wait.step, self._rule(wait.rule)] for wait in step.waits]
         words = escaped(step_words(step, self.table))
         return [words, self._rule(step.rule), about, waits, self.because.get(step.number, [])]
+
+    def _timeline(self) -> Record:
+        """Return actors of steps, their earliest begins (-1 for checks), the longest chain, spans of a run in microseconds."""
+        found = timing(self.plan, checks=False)
+        run = run_spans(self.artefact.events)
+        clock = [[begin // 1000, end // 1000] for begin, end in (run.get(step.number, (0, 0)) for step in self.plan.steps)]
+        return {
+            "actors": [step.actor for step in self.plan.steps],
+            "begins": [found.begins.get(step.number, -1) for step in self.plan.steps],
+            "longest": found.longest,
+            "widest": found.widest,
+            "clock": clock if run else [],
+        }
 
     def _rebuild(self) -> list[str]:
         rebuild = self.artefact.rebuild

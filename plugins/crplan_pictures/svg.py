@@ -1,14 +1,27 @@
-"""The forest as a picture: a line for each task, indented below its parent, with bars for the pid namespaces around it."""
+"""The forest as a picture: a line for each task, indented below its parent, with bars for the pid namespaces around it.
 
+Long pictures have several columns, so that they are about as high as they are wide; very large forests are folded.
+"""
+
+import math
 from collections.abc import Iterator
 from html import escape
 from typing import Final
 
 import msgspec
 
+from crplan_pictures.folding import Fold, folded
 from crplan_pictures.scene import Node, Scene, scene
+from planner.errors import CannotEmit
 from planner.hookspecs import Artefact
 from planner.identity import OUTSIDE, ProcessId
+from planner.options import Options
+
+MOST: Final = 600
+"""Nodes that are drawn where no option says otherwise: a picture of more is too large to look at."""
+
+SHORTEST_COLUMN: Final = 40
+"""Lines that stand in one column in any case."""
 
 ROW: Final = 22
 """Pixels of a line."""
@@ -31,8 +44,14 @@ _STYLE: Final = (
 )
 
 
+_Place = tuple[str, ProcessId]
+"""What a line is for: "space" or "node" and a process, or "fold" and its place among the folds."""
+
+_TOP: Final[_Place] = ("top", OUTSIDE)
+
+
 class _Line(msgspec.Struct):
-    """A line of the picture: a namespace or a node, and where it is."""
+    """A line of the picture: a node, or in words a namespace or what is folded (level -1), and where it is."""
 
     depth: int
     bars: tuple[tuple[int, int], ...]
@@ -41,43 +60,45 @@ class _Line(msgspec.Struct):
     level: int = 0
 
 
-def emit(artefact: Artefact) -> str:
-    """Return the picture, without script and without anything fetched."""
+def emit(artefact: Artefact, options: Options) -> str:
+    """Return the picture, without script and without anything fetched; raises `CannotEmit` for a bound that cannot be kept."""
+    most = options.get("most", MOST)
+    if not isinstance(most, int) or most < 2:
+        raise CannotEmit(f"option most is {most}, and must be 2 or more")
     drawn = scene(artefact)
-    lines = list(_lines(drawn))
+    kept, folds = folded(drawn, most)
+    lines = list(_lines(msgspec.structs.replace(drawn, nodes=kept), folds))
     facts_at = int(max((_facts_from(line) for line in lines), default=0)) + 16
-    width = facts_at + int(max((len(_facts(line)) for line in lines), default=0) * LETTER) + 24
-    height = (len(lines) + 1) * ROW + 16
+    across = facts_at + int(max((len(_facts(line)) for line in lines), default=0) * LETTER) + 24
+    high = _column(len(lines), across)
+    columns = -(-len(lines) // high)
+    width, height = across * columns, (min(len(lines), high) + 1) * ROW + 16
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">',
         f"<title>{escape(drawn.title)}</title><style>{_STYLE}</style>",
         '<rect class="g" width="100%" height="100%"/>',
         f'<text x="8" y="20" class="h">{escape(drawn.title)}</text>',
     ]
-    for place, line in enumerate(lines):
-        parts.extend(_drawn(drawn, line, ROW * (place + 1) + 8, facts_at))
+    for column in range(columns):
+        if columns > 1:
+            parts.append(f'<g transform="translate({across * column})">')
+        for place, line in enumerate(lines[column * high : (column + 1) * high]):
+            parts.extend(_drawn(drawn, line, ROW * (place + 1) + 8, facts_at))
+        if columns > 1:
+            parts.append("</g>")
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _lines(drawn: Scene) -> Iterator[_Line]:
+def _column(lines: int, across: int) -> int:
+    """Return how many lines a column has: as many as make the picture about square."""
+    return max(SHORTEST_COLUMN, math.isqrt(lines * across // ROW))
+
+
+def _lines(drawn: Scene, folds: list[Fold]) -> Iterator[_Line]:
     """Yield namespaces and nodes, parents first; a namespace hangs below its init's parent, a task that entered stands in it."""
     spaces = {space.init: space for space in drawn.spaces}
-    below: dict[tuple[str, ProcessId], list[tuple[str, ProcessId]]] = {}
-    top = ("top", OUTSIDE)
-    for node in drawn.nodes.values():
-        parent = drawn.nodes.get(node.parent)
-        if node.pid in spaces:
-            around = ("node", node.parent) if parent is not None else top
-            below.setdefault(around, []).append(("space", node.pid))
-            place = ("space", node.pid)
-        elif parent is not None and parent.namespace == node.namespace:
-            place = ("node", node.parent)
-        else:
-            place = ("space", node.namespace) if node.namespace in spaces else top
-        below.setdefault(place, []).append(("node", node.pid))
-    stack: list[tuple[tuple[str, ProcessId], int, tuple[tuple[int, int], ...]]] = [
-        (item, 0, ()) for item in reversed(below.get(top, []))
-    ]
+    below = _below(drawn, folds)
+    stack: list[tuple[_Place, int, tuple[tuple[int, int], ...]]] = [(item, 0, ()) for item in reversed(below.get(_TOP, []))]
     while stack:
         item, depth, bars = stack.pop()
         kind, pid = item
@@ -85,9 +106,30 @@ def _lines(drawn: Scene) -> Iterator[_Line]:
         if kind == "space":
             yield _Line(depth=depth, bars=bars, words=spaces[pid].words, level=spaces[pid].level)
             inner = (*bars, (min(depth, DEEPEST), spaces[pid].level))
+        elif kind == "fold":
+            yield _Line(depth=depth, bars=bars, words=folds[pid].words, level=-1)
         else:
             yield _Line(depth=depth, bars=bars, node=drawn.nodes[pid])
         stack.extend((child, depth + 1, inner) for child in reversed(below.get(item, [])))
+
+
+def _below(drawn: Scene, folds: list[Fold]) -> dict[_Place, list[_Place]]:
+    """Return what hangs below each namespace and node, in order."""
+    spaces = {space.init for space in drawn.spaces}
+    below: dict[_Place, list[_Place]] = {}
+    for node in drawn.nodes.values():
+        parent = drawn.nodes.get(node.parent)
+        place = ("space", node.namespace) if node.namespace in spaces else _TOP
+        if node.pid in spaces:
+            below.setdefault(("node", node.parent) if parent is not None else _TOP, []).append(("space", node.pid))
+            place = ("space", node.pid)
+        elif parent is not None and parent.namespace == node.namespace:
+            place = ("node", node.parent)
+        below.setdefault(place, []).append(("node", node.pid))
+    for number, fold in enumerate(folds):
+        place = ("node", fold.parent) if fold.parent in drawn.nodes else _TOP
+        below.setdefault(place, []).append(("fold", ProcessId(number)))
+    return below
 
 
 def _left(line: _Line) -> int:
@@ -102,7 +144,9 @@ def _label(line: _Line) -> str:
 
 
 def _facts(line: _Line) -> str:
-    return ", ".join(line.node.facts) if line.node is not None else f"level {line.level}"
+    if line.node is None:
+        return f"level {line.level}" if line.level >= 0 else ""
+    return ", ".join(line.node.facts)
 
 
 def _facts_from(line: _Line) -> float:
@@ -115,7 +159,10 @@ def _drawn(drawn: Scene, line: _Line, y: int, facts_at: int) -> Iterator[str]:
         yield f'<rect x="{x}" y="{y}" width="3" height="{ROW}" fill="{BARS[level % len(BARS)]}"/>'
     x, baseline = _left(line), y + 15
     node = line.node
-    if node is None:
+    if node is None and line.level < 0:
+        yield f'<path d="M{x} {y + 7}h11M{x} {y + 11}h11M{x} {y + 15}h11" stroke="#667" stroke-width="2"/>'
+        style = "q"
+    elif node is None:
         colour = BARS[line.level % len(BARS)]
         yield f'<rect x="{x}" y="{y + 5}" width="11" height="11" fill="none" stroke="{colour}" stroke-width="3"/>'
         style = "h"

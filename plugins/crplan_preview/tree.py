@@ -158,19 +158,24 @@ def _marks(forest: Forest, task: Task) -> Line:
             marks.append(("threads live", "note"))
     elif task.state == "stopped":
         marks.append(("stopped", "warning"))
-    if task.namespace < 0:
-        marks.append(("namespace not placed yet", "warning"))
-    elif task.pids[-1] == 1 and task.level > 0:
-        marks.append(("nested init", "note"))
-    elif task.level > 0:
-        namespace = forest.namespaces.get(task.namespace)
-        init = namespace.init if namespace else OUTSIDE
-        marks.append((f"in namespace of {init}" if init else f"in namespace {task.namespace}", "quiet"))
+    marks += _namespace_marks(forest, task)
     if task.subreaper:
         marks.append(("subreaper", "note"))
     if task.exit_signal not in {-1, 17} and task.parent != OUTSIDE:
         marks.append((f"exit signal {task.exit_signal}" if task.exit_signal else "no exit signal", "quiet"))
     return marks
+
+
+def _namespace_marks(forest: Forest, task: Task) -> Line:
+    if task.namespace < 0:
+        return [("namespace not placed yet", "warning")]
+    if task.level == 0:
+        return []
+    if task.pids[-1] == 1:
+        return [("nested init", "note")]
+    namespace = forest.namespaces.get(task.namespace)
+    init = namespace.init if namespace else OUTSIDE
+    return [(f"in namespace of {init}" if init else f"in namespace {task.namespace}", "quiet")]
 
 
 def _thread_lines(forest: Forest, pid: ProcessId, lead: str) -> Iterator[Line]:

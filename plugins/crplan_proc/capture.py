@@ -182,13 +182,13 @@ class _Tree:
 
     def dead_leaders(self) -> Iterator[PidRecorded | FactRecorded]:
         """Yield the numbers of leaders that are no task of the tree, as far as a member of the group or session sees them."""
-        borne = {status.pids[self.level] for process in self.ordered for status in (process.status, *process.threads)}
+        held = {status.pids[self.level] for process in self.ordered for status in (process.status, *process.threads)}
         seen: dict[int, tuple[Pids, int, int]] = {}
         for process in self.ordered:
             for vector in (process.status.groups, process.status.sessions):
                 inner = self.vector(vector, process.status.number)
                 visible = inner[: inner.index(Number(0))] if 0 in inner else inner
-                if visible and visible[0] not in borne and len(visible) > len(seen.get(visible[0], ((),))[0]):
+                if visible and visible[0] not in held and len(visible) > len(seen.get(visible[0], ((),))[0]):
                     seen[visible[0]] = (visible, vector[0], process.status.number)
         for visible, leader, member in seen.values():
             at = f"/proc/{member}/status#NSsid"

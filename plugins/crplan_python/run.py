@@ -89,9 +89,9 @@ class _Asked(NamedTuple):
 
 def _events(words: list[str]) -> Iterator[AnyEvent]:
     match words:
-        case ["done", first, last]:
-            for number in range(int(first), int(last) + 1):
-                yield StepDone(step=StepNumber(number))
+        case ["done", first, *clocks]:
+            for number, clock in enumerate(map(int, clocks), int(first)):
+                yield StepDone(step=StepNumber(number), clock=clock)
         case ["failed", number, error, *detail]:
             yield StepFailed(step=StepNumber(int(number)), error=error, detail=" ".join(detail))
         case ["ready", pid]:

@@ -71,8 +71,7 @@ def main() -> int:
     directory, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
     engine = sys.argv[3] if len(sys.argv) > 3 else "pool"
     archives = directory / f"archives-{count}"
-    if not archives.exists():
-        write(archives, count)
+    write(archives, count)
     files = sorted(map(str, archives.rglob("*.*")))
     loop = subprocess.run(
         [sys.executable, "-c", LOOP], input="\n".join(files[:SAMPLE]), capture_output=True, text=True, check=True

@@ -29,16 +29,19 @@ _Files = dict[str, bytes]
 
 
 def write(directory: Path, count: int) -> int:
-    """Write so many checkpoints below a directory; returns how many of them are broken."""
-    broken = 0
-    for number in range(count):
-        name, data = archive(number)
-        place = directory / f"{number // A_DIRECTORY:04}"
-        if number % A_DIRECTORY == 0:
-            place.mkdir(parents=True, exist_ok=True)
-        (place / name).write_bytes(data)
-        broken += "broken" in name
-    return broken
+    """Write so many checkpoints below a directory, but for what is there already; returns how many of them are broken."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for first in range(0, count, A_DIRECTORY):
+        place = directory / f"{first // A_DIRECTORY:04}"
+        if place.exists():
+            continue
+        unfinished = directory / f".{place.name}"
+        unfinished.mkdir(exist_ok=True)
+        for number in range(first, min(first + A_DIRECTORY, count)):
+            name, data = archive(number)
+            (unfinished / name).write_bytes(data)
+        unfinished.rename(place)
+    return count // BROKEN
 
 
 def archive(number: int) -> tuple[str, bytes]:

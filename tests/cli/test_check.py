@@ -213,3 +213,18 @@ def test_options_that_criu_does_not_have_are_a_usage_error(crplan: Crplan, refus
     code, out, err = crplan("check", refused, "--criu-options=--moon")
     assert (code, out) == (2, "")
     assert "--moon" in err
+
+
+def test_many_images_are_one_report_whose_parts_are_not_kept(
+    crplan: Crplan, fine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / f"{number}.jsonl" for number in range(3)]
+    for file in files:
+        file.write_bytes(fine.read_bytes())
+    for form in ("json", "text", "sarif"):
+        whole = crplan("check", *files, "--format", form)
+        monkeypatch.setattr("planner.cli.commands.check.MANY", 2)
+        assert crplan("check", *files, "--format", form) == whole
+        assert crplan("check", *files, "--format", form, "-o", tmp_path / "report") == (whole[0], "", whole[2])
+        assert (tmp_path / "report").read_text() == whole[1]
+        monkeypatch.undo()

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,41 @@ def test_a_scan_can_be_gone_on_with_and_counts_nothing_twice(
     assert (report["totals"]["images"], report["totals"]["cannot_be_read"]) == (len(FILES) + 1, 1)
     assert cli.main(["fleet", "report", str(tables), "--sql", "SELECT max(tasks) AS most FROM images"]) == 0
     assert capfd.readouterr().out.split()[-2:] == ["most", "7"]
+
+
+def test_what_has_changed_is_read_again_and_counted_once(
+    tmp_path: Path, lines_only: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    images, tables = tmp_path / "images", tmp_path / "tables"
+    images.mkdir()
+    for name in ("nested.ckpt", "orphan.ckpt"):
+        (images / name).write_bytes((EXAMPLES / name).read_bytes())
+    directory = images / "dump"
+    with tarfile.open(EXAMPLES / "pod" / "web.tar") as archive:
+        archive.extractall(directory, filter="data")
+    scan = ["fleet", str(images), "-o", str(tables), "--workers", "1"]
+    assert cli.main(scan) == 0
+    before = rows(tables)
+    assert cli.main([*scan, "--resume"]) == 0
+    assert "0 images of 0 inputs: 0 planned, 0 cannot be restarted, 0 cannot be read, 3 were done" in capfd.readouterr().err
+    assert rows(tables) == before
+    (images / "nested.ckpt").write_bytes((EXAMPLES / "subtree.ckpt").read_bytes())
+    (directory / "checkpoint" / "pstree.img").write_bytes(b"no tree")
+    assert cli.main([*scan, "--resume"]) == 0
+    assert "2 images of 2 inputs" in capfd.readouterr().err
+    after = rows(tables)
+    assert sorted(after) == sorted(before)
+    assert after["orphan.ckpt"] == before["orphan.ckpt"]
+    assert after["nested.ckpt"]["image_id"] != before["nested.ckpt"]["image_id"]
+    assert after["dump"]["error_code"] == "bad-image"
+
+
+def rows(tables: Path) -> dict[str, dict[str, Any]]:
+    """Return the rows of the images by the names of their files; each is there once."""
+    lines = [json.loads(line) for part in sorted(tables.glob("parts/*/images.jsonl")) for line in part.read_text().splitlines()]
+    found = {os.path.basename(row["uri"]): row for row in lines}
+    assert len(found) == len(lines)
+    return found
 
 
 @pytest.mark.slow

@@ -26,9 +26,11 @@ from planner.forest.digest import image_id
 from planner.forest.fold import fold
 from planner.identity import EventNumber, Number, ProcessId, StepNumber
 from planner.kernel.rules import KERNEL_RULES
+from planner.pipeline.resolve import resolve
 from planner.plans.model import Plan
 from planner.plans.rules import RULES
 from planner.steps import Create, Process, Verify, Wait
+from planner.testing.forests import events as image
 from tests.helpers.places import ROOT
 
 
@@ -154,6 +156,41 @@ def test_much_evidence_is_cut_short_for_people(events: list[AnyEvent]) -> None:
     assert explanation
     assert f"and {40 - MOST_EVIDENCE} more" in "\n".join(lines(explanation))
     assert max(len(reason.because) for reason in explanation.reasons) == 40
+
+
+@pytest.mark.parametrize(
+    ("because", "given", "words"),
+    [
+        ((2,), (), "1 cannot create it: these facts exclude that"),
+        ((2,), (5,), "1 cannot create it: these facts and the birth of 5, which was decided before, exclude that"),
+        ((), (5, 6), "1 cannot create it: the births of 5 and 6, which were decided before, exclude that"),
+    ],
+)
+def test_a_kept_cause_says_why_the_parent_does_not_create_a_task(
+    events: list[AnyEvent], because: tuple[int, ...], given: tuple[int, ...], words: str
+) -> None:
+    events[8] = BirthDecided(
+        pid=ProcessId(7),
+        creator=ProcessId(4),
+        rule="born-below",
+        instead_of=ProcessId(1),
+        because_not=tuple(map(EventNumber, because)),
+        given=tuple(map(ProcessId, given)),
+    )
+    explanation = Explainer(events, folded(events)).process(7)
+    assert explanation
+    said = {reason.text: reason for reason in explanation.reasons}
+    assert "7 is created by 4, and not by its parent 1" in said
+    assert [fact.seq for fact in said[words].because] == list(because)
+
+
+def test_explain_says_whose_helper_creates_a_task_and_why_not_the_parent() -> None:
+    outcome = resolve(image("1 2:1/2 3:1/3 4:1/4 5:1/5 14:5/3 15:5/2 16:2/3 17:2/4 18:3/4"))
+    explanation = Explainer(outcome.events, outcome.plan).process(14)
+    assert explanation
+    texts = [reason.text for reason in explanation.reasons]
+    assert any(", a helper of 3, and not by its parent 5" in text for text in texts)
+    assert any(text.startswith("5 cannot create it: these facts") for text in texts)
 
 
 @pytest.fixture

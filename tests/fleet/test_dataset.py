@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from planner.fleet import dataset, rows
 from planner.fleet.dataset import Dataset, created, resumed, there
 from planner.fleet.examining import examined
 from planner.fleet.rows import PARTED, TABLES, HostRow, columns, schema
-from planner.fleet.sources import digest
 from planner.fleet.work import Examined, Request, Work
 from tests.helpers.places import EXAMPLES, ROOT
 from tests.helpers.schemas import meaning
@@ -51,7 +51,7 @@ def test_what_was_written_is_read_again(form: str, tmp_path: Path, monkeypatch: 
             tuple(plain(getattr(row, name)) for name in row.__struct_fields__) for row in expected
         ]
     assert content(found, "hosts")[0]["host"] == "node"
-    assert found.done() == {digest(one.input) for one in EXAMINED}
+    assert {name for name, _ in found.done()} == {one.input for one in EXAMINED}
 
 
 def plain(value: object) -> object:
@@ -68,10 +68,47 @@ def test_a_part_that_was_not_finished_is_no_part(form: str, tmp_path: Path, monk
             found.write(EXAMINED[1:])
     del found
     again = resumed(str(tmp_path / "tables"), [HostRow(host="node", root=True)])
-    assert again.done() == {digest(EXAMINED[0].input)}
+    assert [name for name, _ in again.done()] == [EXAMINED[0].input]
     assert os.listdir(tmp_path / "tables" / "parts") == ["000001"]
     again.write(EXAMINED[1:])
     assert len(content(again, "images")) == 3
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_an_input_is_taken_out_with_all_its_rows(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = new(tmp_path / "tables", form, monkeypatch)
+    found.write(EXAMINED)
+    gone, kept = EXAMINED[0], EXAMINED[1:]
+    found.drop({gone.input, "one that is not there"})
+    for table in PARTED:
+        assert [row["uri"] for row in content(found, table)] == [row.uri for one in kept for row in getattr(one, table)]
+    found.write([gone])
+    assert len(content(found, "images")) == sum(len(one.images) for one in EXAMINED)
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_a_crash_while_an_input_is_taken_out_counts_nothing_twice(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = new(tmp_path / "tables", form, monkeypatch)
+    found.write(EXAMINED)
+    rename = os.rename
+    for allowed in (0, 1):
+        left = iter(range(allowed))
+
+        def crashing(old: str, new: str, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                pytest.fail("the machine has crashed")
+            rename(old, new)
+
+        with monkeypatch.context() as crash:
+            crash.setattr(dataset.os, "rename", crashing)
+            with pytest.raises(pytest.fail.Exception):
+                found.drop({EXAMINED[0].input})
+        del found
+        found = resumed(str(tmp_path / "tables"), [HostRow(host="node", root=True)])
+        assert len(content(found, "images")) == sum(len(one.images) for one in EXAMINED), allowed
+        assert os.listdir(tmp_path / "tables" / "parts") == ["000001"]
 
 
 def test_names_that_were_made_to_break_a_table_break_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +118,7 @@ def test_names_that_were_made_to_break_a_table_break_none(tmp_path: Path, monkey
         found = new(tmp_path / f"it's {form}", form, monkeypatch)
         found.write([Examined(odd, (row,))])
         assert content(found, "images")[0]["uri"] == odd
-        assert found.done() == {digest(odd)}
+        assert list(found.done()) == [(odd, "")]
 
 
 def test_a_directory_is_used_for_one_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

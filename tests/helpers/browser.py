@@ -25,11 +25,14 @@ class BrowserFailed(Exception):
 class Browser:
     """One session; a page is a file."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, trace: str = "") -> None:
         self.address = address
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
-        options = {"args": arguments, "binary": shutil.which("chromium")}
+        options: dict[str, Any] = {"args": arguments, "binary": shutil.which("chromium")}
         logs = {"browser": "ALL"}
+        if trace:
+            options["perfLoggingPrefs"] = {"traceCategories": trace}
+            logs["performance"] = "ALL"
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs}
         self.session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
 
@@ -100,12 +103,12 @@ class Browser:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """Start a driver on a free port, and end it with all that it started."""
+def browser(trace: str = "") -> Iterator[Browser]:
+    """Start a driver on a free port, and end it with all that it started; `trace` names categories of Chromium's trace."""
     with subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as driver:
         found = None
         try:
-            found = Browser(f"http://127.0.0.1:{_port(driver)}")
+            found = Browser(f"http://127.0.0.1:{_port(driver)}", trace)
             yield found
         finally:
             if found is not None:

@@ -8,7 +8,7 @@ import pytest
 
 import planner
 from planner.errors import BadImage
-from planner.events.records import TaskRecorded
+from planner.events.records import AnyEvent, TaskRecorded
 from planner.forest.fold import fold
 from planner.hookspecs import Source
 from planner.pipeline.inputs import Inputs, located
@@ -150,3 +150,52 @@ def test_the_library_groups_as_the_command_does() -> None:
 def test_a_path_that_exists_wins_over_a_name_inside(folder: Path, name: str, expected: tuple[str, str]) -> None:
     (folder / "odd::name.tar").write_bytes(b"")
     assert located(name) == expected
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def read(image: str) -> list[AnyEvent]:
+    (group,) = grouped_by([image], from_path, default_registry()).groups
+    return list(group.events(default_registry()))
+
+
+def test_a_stream_of_linux_cr_in_an_archive_is_what_it_is_beside_it(tmp_path: Path) -> None:
+    stream = (EXAMPLES / "nested.ckpt").read_bytes()
+    (tmp_path / "one.tgz").write_bytes(packed({"README": b"our checkpoints", "2010/nested.ckpt": stream}))
+    assert read(f"{tmp_path}/one.tgz") == read(str(EXAMPLES / "nested.ckpt"))
+
+
+def test_an_archive_holds_images_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    stream = (EXAMPLES / "nested.ckpt").read_bytes()
+    log = (EXAMPLES.parent / "nested.jsonl").read_bytes()
+    inner = packed({"cut.ckpt": stream[:90], "whole.ckpt": stream})
+    files = {"a.ckpt": stream, "b.tar": FILES["alone.tar"], "c.jsonl": log, "d.tar": inner, "e.txt": b"no image" * 100}
+    Path("all.tar").write_bytes(packed(files))
+    names = ["a.ckpt", "b.tar", "c.jsonl", "d.tar/cut.ckpt", "d.tar/whole.ckpt"]
+    assert grouped("all.tar") == [f"all.tar::{name}" for name in names]
+    assert read("all.tar::a.ckpt") == read("all.tar::c.jsonl") == read("all.tar::d.tar/whole.ckpt")
+    with pytest.raises(BadImage, match=r"the stream ends") as caught:
+        read("all.tar::d.tar/cut.ckpt")
+    assert "cut.ckpt#" in str(caught.value.at)
+
+
+def test_streams_in_an_archive_are_read_from_a_pipe_and_in_a_directory(folder: Path) -> None:
+    stream = (EXAMPLES / "nested.ckpt").read_bytes()
+    data = packed({"a.ckpt": stream, "b.ckpt": stream})
+    opened = from_stream(io.BytesIO(data), "-")
+    found = grouped_by(["-"], lambda name: opened, default_registry())
+    assert [group.name for group in found.groups] == ["-::a.ckpt", "-::b.ckpt"]
+    assert [list(group.events(default_registry())) for group in found.groups] == [read(str(EXAMPLES / "nested.ckpt"))] * 2
+    Path("below").mkdir()
+    Path("below/many.tgz").write_bytes(data)
+    Path("below/c.ckpt").write_bytes(stream)
+    assert grouped("below") == ["below::c.ckpt", "below::many.tgz/a.ckpt", "below::many.tgz/b.ckpt"]

@@ -66,3 +66,8 @@ def test_a_directory_has_no_head(tmp_path: Path) -> None:
 def test_what_cannot_be_opened_is_a_bad_image(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadImage, match="cannot be opened"):
         sources.from_path(f"{tmp_path}/{name}")
+
+
+def test_a_url_is_told_to_the_command_that_reads_it() -> None:
+    with pytest.raises(BadImage, match=r"remote \(s3://\), which `crplan fleet` reads; download it"):
+        sources.from_path("s3://bucket/checkpoint.tar")

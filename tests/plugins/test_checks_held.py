@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from crplan_checks import criu_held, kinds_held
-from crplan_criu.messages_contents import FIFO, INET_SOCKET, UNIX_SOCKET
+from crplan_criu.messages_contents import FIFO, INET_SOCKET, MOUNT, UNIX_SOCKET
 from crplan_criu.read import read
 
 from planner.contents.fold import fold_contents
@@ -187,3 +187,20 @@ def test_without_answers_nothing_is_known_and_without_a_host_nothing_is_asked(tm
 def test_every_question_is_passed_where_nothing_is_wrong(tmp_path: Path) -> None:
     passed = {each.code for each in answers(held(tmp_path, RECORDED), at("/srv/a", "file", 5)) if isinstance(each, Passed)}
     assert passed >= {"criu-path-missing", "criu-file-size", "criu-file-mode", "criu-registers-lost"}
+
+
+def test_an_external_mount_needs_a_source_of_the_host_that_is_judged(tmp_path: Path) -> None:
+    """Without a host there is no source to name."""
+    mount = criu_dumps.encoded(
+        MOUNT, {"fstype": 1, "mnt_id": 5, "root_dev": 1, "parent_mnt_id": 1, "flags": 0, "root": "/dev", "mountpoint": "/dev"}
+        | {"source": "none", "options": "", "ext_mount": True, "ext_key": "DEV"},
+    )  # fmt: skip
+    images = criu_dumps.tree(pids=(1,), own=("mnt", "pid")) | {"mountpoints-2.img": criu_dumps.image("mountpoints", mount)}
+    given = artefact(tmp_path, images)
+    needed = "--external=mnt[DEV]:SOURCE"
+
+    found = [each for each in answers(given, None) if isinstance(each, Finding)]
+    assert [(each.code, each.outcome, each.needs) for each in found] == [("criu-external-source", "", (needed,))]
+    assert "criu-external-mount" in [each.code for each in answers(given, Host()) if isinstance(each, Finding)]
+    mapped = answers(given, None, "--external=mnt[DEV]:/dev")
+    assert [each.code for each in mapped if isinstance(each, Finding)] == []

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from crplan_ci import markdown_format
+from crplan_ci import json_format, markdown_format
 from crplan_ci.json_format import schema
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -18,13 +18,13 @@ from planner.checks.report import Settings, gather, image_report
 from planner.errors import Evidence
 from planner.findings.problems import Problem
 from planner.findings.registry import Finding, Kind, Passed, Unknown
-from planner.findings.report import ImageReport, Report
+from planner.findings.report import ImageReport, ManyReports, Report
 from planner.findings.verdicts import Invocation
 from planner.hookspecs import ReportFormat
 from planner.identity import ProcessId
 from planner.options import filled
 from planner.pipeline import reading
-from planner.text import Terminal
+from planner.text import Terminal, json_document
 from tests.helpers.places import DATA, ROOT
 from tests.helpers.schemas import meaning
 
@@ -232,6 +232,29 @@ def test_the_schema_changes_only_with_the_format_version() -> None:
 def test_json_says_what_it_is_first_of_all() -> None:
     document = json.loads(written(FORMATS["json"], REPORTS["plain"]))
     assert (document["kind"], document["format_version"], document["exit_code"]) == ("crplan-check", 2, 3)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_packed_entries_and_pieces_make_the_same_document(name: str) -> None:
+    told = msgspec.structs.replace(report(), images=report().images * 3)
+    packed = msgspec.structs.replace(told, images=ManyReports(told.images))
+    assert tuple(packed.images) == packed.images[:] == told.images
+    form = FORMATS[name]
+    options = filled(form.options, {}, "")
+    text = form.render(told, options, Terminal())
+    assert form.render(packed, options, Terminal()) == text
+    if form.pieces is not None:
+        assert text[:0].join(form.pieces(packed, options, Terminal())) == text  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("indent", [0, 1, 2, 7])
+def test_json_is_one_document_in_any_number_of_pieces(indent: int) -> None:
+    for told in (
+        report(),
+        msgspec.structs.replace(report(), images=()),
+        msgspec.structs.replace(report(), images=report().images * 2),
+    ):
+        assert b"".join(json_format.pieces(told, {"indent": indent}, Terminal())) == json_document(told, indent)
 
 
 def test_github_shows_the_gravest_and_counts_the_rest() -> None:

@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from crplan_criu.messages import REGULAR_FILE
 from crplan_criu.read import read
 
 from planner.contents.fold import content_id, fold_contents
@@ -137,3 +138,11 @@ def test_a_big_endian_image_has_its_addresses_in_their_order(tmp_path: Path) -> 
         at += 4 + size
     files["files.img"] = swapped
     assert contents(tmp_path / "img", files).sockets[5].local == "1.0.0.127"
+
+
+def test_a_regular_file_without_a_name_is_damage_and_the_path_beside_it_is_quoted(tmp_path: Path) -> None:
+    nameless = criu_dumps.file(1, "reg", REGULAR_FILE, id=1, fown=b"\n /proc/2/task/3/stat")
+    images = criu_dumps.tree() | {"files.img": criu_dumps.image("files", nameless)}
+    found = events(criu_dumps.write(tmp_path / "img", images))
+    said = [event.value for event in found if isinstance(event, FactRecorded) and event.property == "damaged image"]
+    assert said == ["files.img: the regular file 1 has no name; /proc/2/task/3/stat stands in the field of its owner"]

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from planner import read
 from planner.findings.verdicts import Verdict
+from planner.hookspecs import ReadRequest
+from planner.pipeline import sources
+from planner.pipeline.reading import default_registry, stream_events
 from tests.helpers.places import DATA
 from tests.helpers.verdicts import verdict_of
 
@@ -28,7 +30,9 @@ class Dump:
 
     def verdict(self) -> Verdict:
         consumer = "podman" if self.image.suffix == ".tar" else "criu-restore"
-        return verdict_of(read(self.image), consumer, self.options)  # type: ignore[arg-type]  # one of both
+        # What the command reads: the process tree, and what the processes hold.
+        log = list(stream_events(sources.from_path(str(self.image)), default_registry(), ReadRequest(detail="all")))
+        return verdict_of(log, consumer, self.options)  # type: ignore[arg-type]  # one of both
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +71,8 @@ def test_what_is_missing_is_named(dumps: list[Dump]) -> None:
     lost = {dump.name: dump.verdict() for dump in dumps if dump.name.startswith("lost_")}
     assert {verdict.codes for verdict in lost.values()} == {("criu-file-missing",)}
     assert "files.img" in lost["lost_files"].reason
+
+
+def test_the_command_shows_where_the_source_of_an_external_mount_is_to_be_named(dumps: list[Dump]) -> None:
+    verdict = next(dump for dump in dumps if dump.name == "zdtm_ns_stopped").verdict()
+    assert (verdict.verdict, verdict.command) == ("ok", "criu restore --images-dir images '--external=mnt[ZDTM_DEV]:SOURCE'")

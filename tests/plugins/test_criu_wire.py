@@ -11,7 +11,6 @@ from crplan_criu.messages import (
     CGROUP,
     CORE,
     CREDS,
-    FILE,
     ID_RANGE,
     INVENTORY,
     KOBJ_IDS,
@@ -30,7 +29,7 @@ from crplan_criu.messages import (
     USERNS,
     UTSNS,
 )
-from crplan_criu.messages_contents import CONTENTS_MESSAGES
+from crplan_criu.messages_contents import CONTENTS_MESSAGES, FILE
 from crplan_criu.wire import Message, WireError, decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -203,7 +202,7 @@ def test_fields_that_are_not_known_are_counted_and_skipped() -> None:
         (b"\x00\x01", "field number 0"),
         (b"\xb1\x80\x80\x80\x10" + bytes(8), "field number 536870918"),
         (b"\x88\x80\x80\x80\x80\x00\x01", "a tag of 6 bytes"),
-        (b"\x0a", "length is missing"),
+        (b"\x0a", "number is missing"),
     ],
 )
 def test_what_is_no_message_is_refused_in_words(data: bytes, words: str) -> None:

@@ -16,17 +16,19 @@ import pytest
 from crplan_pictures import dot, html, mermaid, svg, trace
 from crplan_pictures.states import ABSENT, DIES, FIELDS, GONE, IS_ZOMBIE, LEADER_ENDED, NOTHING, RUNS, Growth
 from crplan_pictures.story import story
+from crplan_pictures.timing import run_spans, timing
 
 from planner.errors import CannotEmit
-from planner.events.records import LogOpened, TaskStateRecorded
+from planner.events.records import AnyEvent, LogOpened, RunEnded, RunStarted, StepDone, StepFailed, TaskStateRecorded
 from planner.findings.registry import finding
 from planner.hookspecs import Artefact
-from planner.identity import ProcessId
+from planner.identity import ProcessId, StepNumber
 from planner.kernel.objects import LIVING, ZOMBIE
 from planner.kernel.simulation import simulate
 from planner.pipeline.resolve import resolve
 from planner.plans.graph import to_networkx
 from planner.plans.model import Plan
+from planner.steps import Verify
 from planner.testing.backends import HOSTILE_NAME, artefact, conforms, hostile
 from planner.testing.drafts import with_init
 from planner.testing.forests import events
@@ -45,6 +47,12 @@ def planned(text: str, names: dict[int, str] | None = None) -> Artefact:
             event = msgspec.structs.replace(event, name=names[event.pid])
         log.append(event)  # type: ignore[arg-type]
     return resolve(log).artefact()  # type: ignore[arg-type]
+
+
+def run_of(plan: Plan) -> list[AnyEvent]:
+    """Return the events of a run in which each step is done a millisecond after the one before it."""
+    done = [StepDone(step=step.number, clock=7_000_000 + place * 1_000_000) for place, step in enumerate(plan.steps, 1)]
+    return [RunStarted(plan_id=plan.plan_id, executor="moon", clock=7_000_000), *done, RunEnded(code=0, clock=1 << 40)]
 
 
 def states_after(plan: Plan, count: int) -> list[tuple[int, ...]]:
@@ -138,7 +146,7 @@ NAMES = {1: "init", 10: "sh", 11: "make", 12: "cc", 13: "tee", 20: "inner", 21: 
 def test_a_small_tree_is_drawn_like_this(name: str) -> None:
     """The files are for people to read: a nested namespace, a zombie, a helper for a dead leader, and a name with a quote."""
     given = planned(TREE, NAMES)
-    drawn = {"dot": lambda: dot.emit(given, {}), "mermaid": lambda: mermaid.emit(given, {}), "svg": lambda: svg.emit(given)}[
+    drawn = {"dot": lambda: dot.emit(given, {}), "mermaid": lambda: mermaid.emit(given, {}), "svg": lambda: svg.emit(given, {})}[
         name
     ]()
     assert drawn == (GOLDEN / f"pictures.{name}").read_text()
@@ -154,6 +162,8 @@ def lines_of(told: dict[str, Any]) -> str:
     for key, value in told.items():
         if isinstance(value, list):
             lines += [f"{key}:", *(f"  {json.dumps(entry)}" for entry in value)]
+        elif isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {name}: {json.dumps(entry)}" for name, entry in value.items())]
         else:
             lines.append(f"{key}: {json.dumps(value)}")
     return "\n".join(lines) + "\n"
@@ -196,7 +206,7 @@ def test_the_page_fetches_nothing() -> None:
 @plans
 def test_every_picture_is_well_formed_whatever_the_names(make: Callable[[], Plan]) -> None:
     for given in (artefact(make()), artefact(hostile(make()))):
-        root = ElementTree.fromstring(svg.emit(given))
+        root = ElementTree.fromstring(svg.emit(given, {}))
         assert not list(root.iter("{http://www.w3.org/2000/svg}script"))
         graph = dot.emit(given, {})
         for line in graph.splitlines():
@@ -226,6 +236,29 @@ def test_a_large_forest_is_folded_for_graphviz() -> None:
     assert sum(int(count) for count in re.findall(r"(\d+) (?:more|tasks)", drawn)) + sum(node[0] == "p" for node in nodes) == 5000
 
 
+def test_many_siblings_stand_in_several_columns_for_graphviz() -> None:
+    drawn = dot.emit(planned("1 " + " ".join(f"{pid}:1" for pid in range(2, 202))), {})
+    assert set(re.findall(r"minlen=(\d)", drawn)) == {"3", "5", "7", "9"}
+    assert "minlen" not in dot.emit(planned(TREE, NAMES), {})
+
+
+@pytest.mark.parametrize("tasks", [300, 5000])
+def test_a_large_picture_is_about_square_and_counts_what_it_folds(tasks: int) -> None:
+    given = planned("1 " + " ".join(f"{pid}:{pid // 2}" for pid in range(2, tasks + 1)))
+    drawn = svg.emit(given, {})
+    width, height = map(int, re.findall(r'(?:width|height)="(\d+)"', drawn)[:2])
+    assert 0.5 < width / height < 2
+    assert max(width, height) < 5000
+    left = sum(int(count) for count in re.findall(r">(\d+) (?:more|tasks)", drawn))
+    lines = drawn.count("<text") - drawn.count('class="q"') - 1  # the title; a namespace and a task have one more text for facts
+    assert lines - 1 + left == tasks
+
+
+def test_leaves_that_are_folded_are_told_apart_from_helpers() -> None:
+    nodes = planned("1 2:1/9/2 3:1 4:1 5:1", {})
+    assert "4 tasks, 2 to 5; 1 helper" in dot.emit(nodes, {"most": 4}) + svg.emit(nodes, {"most": 4})
+
+
 def test_three_hundred_tasks_are_all_drawn_for_graphviz() -> None:
     drawn = dot.emit(planned("1 " + " ".join(f"{pid}:{pid // 2}" for pid in range(2, 301))), {})
     assert len(re.findall(r"^ +p\d+ \[label", drawn, re.M)) == 300
@@ -248,6 +281,36 @@ def test_a_trace_has_every_step_where_it_can_begin(make: Callable[[], Plan]) -> 
     assert len(chain) == nx.dag_longest_path_length(graph) + 1
     assert all(graph.has_edge(*pair) for pair in pairwise(chain))
     assert [slices[number]["cat"] for number in chain] == ["longest chain"] * len(chain)
+
+
+def test_the_trace_of_a_run_has_its_clock() -> None:
+    given = planned("1 2:1 3:1")
+    told = json.loads(trace.emit(msgspec.structs.replace(given, events=[*given.events, *run_of(given.plan)])))
+    slices = [event for event in told["traceEvents"] if event["ph"] == "X"]
+    assert [(event["ts"], event["dur"]) for event in slices] == [(place * 1000, 1000) for place in range(len(given.plan.steps))]
+    assert told["otherData"]["clock"] == "of the run"
+
+
+def test_a_run_without_a_clock_and_a_run_before_the_last_have_no_spans() -> None:
+    first, second = StepNumber(1), StepNumber(2)
+    begun = RunStarted(plan_id="p", executor="moon", clock=50)
+    assert run_spans([RunStarted(plan_id="p", executor="moon"), StepDone(step=first)]) == {}
+    assert run_spans([begun, StepDone(step=first, clock=60), begun]) == {}
+    assert run_spans([begun, StepDone(step=first, clock=60), StepFailed(step=second, error="EPERM", clock=55)]) == {
+        1: (0, 10),
+        2: (10, 10),
+    }
+
+
+@plans
+def test_the_line_of_the_page_leaves_checks_out(make: Callable[[], Plan]) -> None:
+    plan = make()
+    found = timing(plan, checks=False)
+    acting = [step.number for step in plan.steps if not isinstance(step, Verify)]
+    assert list(found.begins) == acting
+    graph = to_networkx(plan).subgraph(acting)
+    assert len(found.longest) == nx.dag_longest_path_length(graph) + 1
+    assert found.widest == max(map(len, nx.topological_generations(graph)))
 
 
 def test_what_waits_for_another_process_has_an_arrow() -> None:

@@ -17,7 +17,7 @@ from planner.testing.backends import HOSTILE_NAME, artefact, hostile
 from planner.testing.plans import PLANS, wide
 from tests.generators.random_plans import random_plan
 from tests.helpers.browser import MISSING, Browser, browser
-from tests.plugins.test_pictures import NAMES, TREE, assert_states, planned, states_after
+from tests.plugins.test_pictures import NAMES, TREE, assert_states, planned, run_of, states_after
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
@@ -97,11 +97,11 @@ def rows(page: Browser) -> list[str]:
 def test_the_forest_reads_like_this(show: Callable[..., Browser]) -> None:
     page = show(planned("1 10:1/10 12:10z512 20.1:1/20 21.2:20//21", {1: "init", 10: "sh", 12: "cc", 20: "inner", 21: "job"}))
     assert rows(page) == [
-        "1 pid namespace of the container | level 0",
+        "1 pid namespace of the container | 3 processes, init 1, level 0",
         "2 1 init | session 1 group 1",
         "3 10 sh | session 10 group 10",
         "4 12 cc | zombie (exit 2) session 10 group 10",
-        "3 pid namespace of 20 | level 1",
+        "3 pid namespace of 20 | 2 processes, init 20/1, level 1",
         "4 20/1 inner | session 20 group 20",
         "5 21/2 job | session 20 group 21",
     ]
@@ -210,6 +210,91 @@ def test_everything_can_be_done_with_keys(show: Callable[..., Browser]) -> None:
     assert active, "a screen reader is told which row is meant"
 
 
+def test_siblings_that_are_alike_are_one_row_until_it_is_opened(show: Callable[..., Browser]) -> None:
+    names = {1: "init", **{pid: f"worker{pid}" for pid in range(2, 40)}, 20: "odd"}
+    page = show(planned("1 " + " ".join(f"{pid}:1" for pid in range(2, 40)), names))
+    assert rows(page)[2:] == [
+        "3 2 … 19 worker# | x 18 session 1 group 1",
+        "3 20 odd | session 1 group 1",
+        "3 21 … 39 worker# | x 19 session 1 group 1",
+    ]
+    assert ("treeitem", "19 alike, 21 to 39 worker#, session 1, group 1", "") in spoken(page, "treeitem")
+    page.run("document.querySelector('.row.fold').click()")
+    assert rows(page)[2:5] == [
+        "3 2 … 19 worker# | x 18 session 1 group 1",
+        "4 2 worker2 | session 1 group 1",
+        "4 3 worker3 | session 1 group 1",
+    ]
+    page.type("#query", "worker33")
+    page.settle()
+    assert page.text("#abouthead") == "Task 33 worker33"
+    assert "4 33 worker33 | session 1 group 1" in rows(page), "what hides a process is opened"
+
+
+def test_siblings_with_sessions_of_their_own_are_alike_and_one_with_a_finding_is_not(show: Callable[..., Browser]) -> None:
+    given = planned("1 " + " ".join(f"{pid}:1/{pid}" for pid in range(2, 12)))
+    page = show(msgspec.structs.replace(given, findings=(finding("state-missing", pid=6),)))
+    assert [row.partition(" | ")[0] for row in rows(page)[2:]] == ["3 2 … 5", "3 6", "3 7 … 11"]
+    assert rows(page)[2].endswith("x 4 session own group own")
+
+
+def test_a_namespace_explains_itself_and_has_an_address(show: Callable[..., Browser]) -> None:
+    page = show(planned(TREE, NAMES))
+    page.run("[...document.querySelectorAll('.row.namespace')].find((row) => row.innerText.includes('of 20')).click()")
+    assert page.text("#abouthead") == "Pid namespace of 20"
+    told = page.text("#details")
+    for words in ("numbers of their own, which begin at 1", "20/1 inner", "the kernel kills all others", "Made by"):
+        assert words in told
+    assert page.run("return decodeURIComponent(location.hash)") == "#ns:20/1"
+    page.run("location.hash = '#ns:1'")
+    page.settle()
+    assert page.text("#abouthead") == "Pid namespace of the container"
+
+
+def test_the_findings_stand_before_the_facts(show: Callable[..., Browser]) -> None:
+    page = show(msgspec.structs.replace(planned(TREE, NAMES), findings=(finding("two-inits", pid=10),)))
+    told = page.text("#details")
+    assert told.index("A pid namespace has two tasks") < told.index("plan\n")
+
+
+LANES = "const box = document.getElementById('lanes'), edge = box.getBoundingClientRect();"
+
+
+def test_the_line_has_a_lane_for_each_actor_and_a_click_chooses_a_step(show: Callable[..., Browser]) -> None:
+    page = show(planned("1 2:1 3:1 4:2", {1: "init"}))
+    assert page.text("#lanesum").startswith("5 steps of 3 actors; longest chain 4 (blue); up to ")
+    x = page.run(LANES + "return edge.left + 150 + (edge.width - 162) / 4 * 1.5")
+    y = page.run(LANES + "return edge.top + 20 + 18 + 9")
+    for kind in ("mousePressed", "mouseReleased"):
+        page.cdp("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1})
+    page.settle()
+    assert page.text("#abouthead").startswith("Step 2 of")
+    assert "It is on the longest chain" in page.text("#details")
+    page.type("#lanes", "\ue014")
+    assert page.text("#abouthead").startswith("Step 3 of")
+
+
+def test_the_line_of_a_run_has_its_clock(show: Callable[..., Browser]) -> None:
+    given = planned("1 2:1 3:1")
+    page = show(msgspec.structs.replace(given, events=[*given.events, *run_of(given.plan)]))
+    assert page.text("#lanesum").endswith("time: the run's clock.")
+    page.run("location.hash = '#step:2'")
+    page.settle()
+    assert "In the run it was done 2 ms after the begin, 1 ms after the step before it." in page.text("#details")
+    page.run("const box = document.getElementById('axis'); box.value = 'order'; box.dispatchEvent(new Event('change'))")
+    assert page.text("#lanesum").endswith("time: how many steps must come before.")
+
+
+def test_paper_gets_all_rows_and_the_screen_its_own_again(show: Callable[..., Browser]) -> None:
+    page = show(planned("1 " + " ".join(f"{pid}:{pid - 1}" for pid in range(2, 201))))
+    seen = len(rows(page))
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    assert len(rows(page)) == 201
+    assert page.run("return document.querySelectorAll('.row.step').length") == page.run("return crplan.steps")
+    page.run("dispatchEvent(new Event('afterprint'))")
+    assert len(rows(page)) == seen < 201
+
+
 def spoken(page: Browser, *roles: str) -> list[tuple[str, str, str]]:
     """Return what the browser tells a screen reader: role, name and description of everything of these roles, in order."""
     page.settle()
@@ -238,7 +323,7 @@ def test_a_screen_reader_hears_landmarks_headings_and_controls(show: Callable[..
     page = show(msgspec.structs.replace(planned(TREE, NAMES), findings=found))
     assert [name for _, name, _ in spoken(page, "heading")][:4] == ["notation", "Forest", "Steps", "About the plan"]
     assert {role for role, _, _ in spoken(page, "banner", "search", "main")} == {"banner", "search", "main"}
-    assert [name for _, name, _ in spoken(page, "region")] == ["Player", "Forest", "Steps", "About the plan"]
+    assert [name for _, name, _ in spoken(page, "region")] == ["Player", "Forest", "Steps", "About the plan", "Timeline"]
     assert [(role, name) for role, name, _ in spoken(page, "button", "slider", "combobox", "searchbox", "tree", "listbox")][
         :13
     ] == [
@@ -265,7 +350,7 @@ def test_what_colours_rings_and_bold_type_show_is_said_in_words(show: Callable[.
     page.type("#query", "tee")
     heard = [name for _, name, _ in spoken(page, "treeitem")]
     assert heard[:3] == [
-        "pid namespace of the container, level 0",
+        "pid namespace of the container, 5 processes, init 1, level 0",
         "1 init, leads session 1, leads group 1",
         "10 sh, error, leads session 10, leads group 10",
     ]

@@ -5,16 +5,18 @@ import hashlib
 import io
 import json
 import os
+import random
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from crplan_criu.layout import INDEX
 from crplan_criu.read import members, read
 
-from planner.errors import BadImage
+from planner.errors import BadImage, SeveralImages
 from planner.events.records import ImageOpened
 from planner.hookspecs import ReadRequest, Source
 from planner.pipeline import sources
@@ -167,3 +169,70 @@ def test_a_container_whose_archive_is_missing_is_named(given: Packed, tmp_path: 
 def test_a_manifest_that_describes_nothing_takes_nothing_away(given: Packed, document: bytes, tmp_path: Path) -> None:
     source = given(crio() | {"checkpoint-manifest.json": document}, tmp_path)
     assert len(list(members(source))) == 2
+
+
+def counted(data: bytes, name: str = "pod.tar") -> tuple[Source, list[int]]:
+    """An archive as a file that can seek, and how many bytes were read of it."""
+    taken = [0]
+
+    class Counting(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            found = super().read(size)
+            taken[0] += len(found)
+            return found
+
+    return msgspec.structs.replace(sources.from_bytes(data, name), open=lambda: Counting(data), range=None), taken
+
+
+def annotated(layer: bytes, *, index: bool) -> Files:
+    """An OCI layout of one image, with its annotations in the index or in the manifest."""
+    said, other = (ANNOTATIONS, {}) if index else ({}, ANNOTATIONS)
+    layer_digest = hashlib.sha256(layer).hexdigest()
+    manifest = json.dumps({"layers": [{"digest": f"sha256:{layer_digest}", "size": len(layer)}], "annotations": other}).encode()
+    digest = hashlib.sha256(manifest).hexdigest()
+    named = {"org.opencontainers.image.ref.name": "monday"}
+    listed = {"digest": f"sha256:{digest}", "size": len(manifest), "annotations": named | said}
+    return {
+        "oci-layout": b"{}",
+        f"blobs/sha256/{layer_digest}": layer,
+        f"blobs/sha256/{digest}": manifest,
+        INDEX: json.dumps({"manifests": [listed]}).encode(),
+    }
+
+
+def told(source: Source, member: str = "") -> dict[str, str]:
+    (opened,) = read(source, ReadRequest(member=member, detail="facts"))
+    assert isinstance(opened, ImageOpened)
+    return opened.facts
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_annotations_are_read_without_the_layers(index: bool, tmp_path: Path) -> None:
+    """The layer is random bytes behind the first of a gzip archive: whatever reads it fails, and would be counted."""
+    layer = b"\x1f\x8b" + random.Random(1).randbytes(8 << 20)
+    files = annotated(layer, index=index)
+    source, taken = counted(packed(files))
+    assert [told(source)[fact] for fact in FACTS] == list(ANNOTATIONS.values())
+    assert taken[0] < 1 << 20
+    with pytest.raises(BadImage, match="damaged"):
+        list(read(source))
+    directory = as_directory(files, tmp_path)
+    place = next(path for path in tmp_path.glob("blobs/sha256/*") if path.stat().st_size > 1 << 20)
+    place.write_bytes(b"")
+    os.truncate(place, len(layer))  # and nothing of it is looked at
+    assert [told(directory)[fact] for fact in FACTS] == list(ANNOTATIONS.values())
+
+
+@pytest.mark.parametrize("version", [crio, containerd])
+def test_facts_of_a_pod_are_read_without_what_its_containers_hold(version: Callable[[], Files]) -> None:
+    files = version()
+    pages = bytes(4 << 20)
+    more = {name: content for name, content in files.items() if not name.endswith("json")}
+    source, taken = counted(packed(files | {f"{name}.pages": pages for name in more}))
+    with pytest.raises(SeveralImages) as several:
+        list(read(source, ReadRequest(detail="facts")))
+    assert sorted(several.value.names) == ["log", "web"]
+    for name in ("web", "log"):
+        found = told(source, name)
+        assert (found["pod"], found["container_id"], found["host_kernel"]) == ("shop", name * 8, found.get("host_kernel"))
+    assert taken[0] < 8 << 20

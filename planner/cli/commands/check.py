@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -13,11 +13,11 @@ from planner.checks.report import Settings, baseline_of, gather
 from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, groups_of, image_words, terminal_of
 from planner.cli.progress import each
-from planner.cli.terminal import write_artefact
+from planner.cli.terminal import write_artefact, write_pieces
 from planner.errors import EXPECTED, PluginFailed, UsageError
 from planner.findings.problems import Problem, problem_of
 from planner.findings.registry import SEVERITIES, Kind
-from planner.findings.report import ImageReport, Report
+from planner.findings.report import ImageReport, ManyReports, Report
 from planner.findings.verdicts import ENGINES, WORDS, ConsumerName
 from planner.hookspecs import Artefact, ReportFormat
 from planner.host.facts import Host, decode, namespace_of
@@ -29,6 +29,9 @@ from planner.text import Terminal, escaped
 
 PEOPLE = "text"
 """The format that is used where none is named."""
+
+MANY = 64
+"""Images whose entries and whose report are not in memory as a whole."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,9 +113,13 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
             report = gather((), kinds=kinds, error=problem_of(error))
             write_artefact(_rendered(form, report, filled(form.options, {}, ""), Terminal(), registry), args.output)
         raise
-    images = [_checked(Job(args, registry, group), form, request, settings, hosts) for group in each("checking", groups)]
+    entries = (_checked(Job(args, registry, group), form, request, settings, hosts) for group in each("checking", groups))
+    images = ManyReports(entries) if len(groups) > MANY else tuple(entries)
     report = gather(images, kinds=kinds, hosts=hosts, settings=settings)
-    write_artefact(_rendered(form, report, options, terminal_of(args), registry), args.output)
+    if len(groups) > MANY and form.pieces is not None:
+        write_pieces(_in_pieces(form, report, options, terminal_of(args), registry), args.output)
+    else:
+        write_artefact(_rendered(form, report, options, terminal_of(args), registry), args.output)
     _append_summary(form, report, options, registry)
     return report.exit_code
 
@@ -191,6 +198,18 @@ def _rendered(form: ReportFormat, report: Report, options: Options, terminal: Te
     try:
         return form.render(report, options, terminal)
     except Exception as error:  # whatever a plugin raises, the user is told which plugin
+        raise _failed(form, error, registry) from error
+
+
+def _in_pieces(
+    form: ReportFormat, report: Report, options: Options, terminal: Terminal, registry: Registry
+) -> Iterator[str | bytes]:
+    assert form.pieces is not None
+    try:
+        yield from form.pieces(report, options, terminal)
+    except (GeneratorExit, OSError):
+        raise
+    except Exception as error:  # as above
         raise _failed(form, error, registry) from error
 
 

@@ -14,7 +14,7 @@ from planner.errors import UsageError
 from planner.fleet.dataset import Dataset, created, resumed, there
 from planner.fleet.examining import host_rows
 from planner.fleet.scanning import examinations, host_bytes
-from planner.fleet.sources import inputs, lines, once
+from planner.fleet.sources import Done, inputs, lines
 from planner.fleet.work import BESIDE, MEMORY, SECONDS, Examined, Request
 from planner.plugins import Registry
 from planner.text import escaped, shown
@@ -45,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="check against a machine whose facts `crplan host` wrote to FILE; may be repeated",
     )
-    scan.add_argument("--resume", action="store_true", help="go on with an earlier scan; what it has done is not done again")
+    scan.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an earlier scan: what it has done is not done again, but for what has changed since",
+    )
     scan.add_argument("--workers", metavar="N", type=int, help="processes that look at images (default: one a core)")
     scan.add_argument(
         "--scheduler",
@@ -110,13 +114,13 @@ def _scan(args: argparse.Namespace) -> int:
     )
     if args.resume:
         dataset = resumed(args.output, hosts)
-        done = dataset.done()
+        done = Done(dataset.done())
     else:
         dataset = created(args.output, hosts, request.logs)
-        done = set()
+        done = Done()
     before = len(done)
     workers = args.workers or os.cpu_count() or 1
-    works = once(inputs(_sources(args.sources)), done)
+    works = done.once(inputs(_sources(args.sources)))
     with contextlib.ExitStack() as stack:
         executor, note = None, ""
         if args.scheduler:
@@ -126,14 +130,17 @@ def _scan(args: argparse.Namespace) -> int:
             executor, workers, note = engine.executor, engine.workers, engine.dashboard
         progress = stack.enter_context(FleetProgress(note))
         examined = examinations(progress.found(works), request, executor, workers, args.in_flight, args.memory << 20)
-        _keep(dataset, stack.enter_context(contextlib.closing(examined)), progress)
+        _keep(dataset, stack.enter_context(contextlib.closing(examined)), progress, done.changed)
     say(shown(f"crplan: {progress.summary()}{f', {before} were done before' if before else ''}"))
     say(shown(f"crplan: the tables are in {escaped(args.output)}; `crplan fleet report {escaped(args.output)}` reports on them"))
     return 0
 
 
-def _keep(dataset: Dataset, examined: Iterator[Examined], progress: FleetProgress) -> None:
-    """Write the rows in parts; what has come before an interrupt or an error is kept."""
+def _keep(dataset: Dataset, examined: Iterator[Examined], progress: FleetProgress, changed: set[str]) -> None:
+    """Write the rows in parts, in place of those that inputs had which have changed.
+
+    What has come before an interrupt or an error is kept.
+    """
     part: list[Examined] = []
     begun = time.monotonic()
     try:
@@ -142,11 +149,18 @@ def _keep(dataset: Dataset, examined: Iterator[Examined], progress: FleetProgres
             progress.add(one)
             if len(part) >= PART_INPUTS or time.monotonic() - begun > PART_SECONDS:
                 full, part = part, []
-                dataset.write(full)
+                _write(dataset, full, changed)
                 begun = time.monotonic()
     finally:
         if part:
-            dataset.write(part)
+            _write(dataset, part, changed)
+
+
+def _write(dataset: Dataset, part: list[Examined], changed: set[str]) -> None:
+    again = {one.input for one in part} & changed
+    dataset.drop(again)
+    dataset.write(part)
+    changed -= again
 
 
 def _hosts(files: list[str]) -> Iterator[tuple[str, str]]:

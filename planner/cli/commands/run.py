@@ -16,7 +16,7 @@ from planner.events.log import LogWriter
 from planner.events.records import AnyEvent, RunEnded, RunReady, StepFailed
 from planner.hookspecs import Executor
 from planner.identity import StepNumber
-from planner.library.rebuilding import DEFAULT_TIMEOUT, Prepared, carry_out, executor_named, prepare
+from planner.library.rebuilding import DEFAULT_TIMEOUT, Prepared, carry_out, clocked, executor_named, prepare
 from planner.options import filled, split
 from planner.plans.wording import step_lines
 from planner.plugins import Registry
@@ -84,11 +84,11 @@ def _carry_out(executor: Executor, prepared: Prepared, job: Job, log_file: str |
         try:
             return carry_out(executor, prepared, telling.record, timeout, job.registry)
         except Unheard as error:
-            # The executor has ended everything: nobody knows that the tree stands, so nobody would end it.
+            # The executor has ended everything: no reader knows that the tree stands, so none would end it.
             name = errno.errorcode.get(error.errno or 0, "EIO")
             if writer is not None:
-                writer.add(StepFailed(step=StepNumber(0), error=name, detail=Unheard.what))
-                writer.add(RunEnded(code=COULD_NOT))
+                writer.add(clocked(StepFailed(step=StepNumber(0), error=name, detail=Unheard.what)))
+                writer.add(clocked(RunEnded(code=COULD_NOT)))
             if _has_room(STANDARD_ERROR, timeout):
                 say(shown(f"crplan: step 0 (executor): task {prepared.plan.root}: {Unheard.what}: {name}"))
             return COULD_NOT

@@ -121,7 +121,7 @@ class Assignment:
                 domain[place] = domain[place] & ~(1 << self._value[cells.own(init)]) or domain[place]
 
     def _keep_apart(self, numbers: dict[int, set[int]], domain: list[int]) -> list[list[int]]:
-        """Take from the domains the namespaces where a number is borne already; return the sets of cells that share a number."""
+        """Take from the domains the namespaces where a number is used already; return the sets of cells that share a number."""
         cells = self.cells
         sharing: dict[tuple[int, int], list[int]] = {}
         recorded: dict[int, list[int]] = {}

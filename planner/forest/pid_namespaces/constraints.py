@@ -3,7 +3,7 @@
 Each open cell must be one of the namespaces at its level (a set of bits). Two constraints:
 
 * *above*: when a cell is a namespace, the cells that the two lie directly below are one as well;
-* *apart*: cells that bear the same number at their level are in different namespaces.
+* *apart*: cells that have the same number at their level are in different namespaces.
 
 Nothing recurses, nothing depends on the order of a set, and the work is bounded.
 """

@@ -8,7 +8,7 @@ leave open is searched in `planner.forest.pid_namespaces.search`, and a decision
 `solutions` goes on to the next consistent answer, for a planner that cannot plan the first. Recorded namespaces keep their ids,
 and so does what the image says of them (`planner.forest.pid_namespaces.ids`).
 
-Two laws join those of the cells. A number is borne once in a namespace, at every level, by tasks, threads and dead leaders. And
+Two laws join those of the cells. A number is used once in a namespace, at every level, by tasks, threads and dead leaders. And
 a namespace whose init has ended is empty: not even the number of a dead leader is left in it, because a number that an outer
 task's group keeps allocated also keeps the init from finishing (tried on Linux 6.18: it waits in `zap_pid_ns_processes`). A
 hint and no law is that the numbers in a namespace rise together with the outer ones; it only says what to try first.

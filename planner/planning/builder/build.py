@@ -34,5 +34,5 @@ def build(forest: Forest, solution: Solution, *, thrift: bool = True) -> tuple[C
             spaces = spaces_of(forest, solution.lost)
             clones = clones_of(forest, spaces, solution)
             continue
-        return Cast(forest, spaces, sorting.clones), order
+        return Cast(forest, spaces, sorting.clones, {one.pid: one for one in solution.excluded}), order
     raise Unordered("too many processes cannot be moved")

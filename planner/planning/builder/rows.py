@@ -21,7 +21,7 @@ def clones_of(forest: Forest, spaces: Spaces, solution: Solution) -> dict[Proces
     found = tasks_of(forest)
     for pid, clone in found.items():
         birth = births[pid]
-        found[pid] = msgspec.structs.replace(clone, creator=birth.creator, birth_session=birth.session)
+        found[pid] = msgspec.structs.replace(clone, parent=birth.parent, creator=birth.creator, birth_session=birth.session)
     members = _first_members(found)
     for number, member in members.items():
         if number not in found:

@@ -10,6 +10,7 @@ from planner.forest.model import Forest
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.components import components
 from planner.planning.solver.engine import Engine
+from planner.planning.solver.obvious import excluded_parents
 from planner.planning.solver.problem import INIT, Problem, Process, read_problem
 from planner.planning.solver.reduction import Groups, Reduced, birth_session, reduce_problem
 from planner.planning.solver.refusal import refuse
@@ -52,7 +53,8 @@ def solve(
         births |= found
     _add_regular(problem, reduced, births)
     lost = tuple(space for space in problem.lost if births[space.init].namespace == space.id)
-    return Solution(births=tuple(_in_order(problem, births)), lost=lost)
+    excluded = excluded_parents(problem, births)
+    return Solution(births=tuple(_in_order(problem, births)), lost=lost, excluded=excluded)
 
 
 def _search(problem: Problem, part: Reduced, exactly: bool, most_conflicts: int) -> Births | Refusal | Undecided:

@@ -98,10 +98,13 @@ class Engine:
         self._trail.append(literal)
         return True
 
-    def search(self, assumptions: Sequence[Literal] = (), most_conflicts: int = UNBOUNDED) -> bool | None:
+    def search(
+        self, assumptions: Sequence[Literal] = (), most_conflicts: int = UNBOUNDED, *, decides: bool = True
+    ) -> bool | None:
         """Return whether an assignment satisfies clauses and assumptions, None beyond the bound on conflicts.
 
-        The assignment is in `value`. Where there is none `core` holds the assumptions that exclude each other.
+        The assignment is in `value`. Where there is none `core` holds the assumptions that exclude each other. A search that does
+        not decide returns None, too, where nothing that the assumptions imply excludes them.
         """
         self._back(self._common(assumptions))
         self._assumed = list(assumptions)
@@ -120,6 +123,8 @@ class Engine:
                 restart = self.conflicts + int(pause)
                 self._back(min(len(self._starts), len(assumptions)))
             else:
+                if not decides and len(self._starts) >= len(assumptions):
+                    return None
                 literal = self._next_decision()
                 if not literal:
                     return True

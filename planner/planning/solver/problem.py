@@ -42,6 +42,8 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     """Whether it is a zombie in the end, with no thread left."""
     dead: bool = False
     """Whether it is a dead leader, for which a placeholder is created."""
+    or_outside: bool = False
+    """Whether the executor may be its parent as well: the root of a subtree, whose parent is outside the image."""
     facts: tuple[Sequence, ...] = ()
 
 
@@ -150,6 +152,7 @@ class _Reading:
             task.group,
             is_init,
             ended,
+            or_outside=parent != task.parent,
             facts=(task.recorded,),
         )
 

@@ -1,8 +1,6 @@
 """Why there are no births: rows of the image that cannot all hold, none of which can be left out."""
 
-from collections.abc import Iterator, Sequence
-
-import msgspec
+from collections.abc import Iterable, Iterator, Sequence
 
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.components import components
@@ -28,7 +26,7 @@ def refuse(problem: Problem, reduced: Reduced, blamed: Sequence[ProcessId], most
     rows = [pid for pid in blamed if not problem.processes[pid].dead]
     if (refusal := refuse_rows(problem, rows, most_conflicts)) is not None:
         return refusal
-    everything = _with_members_of_dead_leaders(problem, reduced)
+    everything = with_members_of_dead_leaders(problem, reduced)
     needed = _contradiction(problem, everything, Rules(problem, everything, questioned=True).words.rows(), most_conflicts)
     if not needed:
         return Undecided(conflicts=most_conflicts, processes=reduced.core)
@@ -40,15 +38,6 @@ def refuse_rows(problem: Problem, rows: Rows, most_conflicts: int) -> Refusal | 
     everything = reduce_problem(problem, problem.processes)
     needed = _contradiction(problem, _about(problem, everything, rows), rows, most_conflicts)
     return _refusal(problem, _shrunk(problem, everything, needed, most_conflicts)) if needed else None
-
-
-def can_hold(problem: Problem, rows: Rows, most_conflicts: int, *, groups: bool = True, traps: bool = True) -> bool:
-    """Return whether some rows can all hold, by all rules or without those on hidden groups or on inits that wait in a cycle."""
-    about = _about(problem, reduce_problem(problem, problem.processes), rows)
-    rules = Rules(problem, about if groups else msgspec.structs.replace(about, hidden=()), questioned=True)
-    if not traps:
-        rules.waits.clear()
-    return bool(rules.engine().search([rules.words.row(pid) for pid in rows], most_conflicts))
 
 
 def _refusal(problem: Problem, needed: Rows) -> Refusal:
@@ -115,11 +104,11 @@ def _refuse_leader(problem: Problem, leader: ProcessId) -> Refusal:
     return Refusal(processes=(member.pid,), facts=(*member.facts, *problem.processes[leader].facts))
 
 
-def _with_members_of_dead_leaders(problem: Problem, reduced: Reduced) -> Reduced:
-    """Return a part of a problem and whoever says by its row where a dead leader of that part can have lived."""
+def with_members_of_dead_leaders(problem: Problem, reduced: Reduced, kept: Iterable[ProcessId] = ()) -> Reduced:
+    """Return a part of a problem with those who are to be `kept`, and with whoever says where its dead leaders can have lived."""
     dead = {pid for pid in reduced.core if problem.processes[pid].dead and pid != INIT}
-    kept = [pid for pid, process in problem.processes.items() if process.session in dead or process.group in dead]
-    wider = reduce_problem(problem, kept)
+    members = [pid for pid, process in problem.processes.items() if process.session in dead or process.group in dead]
+    wider = reduce_problem(problem, [*members, *kept])
     inside = set(reduced.core) - {INIT}
     parts = components(problem, wider)
     return next((part for part in parts if not inside.isdisjoint(part.core)), parts[0])

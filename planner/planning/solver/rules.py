@@ -87,6 +87,7 @@ def _decisions(words: Vocabulary, pid: ProcessId) -> list[Literal]:
         return []
     decisions = [
         *(words.lives_in(pid, place) for place in words.places(pid)),
+        *(words.is_child(pid, parent) for parent in words.stated_parents(pid)),
         *(words.creator(pid, creator) for creator in words.creators(pid)),
         *(words.born_of(pid, session) for session in words.birth_sessions(pid)),
         -words.is_sibling(pid),
@@ -102,8 +103,8 @@ def _say_what_is_stated(words: Vocabulary, pid: ProcessId) -> None:
     row, session = words.row(pid), process.session
     if len(words.places(pid)) != 1:
         words.one_of(words.lives_in(pid, place) for place in words.places(pid))
-    if process.parent is not None:
-        words.clause(-row, words.is_child(pid, process.parent))
+    if parents := words.stated_parents(pid):
+        words.clause(-row, *(words.is_child(pid, parent) for parent in parents))
     if session is None:
         return
     words.clause(-row, words.leads(session))

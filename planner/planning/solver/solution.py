@@ -49,11 +49,23 @@ class LostNamespace(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     init: ProcessId
 
 
+class Excluded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Why the parent of a process does not create it: facts that exclude each other if it does, given some other births."""
+
+    pid: ProcessId
+    parent: ProcessId
+    facts: tuple[Sequence, ...]
+    given: tuple[ProcessId, ...] = ()
+    """Processes whose births were decided before; without any where the facts exclude each other whatever is decided."""
+
+
 class Solution(msgspec.Struct, frozen=True, kw_only=True):
     """Births of all tasks and placeholders, each behind all others that it needs: an order of events that works."""
 
     births: tuple[Birth, ...]
     lost: tuple[LostNamespace, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    """Why some processes are not created by their parents; found within a bound, so that others may be excluded, too."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -92,7 +92,7 @@ class Vocabulary:
         """A process ends up as a child of `parent`; a dead leader does so where it must be somebody's sibling."""
         if pid == OUTSIDE or parent not in self.parents(pid):
             return FALSE
-        fixed = pid == INIT or (not self.questioned and self.problem.processes[pid].parent is not None)
+        fixed = pid == INIT or (not self.questioned and len(self.parents(pid)) == 1 and self.stated_parents(pid))
         return TRUE if fixed else self.named("child", pid, parent)
 
     def is_sibling(self, pid: ProcessId) -> Literal:
@@ -176,10 +176,17 @@ class Vocabulary:
 
     def parents(self, pid: ProcessId) -> Sequence[ProcessId]:
         """Return who may be the final parent of a process."""
-        stated = self.problem.processes[pid].parent
-        if stated is None or (self.questioned and pid != INIT):
+        stated = self.stated_parents(pid)
+        if not stated or (self.questioned and pid != INIT):
             return [parent for parent in self._adopters if parent != pid]
-        return (stated,)
+        return stated
+
+    def stated_parents(self, pid: ProcessId) -> Sequence[ProcessId]:
+        """Return the parents that the image allows a process, the preferred one first; none where it says nothing."""
+        process = self.problem.processes[pid]
+        if process.parent is None:
+            return ()
+        return (process.parent, OUTSIDE) if process.or_outside else (process.parent,)
 
     def places(self, pid: ProcessId) -> Sequence[NamespaceId]:
         """Return where a process can have lived."""
@@ -200,8 +207,8 @@ class Vocabulary:
 
     def _all_adopters(self) -> list[ProcessId]:
         """Return the parents that a process without a row may have."""
-        parents = [self.problem.processes[pid].parent for pid in self.core if pid != INIT]
-        if not self.questioned and None not in parents:
+        parents = [parent for pid in self.core if pid != INIT for parent in self.stated_parents(pid)]
+        if not self.questioned and all(map(self.stated_parents, self.core)):
             return []
         stated = (*parents, *(demand.parent for demand in self.demands), *(self.core if self.questioned else ()))
         return list(dict.fromkeys(parent for parent in stated if parent in self._members))

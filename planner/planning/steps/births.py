@@ -1,7 +1,7 @@
 """Steps that create processes, in the order of births, with the changes of session and group that stand between births."""
 
 from planner.forest.model import ROOT_NAMESPACE
-from planner.identity import OUTSIDE
+from planner.identity import OUTSIDE, ProcessId, StepNumber
 from planner.planning.clones import Clone
 from planner.planning.cast import Event
 from planner.planning.steps.draft import Book, Needs
@@ -12,7 +12,7 @@ from planner.steps import Create, Enter, SetSession
 
 
 def births(book: Book, order: list[Event]) -> None:
-    """Create everybody, and have leaders change session and group, as ordered."""
+    """Create all processes, and have leaders change session and group, as ordered."""
     actors = book.cast.clones
     for event in order:
         actor = actors[event.pid]
@@ -45,18 +45,13 @@ def _create(book: Book, actor: Clone, event: Event) -> None:
     where = cast.spaces.init(cast.spaces.outside(actor.namespace)) if is_init else init
     own = OUTSIDE if creator is None else cast.init(creator)
     if book.inside.get(actor.creator, own) != where:
-        needs: Needs = [] if where == own else [(book.created[where], "init-before-entry")]
-        enter = Enter(
-            number=book.next(), actor=actor.creator, rule="entered", waits=book.waits(actor.creator, needs), namespace=where
-        )
-        book.add(enter, actor.because)
-        book.inside[actor.creator] = where
+        _enter(book, actor, where, [] if where == own else [(book.created[where], "init-before-entry")])
     rule = actor.rule
     if rule == "parent-creates" and nested:
         rule = "nested-init-first"
     elif rule == "parent-creates" and where != own and not is_init:
         rule = "entered"
-    needs = [(book.created[pid], rule) for pid, rule in event.after]
+    needs: Needs = [(book.created[pid], rule) for pid, rule in event.after]
     if actor.creator in book.moved:
         needs.append((book.moved[actor.creator], "group-before-member"))
     step = Create(
@@ -80,12 +75,23 @@ def _create(book: Book, actor: Clone, event: Event) -> None:
         book.siblings.setdefault(book.parents[actor.pid], []).append(step.number)
     else:
         book.parents[actor.pid] = actor.creator
-    if actor.pid == 1 and USER in book.others.early:
-        book.made[USER, ROOT_NAMESPACE] = step.number
+    _give_namespaces(book, actor, step.number)
+
+
+def _enter(book: Book, actor: Clone, where: ProcessId, needs: Needs) -> None:
+    """Have an actor's creator enter the namespace that the actor is born in."""
+    waits = book.waits(actor.creator, needs)
+    book.add(Enter(number=book.next(), actor=actor.creator, rule="entered", waits=waits, namespace=where), actor.because)
+    book.inside[actor.creator] = where
+
+
+def _give_namespaces(book: Book, actor: Clone, created: StepNumber) -> None:
+    """Have a process that has just been created make and enter the namespaces of other kinds that it has from its birth on."""
+    others = book.others
+    if actor.pid == 1 and USER in others.early:
+        book.made[USER, ROOT_NAMESPACE] = created
         map_ids(book, actor, (USER, ROOT_NAMESPACE))
-    if actor.pid == cast.forest.root and book.others.early:
-        keys = tuple((kind, ROOT_NAMESPACE) for kind in book.others.early if kind != USER)
-        if keys:
-            unshare(book, actor, keys, "namespaces-of-root")
-    for move in book.others.early_moves.get(actor.pid, ()):
+    if actor.pid == book.cast.forest.root and (keys := tuple((kind, ROOT_NAMESPACE) for kind in others.early if kind != USER)):
+        unshare(book, actor, keys, "namespaces-of-root")
+    for move in others.early_moves.get(actor.pid, ()):
         change_namespaces(book, move)

@@ -32,7 +32,7 @@ class Make(msgspec.Struct, frozen=True, gc=False):
 
 
 class NamespaceEntry(msgspec.Struct, frozen=True, gc=False):
-    """A task joins the namespace `key` of `target`, which has it from its creator where nobody makes it."""
+    """A task joins the namespace `key` of `target`, which has it from its creator where no task makes it."""
 
     pid: ProcessId
     key: Key
@@ -43,7 +43,7 @@ class FromTheStart:
     """Who makes and joins which namespaces right after birth, and who is born into them."""
 
     def __init__(self, cast: Cast, born: Iterable[ProcessId], root_makes: tuple[str, ...]) -> None:
-        """Decide for a cast, given everybody in order of birth and the kinds that the root makes."""
+        """Decide for a cast, given all actors in order of birth and the kinds that the root makes."""
         self.moves: dict[ProcessId, list[Make | NamespaceEntry]] = {}
         """What tasks do right after birth, those of the root excepted."""
         self.holders: dict[Key, ProcessId] = {(kind, ROOT): cast.forest.root for kind in root_makes}
@@ -70,7 +70,7 @@ class FromTheStart:
                 self._enter(top, members, root_makes)
 
     def _tops(self, born: list[ProcessId]) -> dict[ProcessId, ProcessId]:
-        """Return for everybody the uppermost of its creators: whom the executor created, or the root."""
+        """Return for each process the uppermost of its creators: one that the executor created, or the root."""
         tops: dict[ProcessId, ProcessId] = {}
         for pid in born:
             creator = self._cast.clones[pid].creator

@@ -1,4 +1,4 @@
-"""Exit signals: which signal each birth asks for, so that in the end every task has the one that the image records.
+"""Exit signals: which signal each birth asks for, so that every task finally has the one that the image records.
 
 A task tells its parent of its end by the signal that it was cloned with; 0 is none, and then the parent waits with __WALL or
 __WCLONE (wait(2)). A sibling (CLONE_PARENT) gets its creator's signal, adoption makes it SIGCHLD (reparent_leader), and so does
@@ -19,22 +19,22 @@ CODE: Final = "exit-signal-lost"
 PROPERTY: Final = "exit_signal"
 HIGHEST_SIGNAL: Final = 64
 UNSTOPPABLE: Final = frozenset({9, 19})
-"""SIGKILL and SIGSTOP, which nobody can block or ignore."""
+"""SIGKILL and SIGSTOP, which no process can block or ignore."""
 
 
 class ExitSignals:
     """What each birth asks for, what each recorded signal becomes, and what cannot be had."""
 
     def __init__(self, cast: Cast, born: list[ProcessId]) -> None:
-        """Decide for a cast, given everybody in order of birth."""
+        """Decide for a cast, given all actors in order of birth."""
         self.asked: dict[ProcessId, int] = {}
         """The exit signal that each actor has at its birth."""
         self.final: dict[ProcessId, int] = {}
-        """The exit signal that each task has in the end, where the image records one."""
+        """The exit signal that each task has finally, where the image records one."""
         self.findings: list[FindingRaised] = []
         self._cast = cast
         self._sources: dict[ProcessId, Clone] = {}
-        """Who was cloned with the signal that an actor has: itself, or for a sibling whoever its creators lead up to."""
+        """Who was cloned with the signal that an actor has: itself, or for a sibling the process that its creators lead up to."""
         self._parents: dict[ProcessId, ProcessId] = {}
         """The parent at birth."""
         for pid in born:
@@ -75,7 +75,7 @@ class ExitSignals:
         if recorded > HIGHEST_SIGNAL:
             return f"signals end at {HIGHEST_SIGNAL}"
         if recorded in UNSTOPPABLE and self._parents[pid] == OUTSIDE:
-            return "whoever rebuilds it could not outlive it"
+            return "the process that rebuilds it could not outlive it"
         if recorded in UNSTOPPABLE and self._cast.clones[pid].zombie:
             return "its end would have ended or stopped its parent"
         return ""

@@ -44,7 +44,7 @@ def set_group_by_parent(book: Book, actor: Clone, group: ProcessId, needs: Needs
 
 
 def final_groups(book: Book) -> None:
-    """Leave the births: everybody back in its own namespace, and in its final group."""
+    """Leave the births: each process back in its own namespace, and in its final group."""
     cast = book.cast
     for pid, where in book.inside.items():
         actor = cast.clones.get(pid)

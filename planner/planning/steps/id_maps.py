@@ -1,8 +1,8 @@
 """Id maps of user namespaces: from the words of an image to what a rebuild writes.
 
-An image has them as /proc/PID/uid_map showed them to whoever took it: lines of first id inside, first id in the reader's user
-namespace, count (user_namespaces(7)). Who writes a map gives ids of the user namespace above, so a map below another is taken
-through that one. The kernel takes at most 340 lines, and less than a page in one write (map_write).
+An image has them as /proc/PID/uid_map showed them to the process that took it: lines of first id inside, first id in the reader's
+user namespace, count (user_namespaces(7)). Who writes a map gives ids of the user namespace above, so a map below another is
+taken through that one. The kernel takes at most 340 lines, and less than a page in one write (map_write).
 """
 
 from bisect import bisect_right

@@ -1,6 +1,6 @@
-"""Namespaces of other kinds than pid: who makes each, who joins it by whom, and what cannot be had.
+"""Namespaces of other kinds than pid: which task makes each, which task joins it by which other one, and what cannot be had.
 
-All happens when everybody has been born and adopted, so it does not matter who created whom, but for what is there from the
+All happens when every task has been born and adopted, so it does not matter which created which, but for what is there from the
 start and inherited (`planner.planning.steps.entered_namespaces`).
 
 A namespace is made by one of its members and joined by the others through a member that they can see. A user namespace comes
@@ -29,7 +29,7 @@ class OtherNamespaces:
     """What a cast does about namespaces other than pid; everything is empty where the image says nothing of them."""
 
     def __init__(self, cast: Cast, born: Iterable[ProcessId], share: dict[ProcessId, tuple[str, ...]]) -> None:
-        """Decide for a cast, given everybody in order of birth and what each birth shares."""
+        """Decide for a cast, given all actors in order of birth and what each birth shares."""
         self.findings: list[FindingRaised] = []
         self.early: tuple[str, ...] = ()
         """Kinds that the root makes as soon as it is there."""
@@ -73,7 +73,7 @@ class OtherNamespaces:
         return USER, next((one for one in above if (USER, one) in self.holders), ROOT)
 
     def mapper(self, key: Key) -> ProcessId:
-        """Return who writes the id maps of a user namespace: whoever made the one above, the executor where nobody did."""
+        """Return the process that writes the id maps of a user namespace: the maker of the one above, or the executor."""
         return OUTSIDE if key[1] == ROOT else self.holders.get(self.enclosing(key), OUTSIDE)
 
     def concerned(self) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ class OtherNamespaces:
         return task is not None and not task.zombie
 
     def _decide_early(self) -> None:
-        """Have the root make what its namespaces differ in from those of whoever took the image."""
+        """Have the root make what its namespaces differ in from those of the process that took the image."""
         root = self._cast.forest.root
         own = self._cast.forest.other_namespaces.get(root, {})
         created = [
@@ -121,30 +121,37 @@ class OtherNamespaces:
 
     def _find_members(self) -> None:
         """Collect who must get into which namespace, in image order, and pass over what cannot be."""
-        threads = self._cast.forest.threads
         for pid, kinds in self._cast.forest.other_namespaces.items():
-            if not self._living(pid):
-                continue
-            for kind in (USER, *KINDS):
+            for kind in (USER, *KINDS) if self._living(pid) else ():
                 identity = kinds.get(kind, NamespaceId(-1))
                 if identity < 0 or (identity == ROOT and kind not in self.early) or self._start.has(pid, (kind, identity)):
                     continue
-                if USER in self.early and not self._start.has(pid, (USER, ROOT)):
-                    self._lose(pid, kind, "it is created outside the root's user namespace")
-                elif kind == USER and threads.get(pid):
-                    self._lose(pid, kind, "its threads must be created with their numbers, which nobody in it may choose")
-                elif kind in (USER, "mnt") and pid in self._fs:
-                    self._lose(pid, kind, "it shares filesystem information, which ends when it enters one")
-                elif kind == "ipc" and pid in self._undo:
-                    self._lose(pid, kind, "it shares its semaphore undo list, which ends when it enters one")
-                elif kind == "time" and pid in self._memory:
-                    self._lose(pid, kind, "it shares memory, and only a task that shares none with anybody enters one")
-                elif kind == USER and self._has_no_ids(identity):
-                    self._lose(pid, kind, "nobody makes a user namespace in one without id maps")
-                elif kind == USER and len(self._above(identity)) > MOST_USER_LEVELS:
-                    self._lose(pid, kind, f"user namespaces nest {MOST_USER_LEVELS} levels deep and no deeper")
+                if why := self._why_not(pid, kind, identity):
+                    self._lose(pid, kind, why)
                 else:
                     self._members.setdefault((kind, identity), []).append(pid)
+
+    def _why_not(self, pid: ProcessId, kind: str, identity: NamespaceId) -> str:
+        """Say why a task cannot get into a namespace, "" where it can."""
+        if USER in self.early and not self._start.has(pid, (USER, ROOT)):
+            return "it is created outside the root's user namespace"
+        if kind == USER and self._cast.forest.threads.get(pid):
+            return "its threads must be created with their numbers, which nobody in it may choose"
+        if kind in (USER, "mnt") and pid in self._fs:
+            return "it shares filesystem information, which ends when it enters one"
+        if kind == "ipc" and pid in self._undo:
+            return "it shares its semaphore undo list, which ends when it enters one"
+        if kind == "time" and pid in self._memory:
+            return "it shares memory, and only a task that shares none with another enters one"
+        return self._why_not_made(identity) if kind == USER else ""
+
+    def _why_not_made(self, identity: NamespaceId) -> str:
+        """Say why no user namespace can be made there, "" where it can."""
+        if self._has_no_ids(identity):
+            return "nobody makes a user namespace in one without id maps"
+        if len(self._above(identity)) > MOST_USER_LEVELS:
+            return f"user namespaces nest {MOST_USER_LEVELS} levels deep and no deeper"
+        return ""
 
     def _user(self, pid: ProcessId) -> NamespaceId:
         """Return the user namespace that a task ends in, as far as it gets into it."""
@@ -203,7 +210,7 @@ class OtherNamespaces:
             )
         )
 
-    # Who makes it, and who is seen by whom.
+    # Which task makes it, and which is seen by which.
 
     def _settle_users(self) -> None:
         """Decide who gets into which user namespace, the outer ones first: everything else goes by that."""
@@ -235,7 +242,7 @@ class OtherNamespaces:
                         self._show(pid, seen)
 
     def _choose(self, key: Key, members: list[ProcessId]) -> ProcessId:
-        """Choose who makes a namespace: somebody in its owner if there is one, whom most see, the first in image order."""
+        """Choose who makes a namespace: one in its owner if there is one, of these one that most see, then in image order."""
         record = self._records.get(key)
         actors = self._cast.clones
         if record is not None and record.owner >= 0 and key[0] != USER:

@@ -1,11 +1,10 @@
 """The steps of a plan, phase by phase, each with its rule and what it waits for.
 
-Births and first changes come as `planner.planning.births.order` found them. Then every task moves to its final group; those
-that leave a group which bears their own number go last. Then helpers end, in reverse order of their creation, which is a
-post-order of the tree of births: whoever must adopt a helper's children is still its ancestor, and no other process bears a
-subreaper's flag. Then come namespaces of other kinds than pid, threads, the final subreaper flags, and zombies. Nothing is left
-to chance between processes: a step names the steps of others that it needs, and all else is the order of steps within one
-process.
+Births and first changes come as `planner.planning.builder.order` found them. Then every task moves to its final group; those that
+leave a group with their own number go last. Then helpers end, in reverse order of their creation, which is a post-order of the
+tree of births: the process that must adopt a helper's children is still its ancestor, and no other process has a subreaper's
+flag. Then come namespaces of other kinds than pid, threads, the final subreaper flags, and zombies. Nothing is left to chance
+between processes: a step names the steps of others that it needs, and all else is the order of steps within one process.
 """
 
 from planner.events.records import FindingRaised, StepPlanned

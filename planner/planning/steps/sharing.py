@@ -29,7 +29,7 @@ class Sharing:
     """What each birth shares with its creator, and what cannot be shared."""
 
     def __init__(self, cast: Cast, born: list[ProcessId]) -> None:
-        """Decide for a cast, given everybody in order of birth."""
+        """Decide for a cast, given all actors in order of birth."""
         self.flags: dict[ProcessId, tuple[str, ...]] = {}
         self.findings: list[FindingRaised] = []
         self._cast = cast
@@ -47,7 +47,7 @@ class Sharing:
                     self._share(pid, kind, number(record), first.setdefault((kind, number(record)), pid))
 
     def _share(self, pid: ProcessId, kind: str, number: int, first: ProcessId) -> None:
-        """Have `pid` share an object with whoever it descends from by births, if `first` has it already."""
+        """Have `pid` share an object with the process that it descends from by births, if `first` has it already."""
         self._held[kind, pid] = pid
         if first == pid:
             return

@@ -1,9 +1,9 @@
 """Waits that say nothing new are left out: a process does not wait for a step that it knows to be done.
 
-Three things are known. The steps of one process come in order. A process knows all that its creator knew when it created it. And
-whoever has waited for a step knows what the actor of that step knew then. So what stays are the steps of a plan that really wait,
-and nothing about the orders that the plan allows is different. What is known is looked up a bounded number of hops away, so that
-the cost stays linear: now and then a wait stays that could go.
+Three things are known. The steps of one process come in order. A process knows all that its creator knew when it created it. A
+process that has waited for a step knows what the actor of that step knew then. So what stays are the steps of a plan that really
+wait, and nothing about the orders that the plan allows is different. What is known is looked up a bounded number of hops away, so
+that the cost stays linear: now and then a wait stays that could go.
 """
 
 from bisect import bisect_right
@@ -77,7 +77,10 @@ class _Known:
         return tuple(kept[::-1])
 
     def _is_known(self, process: ProcessId, step: StepNumber, at: StepNumber) -> bool:
-        """Tell whether a process that has come to its step `at` knows that another step is done."""
+        """Tell whether a process that has come to its step `at` knows that another step is done.
+
+        Steps are numbered in an order that they can be done in, so that nothing is known of a later one.
+        """
         actor = self._actors[step]
         for _ in range(MOST_CREATORS):
             if process == actor:
@@ -87,11 +90,13 @@ class _Known:
             when, waited_for = self._waits.get(process, ((), ()))
             place = bisect_right(when, at)
             for other in waited_for[max(0, place - MOST_WAITS) : place]:
-                if self._has_waited(self._actors[other], actor, step, other):
+                if step <= other and self._has_waited(self._actors[other], actor, step, other):
                     return True
             if process not in self._born:
                 return False
             process, at = self._born[process]
+            if at < step:
+                return False
         return False
 
     def _has_waited(self, process: ProcessId, actor: ProcessId, step: StepNumber, at: StepNumber) -> bool:

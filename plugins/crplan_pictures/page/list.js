@@ -22,10 +22,17 @@ class RowList {
     this.draw = draw;
     this.count = 0;
     this.active = -1;
+    this.whole = 0;
     this.spacer = element("div", { class: "spacer", role: "presentation" });
     container.append(this.spacer);
     container.addEventListener("scroll", () => this.later(), { passive: true });
     new ResizeObserver(() => this.later()).observe(container);
+  }
+
+  // Holds so many rows for paper; 0 is for the screen.
+  hold(most) {
+    this.whole = most;
+    this.show();
   }
 
   later() {
@@ -42,11 +49,11 @@ class RowList {
 
   show() {
     const height = this.rowHeight();
-    const first = Math.max(0, Math.floor(this.container.scrollTop / height) - 4);
-    const end = Math.min(this.count, Math.ceil((this.container.scrollTop + this.container.clientHeight) / height) + 4);
+    const first = this.whole ? 0 : Math.max(0, Math.floor(this.container.scrollTop / height) - 4);
+    const end = Math.min(this.count, this.whole || Math.ceil((this.container.scrollTop + this.container.clientHeight) / height) + 4);
     const places = [];
     for (let place = first; place < end; place += 1) places.push(place);
-    if (this.active >= 0 && (this.active < first || this.active >= end)) places.push(this.active);
+    if (!this.whole && this.active >= 0 && (this.active < first || this.active >= end)) places.push(this.active);
     const rows = places.map((place) => {
       const row = this.draw(place);
       row.style.top = `${place * height}px`;

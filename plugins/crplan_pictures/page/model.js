@@ -35,19 +35,17 @@ const walk = {
   touched: new Set(),
 
   seek(step) {
-    this.touched = new Set();
     while (this.now < step) this.forward();
     while (this.now > step) this.backward();
+    this.touched = new Set((this.now ? story.deltas[this.now - 1] : []).filter((_, at) => at % 3 === 0));
   },
 
   forward() {
     const delta = story.deltas[this.now], undo = [];
-    this.touched = new Set();
     for (let at = 0; at < delta.length; at += 3) {
       const cell = delta[at] * FIELDS + delta[at + 1];
       undo.push(cell, this.values[cell]);
       this.values[cell] = delta[at + 2];
-      this.touched.add(delta[at]);
     }
     this.undo[this.now] = undo;
     this.now += 1;
@@ -57,8 +55,6 @@ const walk = {
     this.now -= 1;
     const undo = this.undo[this.now];
     for (let at = undo.length - 2; at >= 0; at -= 2) this.values[undo[at]] = undo[at + 1];
-    const delta = this.now ? story.deltas[this.now - 1] : [];
-    this.touched = new Set(delta.filter((_, at) => at % 3 === 0));
   },
 
   get(place, field) {

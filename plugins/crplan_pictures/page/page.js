@@ -12,6 +12,8 @@ function drawStep(at) {
   return made;
 }
 
+const MOST_PRINTED = 2000;  // Rows of a list that go on paper.
+
 const stepList = new RowList(byId("steps"), () => 26, drawStep);
 
 // Shows the forest after a step; a step that the model refuses is not reached.
@@ -19,31 +21,33 @@ function goTo(number, follow = true) {
   walk.seek(Math.max(0, Math.min(number, walk.last)));
   rebuildTree();
   const seen = walk.touched.size ? [...walk.touched] : walk.now ? steps[walk.now - 1].about.map((pid) => placeOf.get(pid)) : [];
-  const touched = seen.map((place) => rowOf.get(`p${place}`)).filter((at) => at !== undefined);
+  const touched = seen.map((place) => rowOf.get(`p${place}`) ?? rowOf.get(foldOf.get(place))).filter((at) => at !== undefined);
   if (follow && touched.length) tree.reveal(Math.min(...touched), 4);
   tree.show();
   stepList.activate(walk.now - 1, 3);
+  if (follow && walk.now) timeline.reveal(walk.now - 1); else timeline.later();
   showNow();
-  if (selected?.kind === "process") showDetails();
+  if (selected && selected.kind !== "step") showDetails();
 }
 
-// The address names what is chosen, so that it can be sent to others: #step:5, #pid:21/2.
+// The address names what is chosen, so that it can be sent to others: #step:5, #pid:21/2, and #ns:20/1 for the namespace of an init.
 function address() {
   if (!selected) return "";
-  return selected.kind === "step" ? `#step:${selected.at + 1}` : `#pid:${processes[selected.at].vector}`;
+  if (selected.kind === "step") return `#step:${selected.at + 1}`;
+  return `#${selected.kind === "namespace" ? "ns" : "pid"}:${processes[selected.at].vector}`;
 }
 
 function chooseByAddress() {
-  const [, kind, named] = /^#(step|pid):(.+)$/.exec(decodeURIComponent(location.hash)) || [];
+  const [, kind, named] = /^#(step|pid|ns):(.+)$/.exec(decodeURIComponent(location.hash)) || [];
   if (kind === "step" && steps[Number(named) - 1]) {
     goTo(Number(named));
     choose({ kind: "step", at: Number(named) - 1 });
-  } else if (kind === "pid") {
+  } else if (kind === "pid" || kind === "ns") {
     const place = processes.findIndex((process) => process.vector === named || String(process.pid) === named);
     if (place < 0) return;
     if (!walk.stands(place) && processes[place].born) goTo(processes[place].born, false);
     reveal(place);
-    choose({ kind: "process", at: place });
+    choose({ kind: kind === "ns" && namespaceOf.has(processes[place].pid) ? "namespace" : "process", at: place });
   }
 }
 
@@ -125,7 +129,10 @@ byId("slider").addEventListener("input", () => { if (playing) stop(); goTo(Numbe
 byId("theme").addEventListener("change", () => {
   if (byId("theme").value) document.documentElement.dataset.theme = byId("theme").value;
   else delete document.documentElement.dataset.theme;
+  timeline.later();
 });
+addEventListener("beforeprint", () => { tree.hold(MOST_PRINTED); stepList.hold(MOST_PRINTED); timeline.draw(); });
+addEventListener("afterprint", () => { tree.hold(0); stepList.hold(0); });
 
 byId("steps").addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
@@ -159,6 +166,7 @@ function search(next) {
   } else if (next && matches.length) matchAt = (matchAt + 1) % matches.length;
   byId("hits").textContent = !query.trim() ? "" : matches.length ? `${matchAt + 1} of ${matches.length}` : "none";
   tree.show();
+  timeline.later();
   if (matchAt < 0) return;
   const place = matches[matchAt];
   if (!walk.stands(place) && processes[place].born) goTo(processes[place].born, false);
@@ -184,7 +192,7 @@ byId("found").textContent = graver.map(([number, severity]) => plural(number, se
 byId("found").classList.add(graver.length ? graver[0][1] : "good");
 byId("slider").max = String(walk.last);
 const longest = processes.reduce((most, process) => Math.max(most, String(process.pid).length), 4);
-document.documentElement.style.setProperty("--chip", `${76 + longest * 8}px`);
+document.documentElement.style.setProperty("--chip", `${80 + longest * 9}px`);
 byId("steps").style.setProperty("--digits", `${String(steps.length).length + 1}ch`);
 stepList.setCount(steps.length);
 goTo(walk.last, false);

@@ -4,22 +4,60 @@ const DEEPEST = 16;  // Generations that are indented; deeper ones say their num
 
 const narrow = matchMedia("(max-width: 860px)");
 const indent = () => (narrow.matches ? 8 : 16);  // Columns of a generation, in pixels.
+const FEWEST_ALIKE = 4;  // Siblings in a row that are alike before they are shown as one.
 const collapsed = new Set();
+const unfolded = new Set();
+let foldOf = new Map();
+let inhabitants = new Map();
 let rows = [];
 let rowOf = new Map();
-let selected = null;  // { kind: "process" | "step", at }
+let selected = null;  // { kind: "process" | "step" | "namespace", at }
 let hits = new Set();
+
+// Names that differ in their digits alone have one shape.
+const shapes = new Map();
+const shapeOf = processes.map(({ name }) => {
+  const shape = name.replace(/[0-9]+/g, "#");
+  if (!shapes.has(shape)) shapes.set(shape, shapes.size);
+  return shapes.get(shape);
+});
+
+// Whether siblings without children differ in their numbers alone; sessions and groups of their own count as alike.
+function alike(a, b) {
+  const one = processes[a], other = processes[b];
+  const related = (field) => { const x = walk.get(a, field), y = walk.get(b, field); return x === y || (x === one.pid && y === other.pid); };
+  return shapeOf[a] === shapeOf[b] && one.role === other.role && one.namespace === other.namespace && related(SESSION) && related(GROUP)
+    && [STATE, STATUS, SUBREAPER, BIRTHS, PARENT].every((field) => walk.get(a, field) === walk.get(b, field))
+    && !findingsOf.has(one.pid) && !findingsOf.has(other.pid);
+}
+
+// Returns the children of a row, where those in a row that are alike are one: { id, place, size }.
+function runsOf(list, below) {
+  const found = [], leaf = (id) => id[0] === "p" && !below.has(id) && processes[Number(id.slice(1))].role !== "thread";
+  for (let at = 0; at < list.length;) {
+    const place = Number(list[at].slice(1));
+    let end = at + 1;
+    if (leaf(list[at])) while (end < list.length && leaf(list[end]) && alike(place, Number(list[end].slice(1)))) end += 1;
+    if (end - at >= FEWEST_ALIKE) found.push({ id: `f${place}`, members: list.slice(at, end) });
+    else for (let each = at; each < end; each += 1) found.push({ id: list[each] });
+    at = end;
+  }
+  return found;
+}
 
 // Returns what stands now as rows, parents first. A namespace hangs below the parent of its init; a task whose parent lives in
 // another namespace stands directly in its own.
 function forestRows() {
   const below = new Map();
+  foldOf = new Map();
+  inhabitants = new Map();
   const put = (parent, child) => { const list = below.get(parent); if (list) list.push(child); else below.set(parent, [child]); };
   processes.forEach((process, place) => {
     if (!walk.stands(place)) return;
     const parent = placeOf.get(process.role === "thread" ? process.threadGroup : walk.get(place, PARENT));
     const there = parent !== undefined && walk.stands(parent);
     const home = placeOf.get(process.namespace);
+    if (process.role !== "thread") inhabitants.set(process.namespace, (inhabitants.get(process.namespace) || 0) + 1);
     if (process.pid === process.namespace) {
       const space = `n${place}`;
       put(there ? `p${parent}` : "top", space);
@@ -28,18 +66,25 @@ function forestRows() {
     else put(home !== undefined && walk.stands(home) ? `n${home}` : "top", `p${place}`);
   });
   const found = [], stack = [];
-  const push = (parent, depth, spaces) => {
-    const list = below.get(parent) || [];
-    for (let at = list.length - 1; at >= 0; at -= 1) stack.push({ id: list[at], depth, spaces, at: at + 1, of: list.length });
+  const push = (list, depth, spaces) => {
+    for (let at = list.length - 1; at >= 0; at -= 1) stack.push({ ...list[at], depth, spaces, at: at + 1, of: list.length });
   };
-  push("top", 0, []);
+  push(runsOf(below.get("top") || [], below), 0, []);
   while (stack.length) {
-    const { id, depth, spaces, at, of } = stack.pop();
+    const { id, members, depth, spaces, at, of } = stack.pop();
     const place = Number(id.slice(1)), space = id[0] === "n";
-    const children = (below.get(id) || []).length;
     const within = space ? [...spaces, { depth, level: namespaces[namespaceOf.get(processes[place].pid)]?.level ?? 0 }] : spaces;
-    found.push({ id, place, space, depth, spaces: within, at, of, children, open: children > 0 && !collapsed.has(id) });
-    if (children && !collapsed.has(id)) push(id, depth + 1, within);
+    const row = { id, place, space, members, depth, spaces: within, at, of };
+    if (members) {
+      row.children = members.length;
+      row.open = unfolded.has(id);
+      for (const member of members) foldOf.set(Number(member.slice(1)), id);
+    } else {
+      row.children = (below.get(id) || []).length;
+      row.open = row.children > 0 && !collapsed.has(id);
+    }
+    found.push(row);
+    if (row.open) push(members ? members.map((member) => ({ id: member })) : runsOf(below.get(id), below), depth + 1, within);
   }
   return found;
 }
@@ -104,18 +149,20 @@ function drawRow(at) {
   const row = rows[at], process = processes[row.place];
   const attributes = { role: "treeitem", id: `row-${row.id}`, "aria-level": row.depth + 1, "aria-setsize": row.of, "aria-posinset": row.at };
   if (row.children) attributes["aria-expanded"] = String(row.open);
-  attributes["aria-selected"] = String(selected?.kind === "process" && selected.at === row.place && !row.space);
+  attributes["aria-selected"] = String(selected?.kind === "process" && selected.at === row.place && !row.space && !row.members
+    || selected?.kind === "namespace" && selected.at === row.place && row.space);
   const twisty = element("span", { class: "twisty", "aria-hidden": "true" }, row.children ? (row.open ? "▾" : "▸") : "");
   if (row.children) twisty.addEventListener("click", (event) => { event.stopPropagation(); toggle(at); });
   if (row.space) {
     const space = namespaces[namespaceOf.get(process.pid)];
     attributes.class = `row namespace s${(space?.level ?? 0) % 6}`;
-    attributes["aria-label"] = `${space ? space.words : "pid namespace"}, level ${space ? space.level : 0}`;
+    attributes["aria-label"] = `${space ? space.words : "pid namespace"}, ${spaceWords(process)}`;
     const made = element("div", attributes, lead(row), twisty,
-      element("span", { class: "who" }, space ? space.words : "pid namespace"), element("span", { class: "quiet" }, `level ${space ? space.level : 0}`));
-    made.addEventListener("click", () => { tree.activate(at); });
+      element("span", { class: "who" }, space ? space.words : "pid namespace"), element("span", { class: "quiet" }, spaceWords(process)));
+    made.addEventListener("click", () => { tree.activate(at); if (space) choose({ kind: "namespace", at: row.place }); });
     return made;
   }
+  if (row.members) return drawFold(at, attributes, twisty);
   attributes["aria-label"] = spoken(row.place);
   const zombie = [IS_ZOMBIE, LEADER_ENDED].includes(walk.get(row.place, STATE));
   const role = process.role === "reaper" ? "helper" : process.role;
@@ -133,11 +180,39 @@ function drawRow(at) {
   return made;
 }
 
+// What a namespace's row says of it beside its name.
+function spaceWords(init) {
+  const space = namespaces[namespaceOf.get(init.pid)];
+  return `${plural(inhabitants.get(init.pid) || 0, "process").replace("processs", "processes")}, init ${init.vector}, level ${space ? space.level : 0}`;
+}
+
+// Siblings that are alike, as one row.
+function drawFold(at, attributes, twisty) {
+  const row = rows[at], places = row.members.map((id) => Number(id.slice(1)));
+  const first = processes[row.place], last = processes[places[places.length - 1]];
+  const name = first.name === last.name ? first.name : first.name.replace(/[0-9]+/g, "#");
+  const own = (field) => (walk.get(row.place, field) === first.pid ? "own" : walk.get(row.place, field) || "outside");
+  const size = `x ${places.length}`;
+  attributes.class = ["row task fold", places.some((place) => hits.has(place)) ? "hit" : "", places.some((place) => walk.touched.has(place)) ? "touched" : ""].filter(Boolean).join(" ");
+  attributes["aria-label"] = [`${places.length} alike, ${first.vector} to ${last.vector} ${name}`.trim(), ...remarks(row.place).map(([words]) => words),
+    `session ${own(SESSION)}`, `group ${own(GROUP)}`].join(", ");
+  const who = element("span", { class: "who" }, element("span", { class: "number" }, `${first.vector} … ${last.vector}`), " ", element("span", { class: "name" }, name));
+  const chip = (kind, field) => (own(field) === "own" ? element("span", { class: `chip ${kind} outside` }, element("i", { class: "swatch", "aria-hidden": "true" }), `${kind} own`)
+    : swatched(kind, walk.get(row.place, field), -1));
+  const said = marks(row.place);
+  said.prepend(element("span", {}, size));
+  const made = element("div", attributes, lead(row), twisty, who, " ", element("span", { class: "facts" }, said, " ", element("span", { class: "chips" }, chip("session", SESSION), " ", chip("group", GROUP))));
+  made.style.setProperty("--indent", `${Math.min(row.depth, DEEPEST) * indent()}px`);
+  made.addEventListener("click", () => toggle(at));
+  return made;
+}
+
 const tree = new RowList(byId("tree"), () => (narrow.matches ? 52 : 28), drawRow);
 
 function toggle(at) {
-  const { id } = rows[at];
-  if (collapsed.has(id)) collapsed.delete(id); else collapsed.add(id);
+  const { id, members } = rows[at];
+  if (members) { if (!unfolded.delete(id)) unfolded.add(id); }
+  else if (collapsed.has(id)) collapsed.delete(id); else collapsed.add(id);
   rebuildTree();
   tree.activate(at);
 }
@@ -164,6 +239,7 @@ function reveal(place) {
     at = around === at ? undefined : around;
   }
   rebuildTree();
+  if (foldOf.has(place) && !rowOf.has(`p${place}`)) { unfolded.add(foldOf.get(place)); rebuildTree(); }
   const row = rowOf.get(`p${place}`);
   if (row !== undefined) tree.activate(row, 8);
 }
@@ -182,7 +258,7 @@ byId("tree").addEventListener("keydown", (event) => {
       tree.activate(at);
     }
   } else if ((event.key === "Enter" || event.key === " ") && row) {
-    if (row.space) toggle(tree.active); else choose({ kind: "process", at: row.place });
+    if (row.space) choose({ kind: "namespace", at: row.place }); else if (row.members) toggle(tree.active); else choose({ kind: "process", at: row.place });
   } else return;
   event.preventDefault();
 });

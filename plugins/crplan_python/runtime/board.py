@@ -10,6 +10,7 @@ import ctypes
 import errno
 import mmap
 import os
+import time
 
 from crplan_python.runtime.kernel import checked, error_name, libc
 from crplan_python.runtime.tables import Plan
@@ -19,6 +20,7 @@ SEMAPHORE_SIZE = 32
 
 HEADER_SIZE = 1024
 TEXT_AT = 64
+CLOCK_SIZE = 8
 CURRENT, HANDED_ON, FAILED, TEXT_LENGTH = range(4)
 
 
@@ -31,9 +33,11 @@ class Board:
     def __init__(self, plan: Plan) -> None:
         self._steps = plan.steps
         self._places = {pid: place for place, pid in enumerate(plan.last_step) if pid}
-        self._memory = mmap.mmap(-1, HEADER_SIZE + SEMAPHORE_SIZE * (len(self._places) + 2))
+        clocks_at = HEADER_SIZE + SEMAPHORE_SIZE * (len(self._places) + 2)
+        self._memory = mmap.mmap(-1, clocks_at + CLOCK_SIZE * (len(self._steps) + 1))
         self._base = ctypes.addressof(ctypes.c_char.from_buffer(self._memory)) + HEADER_SIZE
         self._fields = memoryview(self._memory)[:TEXT_AT].cast("i")
+        self._clocks = memoryview(self._memory)[clocks_at:].cast("q")
         for place in self._places.values():
             checked(libc.sem_init(ctypes.c_void_p(self._base + SEMAPHORE_SIZE * place), 1, 0))
         self.bell, self._rope = os.pipe()
@@ -65,8 +69,20 @@ class Board:
 
     def advance(self) -> None:
         """Say that the step in work is done."""
+        self._clocks[self._fields[CURRENT]] = time.monotonic_ns()
         self._fields[HANDED_ON] = 0
         self._fields[CURRENT] += 1
+
+    def clocks(self, first: int, after: int) -> list[int]:
+        """Return when steps were done, by index, in nanoseconds of the executor's CLOCK_MONOTONIC.
+
+        A process in a time namespace has another clock; where what it wrote cannot be, the step before it counts.
+        """
+        now, last = time.monotonic_ns(), self._clocks[first - 1] if first else 0
+        for index in range(first, after):
+            clock = self._clocks[index]
+            self._clocks[index] = last = clock if last <= clock <= now else last or now
+        return self._clocks[first:after].tolist()
 
     def hand_on_before_ending(self) -> None:
         """Say that the actor is about to end, and wake the next, who waits for that end."""

@@ -396,5 +396,5 @@ class Executor(Rebuild):
         """Tell of the steps that have been done since the last time."""
         done = self.board.current
         if done > self._told:
-            self.tell(f"done {self._told + 1} {done}")
+            self.tell(f"done {self._told + 1} {' '.join(map(str, self.board.clocks(self._told, done)))}")
             self._told = done

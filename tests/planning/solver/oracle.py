@@ -1,12 +1,12 @@
 """The rules of births in a solver's language (`oracle.lp`): an oracle that shares no code with the planner."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import clingo
 
 from planner.forest.model import Forest
-from planner.planning.solver.solution import Solution
+from planner.planning.solver.solution import Birth, Solution
 
 RULES = (Path(__file__).parent / "oracle.lp").read_text()
 
@@ -37,6 +37,16 @@ def allows(forest: Forest, solution: Solution) -> bool:
     return _has_answer(said)
 
 
+def may_create(forest: Forest, rows: Collection[int], child: int, creator: int, given: Iterable[Birth]) -> bool:
+    """Return whether births with some creator of a process, and others as `given`, lead to what the rows of some tasks say."""
+    said = [*facts(forest, rows), f":- not creator({child},{creator})"]
+    for birth in given:
+        said += [f":- not creator({birth.pid},{birth.creator})", f":- not born_of({birth.pid},{birth.session})"]
+        said.append(f":- not lives({birth.pid},{birth.namespace})")
+        said += [f":- not way({birth.pid},sibling)"] if birth.how == "sibling" else []
+    return _has_answer(said)
+
+
 def _has_answer(said: list[str]) -> bool:
     control = clingo.Control(["--warn=none"])
     control.add("base", [], RULES)
@@ -59,10 +69,11 @@ def facts(forest: Forest, rows: Collection[int] | None = None) -> list[str]:
             said += [f"namespace({space.id})", f"level({space.id},{space.level})", f"outer({space.id},{space.parent})"]
             said += [f"init({space.id},{space.init})"] if space.init else []
     for pid, task in forest.tasks.items():
-        parent = 1 if pid == forest.root != 1 else task.parent
+        parents = "(1;0)" if pid == forest.root != 1 else task.parent
         said += [f"task({pid})", f"lives({pid},{task.namespace})"]
         if rows is None or pid in rows:
-            said += [f"row({pid})", f"parent({pid},{parent})", f"session({pid},{task.session})", f"group({pid},{task.group})"]
+            said += [f"row({pid})", f"1 {{ parent({pid},{parents}) }} 1"]
+            said += [f"session({pid},{task.session})", f"group({pid},{task.group})"]
         elif pid == 1:
             said.append("parent(1,0)")
         threads = forest.threads.get(pid, [])

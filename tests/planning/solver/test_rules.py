@@ -31,6 +31,7 @@ RULES = {
         "@1:0 1 2.1:1@1 5:1//5 3.2:2@1 4.3:3//4@1 6.4:3//5@1 7.5:4//5@1 8.6:3//8@1",
     ),
     "moved by the executor": ("1:0/0/0 2:1/0/1", "1:0/0/0 2:1/0/0 3:2/0/2"),
+    "root of a subtree": ("30:0/0/0 31:30/0/30", "30:0/0/0 31:30/0/0 32:31/0/31"),
 }
 """For each rule a forest that a history reaches, and one that none does."""
 
