@@ -155,7 +155,7 @@ def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Fore
     first = next((error for error in refused if error.code == "plan-undecided"), refused[0])
     from planner.planning.refusals import proved, told  # the search is loaded for refusals alone
 
-    law = told(likeliest, first) if first.code == "births-excluded" else first
+    law = told(likeliest, first)
     smallest = narrowed(forest, law)
     if smallest is law and len(refused) >= most and first.code != "plan-undecided":
         smallest = undecided(law, "placing in pid namespaces")

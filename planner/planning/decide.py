@@ -21,6 +21,8 @@ are there anyway do a helper's work, birth by birth, with a few candidates looke
 search for the fewest helpers. Waits for what is known to be done are left out (`planner.planning.steps.waits`).
 """
 
+from contextlib import suppress
+
 import msgspec
 
 from planner.errors import Contradiction
@@ -109,8 +111,10 @@ def _built(forest: Forest, *, thrift: bool, exactly: bool) -> tuple[Cast, list[E
     answer = solve(forest, exactly=exactly)
     if not isinstance(answer, Solution):
         raise refused(forest, answer)
-    try:
+    with suppress(Unordered):
         return build(forest, answer, thrift=thrift)
+    try:
+        return build(forest, answer, thrift=False)
     except Unordered as error:
         raise Contradiction("plan-undecided", f"births were found, and no order of them: {error}", (), 0) from None
 

@@ -53,7 +53,7 @@ def told(forest: Forest, found: Contradiction) -> Contradiction:
         decide_births(cast)
         Order(cast).find()
     except Contradiction as law:
-        return law
+        return law if law.code == "init-trap" or found.code == "births-excluded" else found
     return found
 
 

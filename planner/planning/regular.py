@@ -67,5 +67,5 @@ def _is_grouped(clones: Mapping[ProcessId, Clone], clone: Clone, parent: Clone, 
         return inherits and clone.pid not in led
     if group == clone.pid:
         return True
-    leader = clones.get(group)
+    leader = clones.get(group or OUTSIDE)
     return leader is not None and leader.namespace == clone.namespace and leader.group == group and clone.pid not in led

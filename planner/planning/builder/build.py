@@ -2,14 +2,13 @@
 
 from planner.forest.model import Forest
 from planner.identity import ProcessId
-from planner.planning.cast import Cast
-from planner.planning.cast import Event
 from planner.planning.builder.cloning import Cloning
 from planner.planning.builder.order import CannotBeMoved, Sorting, Unordered
 from planner.planning.builder.rows import clones_of
-from planner.planning.spaces import spaces_of
 from planner.planning.builder.thrift import thrifty
+from planner.planning.cast import Cast, Event
 from planner.planning.solver.solution import Solution
+from planner.planning.spaces import spaces_of
 
 
 def build(forest: Forest, solution: Solution, *, thrift: bool = True) -> tuple[Cast, list[Event]]:

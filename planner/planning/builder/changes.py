@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from planner.identity import ProcessId
 from planner.planning.cast import Change
 from planner.planning.clones import AS_BORN, LAST, Clone, makers_of
-from planner.planning.spaces import Spaces
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import Spaces
 
 
 def birth_parent(clones: Mapping[ProcessId, Clone], clone: Clone) -> ProcessId:

@@ -18,10 +18,10 @@ import msgspec
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.builder.changes import rings_of_leaders
-from planner.planning.clones import AS_BORN, EXECUTOR_SPACE, LAST, Clone, makers_of
-from planner.planning.spaces import Spaces
 from planner.planning.builder.thrift import may_end
+from planner.planning.clones import AS_BORN, EXECUTOR_SPACE, LAST, Clone, makers_of
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import Spaces
 
 
 class _Here(msgspec.Struct, frozen=True):

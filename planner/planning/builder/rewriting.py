@@ -11,8 +11,8 @@ import msgspec
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.clones import EXECUTOR_SPACE, SIGCHLD, Clone, makers_of
-from planner.planning.spaces import Spaces
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import Spaces
 
 MOST_ABOVE = 64
 """How many creators are looked at to see that no process is born below itself; where there are more, nothing is changed."""

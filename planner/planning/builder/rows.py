@@ -5,8 +5,8 @@ import msgspec
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, Number, ProcessId
 from planner.planning.clones import Clone
-from planner.planning.spaces import Spaces
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import Spaces
 
 GAP = 64
 """Distance in order between two tasks of the image."""

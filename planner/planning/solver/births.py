@@ -33,13 +33,11 @@ MOST_REFINED: Final = 300
 Births = dict[ProcessId, Birth]
 
 
-def solve(
-    forest: Forest, *, most_conflicts: int = MOST_CONFLICTS, exactly: bool = True, explained: bool = True
-) -> Answer:
+def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS, exactly: bool = True, explained: bool = True) -> Answer:
     """Return births that lead to a forest whose tasks have been placed in pid namespaces, or why there are none.
 
     Where many processes are entangled, likely creators are tried first; unless `exactly` is given, no others are. Without
-    `explained` a refusal names the rows that conflicts were about, and not the fewest that exclude each other, which takes longer.
+    `explained` a refusal names the rows that conflicts were about, and not the fewest that exclude each other, which is slower.
     """
     problem = read_problem(forest)
     reduced = reduce_problem(problem)

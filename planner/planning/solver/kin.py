@@ -36,8 +36,8 @@ class Kin:
     def creators(self, pid: ProcessId) -> Sequence[ProcessId]:
         """Return who is likely the creator of a process, beside its parent and the executor.
 
-        They are its parent's parent and session's leader, the leaders of its own session and group, the inits that come before it,
-        and where a parent has a child in another one's session or group, each of these two for the other.
+        They are its parent's parent and session's leader, the leaders of its own session and group, the inits that come before
+        it, and where a parent has a child in another one's session or group, each of these two for the other.
         """
         return list(self._creators[pid])
 

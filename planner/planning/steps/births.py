@@ -2,8 +2,8 @@
 
 from planner.forest.model import ROOT_NAMESPACE
 from planner.identity import OUTSIDE, ProcessId, StepNumber
-from planner.planning.clones import Clone
 from planner.planning.cast import Event
+from planner.planning.clones import Clone
 from planner.planning.steps.draft import Book, Needs
 from planner.planning.steps.entered_namespaces import USER
 from planner.planning.steps.groups import group_made, set_group, set_group_by_parent

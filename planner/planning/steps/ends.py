@@ -29,12 +29,12 @@ def _end_helper(book: Book, actor: Clone) -> None:
     if cast.init(actor) == actor.pid:
         needs += [(number, "served-before-ending") for number in book.reaps.get(actor.pid, ())]
     init = cast.init(actor)
-    flagged = actor.adopter not in (None, init)
-    if actor.adopter is not None:
+    adopter = actor.adopter
+    if adopter is not None:
         needs.append((book.adoption, "adoptions-in-order"))
-    if flagged:
-        waits = book.waits(actor.adopter, [(book.adoption, "adoptions-in-order")])
-        flag = SetSubreaper(number=book.next(), actor=actor.adopter, rule="adopter", waits=waits, on=True)
+    if adopter is not None and adopter != init:
+        waits = book.waits(adopter, [(book.adoption, "adoptions-in-order")])
+        flag = SetSubreaper(number=book.next(), actor=adopter, rule="adopter", waits=waits, on=True)
         needs.append((book.add(flag, actor.because), "flag-before-adoption"))
     if actor.ends:
         end = Exit(number=book.next(), actor=actor.pid, rule="helper-ends", waits=book.waits(actor.pid, needs))
@@ -45,11 +45,11 @@ def _end_helper(book: Book, actor: Clone) -> None:
     else:
         needs.append((book.moved.get(actor.pid, 0), "served-before-ending"))
         last = _end_zombie(book, actor, "zombie-leaves-children", needs)
-    if flagged:
-        waits = book.waits(actor.adopter, [(last, "reaped-before-flag-off")])
-        step = SetSubreaper(number=book.next(), actor=actor.adopter, rule="adopter-done", waits=waits, on=False)
+    if adopter is not None and adopter != init:
+        waits = book.waits(adopter, [(last, "reaped-before-flag-off")])
+        step = SetSubreaper(number=book.next(), actor=adopter, rule="adopter-done", waits=waits, on=False)
         last = book.add(step, actor.because)
-    if actor.adopter is not None:
+    if adopter is not None:
         book.adoption = last
 
 

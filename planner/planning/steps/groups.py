@@ -1,8 +1,7 @@
 """Steps that put processes into groups, during the births and after them."""
 
 from planner.identity import OUTSIDE, ProcessId
-from planner.planning.clones import Clone
-from planner.planning.clones import makers_of
+from planner.planning.clones import Clone, makers_of
 from planner.planning.steps.draft import Book, Needs
 from planner.steps import Enter, SetGroup
 
@@ -69,6 +68,7 @@ def _move(book: Book, actor: Clone, needs: Needs) -> None:
     """Move a task to its final group, by itself or by its outer parent."""
     cast = book.cast
     group = actor.group
+    assert group is not None, "a task has a group"
     needs += group_made(book, group)
     if group != OUTSIDE and cast.spaces.covers(actor.namespace, cast.clones[group].namespace):
         set_group(book, actor, group, "group-member", needs)

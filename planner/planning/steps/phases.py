@@ -9,8 +9,7 @@ between processes: a step names the steps of others that it needs, and all else 
 
 from planner.events.records import FindingRaised, StepPlanned
 from planner.identity import OUTSIDE, ProcessId
-from planner.planning.cast import Cast
-from planner.planning.cast import Event
+from planner.planning.cast import Cast, Event
 from planner.planning.steps.births import births
 from planner.planning.steps.draft import Book, Needs
 from planner.planning.steps.ends import end_helpers, end_zombies
@@ -60,7 +59,7 @@ def _verify(book: Book) -> None:
             actor=OUTSIDE,
             rule="verify",
             target=pid,
-            parent=actors[pid].parent,
+            parent=actors[pid].parent or OUTSIDE,
             group=task.group,
             session=task.session,
             zombie=task.state == "zombie",

@@ -4,10 +4,10 @@ import pytest
 
 from planner.planning.builder.build import build
 from planner.planning.builder.rows import clones_of
-from planner.planning.spaces import spaces_of
 from planner.planning.builder.thrift import thrifty
 from planner.planning.solver.births import solve
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import spaces_of
 from planner.testing.forests import forest
 from tests.planning.builder.test_build import built
 from tests.planning.solver.entangled import SHAPES, draw
