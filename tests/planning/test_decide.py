@@ -169,7 +169,7 @@ def test_a_search_that_meets_its_bound_proves_nothing(monkeypatch: pytest.Monkey
     """Led one level deeper, session 65 can be rebuilt: that takes a look at two places, or an exact search."""
     text = "1 2.1:1 3.5:2/3 4.6:3/1 6.7:3/65"
     assert plan(text)
-    unanswered = Undecided(conflicts=0, processes=(ProcessId(7),))
+    unanswered = Undecided(conflicts=0, processes=(ProcessId(6),))
     monkeypatch.setattr("planner.planning.solver.births.solve", lambda forest, **_: unanswered)
     with pytest.raises(Contradiction) as refusal:
         resolve(events(text))

@@ -1,10 +1,14 @@
 """What is tried first where many processes are entangled: for each process the creators, sessions and groups named near it."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from planner.identity import OUTSIDE, ProcessId
-from planner.planning.solver.problem import Problem
+from planner.identity import OUTSIDE, NamespaceId, ProcessId
+from planner.planning.solver.problem import Problem, is_harmless
 from planner.planning.solver.reduction import Reduced
+
+MOST_PLACES: Final = 4
+"""How many pid namespaces of a kind are weighed for a dead leader."""
 
 Named = dict[ProcessId, dict[ProcessId, None]]
 
@@ -14,6 +18,7 @@ class Kin:
 
     def __init__(self, problem: Problem, reduced: Reduced) -> None:
         self._problem = problem
+        self._places: dict[ProcessId, list[NamespaceId]] = {}
         self._core = frozenset(reduced.core)
         self._creators: Named = {pid: {} for pid in reduced.core}
         self._sessions: Named = {pid: {} for pid in (OUTSIDE, *reduced.core)}
@@ -52,6 +57,16 @@ class Kin:
         """Return the hidden groups that a process is likely born in: its own, and those of all below it."""
         return {OUTSIDE, *self._groups[pid]}
 
+    def places(self, pid: ProcessId, places: Sequence[NamespaceId]) -> Sequence[NamespaceId]:
+        """Return where a dead leader has likely lived: where no init waits for another one where that matters, and the best."""
+        if pid not in self._places:
+            problem = self._problem
+            harmless: list[NamespaceId] = []
+            if len(places) > MOST_PLACES and any(problem.processes[member].is_init for member in problem.led.get(pid, ())):
+                harmless = [place for place in places if is_harmless(problem.namespaces, place, problem.processes)]
+            self._places[pid] = list(dict.fromkeys((*harmless[:MOST_PLACES], *places[:MOST_PLACES])))
+        return self._places[pid]
+
     def _add(self, pid: ProcessId, creator: ProcessId) -> None:
         if pid in self._core and creator in self._core and pid != creator:
             self._creators[pid][creator] = None
@@ -59,7 +74,7 @@ class Kin:
     def _near(self, pid: ProcessId) -> Iterator[ProcessId]:
         process = self._problem.processes[pid]
         above = self._problem.processes.get(process.parent or OUTSIDE)
-        inits = [self._problem.init_before(pid, place) for place in process.places]
+        inits = [self._problem.init_before(pid, place) for place in self.places(pid, process.places)]
         named = (process.parent, process.session, process.group, *inits, *((above.session, above.parent) if above else ()))
         yield from (other for other in named if other)
 

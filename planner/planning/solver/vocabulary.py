@@ -5,7 +5,6 @@ literal of its own, and nothing is known of a process whose row does not hold, e
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Final
 
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.solver.engine import FALSE, TRUE, Clause, Literal
@@ -14,9 +13,6 @@ from planner.planning.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem
 from planner.planning.solver.reduction import Reduced, birth_session
 
 Name = str | int
-
-MOST_NEAR: Final = 8
-"""How many pid namespaces are weighed for a dead leader where many processes are entangled."""
 
 
 class Vocabulary:
@@ -198,7 +194,7 @@ class Vocabulary:
             return (EXECUTOR_NAMESPACE,)
         process = self.problem.processes[pid]
         places = process.possible if self.questioned else process.places
-        return places if self.near is None else places[:MOST_NEAR]
+        return places if self.near is None else self.near.places(pid, places)
 
     def _all_sessions(self) -> list[ProcessId]:
         stated = dict.fromkeys(self.problem.processes[pid].session for pid in self.core)
