@@ -77,4 +77,4 @@ def test_thrift_never_takes_more_helpers(shape: str) -> None:
 
 def _helpers(made: tuple) -> int:  # type: ignore[type-arg]
     cast, _ = made
-    return sum(actor.mortal for actor in cast.actors.values())
+    return sum(actor.ends for actor in cast.clones.values())
