@@ -140,13 +140,17 @@ class EngineLost(CrplanError):
     """The executor of a scan of many images takes no more work, or its cluster is gone: exit code 1. What was done is kept."""
 
 
+class CheckpointFailed(CrplanError):
+    """A checkpoint or a restore through CRIU failed while it ran, and what it had begun was undone: exit code 1."""
+
+
 class UsageError(CrplanError):
     """An argument, option or name does not exist or does not fit the others: exit code 2."""
 
     exit_code = USAGE
 
 
-EXPECTED: Final = (BadImage, Contradiction, CannotEmit, PluginFailed, NotProved, EngineLost)
+EXPECTED: Final = (BadImage, Contradiction, CannotEmit, PluginFailed, NotProved, EngineLost, CheckpointFailed)
 """What a job may end with; anything else is a defect of crplan."""
 
 

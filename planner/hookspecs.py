@@ -64,10 +64,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     inside: Callable[[str, bytes], Callable[[BinaryIO], Iterator[AnyEvent]] | None] | None = None
 
 
-Detail = Literal["facts", "pod", "tree", "all"]
+Detail = Literal["facts", "pod", "tree", "all", "commands", "values"]
 """How much a reader records: the process tree, or everything that the processes hold beside it; with "pod" no more than what says
 with which other containers an image shares a pid namespace (`planner.pods.evidence`), up to the first task; with "facts" no more
-than the event that opens an image, with what stands beside the process tree, for which no layer of an image layout is read."""
+than the event that opens an image, with what stands beside the process tree, for which no layer of an image layout is read.
+"commands" is all, and where a source can be read twice the command lines and the names of variables too; with "values" their
+values as well."""
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):

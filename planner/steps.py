@@ -164,7 +164,7 @@ class Join(Step, tag="join", frozen=True, kw_only=True):
 
 
 class Verify(Step, tag="verify", frozen=True, kw_only=True):
-    """The executor compares `target` with /proc. Verify steps stand last and wait for every other step.
+    """The executor compares `target` with /proc. Verify steps wait for every step that is neither one of them nor a stop.
 
     `parent`, `group` and `session` are level-0 numbers, 0 for outside. `threads` are the level-0 numbers of the other threads.
     A `zombie` with threads is a leader that ended alone. `exit_signal` is -1 where the image does not say. `namespaces` says
@@ -184,9 +184,35 @@ class Verify(Step, tag="verify", frozen=True, kw_only=True):
     namespaces: dict[str, ProcessId] = {}
 
 
+class Stop(Step, tag="stop", frozen=True, kw_only=True):
+    """The executor stops `target` by SIGSTOP, and sees in /proc that it is stopped.
+
+    Stop steps stand last and wait for every other step, those that verify included: a stopped process answers no question, and
+    one that ends can make a group an orphaned one, whose stopped members the kernel hangs up and continues.
+    """
+
+    target: ProcessId
+
+
 AnyStep = (
-    Create | CreateThread | SetSession | SetGroup | SetSubreaper | Enter | Exit | Kill | Reap | Unshare | MapIds | Join | Verify
+    Create
+    | CreateThread
+    | SetSession
+    | SetGroup
+    | SetSubreaper
+    | Enter
+    | Exit
+    | Kill
+    | Reap
+    | Unshare
+    | MapIds
+    | Join
+    | Verify
+    | Stop
 )
+
+AT_THE_END = (Verify, Stop)
+"""Steps of the executor behind all others: nothing changes any more but that tasks stop."""
 
 
 def set_tid(pids: Pids) -> Pids:

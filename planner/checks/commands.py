@@ -22,6 +22,8 @@ def command(invocation: Invocation, image: str, needs: tuple[str, ...]) -> str:
             ]
         case "criu-dump":
             words = ["criu", "dump", "--tree", "PID", "--images-dir", "DIRECTORY", *_options(invocation, needs)]
+        case "checkpoint":
+            words = ["crplan", "checkpoint", "PID", "-o", "DIRECTORY"]
         case "podman":
             words = ["podman", "container", "restore", "--import", image, *_of_podman(needs)]
         case "run":

@@ -49,7 +49,7 @@ def invocations(
     return tuple(
         Invocation(
             consumer=name,
-            options=options if name in ("criu-restore", "criu-dump", *ENGINES) else (),
+            options=options if name in ("criu-restore", "criu-dump", "checkpoint", *ENGINES) else (),
             into=into,
             complete=complete,
         )

@@ -114,7 +114,7 @@ def _namespace(invocation: Invocation, host: Host | None, artefact: Artefact) ->
         return f"host {host.target}"
     if invocation.consumer in (*OWN, "podman", "cri-o", "containerd") or invocation.has(CRIU_NS):
         return "new"
-    if invocation.consumer == "criu-dump":
+    if invocation.consumer in ("criu-dump", "checkpoint"):
         return ""
     for record in artefact.forest.namespace_records:
         if record.kind == "pid" and record.id == 0:

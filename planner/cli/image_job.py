@@ -103,6 +103,26 @@ def add_detail_argument(parser: argparse.ArgumentParser) -> None:
         default="tree",
         help="what is read: the process tree (default), or also what the processes hold (files, sockets, memory, mounts)",
     )
+    add_values_argument(parser)
+
+
+def add_values_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that records the values of environment variables beside their names."""
+    parser.add_argument(
+        "--with-values",
+        action="store_true",
+        help="with the environment of the processes its values, too; without it the names of the variables alone",
+    )
+
+
+def _detail(args: argparse.Namespace) -> Detail:
+    """Return how much is read: command lines where what the processes hold is shown, or an archive is not trusted."""
+    detail: Detail = getattr(args, "detail", "tree")
+    if detail != "all":
+        return detail
+    if getattr(args, "with_values", False):
+        return "values"
+    return "commands" if hasattr(args, "with_values") or getattr(args, "consumer", None) == "trust" else "all"
 
 
 def image_words(images: list[str]) -> str:
@@ -119,9 +139,8 @@ def groups_of(args: argparse.Namespace, registry: Registry) -> tuple[Group, ...]
         raise UsageError("only one image can be read from standard input")
     grouping: Grouping = "pod" if getattr(args, "pod", False) else "apart" if getattr(args, "apart", False) else "evidence"
     with Progress("looking at", len(args.images)) as progress:
-        detail: Detail = getattr(args, "detail", "tree")
         opened = partial(open_image, max_window=getattr(args, "max_window", MAX_WINDOW))
-        found = grouped(args.images, opened, registry, grouping, progress.advance, detail=detail)
+        found = grouped(args.images, opened, registry, grouping, progress.advance, detail=_detail(args))
     if found.undecided:
         both = " and ".join(map(escaped, found.undecided))
         say(shown(f"crplan: note: nothing says whether {both} share a pid namespace; they are planned apart, --pod joins them"))

@@ -100,6 +100,7 @@ _DOES: Final[dict[type[steps.AnyStep], tuple[str, ...]]] = {
     steps.MapIds: ("map", "actor", "target"),
     steps.Join: ("join", "actor", "kind", "target"),
     steps.Verify: ("verify", "target"),
+    steps.Stop: ("stop", "target"),
 }
 """What makes two steps of two plans the same: a word, and those fields of the step."""
 

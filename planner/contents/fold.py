@@ -8,6 +8,7 @@ import msgspec
 
 from planner.contents.model import Contents
 from planner.events.contents import (
+    CommandRecorded,
     ContentsEvent,
     ContentsRecorded,
     DeletedFileRecorded,
@@ -57,6 +58,7 @@ def _handlers(contents: Contents) -> dict[type, Callable[[Any], None]]:
         RegistersRecorded: lambda event: contents.registers.__setitem__(event.pid, event),
         ProcessorRecorded: contents.processors.append,
         PropertyRecorded: contents.properties.append,
+        CommandRecorded: lambda event: contents.commands.__setitem__(event.pid, event),
     }
 
 
@@ -91,14 +93,15 @@ def _memory(contents: Contents, event: MemoryRecorded) -> None:
 def content_id(events: Iterable[AnyEvent], tree: str) -> str:
     """Return a digest of all that was recorded, 16 hexadecimal digits, "" for an image that was read for its tree alone.
 
-    `tree` is the digest of the process tree, which counts. Places do not: two copies of one image have the same digest.
+    `tree` is the digest of the process tree, which counts. Places do not: two copies of one image have the same digest. Command
+    lines do not either, since an image that is read from a pipe does not show them.
     """
     digest = hashlib.sha256(tree.encode())
     encoder = msgspec.json.Encoder(order="deterministic")
     there = False
     buffer = bytearray()
     for event in events:
-        if isinstance(event, CONTENTS_EVENTS):
+        if isinstance(event, CONTENTS_EVENTS) and not isinstance(event, CommandRecorded):
             there = True
             encoder.encode_into(msgspec.structs.replace(event, at=0), buffer, -1)
             if len(buffer) > AT_ONCE:

@@ -6,6 +6,7 @@ Objects that tasks share, such as a table of descriptors or an open file, stand 
 import msgspec
 
 from planner.events.contents import (
+    CommandRecorded,
     DeletedFileRecorded,
     DescriptorRecorded,
     FileRecorded,
@@ -46,6 +47,7 @@ class Contents(msgspec.Struct, kw_only=True):
     registers: dict[ProcessId, RegistersRecorded] = {}
     processors: list[ProcessorRecorded] = []
     properties: list[PropertyRecorded] = []
+    commands: dict[ProcessId, CommandRecorded] = {}
 
     def path(self, file: int) -> str:
         """Return the path of an open file, "" where it has none or the image does not hold it."""

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from planner.contents.fold import CONTENTS_EVENTS
-from planner.events.contents import PropertyRecorded
+from planner.events.contents import CommandRecorded, PropertyRecorded
 from planner.events.records import AnyEvent, ImageEvent, LogOpened
 
 KEPT_EVENTS: Final = (LogOpened, *ImageEvent.__args__, *CONTENTS_EVENTS)
@@ -74,7 +74,18 @@ class _Names:
                 changed[field] = {fact: self._fact(fact, text) for fact, text in value.items()}
         if isinstance(event, PropertyRecorded):
             changed["property"] = self._property(event.property)
+        if isinstance(event, CommandRecorded):
+            changed |= self._command(event)
         return msgspec.structs.replace(event, **changed) if changed else event
+
+    def _command(self, event: CommandRecorded) -> dict[str, object]:
+        """Return the words of a command line and the names of variables, replaced; values are left out."""
+        return {
+            "arguments": tuple(self._text("argument", each) for each in event.arguments),
+            "variables": event.variables and tuple(self._named("variable", each) for each in event.variables),
+            "values": {},
+            "secrets": tuple(self._named("variable", each) for each in event.secrets),
+        }
 
     def _text(self, field: str, value: str) -> str:
         if field in PATHS:

@@ -199,6 +199,21 @@ class PropertyRecorded(Event, frozen=True, kw_only=True):
     at: Place
 
 
+class CommandRecorded(Event, frozen=True, kw_only=True):
+    """The command line of a task, and the names of the variables of its environment, from the pages of its memory.
+
+    What looks like a secret in an argument is masked, and `secrets` names what was, with the variables that are named like one.
+    `variables` is None where the environment was not found. `values` are there only where they were asked for.
+    """
+
+    pid: ProcessId
+    arguments: tuple[str, ...] = ()
+    variables: tuple[str, ...] | None = None
+    values: dict[str, str] = msgspec.field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    at: Place
+
+
 ContentsEvent = (
     ContentsRecorded
     | FileRecorded
@@ -213,4 +228,5 @@ ContentsEvent = (
     | RegistersRecorded
     | ProcessorRecorded
     | PropertyRecorded
+    | CommandRecorded
 )

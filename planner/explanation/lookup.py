@@ -93,6 +93,8 @@ class Explainer:
         ]
         if isinstance(step, steps.Verify):
             reasons.append(Reason(text="it comes after every other step, because it looks at what they made"))
+        elif isinstance(step, steps.Stop):
+            reasons.append(Reason(text="it comes after every other step, because no process may end any more"))
         else:
             reasons += self._implied(step)
         for pid in _created(step):
@@ -208,7 +210,7 @@ def _touched(step: steps.AnyStep) -> tuple[ProcessId, ...]:
             return (step.child,)
         case steps.SetGroup():
             return (step.target, step.group)
-        case steps.Kill() | steps.Verify():
+        case steps.Kill() | steps.Verify() | steps.Stop():
             return (step.target,)
         case steps.Enter():
             return (step.namespace,)

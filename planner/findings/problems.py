@@ -8,6 +8,7 @@ import msgspec
 from planner.errors import (
     BadImage,
     CannotEmit,
+    CheckpointFailed,
     Contradiction,
     CrplanError,
     EngineLost,
@@ -28,7 +29,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a job could not be done, in a form for every output.
 
     `exit_code` is what the command ends with; `code` is a finding's code, or "bad-image", "plugin-failed", "cannot-emit",
-    "not-proved", "usage", "engine-lost". `at` is the place in the image, `because` are the facts that contradict each other.
+    "not-proved", "usage", "engine-lost", "checkpoint-failed". `at` is the place in the image, `because` are the facts that
+    contradict each other.
     """
 
     exit_code: int
@@ -82,6 +84,8 @@ def _code(error: CrplanError) -> str:
             return "usage"
         case EngineLost():
             return "engine-lost"
+        case CheckpointFailed():
+            return "checkpoint-failed"
         case _:
             return "plugin-failed"
 

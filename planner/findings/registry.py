@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from planner.findings.kinds import ERRORS, OTHERS, OUTCOMES
+from planner.findings.kinds import ERRORS, OUTCOMES
+from planner.findings.kinds_milder import OTHERS
 from planner.findings.verdicts import Consequence
 from planner.identity import ProcessId
 

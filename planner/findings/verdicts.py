@@ -4,8 +4,9 @@ from typing import Final, Literal
 
 import msgspec
 
-ConsumerName = Literal["criu-restore", "podman", "cri-o", "containerd", "run", "run-into", "criu-dump", "trust"]
-"""A way of bringing a tree back: criu by itself, by a container engine, or crplan; for a running tree, criu's dump."""
+ConsumerName = Literal["criu-restore", "podman", "cri-o", "containerd", "run", "run-into", "criu-dump", "checkpoint", "trust"]
+"""A way of bringing a tree back: criu by itself, by a container engine, or crplan; for a running tree, criu's dump or crplan's in
+parts."""
 
 WORDS: Final[dict[ConsumerName, str]] = {
     "criu-restore": "criu restore",
@@ -15,6 +16,7 @@ WORDS: Final[dict[ConsumerName, str]] = {
     "run": "crplan run",
     "run-into": "crplan run --into",
     "criu-dump": "criu dump",
+    "checkpoint": "crplan checkpoint",
     "trust": "trust",
 }
 """What a verdict's line calls each consumer."""
@@ -105,6 +107,8 @@ def judged(verdict: Verdict) -> str:
     host = verdict.host or "image only"
     if verdict.namespace == "new":
         return f"{host}, new pid namespace"
+    if verdict.namespace == "host 0":
+        return f"{host}, the host's pid namespace"
     if verdict.namespace:
         return f"{host}, pid namespace {verdict.namespace.removeprefix('host ')} of the host"
     return host

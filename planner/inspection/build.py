@@ -119,7 +119,7 @@ def _task(forest: Forest, contents: Contents, holders: Holders, task: Task, fact
     held, memory = contents.task_files.get(pid), contents.memory.get(pid)
     table = holders.table_of.get(pid, 0)
     first = holders.users[table][0] if table else pid
-    limits, registers = contents.limits.get(pid), contents.registers.get(pid)
+    limits, registers, command = contents.limits.get(pid), contents.registers.get(pid), contents.commands.get(pid)
     return InspectedTask(
         pid=pid,
         pids=task.pids,
@@ -153,6 +153,9 @@ def _task(forest: Forest, contents: Contents, holders: Holders, task: Task, fact
         ),
         limits=limits.limits if limits is not None else {},
         registers=registers.state if registers is not None else (),
+        command=command.arguments if command is not None else (),
+        variables=command.variables if command is not None else None,
+        values=command.values if command is not None else {},
         facts=facts,
     )
 
@@ -241,4 +244,5 @@ def _not_recorded(forest: Forest, contents: Contents) -> Iterable[str]:
             continue
         if not contents.has(kind):
             yield words
-    yield "command lines and environment"
+    if not contents.commands:
+        yield "command lines and environment"

@@ -100,6 +100,8 @@ class InspectedTask(Record, frozen=True, kw_only=True):
     """A task. `descriptors_of` is the task whose table of descriptors it shares, where that stands; then it lists none itself.
 
     `cwd`, `root` and `executable` are open files by number, 0 where nothing is recorded. `facts` are credentials and the like.
+    `command` is the command line with secrets masked, `variables` are the names of its environment, None where that was not
+    found; `values` are there where they were asked for.
     """
 
     pid: int
@@ -118,6 +120,9 @@ class InspectedTask(Record, frozen=True, kw_only=True):
     memory: Memory | None = None
     limits: dict[str, tuple[int, int]] = {}
     registers: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    variables: tuple[str, ...] | None = None
+    values: dict[str, str] = {}
     facts: dict[str, str] = {}
 
 

@@ -134,7 +134,7 @@ def _depths(image: InspectedImage) -> dict[int, int]:
 
 def _task(task: InspectedTask, depth: int, files: dict[int, OpenFile], mapped: bool) -> Iterator[Line]:
     lead = "  " * (1 + min(depth, DEEPEST))
-    command = _path(files, task.executable)
+    command = " ".join(escaped(word) if word else "''" for word in task.command) or _path(files, task.executable)
     numbers = " ".join(map(str, task.pids))
     state = "" if task.state == "running" else f" ({task.state})"
     yield [(f"{lead}{numbers} ", ""), (escaped(task.name), "name"), (state, "odd"), (f"  {command}" if command else "", "")]
@@ -154,6 +154,8 @@ def _task(task: InspectedTask, depth: int, files: dict[int, OpenFile], mapped: b
 
 def _task_facts(task: InspectedTask, files: dict[int, OpenFile]) -> Iterator[str]:
     """Yield lines about a task itself."""
+    if task.command and (path := _path(files, task.executable)):
+        yield f"executable {path}"
     places = [f"{word} {_path(files, file) or file}" for word, file in (("cwd", task.cwd), ("root", task.root)) if file]
     if places:
         yield "   ".join(places)
@@ -166,6 +168,10 @@ def _task_facts(task: InspectedTask, files: dict[int, OpenFile]) -> Iterator[str
         stored = "pages not recorded" if memory.stored is None else f"{size_words(memory.stored)} of pages stored"
         areas = "" if memory.mapped is None else f"{size_words(memory.mapped)} mapped in {memory.areas} areas, "
         yield f"memory {areas}{stored}"
+    if task.variables and not task.values:
+        yield f"{_plural(len(task.variables), 'variable')}: {' '.join(escaped(name) for name in task.variables)}"
+    for name, value in task.values.items():
+        yield f"variable {escaped(name)}={escaped(value)}"
     if task.mapped:
         code = sum(area.executable for area in task.mapped)
         yield f"{_plural(len(task.mapped), 'mapped file')}, {code} with code"

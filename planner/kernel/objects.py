@@ -128,6 +128,7 @@ class Process:
         "session",
         "state",
         "status",
+        "stopped",
         "subreaper",
         "threads",
     )
@@ -148,5 +149,6 @@ class Process:
         self.subreaper = False
         self.ran = False
         self.state: State = LIVING
+        self.stopped = False
         self.main_ended = False
         self.status = 0

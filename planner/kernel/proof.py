@@ -74,6 +74,8 @@ class _Comparison:
         zombie = task.state == "zombie"
         if process.state != LIVING or process.main_ended or zombie:
             self._compare_end(task, process, zombie)
+        elif process.stopped is not (task.state == "stopped"):
+            raise ProofFailed(first, "state", task.state, "stopped" if process.stopped else "running")
         if task.exit_signal not in (process.exit_signal, -1) and (first, "exit_signal") not in self.lost:
             raise ProofFailed(first, "exit signal", task.exit_signal, process.exit_signal)
         if process.subreaper is not task.subreaper:

@@ -204,7 +204,14 @@ _RULES = (
     ),
     KernelRule("kill-gone", "A signal needs a task that the sender's namespace sees.", "ESRCH", "kill(2); compared"),
     KernelRule("kill-signal", "Signals are numbered 0 to 64.", "EINVAL", "kill(2); compared"),
+    KernelRule("stopped-acts", "A stopped process makes no system call before it is continued.", "", "signal(7)"),
     # Rules that refuse nothing.
+    KernelRule(
+        "orphans-hung-up",
+        "A group that is orphaned by an end while a member is stopped gets SIGHUP and SIGCONT.",
+        "",
+        "exit(2); kill_orphaned_pgrp",
+    ),
     KernelRule(
         "init-shield",
         "An init ignores every signal from its own namespace or below, and all but SIGKILL from above.",

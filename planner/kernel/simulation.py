@@ -111,6 +111,8 @@ class _Run:
         pid = self.kernel.host.numbers.get(step.actor)
         if pid is None or pid.owner is None or pid.thread or pid.owner.state != LIVING or pid.owner.main_ended:
             raise ModelRefusal(step.number, "actor-gone", f"actor {step.actor} does not live at this step")
+        if pid.owner.stopped:
+            raise ModelRefusal(step.number, "stopped-acts", f"actor {step.actor} is stopped at this step")
         return pid.owner
 
     def _planned(self, step: Create | CreateThread) -> PlannedProcess:
@@ -186,6 +188,9 @@ class _Run:
         if not self.kernel.kill(actor, self._number(actor, step.target), step.signal):
             raise ModelRefusal(step.number, "init-shield", f"the signal {step.signal} to {step.target} has no effect")
 
+    def _stop(self, step: kinds.Stop, actor: Process) -> None:
+        self.kernel.stop(step.target)
+
     def _reap(self, step: kinds.Reap, actor: Process) -> None:
         self.kernel.wait(actor, self._number(actor, step.child))
 
@@ -254,6 +259,7 @@ _DEEDS: Final[dict[type, Callable[[_Run, Any, Process], None]]] = {
     Exit: _Run._exit,
     Kill: _Run._kill,
     kinds.Reap: _Run._reap,
+    kinds.Stop: _Run._stop,
     kinds.Unshare: _Run._unshare,
     kinds.MapIds: _Run._map_ids,
     kinds.Join: _Run._join,
@@ -265,7 +271,7 @@ def process_words(process: Process) -> str:
     """Return what a process of the model has, in one line."""
     threads = f", threads {sorted(process.threads)}" if process.threads else ""
     flag = ", subreaper" if process.subreaper else ""
-    state = "zombie" if process.main_ended or process.state == ZOMBIE else process.state
+    state = "zombie" if process.main_ended or process.state == ZOMBIE else "stopped" if process.stopped else process.state
     return (
         f"parent {process.parent.pid.first}, session {process.session.first}, group {process.group.first}, {state}, "
         f"status {process.status}, exit signal {process.exit_signal}{threads}{flag}"

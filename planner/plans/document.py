@@ -33,7 +33,7 @@ from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.plans.fold import PLAN_FORMAT, UNCOVERED_PROPERTY
 from planner.plans.model import FORMAT_VERSION, Counts, Plan
-from planner.steps import AnyStep, Create, Process, Verify
+from planner.steps import AnyStep, Create, Process, Stop, Verify
 
 KIND: Final = "crplan-plan"
 """What a plan document says of itself, so that it is recognised by content."""
@@ -147,6 +147,7 @@ def _facts(processes: tuple[Process, ...], steps: tuple[AnyStep, ...]) -> Iterat
     made = _made_by_root(table, steps)
     for kind in sorted(made):
         yield NamespaceRecorded(kind=kind, id=NamespaceId(0), facts={"created": "yes"}, at="plan#namespaces of the root")
+    stopped = {step.target for step in steps if isinstance(step, Stop)}
     for step in steps:
         if not isinstance(step, Verify):
             continue
@@ -161,7 +162,7 @@ def _facts(processes: tuple[Process, ...], steps: tuple[AnyStep, ...]) -> Iterat
         yield TaskRecorded(pids=process.pids, parent=parent, group=step.group, session=step.session, at=place)
         yield TaskStateRecorded(
             pid=step.target,
-            state="zombie" if step.zombie else "running",
+            state="zombie" if step.zombie else "stopped" if step.target in stopped else "running",
             exit_status=step.status,
             exit_signal=step.exit_signal,
             name=process.name,

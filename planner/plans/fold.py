@@ -48,12 +48,12 @@ def fold_plan(events: Iterable[AnyEvent], forest: Forest, image_id: str) -> Plan
     steps: list[AnyStep] = []
     lost: dict[str, list[ProcessId]] = {}
     for event in events:
-        if isinstance(event, FindingRaised) and event.code == NOT_COVERED:
-            lost.setdefault(event.property, []).append(event.pid)
-        elif isinstance(event, StepPlanned):
+        if type(event) is StepPlanned:
             steps.append(event.step)
-        elif isinstance(event, ProcessPlanned):
+        elif type(event) is ProcessPlanned:
             processes.append(event.process)
+        elif type(event) is FindingRaised and event.code == NOT_COVERED:
+            lost.setdefault(event.property, []).append(event.pid)
     return Plan(
         image_id=image_id,
         root=forest.root if any(task.parent == OUTSIDE for task in forest.tasks.values()) else OUTSIDE,
@@ -68,15 +68,12 @@ def uncovered(forest: Forest, lost: Mapping[str, list[ProcessId]]) -> tuple[str,
     recorded = tuple(fact.value for _, fact in forest.facts if fact.property == UNCOVERED_PROPERTY)
     if recorded:
         return recorded
-    stopped = [task.pid for task in forest.tasks.values() if task.state == "stopped"]
-    special: tuple[str, ...] = (f"the stopped state of {_tasks(stopped)}, which will pause instead",) if stopped else ()
-    special += tuple(f"the {kind} namespace of {_tasks(lost[kind])}" for kind in sorted(lost))
-    return NEVER_COVERED + special
+    return NEVER_COVERED + tuple(f"the {kind} namespace of {_tasks(lost[kind])}" for kind in sorted(lost))
 
 
 def lost_properties(events: Iterable[AnyEvent]) -> frozenset[tuple[ProcessId, str]]:
     """Return what tasks have on record and do not get, as findings say: a kind of namespace, "exit_signal", a kind of sharing."""
-    return frozenset((event.pid, event.property) for event in events if isinstance(event, FindingRaised) and event.code in LOSSES)
+    return frozenset((event.pid, event.property) for event in events if type(event) is FindingRaised and event.code in LOSSES)
 
 
 def _tasks(pids: list[ProcessId]) -> str:

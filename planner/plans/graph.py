@@ -2,7 +2,7 @@
 
 A plan is a list, and any order is as good that keeps three rules: the steps of one process stand in plan order, a process is
 created before its first step, and a step comes after those that its `waits` name. `waits` alone are not enough. Verify steps come
-after all other steps.
+after all other steps but those that stop a task, which come last.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from planner.identity import ProcessId, StepNumber
 from planner.plans.model import Plan
-from planner.steps import AnyStep, Create, CreateThread, Verify, Wait
+from planner.steps import AT_THE_END, AnyStep, Create, CreateThread, Stop, Verify, Wait
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SAME_ACTOR: Final = "same-actor"
 CREATED: Final = "created-before-acting"
 ALL_DONE: Final = "verify"
+STOPPED_LAST: Final = "stopped-last"
 
 IMPLIED: Final = {
     SAME_ACTOR: "The steps of one process are done in the order of the plan.",
@@ -31,7 +32,8 @@ def predecessors(plan: Plan, step: AnyStep | int) -> tuple[Wait, ...]:
     """Return the steps that must be done before a step of the plan may begin, by number, each with the rule that says so.
 
     They are the step before it of the same process ("same-actor"), or for the first step of a process its creation
-    ("created-before-acting"), and the steps that it waits for. A verify step comes after every step that is none ("verify").
+    ("created-before-acting"), and the steps that it waits for. A verify step comes after every step that is none ("verify"), a
+    step that stops a task after all that stop none ("stopped-last").
     What must come before those is not repeated. Raises `KeyError` for a number that the plan does not have.
     """
     number = step if isinstance(step, int) else step.number
@@ -40,7 +42,9 @@ def predecessors(plan: Plan, step: AnyStep | int) -> tuple[Wait, ...]:
         raise KeyError(f"the plan has no step {number}; it has {len(plan.steps)}")
     found = plan.steps[place]
     if isinstance(found, Verify):
-        return tuple(Wait(other.number, ALL_DONE) for other in plan.steps if not isinstance(other, Verify))
+        return tuple(Wait(other.number, ALL_DONE) for other in plan.steps if not isinstance(other, AT_THE_END))
+    if isinstance(found, Stop):
+        return tuple(Wait(other.number, STOPPED_LAST) for other in plan.steps if not isinstance(other, Stop))
     before = {wait.step: wait for wait in found.waits}
     for earlier in reversed(plan.steps[:place]):
         if (rule := _rule_before(earlier, found.actor)) is not None:
@@ -60,7 +64,8 @@ def to_networkx(plan: Plan) -> "nx.DiGraph[StepNumber]":
     """Return the steps of a plan as a directed graph with an edge from each step to those that must come later.
 
     Nodes are step numbers with the attributes `op`, `actor` and `rule`; the `rule` of an edge says why it is there. An order of
-    the steps is as good as the plan's if it is a topological order of this graph. Verify steps are one chain behind all others.
+    the steps is as good as the plan's if it is a topological order of this graph. Verify steps, and after them those that stop a
+    task, are one chain behind all others.
     """
     import networkx as nx
 
@@ -68,20 +73,20 @@ def to_networkx(plan: Plan) -> "nx.DiGraph[StepNumber]":
     for step in plan.steps:
         graph.add_node(step.number, op=type(step).__struct_config__.tag, actor=step.actor, rule=step.rule)
     graph.add_edges_from((before, after, {"rule": rule}) for before, after, rule in _edges(plan))
-    verifies = [step.number for step in plan.steps if isinstance(step, Verify)]
-    if verifies:
-        acting = [step.number for step in plan.steps if not isinstance(step, Verify)]
+    final = [step.number for step in plan.steps if isinstance(step, AT_THE_END)]
+    if final:
+        acting = [step.number for step in plan.steps if not isinstance(step, AT_THE_END)]
         last = [number for number in acting if not graph.out_degree(number)]
-        graph.add_edges_from((number, verifies[0], {"rule": ALL_DONE}) for number in last)
-        graph.add_edges_from((*pair, {"rule": SAME_ACTOR}) for pair in pairwise(verifies))
+        graph.add_edges_from((number, final[0], {"rule": ALL_DONE}) for number in last)
+        graph.add_edges_from((*pair, {"rule": SAME_ACTOR}) for pair in pairwise(final))
     return graph
 
 
 def _edges(plan: Plan) -> Iterator[tuple[StepNumber, StepNumber, str]]:
-    """Yield earlier step, later step and rule for all steps but those that verify, in one pass."""
+    """Yield earlier step, later step and rule for all steps but those at the end, in one pass."""
     last: dict[ProcessId, tuple[StepNumber, str]] = {}
     for step in plan.steps:
-        if isinstance(step, Verify):
+        if isinstance(step, AT_THE_END):
             continue
         if step.actor in last:
             before, rule = last[step.actor]

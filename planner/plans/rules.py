@@ -96,6 +96,11 @@ _RULES = (
     Rule("ids-mapped", "A user namespace gets its id maps from the one above.", "user_namespaces(7)"),
     Rule("namespace-joined", "A task in a namespace that another task has made enters it.", "setns(2)"),
     Rule("verify", "Every task is compared with /proc before the rebuild counts as done.", "proc(5)"),
+    Rule(
+        "stopped-last",
+        "A task is stopped when no process ends any more: the kernel continues the stopped members of an orphaned group.",
+        "exit(2): kill_orphaned_pgrp",
+    ),
     # What comes before what.
     Rule("init-before-entry", "A pid namespace is entered after its init was created.", "setns(2): ENOENT"),
     Rule("group-before-member", "A group is joined after it was made.", "setpgid(2): EPERM"),

@@ -45,7 +45,7 @@ def step_words(step: steps.AnyStep, table: Table) -> str:
 
 
 def _process_words(
-    step: steps.Create | steps.CreateThread | steps.SetSession | steps.SetGroup | steps.SetSubreaper, table: Table
+    step: steps.Create | steps.CreateThread | steps.SetSession | steps.SetGroup | steps.SetSubreaper | steps.Stop, table: Table
 ) -> str:
     match step:
         case steps.Create():
@@ -61,6 +61,8 @@ def _process_words(
             return f"puts {moved} into {group}"
         case steps.SetSubreaper():
             return f"{'becomes' if step.on else 'stops being'} a subreaper"
+        case steps.Stop():
+            return f"stops {step.target}"
 
 
 def _end_words(step: steps.Exit | steps.Kill | steps.Reap) -> str:

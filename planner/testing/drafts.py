@@ -219,6 +219,10 @@ class Draft:
             )
         )
 
+    def stop(self, target: int) -> int:
+        """Stop `target`, which comes last."""
+        return self._add(steps.Stop(number=self._next(), actor=ProcessId(0), rule="stopped-last", target=ProcessId(target)))
+
     def plan(self, root: int) -> Plan:
         """Return the finished plan."""
         return Plan(

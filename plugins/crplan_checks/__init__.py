@@ -10,7 +10,7 @@ from planner.hookspecs import Check, CheckRequest, hookimpl
 @hookimpl
 def crplan_checks() -> tuple[Check, ...]:
     """Return the checks."""
-    from crplan_checks import kinds, kinds_dump, kinds_held, kinds_trust
+    from crplan_checks import kinds, kinds_checkpoint, kinds_dump, kinds_held, kinds_trust
 
     return (
         Check(
@@ -69,6 +69,14 @@ def crplan_checks() -> tuple[Check, ...]:
             consumers=("criu-dump",),
             priority=60,
         ),
+        Check(
+            name="checkpoint",
+            help="what `crplan checkpoint` would refuse of a running tree that it dumps in parts",
+            check=_checkpoint,
+            kinds=kinds_checkpoint.CHECKPOINT,
+            consumers=("checkpoint",),
+            priority=65,
+        ),
     )
 
 
@@ -116,6 +124,13 @@ def _trust(request: CheckRequest) -> Iterator[Answer]:
 
 def _criu_dump(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu_dump import check
+
+    assert request.invocation is not None
+    return check(request.artefact.forest, request.invocation)
+
+
+def _checkpoint(request: CheckRequest) -> Iterator[Answer]:
+    from crplan_checks.checkpoint import check
 
     assert request.invocation is not None
     return check(request.artefact.forest, request.invocation)

@@ -4,7 +4,7 @@ Source: CRIU 4.2, `criu/namespaces.c` and `criu/kcmp-ids.c` (what may differ bel
 `criu/seize.c` and `criu/proc_parse.c` (dead and stopped tasks), `criu/cr-dump.c` (sessions).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from crplan_checks import kinds_dump as kinds
@@ -34,47 +34,51 @@ def check(forest: Forest, invocation: Invocation) -> Iterator[Answer]:
 
 
 def _answers(forest: Forest, invocation: Invocation) -> Iterator[Answer]:
-    yield from _namespaces(forest)
-    yield from _sharing(forest)
-    yield from _sessions(forest, invocation)
-    yield from _zombies(forest)
-
-
-def _created(forest: Forest, kind: str) -> bool:
-    return any(
-        record.kind == kind and record.id == 0 and record.facts.get("created") == "yes" for record in forest.namespace_records
-    )
-
-
-def _namespaces(forest: Forest) -> Iterator[Answer]:
-    root = forest.tasks[forest.root]
-    own = forest.other_namespaces.get(root.pid, {})
     for task in forest.tasks.values():
-        if task.zombie or task.pid == root.pid:
-            continue
-        if task.namespace >= 0 and task.namespace != root.namespace:
+        if not task.zombie and task.namespace >= 0 and task.namespace != forest.tasks[forest.root].namespace:
             yield kinds.DUMP_NESTED.found(
                 f"task {task.pid} is in another pid namespace than the root task: criu dump refuses it "
                 "(Can't dump nested pid namespace)",
                 pid=task.pid,
                 property="pid namespace",
                 recorded=str(task.namespace),
+                hint="Use `crplan checkpoint PID -o DIRECTORY`, which has criu dump each pid namespace by itself.",
             )
-        for kind, identifier in forest.other_namespaces.get(task.pid, {}).items():
-            if identifier == own.get(kind, identifier) or (kind in MAY_DIFFER and _created(forest, kind)):
+    yield from within(forest, forest.root, tuple(forest.tasks))
+    yield from shares(forest)
+    yield from sessions(forest, invocation)
+    yield from zombies(forest)
+
+
+def created(forest: Forest, kind: str, identifier: int = 0) -> bool:
+    """Whether a namespace is another than that of the process which captured the tree, that of the root by default."""
+    return any(
+        record.kind == kind and record.id == identifier and record.facts.get("created") == "yes"
+        for record in forest.namespace_records
+    )
+
+
+def within(forest: Forest, root: ProcessId, tasks: Sequence[ProcessId]) -> Iterator[Answer]:
+    """Yield the namespaces that tasks of one dump have of their own and that are not taken; `root` is the root of the dump."""
+    own = forest.other_namespaces.get(root, {})
+    for pid in tasks:
+        if forest.tasks[pid].zombie or pid == root:
+            continue
+        for kind, identifier in forest.other_namespaces.get(pid, {}).items():
+            if identifier == own.get(kind, identifier) or (kind in MAY_DIFFER and created(forest, kind, own[kind])):
                 continue
             yield kinds.DUMP_NESTED.found(
-                f"task {task.pid} has a {kind} namespace of its own: criu dump refuses it (Can't dump nested {kind} namespace)",
-                pid=task.pid,
+                f"task {pid} has a {kind} namespace of its own: criu dump refuses it (Can't dump nested {kind} namespace)",
+                pid=pid,
                 property=f"{kind} namespace",
                 recorded=str(identifier),
             )
-    if _created(forest, "pid") and root.pid != 1:
-        yield kinds.DUMP_NO_INIT.found(pid=root.pid, property="root", recorded=str(root.pid), target="1")
+    if root == forest.root and created(forest, "pid") and root != 1:
+        yield kinds.DUMP_NO_INIT.found(pid=root, property="root", recorded=str(root), target="1")
 
 
-def _sharing(forest: Forest) -> Iterator[Answer]:
-    """A table of descriptors passes from parent to child alone; nothing else may be shared between processes."""
+def shares(forest: Forest) -> Iterator[Answer]:
+    """Yield what processes share and may not: a table of descriptors passes from parent to child alone."""
     first: dict[tuple[str, int], ProcessId] = {}
     for task in forest.tasks.values():
         mine, parents = forest.sharing.get(task.pid), forest.sharing.get(task.parent)
@@ -95,7 +99,8 @@ def _sharing(forest: Forest) -> Iterator[Answer]:
             )
 
 
-def _sessions(forest: Forest, invocation: Invocation) -> Iterator[Answer]:
+def sessions(forest: Forest, invocation: Invocation) -> Iterator[Answer]:
+    """Yield the sessions that are led from outside, and whether the root needs --shell-job."""
     root = forest.tasks[forest.root]
     for task in forest.tasks.values():
         if task.session == OUTSIDE and task.parent != OUTSIDE:
@@ -114,7 +119,8 @@ def _sessions(forest: Forest, invocation: Invocation) -> Iterator[Answer]:
         yield kinds.DUMP_SHELL_JOB.found(f"{detail}, and --shell-job is not given", pid=root.pid, needs=("--shell-job",))
 
 
-def _zombies(forest: Forest) -> Iterator[Answer]:
+def zombies(forest: Forest) -> Iterator[Answer]:
+    """Yield the tasks that are dead in a way that criu dump does not take."""
     root = forest.tasks[forest.root]
     if root.zombie:
         yield kinds.DUMP_ZOMBIE.found("the root task is dead: criu dump refuses it", pid=root.pid, property="state")

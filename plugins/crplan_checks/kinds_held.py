@@ -114,10 +114,10 @@ CRIU_EXTERNAL_MOUNT: Final = kind(
 )
 CRIU_EXTERNAL_SOURCE: Final = kind(
     "criu-external-source",
-    "warning",
+    "note",
     "",
-    "A mount of the tree is external: its source is a path of the host that restores.",
-    "Put the path in place of SOURCE in the command; with --here or --host the path is checked, too.",
+    "The tree has external mounts, whose sources are paths of the host that restores.",
+    "Put the path in place of each SOURCE in the command; with --here or --host the path is checked, too.",
     "Without the option CRIU stops with `No mapping for ... mountpoint`. A verdict on the image only does not count it.",
 )
 CRIU_MOUNT_SOURCE: Final = kind(

@@ -68,6 +68,19 @@ TRUST_SECRET: Final = kind(
     "Environment and arguments stand in spec.dump, and the memory of the processes holds more.",
 )  # fmt: skip
 
+TRUST_ROOT_FILE: Final = kind(
+    "trust-root-file", "error", "refused",
+    "The changed files of the root have a setuid or setgid program, a device, or a name that leads out of the root.",
+    _LOOK,
+    "An engine unpacks them into the container's root; a setuid program gives its caller the rights of its owner.",
+)  # fmt: skip
+TRUST_REFERENCE: Final = kind(
+    "trust-image-reference", "warning", "",
+    "The archive says which content the name of its container image has; an engine that believes it gives the name to it.",
+    "Pull the image by its name from where you trust it, and compare the digests.",
+    "Restores have set tags of local images to what an archive names (CVE-2026-50195).",
+)  # fmt: skip
+
 BY_PROPERTY: Final[dict[str, Kind]] = {
     "archive member": TRUST_MEMBER,
     "deleted path": TRUST_DELETED,
@@ -80,6 +93,8 @@ BY_PROPERTY: Final[dict[str, Kind]] = {
     "unreadable": TRUST_UNREADABLE,
     "no user namespace": TRUST_ROOT,
     "secret": TRUST_SECRET,
+    "file of the root": TRUST_ROOT_FILE,
+    "image reference": TRUST_REFERENCE,
 }
 """Kind of finding, by what the reader calls the risk."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from crplan_checks.kinds_trust import BY_PROPERTY, TRUST
+from crplan_checks.kinds_trust import BY_PROPERTY, TRUST, TRUST_SECRET
 from planner.contents.model import Contents
 from planner.findings.registry import Answer, Passed, Unknown
 from planner.forest.model import Forest
@@ -26,4 +26,14 @@ def check(forest: Forest, contents: Contents) -> Iterator[Answer]:
             sentence = kind.sentence.removesuffix(".")
             property = record.property.removeprefix(RISK)
             yield kind.found(f"{sentence}: {record.value}", property=property, recorded=record.value, at=record.at)
+    for command in contents.commands.values():
+        for name in command.secrets:
+            found.add(TRUST_SECRET.code)
+            yield TRUST_SECRET.found(
+                f"task {command.pid} has what looks like a secret in its environment or command line: {name}",
+                pid=command.pid,
+                property="secret",
+                recorded=name,
+                at=command.at,
+            )
     yield from (Passed(code=kind.code) for kind in TRUST if kind.code not in found)

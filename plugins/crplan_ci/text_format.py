@@ -1,6 +1,6 @@
 """The human-readable report: the verdicts first, then what was found, what is not known, and what was not checked."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from textwrap import wrap
 
 from crplan_ci.wording import comparison, counts, ended, place, subject, unanswered, whole_problem
@@ -23,6 +23,9 @@ _COLOURS = {
 }
 _LABEL = 9
 """Columns of the severity in front of a finding."""
+
+MOST_ALIKE = 5
+"""Findings of one kind that are shown where there are more."""
 
 
 def render(report: Report, options: Options, terminal: Terminal) -> str:
@@ -91,8 +94,8 @@ def _image(report: Report, image: ImageReport, terminal: Terminal, passed: bool)
     yield from _counted(report, image, terminal)
     if image.findings:
         yield from _section("Findings", terminal, "crplan plugins --findings explains each code")
-        for found in image.findings:
-            yield from _finding(found, image, terminal)
+        for alike in _alike(image.findings):
+            yield from _group(alike, image, terminal)
     if image.unknown:
         yield from _section("Unknown", terminal, "a fact is missing, so this is no pass")
         for question in image.unknown:
@@ -131,6 +134,28 @@ def _facts(report: Report, image: ImageReport, paint: Callable[[str, str], str])
     return ": ".join(filter(None, (paint(image.image, "heading"), ", ".join(filter(None, facts)))))
 
 
+def _alike(findings: Iterable[Reported]) -> list[list[Reported]]:
+    """Return findings with the same code and hint together, in the order of the first of each kind."""
+    groups: dict[tuple[str, ...], list[Reported]] = {}
+    for found in findings:
+        groups.setdefault((found.code, found.severity, found.hint, found.suppressed), []).append(found)
+    return list(groups.values())
+
+
+def _group(alike: list[Reported], image: ImageReport, terminal: Terminal) -> Iterator[str]:
+    """Yield some findings that are alike, what they are followed by, and what to do about all of them."""
+    paint = _painter(terminal.colour)
+    shown = alike if len(alike) <= MOST_ALIKE + 1 else alike[:MOST_ALIKE]
+    for found in shown:
+        yield from _finding(found, image, terminal)
+    words = (
+        [f"and {len(alike) - len(shown)} more of [{alike[0].code}]: `--format json` has all"] if len(shown) < len(alike) else []
+    )
+    for text in (*words, alike[0].hint):
+        for line in wrap(text, max(terminal.width - _LABEL - 2, 20), break_on_hyphens=False):
+            yield " " * (_LABEL + 2) + paint(line, "quiet")
+
+
 def _finding(found: Reported, image: ImageReport, terminal: Terminal) -> Iterator[str]:
     paint = _painter(terminal.colour)
     suppressed = f", {found.suppressed}" if found.suppressed else ""
@@ -148,8 +173,6 @@ def _finding(found: Reported, image: ImageReport, terminal: Terminal) -> Iterato
             where = "" if fact.at is None else f", offset {fact.at}" if isinstance(fact.at, int) else f", {fact.at}"
             for line in wrap(f"event {fact.seq}{where}: {fact.text}", room, break_on_hyphens=False):
                 yield " " * (_LABEL + 2) + line
-    for line in wrap(found.hint, room, break_on_hyphens=False):
-        yield " " * (_LABEL + 2) + paint(line, "quiet")
 
 
 def _wrapped(text: str, terminal: Terminal, indent: str) -> list[str]:

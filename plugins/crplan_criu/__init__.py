@@ -8,8 +8,33 @@ from planner.hookspecs import Member, Reader, ReadRequest, Source, hookimpl
 
 def _recognises(source: Source) -> bool:
     from crplan_criu.recognise import recognises
+    from planner.checkpoint.manifest import there
 
-    return recognises(source)
+    return not (source.directory and there(source.directory)) and recognises(source)
+
+
+def _recognises_parts(source: Source) -> bool:
+    from planner.checkpoint.manifest import there
+
+    return bool(source.directory) and there(source.directory)
+
+
+def _read_parts(source: Source, request: ReadRequest) -> Iterator[AnyEvent]:
+    from crplan_criu.in_parts import read
+
+    return read(source, request)
+
+
+def _members_of_parts(source: Source) -> Iterator[Member]:
+    from crplan_criu.in_parts import members
+
+    return members(source)
+
+
+def _whole_in_parts(path: str) -> bool:
+    from planner.checkpoint.manifest import there
+
+    return there(path)
 
 
 def _read(source: Source, request: ReadRequest) -> Iterator[AnyEvent]:
@@ -38,8 +63,17 @@ def _advise(source: Source) -> str:
 
 @hookimpl
 def crplan_readers() -> tuple[Reader, ...]:
-    """Return the reader."""
+    """Return the readers."""
     return (
+        Reader(
+            name="checkpoint",
+            help="checkpoints in parts of `crplan checkpoint`: a directory with crplan-checkpoint.json",
+            recognises=_recognises_parts,
+            read=_read_parts,
+            members=_members_of_parts,
+            whole=_whole_in_parts,
+            priority=55,
+        ),
         Reader(
             name="criu",
             help="CRIU and Virtuozzo image directories, container checkpoint archives (tar, gzip, zstd, OCI layout)",

@@ -13,9 +13,11 @@ from typing import BinaryIO, Final, cast
 
 import msgspec
 
+from crplan_criu.command_lines import Spans
 from crplan_criu.container import FILES, Container
 from crplan_criu.dump import Dump
-from crplan_criu.images import LARGEST_OTHER, WANTED, WANTED_OF_FACTS, largest, place, shown, split_name, too_large
+from crplan_criu.engine_files import NO_CHECKPOINTS, ROOT_DIFFERENCE, ROOT_FILE_SYSTEMS, odd_files
+from crplan_criu.images import LARGEST_OTHER, WANTED, WANTED_ALL, WANTED_OF_FACTS, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST, Blobs
 from crplan_criu.paths import below, normalised, spoken
 from crplan_criu.pod import POD_FILES, Pod
@@ -46,12 +48,6 @@ TRAILING: Final = 16 << 20
 
 DEEPEST: Final = 3
 """Archives inside each other that are looked into: a pod's archive, a container's archive, a layer."""
-
-ROOT_FILE_SYSTEMS: Final = frozenset(("rootfs", "diff", "volumes", "proc", "sys"))
-"""Directories of a container's own files, in which nothing is an image of the container."""
-
-NO_CHECKPOINTS: Final = ("rootfs-diff.tar", "devshm-checkpoint.tar", "rootfs.tar")
-"""Archives that engines put beside the images: files of the container."""
 
 HEAD: Final = 4096
 """Bytes by which an image of another kind is told."""
@@ -94,8 +90,11 @@ class Collector:
         window: int = MAX_WINDOW,
         seen: Seen | None = None,
         inside: Inside | None = None,
+        spans: Spans | None = None,
     ) -> None:
         self.wanted = wanted
+        self._spans = spans
+        """What a second pass is for, in which nothing else is taken."""
         self.documents = wanted == WANTED_OF_FACTS
         """Whether nothing is wanted but what documents say: then no layer is read, and no compressed archive inside."""
         self.window = window
@@ -251,7 +250,12 @@ class Collector:
     def file(self, directory: str, name: str, size: int, stream: Stream) -> bool:
         """Take a file if it tells something, without reading it otherwise; False where nothing is known of such a file."""
         kind, _ = split_name(name)
-        if name in FILES:
+        if self._spans is not None:
+            self._spans.take(directory, name, stream)
+        elif name == ROOT_DIFFERENCE and self.wanted >= WANTED_ALL:
+            container = self.containers.setdefault(directory, Container())
+            container.root_difference, container.odd_files = size, odd_files(stream, size, self._headers)
+        elif name in FILES:
             if size > LARGEST_OTHER:
                 self._unread(directory, name, f"has more than {LARGEST_OTHER >> 20} MiB")
             else:
@@ -378,23 +382,16 @@ class Collector:
 
 
 def from_stream(
-    stream: Stream, wanted: frozenset[str] = WANTED, seen: Seen | None = None, inside: Inside | None = None
+    stream: Stream,
+    wanted: frozenset[str] = WANTED,
+    seen: Seen | None = None,
+    inside: Inside | None = None,
+    spans: Spans | None = None,
 ) -> list[Checkpoint]:
-    """Return the checkpoints of one archive; raises BadImage."""
-    collector = Collector(wanted, stream.window, seen, inside)
+    """Return the checkpoints of one archive, none in a second pass for `spans`; raises BadImage."""
+    collector = Collector(wanted, stream.window, seen, inside, spans)
     collector.archive(stream)
     # What follows the end mark is padding, but the checksum of compressed data stands behind it.
     for _ in stream.chunks(TRAILING):
         pass
     return collector.checkpoints()
-
-
-def of_streamer(files: Iterator[tuple[str, bytes]], wanted: frozenset[str] = WANTED) -> list[Checkpoint]:
-    """Return the one checkpoint whose files come one after the other; raises BadImage."""
-    dump = Dump(wanted)
-    for name, data in files:
-        if dump.wants(name):
-            dump.add(name, data)
-        else:
-            dump.note(name)
-    return [Checkpoint("", "", dump)]

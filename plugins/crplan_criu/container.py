@@ -4,11 +4,14 @@ podman writes its whole container configuration, CRI-O and containerd a short fo
 of the OCI runtime. Source: checkpointctl `lib/metadata.go`, podman `libpod/container_config.go`, OCI runtime-spec `config.md`.
 """
 
+import re
 from typing import Final
 
 import msgspec
 
-FILES: Final = ("config.dump", "spec.dump", "deleted.files")
+from planner.contents.secrets import masked
+
+FILES: Final = ("config.dump", "spec.dump", "deleted.files", "network.status", "stats-dump")
 
 KIND_OF_TYPE: Final = {"network": "net", "mount": "mnt"}
 """Names of namespaces in a runtime specification that differ from those in /proc."""
@@ -61,6 +64,9 @@ FIELD_OF_KIND: Final = {
 CONFIGURATION: Final = (*dict.fromkeys(name for _, names in FROM_CONFIG for name in names), *FIELD_OF_KIND.values())
 """Values of `config.dump` that are used."""
 
+DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+"""The content of an image, as engines name it."""
+
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 ALL_KINDS: Final = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
@@ -92,6 +98,10 @@ class _Spec(msgspec.Struct):
     mounts: list[_Mount] | None = None
 
 
+WHOLE: Final = {"deleted.files": "deleted", "network.status": "network", "stats-dump": "statistics"}
+"""Files that are kept as they are, by the attribute of `Container`."""
+
+
 class Container:
     """What is known of the container that a dump was taken of; empty for a dump of plain processes."""
 
@@ -109,6 +119,16 @@ class Container:
         """The whole of spec.dump, for what it would have an engine do."""
         self.deleted = b""
         """The whole of deleted.files: paths that an engine removes from the container's root."""
+        self.network = b""
+        """The whole of network.status: the addresses that podman gave the container."""
+        self.statistics = b""
+        """The whole of stats-dump: what the dump cost."""
+        self.root_difference = -1
+        """Bytes of the archive of files that the container changed, -1 where there is none."""
+        self.reference = ""
+        """The name of the container's image and the content that it is said to have, where that is a name that can move."""
+        self.odd_files: list[str] = []
+        """Files of that archive that have more rights than others."""
         self.members: list[str] = []
         """Members of the archive that are no regular files, or have names that lead out of it."""
         self.files: set[str] = set()
@@ -118,8 +138,8 @@ class Container:
 
     def add(self, name: str, data: bytes) -> None:
         """Take one of `FILES`; one that cannot be used is noted in `unread`."""
-        if name == "deleted.files":
-            self.deleted = data
+        if name in WHOLE:
+            setattr(self, WHOLE[name], data)
             return
         self.specification = data if name == "spec.dump" else self.specification
         self.files.add(name)
@@ -139,6 +159,10 @@ class Container:
             self.unread.setdefault("config.dump", f"has a value of another type than a text in {', '.join(odd)}")
         known = {field: value for field in CONFIGURATION if isinstance(value := given.get(field), str)}
         self._first(FROM_CONFIG, known)
+        name, identifier = (given.get(field) for field in ("rootfsImageName", "rootfsImageRef"))
+        identifier = identifier or given.get("rootfsImageID") or given.get("rootfsImage")
+        if isinstance(name, str) and isinstance(identifier, str) and name and DIGEST.search(identifier) and "@" not in name:
+            self.reference = f"{name} is {identifier}"
         named = {kind: known.get(field, "") for kind, field in FIELD_OF_KIND.items()}
         self.joined_containers.update((kind, container) for kind, container in named.items() if container)
 
@@ -155,6 +179,11 @@ class Container:
         self.mounts = {**other.mounts, **self.mounts}
         self.specification = self.specification or other.specification
         self.deleted = self.deleted or other.deleted
+        self.network = self.network or other.network
+        self.reference = self.reference or other.reference
+        self.statistics = self.statistics or other.statistics
+        self.root_difference = max(self.root_difference, other.root_difference)
+        self.odd_files = [*self.odd_files, *other.odd_files]
         self.members = [*self.members, *other.members]
         self.files |= other.files
         self.unread = {**other.unread, **self.unread}
@@ -168,7 +197,7 @@ class Container:
         if manager:
             self.facts["engine"] = ENGINES.get(manager, manager)
         if spec.process is not None and spec.process.args:
-            self.facts["command"] = " ".join(spec.process.args)
+            self.facts["command"] = " ".join(masked(spec.process.args)[0])
         self.mounts = {mount.destination: mount.source for mount in spec.mounts or () if mount.type == "bind"}
         listed = spec.linux.namespaces if spec.linux is not None else None
         if listed is None:

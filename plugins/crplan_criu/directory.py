@@ -9,13 +9,16 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from crplan_criu.archive import PARENT, Checkpoint, Collector, Seen
+from crplan_criu.command_lines import Spans
 from crplan_criu.container import FILES
 from crplan_criu.dump import Dump
-from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
+from crplan_criu.engine_files import ROOT_DIFFERENCE, odd_files
+from crplan_criu.images import WANTED, WANTED_ALL, largest, place, shown, split_name, too_large
 from crplan_criu.layout import BLOB, INDEX, LARGEST_DOCUMENT, MANIFEST
 from crplan_criu.pod import POD_FILES, Pod
 from crplan_criu.search import HERE
 from crplan_criu.streams import opened
+from crplan_criu.tar import Headers, Taken
 from planner.errors import BadImage
 from planner.hookspecs import MAX_WINDOW
 
@@ -38,6 +41,8 @@ def collect(path: str, wanted: frozenset[str] = WANTED, seen: Seen | None = None
                     dump.container.add(name, _read(top, name, seen))
                 except BadImage as error:
                     dump.container.unread[name] = error.message
+        if wanted >= WANTED_ALL and os.path.lexists(os.path.join(path, ROOT_DIFFERENCE)):
+            _root_difference(top, dump)
     images_at = below if unpacked else path
     if unpacked:
         _refuse_link(below)
@@ -52,6 +57,30 @@ def collect(path: str, wanted: frozenset[str] = WANTED, seen: Seen | None = None
         dump.parent = os.readlink(parent)
         dump.parent_found = os.path.exists(os.path.join(parent, "inventory.img"))
     return dump
+
+
+def _root_difference(top: int, dump: Dump) -> None:
+    """Look through the archive of the files that a container changed, in an unpacked archive of a checkpoint."""
+    with suppress(BadImage), os.fdopen(_regular(top, ROOT_DIFFERENCE), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        taken = Taken()
+        taken.given = size
+        dump.container.root_difference = size
+        dump.container.odd_files = odd_files(opened(file, b"", ROOT_DIFFERENCE), size, Headers(taken))
+
+
+def fetch(path: str, spans: Spans) -> None:
+    """Read parts of the files of pages in a directory of images; what is not there is left out. Raises BadImage."""
+    below = os.path.join(path, "checkpoint")
+    unpacked = not any(os.path.lexists(os.path.join(path, name)) for name in HERE) and os.path.isdir(below)
+    with _opened(below if unpacked else path) as images:
+        for name, wanted in spans.of_file.items():
+            with suppress(BadImage, OSError):
+                file = _regular(images, name)
+                try:
+                    spans.found.update((span, os.pread(file, span.size, span.offset)) for span in wanted)
+                finally:
+                    os.close(file)
 
 
 def pods(path: str, places: list[str]) -> dict[str, Pod]:
@@ -84,10 +113,14 @@ def _read(directory: int, name: str, seen: Seen | None) -> bytes:
 
 
 def collect_layout(
-    path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None
+    path: str,
+    wanted: frozenset[str] = WANTED,
+    window: int = MAX_WINDOW,
+    seen: Seen | None = None,
+    spans: Spans | None = None,
 ) -> list[Checkpoint]:
     """Read the index and the blobs of an OCI image layout; raises BadImage."""
-    collector = Collector(wanted, window, seen)
+    collector = Collector(wanted, window, seen, spans=spans)
     with _opened(path) as top:
         if os.path.lexists(os.path.join(path, INDEX)):
             collector.document("", INDEX, read_file(top, INDEX))
@@ -102,10 +135,14 @@ def collect_layout(
 
 
 def collect_transport(
-    path: str, wanted: frozenset[str] = WANTED, window: int = MAX_WINDOW, seen: Seen | None = None
+    path: str,
+    wanted: frozenset[str] = WANTED,
+    window: int = MAX_WINDOW,
+    seen: Seen | None = None,
+    spans: Spans | None = None,
 ) -> list[Checkpoint]:
     """Read the manifest and the blobs of skopeo's `dir:`; raises BadImage."""
-    collector = Collector(wanted, window, seen)
+    collector = Collector(wanted, window, seen, spans=spans)
     with _opened(path) as top:
         collector.document("", INDEX, read_file(top, MANIFEST))
         for name in _names(top):

@@ -145,6 +145,16 @@ class Dump:
             except BadImage as error:
                 self.contents.damaged[name] = error.message
 
+    def add_statistics(self) -> None:
+        """Take the statistics of the dump, which stand beside the images and bear no ending."""
+        name = "stats-dump"
+        if self.holdings is not None and self.container.statistics:
+            self.contents.note(name, -1, len(self.container.statistics))
+            try:
+                self.holdings.add(name, name, -1, self.container.statistics, self._budget)
+            except BadImage as error:
+                self.contents.damaged[name] = error.message
+
     def decode(self, message: Message, data: bytes, at: str) -> Fields:
         """Decode a message; raises BadImage with the place."""
         try:

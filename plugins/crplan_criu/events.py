@@ -4,15 +4,16 @@ What CRIU does not record is said so: the exit signal is -1, a thread's name is 
 what its members' vectors say of it. The thread list of a dead task is uninitialised memory in upstream dumps and is not read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from crplan_criu import facts, trust
+from crplan_criu import engine_files, facts, trust
 from crplan_criu.dump import Core, Dump, Entry, text
 from crplan_criu.images import place
 from crplan_criu.namespaces import Namespaces
 from crplan_criu.wire import Fields, number, octets
 from planner.errors import BadImage
+from planner.events.contents import PropertyRecorded
 from planner.events.records import (
     AnyEvent,
     DefectRecorded,
@@ -33,10 +34,11 @@ STATES: Final[dict[int, TaskState]] = {1: "running", 2: "zombie", 3: "stopped", 
 """`task_state` of a core image; 6 is a zombie inside CRIU's own machinery and harmless to know."""
 
 
-def events(dump: Dump, where: str = "") -> Iterator[AnyEvent]:
+def events(dump: Dump, where: str = "", commands: Iterable[AnyEvent] = ()) -> Iterator[AnyEvent]:
     """Yield the image events of a whole dump; raises BadImage where files are missing or do not belong together.
 
-    `where` is the directory of the input that was chosen, "" where the images stand where they are expected.
+    `where` is the directory of the input that was chosen, "" where the images stand where they are expected. `commands` are
+    the events of command lines, which are asked for when they are wanted.
     """
     if dump.inventory is None:
         raise BadImage(place("inventory.img"), "is missing; without it this is no CRIU image directory")
@@ -65,9 +67,15 @@ def events(dump: Dump, where: str = "") -> Iterator[AnyEvent]:
     yield from _left_over(dump)
     yield from facts.defects(dump)
     if dump.holdings is not None:
+        dump.add_statistics()
         yield from dump.holdings.events(dump.contents.sizes)
+        yield from commands
         container = dump.container
-        yield from trust.risks(container.specification, container.deleted, container.members)
+        yield from engine_files.properties(container.specification, container.network)
+        if container.root_difference >= 0:
+            at = place(engine_files.ROOT_DIFFERENCE)
+            yield PropertyRecorded(property="changed files of the root (bytes)", value=str(container.root_difference), at=at)
+        yield from trust.risks(container)
     yield ImageClosed(tasks=len(dump.tree), complete=True, at=place("pstree.img", len(dump.tree)))
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from crplan_criu import holdings_files, holdings_memory, messages_contents
-from crplan_criu.image_file import ImageFile, Shared, text
+from crplan_criu.image_file import ImageFile, PageRuns, Shared, text
 from crplan_criu.images import place
 from crplan_criu.wire import Budget, number, octets
-from planner.events.contents import ContentsEvent, ContentsRecorded, MountRecorded, PropertyRecorded
+from planner.events.contents import ContentsEvent, ContentsRecorded, MemoryRecorded, MountRecorded, PropertyRecorded
 from planner.identity import NamespaceId
 
 FILE_SYSTEMS: Final = (
@@ -104,6 +104,17 @@ class Holdings:
         kept = self._events.setdefault((_RANKS[kind], identifier, name), [])
         for event in READERS[kind](ImageFile(name, kind, identifier, data, self._shared, budget)):
             kept.append(event)
+
+    @property
+    def runs(self) -> dict[int, PageRuns]:
+        """The page maps by their task."""
+        return self._shared.runs
+
+    def memory(self) -> Iterator[MemoryRecorded]:
+        """Yield what the images of memory say, with the places of the command line."""
+        for (rank, _, _), kept in sorted(self._events.items()):
+            if rank == _RANKS["mm"]:
+                yield from (event for event in kept if isinstance(event, MemoryRecorded))
 
     def events(self, sizes: dict[str, dict[int, int]]) -> Iterator[ContentsEvent]:
         """Yield what was found; `sizes` are the bytes of all files of the dump, by kind and number, -1 where not known."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crplan_criu import messages_contents as messages
-from crplan_criu.image_file import ImageFile, text
+from crplan_criu.image_file import ImageFile, PageRuns, text
 from crplan_criu.wire import number, numbers, octets, parts, scalars
 from planner.events.contents import (
     ContentsEvent,
@@ -86,15 +86,19 @@ def pages(image: ImageFile) -> Iterator[ContentsEvent]:
     """Yield how much of the memory of the task that the file is named by is in this dump, and in those before."""
     stored = before = 0
     listed = image.entries()
-    next(listed, None)
+    head = image.decode(messages.PAGEMAP_HEAD, next(listed, b""))
+    runs: list[tuple[int, int, bool]] = []
     for entry in listed:
         run = scalars(image.decode(messages.PAGEMAP, entry)).get
         size = (run("nr_pages", 0) or run("compat_nr_pages", 0)) * PAGE
         flags = run("flags", PRESENT)
-        if run("in_parent", 0) or flags & IN_PARENT:
+        earlier = run("in_parent", 0) or flags & IN_PARENT
+        if earlier:
             before += size
         elif flags & PRESENT:
             stored += size
+        runs.append((run("vaddr", 0), size // PAGE, bool(flags & PRESENT and not earlier)))
+    image.keep_runs(PageRuns(number(head, "pages_id"), runs))
     yield MemoryRecorded(pid=ProcessId(image.number), stored=stored, in_parent=before, at=image.at)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
+import msgspec
+
 from crplan_criu.images import Order, byte_order, entries, place
 from crplan_criu.wire import Budget, Fields, Message, WireError, decode
 from planner.errors import BadImage
@@ -14,13 +16,26 @@ LONGEST_KEPT: Final = 1024
 Read = TypeVar("Read")
 
 
+class PageRuns(msgspec.Struct, frozen=True):
+    """The number of the file of pages that a page map is of, and its runs: address, pages, and whether they are in that file."""
+
+    file: int
+    runs: list[tuple[int, int, bool]]
+
+
+MOST_RUNS: Final = 1_000_000
+"""Runs of pages that are kept of all tasks together."""
+
+
 class Shared:
     """What the files of a dump have in common while they are read.
 
-    `unknown` counts the fields that no table has.
+    `unknown` counts the fields that no table has, `runs` are the page maps by their task.
     """
 
     def __init__(self) -> None:
+        self.runs: dict[int, PageRuns] = {}
+        self.runs_left = MOST_RUNS
         self.unknown: dict[str, int] = {}
         self.kept: dict[bytes, object] = {}
         """Parts that were decoded, for the many tasks that have the same."""
@@ -58,6 +73,12 @@ class ImageFile:
             return decode(message, data, self._shared.unknown, self._budget)
         except WireError as error:
             raise BadImage(self.at, f"is damaged: {error} ({message.name})") from None
+
+    def keep_runs(self, runs: PageRuns) -> None:
+        """Keep the page map of the task that the file is named by, as long as there are not too many."""
+        self._shared.runs_left -= len(runs.runs)
+        if self._shared.runs_left >= 0:
+            self._shared.runs[self.number] = runs
 
     def once(self, data: bytes, read: "Callable[[ImageFile, bytes], Read]") -> Read:
         """Return what `read` makes of a part, which is kept for others like it; raises BadImage. One function reads a part."""

@@ -11,8 +11,9 @@ from typing import Final
 
 import msgspec
 
-from crplan_criu import archive, directory, events, search, streamer
+from crplan_criu import archive, command_lines, directory, events, search, streamer
 from crplan_criu.archive import Checkpoint
+from crplan_criu.command_lines import Fetch, Spans
 from crplan_criu.container import Container
 from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_FACTS, WANTED_OF_POD, shown
 from crplan_criu.paths import below
@@ -33,7 +34,10 @@ THE_TOP = "."
 Wanted = frozenset[str]
 """Kinds of image file that are decoded."""
 
-WANTED_FOR: Final[dict[Detail, Wanted]] = {"facts": WANTED_OF_FACTS, "pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL}
+WANTED_FOR: Final[dict[Detail, Wanted]] = {
+    "facts": WANTED_OF_FACTS, "pod": WANTED_OF_POD, "tree": WANTED, "all": WANTED_ALL, "commands": WANTED_ALL,
+    "values": WANTED_ALL,
+}  # fmt: skip
 """Those by how much is asked for."""
 
 Load = Callable[[Wanted], tuple[Checkpoint, str]]
@@ -46,7 +50,7 @@ class Held:
     One that is asked for later, or with more of its images, is read again where the archive can be.
     """
 
-    def __init__(self, read: Callable[[Wanted], list[Checkpoint]], *, again: bool) -> None:
+    def __init__(self, read: Callable[[Wanted, Spans | None], list[Checkpoint]], *, again: bool) -> None:
         self._read = read
         self._again = again
         self._wanted: Wanted | None = None
@@ -54,7 +58,7 @@ class Held:
 
     def all(self, wanted: Wanted) -> list[Checkpoint]:
         """Return every checkpoint, read now; raises BadImage."""
-        found = self._read(wanted)
+        found = self._read(wanted, None)
         self._wanted = wanted
         self._held = {(one.name, one.directory): one for one in found}
         return found
@@ -68,6 +72,11 @@ class Held:
             raise BadImage(None, "has changed while it was read")
         return self._held.pop(key) if self._again and wanted == self._wanted else self._held[key]
 
+    def fetch(self, spans: Spans) -> None:
+        """Read the archive again for parts of its files of pages, where that can be; raises BadImage."""
+        if self._again:
+            self._read(WANTED, spans)
+
 
 class Found(msgspec.Struct, frozen=True):
     """A checkpoint of an input by the name that selects it, or an archive of a directory, which may hold several.
@@ -80,6 +89,10 @@ class Found(msgspec.Struct, frozen=True):
     held: Held | None = None
     extra: Container | None = None
     """What a pod's documents beside it say."""
+    fetch: Fetch | None = None
+    """Reads parts of the files of pages, in a second pass."""
+    directory: str = ""
+    """Where in an archive the images stand."""
 
 
 def read(source: Source, request: ReadRequest = WHOLE) -> Iterator[AnyEvent]:
@@ -161,7 +174,7 @@ def _said(one: Found, detail: Detail) -> Iterator[AnyEvent]:
         (one,) = inner.values()
     if detail == "facts":
         return _facts(one)
-    return _evidence(one) if detail == "pod" else _events(one, WANTED_FOR[detail])
+    return _evidence(one) if detail == "pod" else _events(one, detail)
 
 
 def _load(one: Found, wanted: Wanted) -> tuple[Checkpoint, str]:
@@ -189,14 +202,18 @@ def _evidence(one: Found) -> Iterator[AnyEvent]:
         yield from events.evidence(checkpoint.dump)
 
 
-def _events(one: Found, wanted: Wanted) -> Iterator[AnyEvent]:
-    checkpoint, where = _load(one, wanted)
+def _events(one: Found, detail: Detail) -> Iterator[AnyEvent]:
+    checkpoint, where = _load(one, WANTED_FOR[detail])
     yield from checkpoint.said or ()
     if checkpoint.problem is not None:
         raise checkpoint.problem
     if checkpoint.said is not None:
         return
-    yield from events.events(checkpoint.dump, where)
+    commands: Iterator[AnyEvent] = iter(())
+    holdings = checkpoint.dump.holdings
+    if detail in ("commands", "values") and one.fetch is not None and holdings is not None:
+        commands = command_lines.events(holdings, one.fetch, one.directory, values=detail == "values")
+    yield from events.events(checkpoint.dump, where, commands)
 
 
 def _labelled(one: Found, detail: Detail) -> Iterator[AnyEvent]:
@@ -216,18 +233,18 @@ def _found(source: Source, wanted: Wanted) -> Iterator[Found]:
         return
     where = shown(os.path.basename(source.name) or source.name)
 
-    def read(wanted: Wanted) -> list[Checkpoint]:
+    def read(wanted: Wanted, spans: Spans | None) -> list[Checkpoint]:
         with source.open() as file:
             stream = opened(file, source.head, where, source.max_window)
             if streamer.recognises(source.head):
-                return archive.of_streamer(streamer.files(stream), wanted)
-            return _some(archive.from_stream(stream, wanted, source.seen, source.inside), where)
+                return [Checkpoint("", "", streamer.dump_of(stream, wanted))] if spans is None else []
+            return _some(archive.from_stream(stream, wanted, source.seen, source.inside, spans), where, spans)
 
     yield from _expanded(Held(read, again=source.repeatable), "", wanted)
 
 
-def _some(found: list[Checkpoint], where: str) -> list[Checkpoint]:
-    if not found:
+def _some(found: list[Checkpoint], where: str, spans: Spans | None) -> list[Checkpoint]:
+    if not found and spans is None:
         raise BadImage(where, "the archive holds no CRIU images (no inventory.img, no pstree.img)")
     return found
 
@@ -240,7 +257,8 @@ def _expanded(held: Held, below: str, wanted: Wanted, extra: Container | None = 
         name = f"{below}/{one.name}" if below and one.name and len(found) > 1 else below or one.name
         unusual = one.directory if len(found) == 1 and one.directory not in DIRECTORIES else ""
         where = "" if extra else "/".join(part for part in (below, unusual) if part) if "blobs/" not in unusual else below
-        result.append(Found(name, partial(_loaded, held, (one.name, one.directory), shown(where)), extra=extra))
+        load = partial(_loaded, held, (one.name, one.directory), shown(where))
+        result.append(Found(name, load, extra=extra, fetch=held.fetch, directory=one.directory))
     return result
 
 
@@ -259,7 +277,8 @@ def _of_directory(source: Source, wanted: Wanted) -> Iterator[Found]:
         name = name if names[name] == 1 else ""
         if place.kind == "images":
             where = "" if extra else shown(place.name)
-            yield Found(name or _name(place.name, places), load=partial(_images, stands, source, where), extra=extra)
+            load = partial(_images, stands, source, where)
+            yield Found(name or _name(place.name, places), load=load, extra=extra, fetch=partial(directory.fetch, stands))
             continue
         held = Held(partial(READERS[place.kind], stands, source), again=True)
         if len(places) == 1:
@@ -298,24 +317,26 @@ def _images(path: str, source: Source, where: str, wanted: Wanted) -> tuple[Chec
     return Checkpoint("", "", directory.collect(path, wanted, source.seen)), where
 
 
-def _archive(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
+def _archive(path: str, source: Source, wanted: Wanted, spans: Spans | None) -> list[Checkpoint]:
     where = shown(os.path.basename(path))
     try:
         with open(path, "rb") as file:
             head = file.read(4096)
             file.seek(0)
             stream = opened(file, head, where, source.max_window)
-            return _some(archive.from_stream(stream, wanted, source.seen, source.inside), where)
+            return _some(archive.from_stream(stream, wanted, source.seen, source.inside, spans), where, spans)
     except OSError as error:
         raise BadImage(where, f"cannot be read: {error.strerror}") from None
 
 
-def _layout(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
-    return _some(directory.collect_layout(path, wanted, source.max_window, source.seen), shown(os.path.basename(path) or path))
+def _layout(path: str, source: Source, wanted: Wanted, spans: Spans | None) -> list[Checkpoint]:
+    found = directory.collect_layout(path, wanted, source.max_window, source.seen, spans)
+    return _some(found, shown(os.path.basename(path) or path), spans)
 
 
-def _transport(path: str, source: Source, wanted: Wanted) -> list[Checkpoint]:
-    return _some(directory.collect_transport(path, wanted, source.max_window, source.seen), shown(os.path.basename(path) or path))
+def _transport(path: str, source: Source, wanted: Wanted, spans: Spans | None) -> list[Checkpoint]:
+    found = directory.collect_transport(path, wanted, source.max_window, source.seen, spans)
+    return _some(found, shown(os.path.basename(path) or path), spans)
 
 
 READERS = {"archive": _archive, "layout": _layout, "transport": _transport}

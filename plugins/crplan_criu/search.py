@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from crplan_criu.archive import NO_CHECKPOINTS, ROOT_FILE_SYSTEMS
+from crplan_criu.engine_files import NO_CHECKPOINTS, ROOT_FILE_SYSTEMS
 from crplan_criu.images import split_name
 from crplan_criu.recognise import DIRECTORIES, HEADER, head_of, is_archive
 from planner.directories import DEEPEST, MOST_ENTRIES, entries_of

@@ -8,6 +8,7 @@ one such stream a pipe, which together are the dump. Source: criu-image-streamer
 from collections.abc import Iterator
 from typing import Final
 
+from crplan_criu.dump import Dump
 from crplan_criu.images import WANTED, largest, place, shown, split_name, too_large
 from crplan_criu.streams import Stream
 from crplan_criu.wire import Field, Fields, Message, WireError, decode, number, octets
@@ -100,3 +101,14 @@ def _marker(stream: Stream) -> Fields:
 
 def _cut(stream: Stream) -> BadImage:
     return BadImage(f"{stream.where}#{stream.position}", "the stream is cut short: the marker of its end is missing")
+
+
+def dump_of(stream: Stream, wanted: frozenset[str] = WANTED) -> Dump:
+    """Return the dump of a stream; raises BadImage."""
+    dump = Dump(wanted)
+    for name, data in files(stream):
+        if dump.wants(name):
+            dump.add(name, data)
+        else:
+            dump.note(name)
+    return dump

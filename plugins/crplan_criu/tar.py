@@ -53,6 +53,7 @@ class Member(msgspec.Struct, frozen=True):
     size: int
     problem: str = ""
     link: str = ""
+    mode: int = 0
 
 
 class Taken:
@@ -115,11 +116,12 @@ def members(stream: Stream, headers: Headers) -> Iterator[Member]:
         name = pending.get("GNU.sparse.name") or pending.get("path") or _name(header)
         link = pending.get("linkpath") or _text(header[157:257].split(b"\x00")[0])
         problem = _problem(name, kind, "sparse" in pending)
+        mode = _mode(header)
         pending = {}
         begin = stream.position
         plain = "/".join(part for part in name.split("/") if part not in ("", "."))
         if plain and kind != DIRECTORY and not name.endswith("/"):
-            yield Member(plain, size if not problem else 0, problem, link if kind in LINKS else "")
+            yield Member(plain, size if not problem else 0, problem, link if kind in LINKS else "", mode)
         if kind not in NO_CONTENT:
             _pass_over(stream, size, begin + size, where)
 
@@ -164,6 +166,12 @@ def _number(header: bytes, at: int, width: int, where: str) -> int:
     if digits.strip(b"01234567"):
         raise BadImage(where, "the archive is damaged: a member's size is no number")
     return int(digits or b"0", 8)
+
+
+def _mode(header: bytes) -> int:
+    """Return the mode of a member, 0 where it is no number."""
+    digits = header[100:108].split(b"\x00")[0].strip()
+    return int(digits, 8) if digits and not digits.strip(b"01234567") else 0
 
 
 def _decimal(digits: str, where: str) -> int:

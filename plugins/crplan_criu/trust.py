@@ -4,20 +4,19 @@ Nothing is unpacked. Values of variables and arguments that look like secrets ar
 runtime-spec `config.md`, checkpointctl `lib/metadata.go`, advisories on checkpoint restores of container engines.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
+from crplan_criu.container import Container
+from crplan_criu.engine_files import ROOT_DIFFERENCE
 from crplan_criu.images import place
+from planner.contents.secrets import SECRET_NAME, masked
 from planner.events.contents import PropertyRecorded
 
 MOST: Final = 200
 """Entries of each list that are recorded; how many more there are is recorded, too."""
-
-SECRET: Final = re.compile(r"pass(?:w|phrase)|secret|token|api_?key|private_?key|credential|access_?key", re.IGNORECASE)
-"""Names of variables and options whose values are secrets."""
 
 USUAL_CAPABILITIES: Final = frozenset(
     " ".join(
@@ -83,12 +82,17 @@ class _Specification(msgspec.Struct):
     process: _Process | None = None
 
 
-def risks(specification: bytes, deleted: bytes, members: list[str]) -> Iterator[PropertyRecorded]:
-    """Yield what spec.dump, deleted.files and the members of an archive would have an engine do; damage is told elsewhere."""
-    for value in members[:MOST]:
+def risks(container: Container) -> Iterator[PropertyRecorded]:
+    """Yield what the files of an engine and the members of an archive would have an engine do; damage is told elsewhere."""
+    for value in container.members[:MOST]:
         yield _risk("archive member", value, "archive")
-    if deleted.strip():
-        yield from _deleted(deleted)
+    for value in container.odd_files[:MOST]:
+        yield _risk("file of the root", value, ROOT_DIFFERENCE)
+    if container.reference:
+        yield _risk("image reference", container.reference, "config.dump")
+    if container.deleted.strip():
+        yield from _deleted(container.deleted)
+    specification = container.specification
     if not specification.strip():
         return
     try:
@@ -151,12 +155,10 @@ def _process(spec: _Specification) -> Iterator[tuple[str, str]]:
         yield "capabilities", " ".join(added)
     for variable in process.env or ():
         name, sign, value = variable.partition("=")
-        if sign and value and SECRET.search(name):
+        if sign and value and SECRET_NAME.search(name):
             yield "secret", f"variable {name}"
-    for argument in process.args or ():
-        name, sign, value = argument.partition("=")
-        if sign and value and SECRET.search(name):
-            yield "secret", f"argument {name}"
+    for name in masked(process.args or ())[1]:
+        yield "secret", f"argument {name}"
 
 
 def _namespaces(spec: _Specification) -> Iterator[tuple[str, str]]:

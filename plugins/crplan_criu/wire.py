@@ -243,12 +243,12 @@ def _field_by_field(message: Message, data: bytes, unknown: dict[str, int], budg
         if tag >= 0x80:
             tag, at = _long_tag(data, at - 1, end)
         wire = tag & 7
-        if wire:
+        if wire == 2 and at < end and (size := data[at]) < 0x80 and size < end - at:
+            start, at = at + 1, at + 1 + size
+        elif wire:
             start, at = _extent(data, at, end, wire)
-        elif at < end and (number := data[at]) < 0x80:
-            at += 1
         else:
-            number, at = varint(data, at, end)
+            number, at = (data[at], at + 1) if at < end and data[at] < 0x80 else varint(data, at, end)
         if not 8 <= tag <= HIGHEST_TAG:
             raise WireError(f"field number {tag >> 3} does not exist")
         known = by_tag.get(tag)

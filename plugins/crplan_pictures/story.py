@@ -192,6 +192,6 @@ def _values(name: str, recorded: str, target: str) -> str:
 
 def _subjects(step: steps.AnyStep) -> tuple[ProcessId, ...]:
     """Return the processes that a step is about, besides its actor."""
-    if isinstance(step, (steps.SetGroup, steps.Kill, steps.Verify)):
+    if isinstance(step, (steps.SetGroup, steps.Kill, steps.Verify, steps.Stop)):
         return (step.target,)
     return (step.child,) if isinstance(step, (steps.Create, steps.CreateThread, steps.Reap)) else ()

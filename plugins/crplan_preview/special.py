@@ -29,7 +29,7 @@ def special_lines(artefact: Artefact, width: int) -> Iterator[Line]:
         yield from _line("dead leader", [numbers], f"{words}; its number belongs to no task", width)
 
 
-ORDER: Final = ("helper", "init above the root", "nested init", "step that waits", "zombie")
+ORDER: Final = ("helper", "init above the root", "nested init", "step that waits", "zombie", "stopped task")
 
 
 def _of_step(step: steps.AnyStep, table: Table) -> Iterator[tuple[str, str, str]]:
@@ -45,6 +45,8 @@ def _of_step(step: steps.AnyStep, table: Table) -> Iterator[tuple[str, str, str]
             yield "nested init", step.rule, vector(process.pids)
     elif isinstance(step, steps.Verify) and step.zombie:
         yield "zombie", "zombie-last", _pids(step.target, table)
+    elif isinstance(step, steps.Stop):
+        yield "stopped task", step.rule, _pids(step.target, table)
 
 
 def _pids(pid: ProcessId, table: Table) -> str:

@@ -18,7 +18,8 @@ FEWEST_ALIKE: Final = 4
 """Processes in a row that are made alike before they become one line."""
 
 MOST_LINES: Final = 48
-"""Lines of a phase that are shown where folding is on."""
+FEWER_LINES: Final = 18
+"""Lines of a phase that are shown where folding is on; where there are more, so many."""
 
 LAST: Final = (steps.Exit, steps.Kill, steps.Reap)
 
@@ -27,7 +28,7 @@ Unit = Sequence[steps.AnyStep]
 
 
 def step_sections(artefact: Artefact, width: int, *, folded: bool) -> Iterator[Line]:
-    """Yield the steps of a plan in three phases: what is made, what ends, and what is compared with /proc."""
+    """Yield the steps of a plan in phases: what is made, what ends, what is compared with /proc, and what stops."""
     for title, phase in _phases(artefact.plan.steps):
         if not phase:
             continue
@@ -44,13 +45,16 @@ def step_sections(artefact: Artefact, width: int, *, folded: bool) -> Iterator[L
 
 
 def _phases(plan: Sequence[steps.AnyStep]) -> tuple[tuple[str, Unit], ...]:
-    checks = len(plan)
+    stops = len(plan)
+    while stops and isinstance(plan[stops - 1], steps.Stop):
+        stops -= 1
+    checks = stops
     while checks and isinstance(plan[checks - 1], steps.Verify):
         checks -= 1
     ends = checks
     while ends and isinstance(plan[ends - 1], LAST):
         ends -= 1
-    return (("Create", plan[:ends]), ("End", plan[ends:checks]), ("Verify", plan[checks:]))
+    return (("Create", plan[:ends]), ("End", plan[ends:checks]), ("Verify", plan[checks:stops]), ("Stop", plan[stops:]))
 
 
 def _span(phase: Unit) -> str:
@@ -60,18 +64,32 @@ def _span(phase: Unit) -> str:
 
 def _bounded(page: "_Page", phase: Unit) -> Iterator[Line]:
     """Yield what fits, and say how much did not."""
+    pieces: list[tuple[int, list[Line]]] = []
+    total = 0
+    for number, lines in _pieces(page, phase):
+        pieces.append((number, lines))
+        total += len(lines)
+        if total > MOST_LINES:
+            break
+    else:
+        yield from (line for _, lines in pieces for line in lines)
+        return
     shown = 0
-    runs = list(_runs(phase))
-    for place, run in enumerate(runs):
-        if shown >= MOST_LINES and len(runs) - place > 1:
-            rest = phase[-1].number - run[0][0].number + 1
-            yield [(f"     and {counted(rest, 'step')} more; --option fold=no shows all", "quiet")]
+    for number, lines in pieces:
+        if shown + len(lines) > FEWER_LINES:
+            yield [(f"     and {counted(phase[-1].number - number + 1, 'step')} more; --option fold=no shows all", "quiet")]
             return
-        lines = list(
-            page.alike(run) if len(run) >= FEWEST_ALIKE else (line for unit in run for step in unit for line in page.step(step))
-        )
         shown += len(lines)
         yield from lines
+
+
+def _pieces(page: "_Page", phase: Unit) -> Iterator[tuple[int, list[Line]]]:
+    """Yield the number and the lines of each step, of steps that are alike together those of the first."""
+    for run in _runs(phase):
+        if len(run) >= FEWEST_ALIKE:
+            yield run[0][0].number, list(page.alike(run))
+        else:
+            yield from ((step.number, list(page.step(step))) for unit in run for step in unit)
 
 
 def _runs(phase: Unit) -> Iterator[list[Unit]]:
@@ -129,6 +147,8 @@ def _step_shape(step: steps.AnyStep, child: ProcessId) -> object:
             return (*common, step.status, step.thread_only)
         case steps.Kill():
             return (*common, step.signal)
+        case steps.Stop():
+            return common
         case steps.Reap():
             return common
         case _:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Final
 
 import msgspec
@@ -24,7 +23,8 @@ from planner.text import Line, Terminal, escaped, render
 VERDICT_STYLES: Final = {"ok": "done", "refused": "error", "hangs": "error", "wrong": "error", "unknown": "quiet"}
 
 MOST_TREE_LINES: Final = 48
-"""Lines of the tree that are shown where folding is on."""
+FEWER_TREE_LINES: Final = 28
+"""Lines of the tree that are shown where folding is on; where there are more, so many: two screens hold the whole preview."""
 
 LONG_ID: Final = re.compile(r"\b[0-9a-f]{32,}\b")
 ID_DIGITS: Final = 12
@@ -70,9 +70,9 @@ def _lines(artefact: Artefact, terminal: Terminal, *, with_steps: bool, folded: 
 
 def _bounded(lines: Iterable[Line]) -> Iterator[Line]:
     """Yield the first lines, and say how many there are besides."""
-    rest = iter(lines)
-    yield from islice(rest, MOST_TREE_LINES)
-    left = sum(1 for _ in rest)
+    found = list(lines)
+    left = len(found) - FEWER_TREE_LINES if len(found) > MOST_TREE_LINES else 0
+    yield from found[: len(found) - left]
     if left:
         yield [(f"  and {counted(left, 'line')} more; --option fold=no shows all", "quiet")]
 

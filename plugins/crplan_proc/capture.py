@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
+from crplan_proc.crossings import crossings
 from crplan_proc.snapshot import KINDS, Process, Snapshot, steady
 from planner.errors import BadImage
 from planner.events.records import (
@@ -24,6 +25,7 @@ from planner.events.records import (
     ThreadRecorded,
 )
 from planner.identity import NO_PID, NamespaceId, Number, Pids, ProcessId
+from planner.text import escaped
 
 UNKNOWN: Final = NamespaceId(-1)
 
@@ -51,6 +53,7 @@ def events(snapshot: Snapshot) -> Iterator[AnyEvent]:
         yield from tree.task(process)
     yield from tree.dead_leaders()
     yield from tree.adopters()
+    yield from tree.crossings()
     yield FactRecorded(property="subreaper", value="not shown by /proc", at=f"/proc/{snapshot.root}/status")
     yield ImageClosed(tasks=len(tree.ordered), complete=True, at=f"/proc/{snapshot.root}")
 
@@ -179,6 +182,17 @@ class _Tree:
                     facts=_namespace_facts(kind, number, inode),
                     at=f"/proc/{number}/ns/{kind}#{inode}",
                 )
+
+    def crossings(self) -> Iterator[FactRecorded]:
+        """Yield what tasks of several pid namespaces hold together."""
+        for found in crossings(self.snapshot):
+            pids = [self.vector(self.snapshot.processes[number].status.pids, number)[0] for number in found.processes]
+            yield FactRecorded(
+                pid=ProcessId(pids[0]),
+                property="crosses pid namespaces",
+                value=f"{escaped(found.what)} is held by tasks {', '.join(map(str, pids))}",
+                at=f"/proc/{found.processes[0]}/fd",
+            )
 
     def dead_leaders(self) -> Iterator[PidRecorded | FactRecorded]:
         """Yield the numbers of leaders that are no task of the tree, as far as a member of the group or session sees them."""

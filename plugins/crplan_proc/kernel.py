@@ -7,6 +7,8 @@ import ctypes
 import errno
 import fcntl
 import os
+import socket
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cmp_to_key
@@ -115,3 +117,78 @@ def _nothing_to_undo() -> Iterator[int]:
     finally:
         os.close(there)
         os.waitpid(child, 0)
+
+
+KCMP_FILE: Final = 0
+"""Kind of the comparison of two open files, which takes their descriptors."""
+
+
+def same_file(one: int, descriptor: int, other: int, others: int) -> bool:
+    """Return whether descriptors of two processes are one open file; False where that cannot be asked."""
+    call = KCMP_NUMBERS.get(os.uname().machine)
+    if call is None:
+        return False
+    answer: int = ctypes.CDLL(None, use_errno=True).syscall(call, one, other, KCMP_FILE, descriptor, others)
+    return answer == 0
+
+
+NETLINK_SOCK_DIAG: Final = 4
+SOCK_DIAG_BY_FAMILY: Final = 20
+REQUEST_DUMP: Final = 0x301
+"""NLM_F_REQUEST and NLM_F_DUMP."""
+UDIAG_SHOW_PEER: Final = 4
+UNIX_DIAG_PEER: Final = 2
+"""Names of `include/uapi/linux/sock_diag.h` and `unix_diag.h`."""
+
+
+def unix_peers(process: int) -> dict[int, int]:
+    """Return the inodes of both ends of each unix connection in the net namespace of a process; nothing where it cannot be asked.
+
+    A child asks, since it has to enter that namespace.
+    """
+    here, there = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.close(here)
+            namespace = os.open(f"/proc/{process}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            if ctypes.CDLL(None).setns(namespace, 0) == 0:
+                with os.fdopen(there, "wb") as stream:
+                    stream.write("".join(f"{inode} {peer}\n" for inode, peer in _peers()).encode())
+                code = 0
+        finally:
+            os._exit(code)
+    os.close(there)
+    with os.fdopen(here, "rb") as stream:
+        pairs = [line.split() for line in stream]
+    os.waitpid(child, 0)
+    return {int(inode): int(peer) for inode, peer in pairs}
+
+
+def _peers() -> Iterator[tuple[int, int]]:
+    """Yield the inodes of both ends of each unix connection in this process's net namespace."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as diagnostics:
+        body = struct.pack("=BBHIII2I", socket.AF_UNIX, 0, 0, 0xFFFFFFFF, 0, UDIAG_SHOW_PEER, 0, 0)
+        diagnostics.send(struct.pack("=IHHII", 16 + len(body), SOCK_DIAG_BY_FAMILY, REQUEST_DUMP, 1, 0) + body)
+        while True:
+            data = diagnostics.recv(1 << 16)
+            while len(data) >= 16:
+                length, kind = struct.unpack_from("=IH", data)
+                if kind != SOCK_DIAG_BY_FAMILY or length < 16:
+                    return
+                yield from _peer(data[16:length])
+                data = data[(length + 3) & ~3 :]
+
+
+def _peer(message: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the inodes that one answer holds: a head of 16 bytes, then attributes."""
+    inode = struct.unpack_from("=I", message, 4)[0]
+    rest = message[16:]
+    while len(rest) >= 4:
+        length, kind = struct.unpack_from("=HH", rest)
+        if length < 4:
+            return
+        if kind == UNIX_DIAG_PEER:
+            yield inode, struct.unpack_from("=I", rest, 4)[0]
+        rest = rest[(length + 3) & ~3 :]

@@ -1,6 +1,7 @@
 """Writes the standalone program: the plan as three tables, and the runtime behind them."""
 
 import re
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
@@ -51,7 +52,7 @@ def emit(plan: Plan) -> str:
     reason = refuses(plan)
     if reason:
         raise CannotEmit(reason)
-    return _program(plan, PARTS, f"main(Plan({plan.root}, PROCESSES, STEPS + CHECKS))")
+    return _program(plan, PARTS, f"main(Plan({plan.root}, PROCESSES, {_all_steps(plan)}))")
 
 
 def emit_visit(visit: "Retargeted", pidfd: int) -> str:
@@ -60,14 +61,17 @@ def emit_visit(visit: "Retargeted", pidfd: int) -> str:
     reason = refuses(plan)
     if reason:
         raise CannotEmit(reason)
-    call = f"main(Plan({plan.root}, PROCESSES, STEPS + CHECKS), Visit({pidfd}, {visit.keeper}, {visit.executor}))"
+    call = f"main(Plan({plan.root}, PROCESSES, {_all_steps(plan)}), Visit({pidfd}, {visit.keeper}, {visit.executor}))"
     return _program(plan, (*PARTS, GUEST), call)
 
 
 def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
     imports, runtime = _runtime(parts)
     table = plan.process_table()
-    checks = len(plan.steps)
+    stops = len(plan.steps)
+    while stops and isinstance(plan.steps[stops - 1], steps.Stop):
+        stops -= 1
+    checks = stops
     while checks and isinstance(plan.steps[checks - 1], steps.Verify) and plan.steps[checks - 1].rule == "verify":
         checks -= 1
     return "".join(
@@ -79,7 +83,8 @@ def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
             "\n# Each step: its number, who does it (0 is this program), what, the same as a sentence, and its rule.\n",
             _table("STEPS", [step_line(step, table) for step in plan.steps[:checks]]),
             "\n# What is compared with /proc: a step each, by the rule `verify`.\n",
-            _table("CHECKS", [check_line(step) for step in plan.steps[checks:]]),
+            _table("CHECKS", [check_line(step) for step in plan.steps[checks:stops]]),
+            *_stops(plan.steps[stops:], table),
             "\n# Each process: its pid at each level, outermost first, its role, the init of its namespace, and its name.\n",
             _table("PROCESSES", [process_line(process) for process in plan.processes]),
             "\n",
@@ -90,6 +95,18 @@ def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
             f"    sys.exit({call})\n",
         )
     )
+
+
+def _stops(stops: Sequence[steps.AnyStep], table: Table) -> Iterator[str]:
+    """Yield the table of the steps that stop tasks, nothing where there is none."""
+    if stops:
+        yield "\n# Who is stopped when nothing ends any more.\n"
+        yield _table("STOPS", [step_line(step, table) for step in stops])
+
+
+def _all_steps(plan: Plan) -> str:
+    """Return the expression of all tables of steps."""
+    return "STEPS + CHECKS" + " + STOPS" * isinstance(plan.steps[-1], steps.Stop)
 
 
 def process_line(process: steps.Process) -> str:
@@ -133,6 +150,8 @@ def _words(step: steps.AnyStep) -> str:
             words = [f"kill {step.target} {step.signal}"]
         case steps.Reap():
             words = [f"reap {step.child}"]
+        case steps.Stop():
+            words = [f"stop {step.target}"]
         case steps.Unshare():
             words = ["unshare", *step.kinds]
         case steps.MapIds():

@@ -29,7 +29,8 @@ my %KINDS = (
 my ( $CLONE_FILES, $CLONE_PIDFD, $CLONE_NEWPID, $CLONE_NEWUSER, $CLONE_NEWNS ) = ( 0x400, 0x1000, 0x20000000, 0x10000000, 0x20000 );
 my ( $PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_NAME, $PR_SET_CHILD_SUBREAPER, $PR_GET_CHILD_SUBREAPER ) = ( 1, 4, 15, 36, 37 );
 my ( $READ_ONLY, $READ_WRITE, $EPERM ) = ( 0x80000, 0x80002, 1 );
-my ( $POLLIN, $WALL, $SIGKILL, $SIGCHLD, $SIGSEGV, $OWN, $NOBODY ) = ( 1, 0x40000000, 9, 17, 11, -1, 0x7FFFFFFF );
+my ( $POLLIN, $WALL, $SIGKILL, $SIGSTOP, $SIGCHLD, $SIGSEGV, $OWN, $NOBODY ) =
+  ( 1, 0x40000000, 9, 19, 17, 11, -1, 0x7FFFFFFF );
 
 my ( undef, undef, undef, undef, $machine ) = POSIX::uname();
 my $column = { x86_64 => 0, aarch64 => 1 }->{$machine};
@@ -611,6 +612,19 @@ sub reap_here {
     return;
 }
 
+# Stops a process from outside, where no init is shielded from it, and waits until /proc says so.
+sub stop_here {
+    my ($task) = @_;
+    refuse( $task, 'stop', 'ESRCH' ) unless $living{$task};
+    refuse( $task, 'stop', error_name() ) if kernel( 'pidfd_send_signal', $living{$task}{pidfd}, $SIGSTOP, 0, 0 ) < 0;
+    my $deadline = time + $timeout;
+    until ( status( name($task), $task )->{State} =~ /^T/ ) {
+        mourn( poll(0.001) );
+        refuse( $task, 'stop', 'ETIMEDOUT' ) if time > $deadline;
+    }
+    return;
+}
+
 # Carries out one step other than create and verify.
 sub step {
     my ( $deed, $task, %word ) = @_;
@@ -647,6 +661,7 @@ sub step {
         order( $actor, $task, $deed, $known, $word{signal} + 0 );
         gone( $task, $deed, @ending );
     }
+    elsif ( $deed eq 'stop' ) { stop_here($task) }
     elsif ( $deed eq 'reap' ) {
         if   ($actor) { order( $actor, $task, $deed, $known ) }
         else          { reap_here( $task, $known ) }

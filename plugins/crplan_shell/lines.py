@@ -92,6 +92,8 @@ def _deed(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> lis
             words = ["kill", str(subject), "signal", str(step.signal), "by", str(step.actor)]
         case steps.Reap():
             words = ["reap", str(subject), "by", str(step.actor)]
+        case steps.Stop():
+            words = ["stop", str(subject)]
         case steps.Unshare():
             words = ["unshare", str(subject), "kinds", ",".join(step.kinds)]
         case steps.MapIds():
@@ -116,7 +118,7 @@ def _subject(step: steps.AnyStep) -> ProcessId:
     match step:
         case steps.Create() | steps.CreateThread() | steps.Reap():
             return step.child
-        case steps.SetGroup() | steps.Kill() | steps.MapIds() | steps.Verify():
+        case steps.SetGroup() | steps.Kill() | steps.MapIds() | steps.Verify() | steps.Stop():
             return step.target
         case _:
             return step.actor

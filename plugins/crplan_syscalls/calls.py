@@ -102,6 +102,8 @@ def call(step: steps.AnyStep, table: dict[ProcessId, steps.Process]) -> Call:
             return Call(op="JOIN", subject=step.target, a=seen, flags=frozenset((namespace_flag(step.kind, own),)))
         case steps.Verify():
             return Call(op="VERIFY", subject=step.target)
+        case steps.Stop():
+            return Call(op="STOP", subject=step.target)
 
 
 def calls(plan: Plan) -> list[Call]:

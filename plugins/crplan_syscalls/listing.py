@@ -99,12 +99,20 @@ def call_lines(step: AnyStep, what: Call, abi: str = "clone3") -> list[str]:
             return [f"pidfd_open({what.a}, 0) = 4", f"setns(4, {flags_text(what.flags)}) = 0"]
         case "EXIT":
             return [_exit(step, what)]
-        case "KILL":
-            return [f"kill({what.a or '?'}, {signal_text(what.b)}) = 0"]
+        case "KILL" | "STOP":
+            return _signalled(what)
         case "REAP":
             return [f"wait4({what.a or '?'}, NULL, __WALL, NULL) = {what.result or '?'}"]
         case _:
             return []
+
+
+def _signalled(what: Call) -> list[str]:
+    """Return the lines of a signal: an actor kills by number, the executor stops a task by its directory in /proc."""
+    if what.op == "KILL":
+        return [f"kill({what.a or '?'}, {signal_text(what.b)}) = 0"]
+    path = f'openat(4, "{what.subject}", O_RDONLY|O_DIRECTORY|O_CLOEXEC) = 5'
+    return [path, "pidfd_send_signal(5, SIGSTOP, NULL, 0) = 0"]
 
 
 def _clone3(what: Call) -> str:

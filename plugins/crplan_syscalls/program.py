@@ -14,7 +14,18 @@ from planner.plans.model import Plan
 from planner.plans.wording import step_line
 
 BEFORE: Final = ("plan.h",)
-AFTER: Final = ("kernel.c", "board.c", "namespaces.c", "actor.c", "proc.c", "verify.c", "memory.c", "watch.c", "program.c")
+AFTER: Final = (
+    "kernel.c",
+    "board.c",
+    "namespaces.c",
+    "actor.c",
+    "proc.c",
+    "verify.c",
+    "memory.c",
+    "watch.c",
+    "stop.c",
+    "program.c",
+)
 """The parts of the runtime, each after those that it uses; the tables stand between."""
 
 KINDS: Final = {"task": "TASK", "thread": "THREAD", "helper": "HELPER", "reaper": "REAPER"}

@@ -29,7 +29,7 @@ def follows_v20(generation: str) -> bool:
 
 def by_the_kernel(step: steps.AnyStep, generation: str) -> bool:
     """Tell whether a step is no call of user space, because the kernel does it in restart."""
-    return follows_v20(generation) and isinstance(step, steps.SetGroup | steps.Exit | steps.Reap | steps.Kill)
+    return follows_v20(generation) and isinstance(step, steps.SetGroup | steps.Exit | steps.Reap | steps.Kill | steps.Stop)
 
 
 def kernel_notes(plan: Plan, generation: str) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """`crplan gate`: a restore that would fail is stopped, everything else passes, and an error of crplan's own passes by itself."""
 
+import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from crplan_criu import messages
+from crplan_criu.wire import decode
 
 from planner.cli import main as cli
 from tests.helpers.containers import HOST, POD, Dump, encode, image
@@ -73,19 +76,59 @@ def test_the_gate_has_the_options_of_the_criu_that_calls_it(gate: Gate, monkeypa
     assert gate(shell_job)[0] == 0
 
 
+def script_of(directory: Path) -> Path:
+    """Write the gate as a program that needs no PATH."""
+    script = directory / "gate"
+    script.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path[:0] = {sys.path!r}\nfrom planner.cli.main import gate\nsys.exit(gate())\n"
+    )
+    script.chmod(0o755)
+    return script
+
+
 @pytest.mark.root
 def test_the_gate_under_criu_itself(tmp_path: Path) -> None:
     """A restore that gives a zombie another exit status is stopped before it begins, and CRIU's log has the reason."""
     criu = working_criu()
     shutil.copytree(DATA / "criu" / "zombie_codes" / "img", tmp_path / "img")
-    script = tmp_path / "gate"
-    script.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path[:0] = {sys.path!r}\nfrom planner.cli.main import gate\nsys.exit(gate())\n"
-    )
-    script.chmod(0o755)
+    script = script_of(tmp_path)
     command = [criu, "restore", "-D", tmp_path / "img", "-o", "restore.log", "-v4", "-d", "--action-script", script]
     run = subprocess.run(command, capture_output=True, timeout=60, check=False, env={"PATH": ""})
     log = (tmp_path / "img" / "restore.log").read_text(errors="replace")
     assert run.returncode != 0
     assert f"crplan gate: the restore is stopped: {tmp_path.resolve()}/img" in log
     assert "Aborting restore due to pre-restore script" in log
+
+
+RESTORE = 2
+REQUEST = messages.message("criu_req", {1: messages.Field("type"), 2: messages.Field("opts", "message")})
+OPTIONS = messages.message(
+    "criu_opts",
+    {1: messages.Field("images_dir_fd"), 9: messages.Field("log_level"), 10: messages.Field("log_file", "bytes")}
+    | {12: messages.Field("notify_scripts"), 51: messages.Field("config_file", "bytes")},
+)
+RESPONSE = messages.message("criu_resp", {1: messages.Field("type"), 2: messages.Field("success")}, skipped="3-20")
+
+
+@pytest.mark.root
+def test_the_gate_under_rpc_as_engines_call_criu(tmp_path: Path) -> None:
+    """runc, crun and podman send a request over a socket and name a configuration file; the images are a descriptor there."""
+    criu = working_criu()
+    shutil.copytree(DATA / "criu" / "zombie_codes" / "img", tmp_path / "img")
+    (tmp_path / "engine.conf").write_text(f"action-script={script_of(tmp_path)}\n")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    images = os.open(tmp_path / "img", os.O_DIRECTORY)
+    given = encode(
+        OPTIONS, images_dir_fd=images, log_level=4, log_file=b"r.log", config_file=os.fsencode(tmp_path / "engine.conf")
+    )
+    environment = {"PATH": ""}
+    with ours, theirs, subprocess.Popen([criu, "swrk", str(theirs.fileno())], pass_fds=[theirs.fileno()], env=environment) as run:
+        ours.settimeout(60)
+        ours.send(encode(REQUEST, type=RESTORE, opts=given))
+        answer = decode(RESPONSE, ours.recv(65536), {})
+        run.wait(60)
+    os.close(images)
+    assert (answer["type"], answer.get("success", 0)) == (RESTORE, 0)
+    log = (tmp_path / "img" / "r.log").read_text(errors="replace")
+    assert f"crplan gate: the restore is stopped: {tmp_path.resolve()}/img" in log
+    assert "criu-exit-status" in log

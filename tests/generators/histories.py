@@ -27,6 +27,7 @@ OPERATIONS = {
     "setsid": "actor",
     "setpgid": "actor, number of the target, number of the group, in the actor's namespace",
     "setpgid-own": "actor outside the container, number of the target, which is put into the actor's own group",
+    "setpgid-other": "actor outside, number of the target or 0 for itself, seat of a process outside into whose group it is put",
     "subreaper": "actor, 1 or 0",
     "enter": "actor, number of a task in the namespace to enter, 0 for the actor's own",
     "enter-root": "actor; the container's root namespace by a descriptor that everybody holds",
@@ -162,14 +163,25 @@ PROFILES: dict[str, Weights] = {
 }
 """What each profile presses: how often each kind of operation is made up."""
 
+OUTER_PARENTS: dict[str, Weights] = {
+    "outer parents": PROFILES["outside"]
+    | {"outsider": 8, "outside-setsid": 8, "outside-setpgid-other": 25, "outside-clone": 40, "outside-nest": 8, "exit": 5}
+    | {"outside-setpgid": 0}
+}
+"""Those outside lead sessions and groups after they have had children inside, and move these about between their own groups.
+
+They join no group of the container themselves, so that what is put into a group of theirs comes into no trap.
+"""
+
 
 class Historian:
     """Makes a history up, one operation at a time, and keeps what it needs to know of who was made where."""
 
     def __init__(self, random: Random, profile: str, player: Player, most: int = 40) -> None:
         self.random = random
-        self.weights = {kind: weight for kind, weight in PROFILES[profile].items() if weight and kind != "wrong"}
-        self.wrong = PROFILES[profile]["wrong"] / 100
+        profiles = PROFILES | OUTER_PARENTS
+        self.weights = {kind: weight for kind, weight in profiles[profile].items() if weight and kind != "wrong"}
+        self.wrong = profiles[profile]["wrong"] / 100
         self.wide = "outsider" in self.weights
         self.player = player
         self.most = most
@@ -348,7 +360,7 @@ class Historian:
         return ("thread", actor.number, self._seat(), self._free(actor.space))
 
     def _setsid(self, actor: Seat) -> Operation | None:
-        return None if actor.outside else ("setsid", actor.number)
+        return None if actor.outside and not actor.number else ("setsid", actor.number)
 
     def _setpgid(self, actor: Seat) -> Operation | None:
         if actor.outside and not (self.wide and (actor.number or self.random.random() < self.wrong)):
@@ -382,6 +394,13 @@ class Historian:
         if self.random.random() < self.wrong:
             child = self._anything(actor)
         return ("setpgid-own", actor.number, child) if child else None
+
+    def _setpgid_other(self, actor: Seat) -> Operation | None:
+        """A child of somebody outside, or itself, is put into the group of another one there."""
+        child = 0 if actor.number and self.random.random() < 0.3 else self._seen(actor, lambda standing: standing.parent == 0)
+        if not child and not actor.number:
+            return None
+        return ("setpgid-other", actor.number, child, self.random.choice(self.outsiders).number)
 
     def _group(self, actor: Seat, session: int) -> int:
         """The number of a group of the session, or of any, as the actor knows it."""

@@ -72,6 +72,9 @@ class ModelPlayer:
                 kernel.setpgid(process, number, group)
             case "setpgid-own", (int(number),):
                 kernel.setpgid_to_own(process, number)
+            case "setpgid-other", (int(number), int(seat)):
+                target = kernel._moved_by(process, number or process.pid.number_in(process.namespace))
+                kernel._move(process, target, self.processes.get(seat, process).group)
             case "subreaper", (on,):
                 kernel.set_subreaper(process, bool(on))
             case "enter", (int(number),):

@@ -5,7 +5,7 @@ can play different blocks, and every number of the full amount has its block.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +22,11 @@ def amount(variable: str, full: int, fewer: int) -> int:
 def blocks(number: int, fast: int, size: int) -> list[Any]:
     """Return ranges of up to `size` that cover `number`, for `parametrize`; those beyond the first `fast` numbers are slow."""
     return list(_blocks(number, fast, size))
+
+
+def first(values: Iterable[Any], fast: int) -> list[Any]:
+    """Return values for `parametrize`, each a test of its own; those beyond the first `fast` of them are slow."""
+    return [pytest.param(value, marks=[] if place < fast else [pytest.mark.slow]) for place, value in enumerate(values)]
 
 
 def _blocks(number: int, fast: int, size: int) -> Iterator[Any]:

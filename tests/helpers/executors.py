@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from planner.plans.model import Plan
-from planner.steps import Create, Verify
+from planner.steps import Create, Stop, Verify
 
 SANDBOX_LEVELS: Final = 2
 """Entries of `NSpid` in front of level 0: the number on the host and the number in the sandbox."""
@@ -41,6 +41,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     zombie: bool = False
     status: int = 0
     threads: tuple[tuple[int, ...], ...] = ()
+    stopped: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     exit_signal: int
     threads: tuple[tuple[int, ...], ...]
+    stopped: bool
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +68,9 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def expected(plan: Plan) -> dict[int, Standing]:
-    """Return what the plan's Verify steps say, by level-0 number."""
+    """Return what the plan's Verify steps say, by level-0 number, and who is stopped."""
     processes = plan.process_table()
+    stopped = {step.target for step in plan.steps if isinstance(step, Stop)}
     return {
         step.target: Standing(
             pids=processes[step.target].pids,
@@ -77,6 +80,7 @@ def expected(plan: Plan) -> dict[int, Standing]:
             zombie=step.zombie,
             status=step.status,
             threads=tuple(sorted(processes[thread].pids for thread in step.threads)),
+            stopped=step.target in stopped,
         )
         for step in plan.steps
         if isinstance(step, Verify)
@@ -220,6 +224,7 @@ class Sandbox:
                 zombie=process.zombie,
                 status=process.status if process.zombie else 0,
                 threads=process.threads,
+                stopped=process.stopped,
             )
             for process in seen
         }
@@ -333,6 +338,7 @@ def _look(host: int) -> Seen | None:
         status=int(stat[49]),
         exit_signal=int(stat[35]),
         threads=tuple(sorted(threads)),
+        stopped=stat[0] == "T",
     )
 
 

@@ -41,7 +41,8 @@ struct slot {
 	int32_t word, argument[3], length;
 	int64_t result;
 	int32_t vector[PLACES];
-	char unused[24];
+	int32_t pid;
+	char unused[20];
 };
 
 struct shared {
@@ -49,7 +50,7 @@ struct shared {
 	struct slot slots[SEATS];
 };
 
-enum { CLONE = 1, THREAD, SETSID, SETPGID, SUBREAPER, ENTER, ENTER_ROOT, EXEC, EXIT, END, KILL, WAIT, OUTSIDER, SPLIT, UNSHARE, JOIN, ALIKE, OWN_GROUP };
+enum { CLONE = 1, THREAD, SETSID, SETPGID, SUBREAPER, ENTER, ENTER_ROOT, EXEC, EXIT, END, KILL, WAIT, OUTSIDER, SPLIT, UNSHARE, JOIN, ALIKE, OWN_GROUP, OTHER_GROUP };
 
 /* By the bits of TABLES and SPACES in histories.py. */
 static const uint64_t tables[] = {CLONE_VM, CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_SYSVSEM};
@@ -272,6 +273,7 @@ static long carry_out(struct slot *slot, long seat)
 				setpgid(0, 0);
 			serve(argument[0], 0);
 		}
+		shared->slots[argument[0]].pid = result;
 		return result < 0 ? -1 : 0;
 	case SPLIT:
 		return syscall(SYS_unshare, flags_of(tables, argument[0]));
@@ -283,6 +285,8 @@ static long carry_out(struct slot *slot, long seat)
 		return alike(slot);
 	case OWN_GROUP:
 		return syscall(SYS_setpgid, argument[0], getpgrp());
+	case OTHER_GROUP:
+		return syscall(SYS_setpgid, argument[0], getpgid(shared->slots[argument[1]].pid));
 	}
 	errno = ENOSYS;
 	return -1;
@@ -325,6 +329,7 @@ static void be_arena(void)
 		setsid();
 		serve(0, 0);
 	}
+	shared->slots[0].pid = player;
 	shared->slots[0].taken = ~0u;
 	futex(&shared->slots[0].taken, FUTEX_WAKE, 1);
 	while (wait4(-1, NULL, __WALL, NULL) != player)

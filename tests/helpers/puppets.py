@@ -36,7 +36,7 @@ WORDS = {
     for code, word in enumerate(
         (
             *("clone", "thread", "setsid", "setpgid", "subreaper", "enter", "enter-root", "exec", "exit", "end", "kill", "wait"),
-            *("outsider", "split", "unshare", "join", "alike", "setpgid-own"),
+            *("outsider", "split", "unshare", "join", "alike", "setpgid-own", "setpgid-other"),
         ),
         1,
     )
@@ -123,7 +123,7 @@ class Arena:
         """Carry one operation out; return a number, or the name of the errno."""
         word, actor, *rest = operation
         assert isinstance(actor, int)
-        if actor in self._outside and word in ("kill", "wait", "enter", "setpgid", "setpgid-own"):
+        if actor in self._outside and word in ("kill", "wait", "enter", "setpgid", "setpgid-own", "setpgid-other"):
             self._settle()
             for place in range(2 if word == "setpgid" else 1):
                 number = rest[place]

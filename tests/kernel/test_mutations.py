@@ -25,7 +25,13 @@ from tests.kernel import test_namespaces, test_proof
 from tests.planning.steps import test_other_namespaces, test_sharing
 
 DIRECTORIES = {"planner": ROOT / "planner", "tests": TESTS}
-MODEL = ("planner.kernel.objects", "planner.kernel.sharing", "planner.kernel.namespaces", "planner.kernel.model")
+MODEL = (
+    "planner.kernel.objects",
+    "planner.kernel.sharing",
+    "planner.kernel.namespaces",
+    "planner.kernel.deaths",
+    "planner.kernel.model",
+)
 """The modules of the model, each after those that it needs."""
 
 PLAYER = "tests.generators.histories_model"

@@ -9,8 +9,9 @@ import pytest
 from planner.kernel.proof import ProofFailed, prove
 from planner.kernel.simulation import ModelRefusal, simulate
 from planner.plans.model import Plan
+from planner.testing.drafts import Draft
 from planner.testing.forests import forest
-from planner.testing.plans import FAILURES, PLANS, Draft
+from planner.testing.plans import FAILURES, PLANS
 
 MODEL_ERRNO = {"reap_of_the_living": "EAGAIN"}
 """Where the executor runs out of time, the model sees at once that a wait would block."""
@@ -254,7 +255,7 @@ def side_by_side(plan: Plan, random: Random) -> list[object]:
             and all(wait.step in done for wait in step.waits)  # type: ignore[attr-defined]
             and (
                 type(step).__name__ != "Verify"
-                or all(type(rest).__name__ == "Verify" for queue in queues.values() for rest in queue)
+                or all(type(rest).__name__ in ("Verify", "Stop") for queue in queues.values() for rest in queue)
             )
         ]
         actor = random.choice(ready)

@@ -18,7 +18,8 @@ from crplan_syscalls.program import emit_program
 import planner
 from planner.plans.model import Plan
 from planner.steps import Verify
-from planner.testing.plans import PLANS, chain, with_init
+from planner.testing.drafts import with_init
+from planner.testing.plans import PLANS, chain
 from tests.helpers.amounts import FULL
 from tests.helpers.executors import expected, shares
 from tests.helpers.places import DATA

@@ -20,7 +20,8 @@ from planner.errors import BadImage, Contradiction, NotProved
 from planner.events.records import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
 from planner.plans import document as plandoc
 from planner.plans.model import Plan
-from planner.testing.plans import PLANS, parent_and_child, taken_number, with_init, zombies
+from planner.testing.drafts import with_init
+from planner.testing.plans import PLANS, parent_and_child, taken_number, zombies
 from tests.helpers.executors import Sandbox, expected
 from tests.helpers.places import DATA
 from tests.linux.executor_suite import FAILURE_LINE, ExecutorSuite

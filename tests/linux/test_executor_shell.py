@@ -25,7 +25,8 @@ from planner.errors import BadImage, Contradiction, NotProved
 from planner.identity import StepNumber
 from planner.plans.model import Plan
 from planner.steps import AnyStep, CreateThread, Verify, Wait
-from planner.testing.plans import PLANS, nested_namespaces, wide, with_init
+from planner.testing.drafts import with_init
+from planner.testing.plans import PLANS, nested_namespaces, wide
 from tests.helpers.executors import Ended, Sandbox, expected
 from tests.helpers.places import DATA
 from tests.linux.executor_suite import FAILURE_LINE, ExecutorSuite, kill_rounds

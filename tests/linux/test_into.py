@@ -34,7 +34,7 @@ from planner.plans.model import Plan
 from planner.steps import Verify
 from planner.testing.forests import events
 from tests.generators.histories import PROFILES
-from tests.helpers.amounts import amount
+from tests.helpers.amounts import amount, first
 from tests.helpers.inhabited import Container, container
 from tests.helpers.trials import image_of, random_history
 
@@ -112,17 +112,17 @@ def expect(place: Container, inhabitants: dict[int, int]) -> None:
     assert now == inhabitants
 
 
-@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("levels", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("tree", "taken", "named_numbers"),
     [
-        (TREE, (100,), (100,)),
         (TREE, (102, 111, 7), (102, 111)),
-        (TREE, (140,), (140,)),
-        (TREE, (131,), (131,)),
         (TREE, (110, 111, 131, 140), (110, 111, 131, 140)),
-        ("1 2:1", (), (1,)),
         ("50:0/1/1 51:50", (51,), (1, 51)),
+        pytest.param(TREE, (100,), (100,), marks=pytest.mark.slow),
+        pytest.param(TREE, (140,), (140,), marks=pytest.mark.slow),
+        pytest.param(TREE, (131,), (131,), marks=pytest.mark.slow),
+        pytest.param("1 2:1", (), (1,), marks=pytest.mark.slow),
     ],
 )
 def test_a_rebuild_fails_at_the_first_step_that_was_named(
@@ -148,25 +148,27 @@ def test_a_rebuild_fails_at_the_first_step_that_was_named(
         expect(place, before)
 
 
-def test_the_steps_that_nobody_named_succeed(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """One by one each number of the tree is taken, and the log of the run shows all steps before the named one."""
-    numbers = [process.pid for process in plan_of(TREE).processes if process.role != "reaper"]
-    for number in numbers:
-        file = image(tmp_path, TREE)
-        with container((number,)) as place:
-            ((step, named_number),) = named(file, place.init, capsysbinary)
-            assert named_number == number
-            record = tmp_path / "run.jsonl"
-            run = subprocess.run(
-                [sys.executable, "-m", "planner", "run", str(file), "--into", str(place.init), "--log", str(record)],
-                capture_output=True,
-                timeout=60,
-                check=False,
-            )
-            assert run.returncode == 1
-        events_of_run = [json.loads(line) for line in record.read_text().splitlines()]
-        done = [event["step"] for event in events_of_run if event["type"] == "StepDone"]
-        assert done == list(range(1, step))
+NUMBERS = [process.pid for process in plan_of(TREE).processes if process.role != "reaper"]
+
+
+@pytest.mark.parametrize("number", first(NUMBERS, 2))
+def test_the_steps_that_nobody_named_succeed(number: int, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """One number of the tree is taken, and the log of the run shows all steps before the named one."""
+    file = image(tmp_path, TREE)
+    with container((number,)) as place:
+        ((step, named_number),) = named(file, place.init, capsysbinary)
+        assert named_number == number
+        record = tmp_path / "run.jsonl"
+        run = subprocess.run(
+            [sys.executable, "-m", "planner", "run", str(file), "--into", str(place.init), "--log", str(record)],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert run.returncode == 1
+    events_of_run = [json.loads(line) for line in record.read_text().splitlines()]
+    done = [event["step"] for event in events_of_run if event["type"] == "StepDone"]
+    assert done == list(range(1, step))
 
 
 def test_a_number_above_the_limit_of_the_namespace_fails_where_it_was_named(

@@ -27,7 +27,7 @@ from tests.helpers.places import ROOT
 from tests.helpers.trials import ALL_PROFILES, code, image_of, planned, random_history, reordered, shrunk, story, trial
 
 NUMBER = amount("CRPLAN_HISTORIES_PLANNED", 10_000, 3000)
-FAST = 300
+FAST = 200
 STEPS = (25, 60, 150, 300)
 ORDERS = 3
 """Other orders in which each plan is run."""

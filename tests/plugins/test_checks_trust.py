@@ -21,9 +21,10 @@ USUAL: dict[str, Any] = {
 }
 
 
-def archive(path: Path, specification: bytes, *, deleted: bytes = b"", link: str = "") -> Path:
-    files = {f"checkpoint/{name}": data for name, data in criu_dumps.tree().items()}
-    files |= {"spec.dump": specification, "config.dump": b"{}"} | ({"deleted.files": deleted} if deleted else {})
+def archive(path: Path, specification: bytes, *, deleted: bytes = b"", link: str = "", **more: bytes) -> Path:
+    files = {f"checkpoint/{name}": data for name, data in criu_dumps.tree().items()} | more
+    files |= {"spec.dump": specification, "config.dump": more.get("config.dump", b"{}")}
+    files |= {"deleted.files": deleted} if deleted else {}
     with tarfile.open(path, "w") as packed:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
@@ -87,6 +88,44 @@ def test_paths_that_lead_out_and_links_are_refused(tmp_path: Path, capsys: pytes
     code, found = verdict(image, capsys)
     assert code == 3 and found["trust-deleted-path"] == ["../../etc/passwd"]
     assert found["trust-archive-member"][0].startswith("ctr.log: ") and "/etc/shadow" in found["trust-archive-member"][0]
+
+
+def root_difference(*given: tuple[str, int, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, mode, kind in given:
+            member = tarfile.TarInfo(name)
+            member.mode, member.type = mode, kind
+            archive.addfile(member)
+    return packed.getvalue()
+
+
+def test_files_of_the_root_with_more_rights_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ordinary = [("bin/sh", 0o755, tarfile.REGTYPE), ("var/mail", 0o2775, tarfile.DIRTYPE), ("bin/x", 0o777, tarfile.SYMTYPE)]
+    odd = [
+        ("bin/su", 0o4755, tarfile.REGTYPE),
+        ("dev/sda", 0o600, tarfile.BLKTYPE),
+        ("../../etc/cron.d/x", 0o644, tarfile.REGTYPE),
+    ]
+    specification = json.dumps(USUAL).encode()
+    image = archive(tmp_path / "a.tar", specification, **{"rootfs-diff.tar": root_difference(*ordinary)})
+    assert verdict(image, capsys) == (0, {})
+    image = archive(tmp_path / "b.tar", specification, **{"rootfs-diff.tar": root_difference(*ordinary, *odd)})
+    code, found = verdict(image, capsys)
+    assert code == 3 and {each.partition(":")[0] for each in found["trust-root-file"]} == {name for name, _, _ in odd}
+    unpacked = tmp_path / "unpacked"
+    with tarfile.open(image) as packed:
+        packed.extractall(unpacked, filter="data")
+    assert verdict(unpacked, capsys) == (code, found)
+    image = archive(tmp_path / "c.tar", specification, **{"rootfs-diff.tar": b"\1" * 512})
+    assert verdict(image, capsys)[1]["trust-root-file"][0].startswith("cannot be read")
+
+
+def test_a_name_of_an_image_that_a_restore_would_set_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, expected in (("docker.io/library/nginx:latest", True), (f"nginx@sha256:{'a' * 64}", False)):
+        given = json.dumps({"rootfsImageName": name, "rootfsImageRef": f"sha256:{'b' * 64}"}).encode()
+        code, found = verdict(archive(tmp_path / "a.tar", json.dumps(USUAL).encode(), **{"config.dump": given}), capsys)
+        assert code == 0 and ("trust-image-reference" in found) == expected
 
 
 def test_secrets_are_named_and_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -340,3 +340,14 @@ def test_text_for_people_says_everything_without_colour_and_fits_the_terminal() 
     assert coloured != plain
     assert max(map(len, plain.splitlines())) <= 60
     assert written(FORMATS["text"], report("ä → b"), Terminal(unicode=False)).isascii()
+
+
+def test_of_many_findings_that_are_alike_a_few_are_shown_with_one_hint() -> None:
+    shown = written(FORMATS["text"], report("It is so.", count=6))
+    assert shown.count("[some-warning]") == 6
+    few = written(FORMATS["text"], report("It is so.", count=30))
+    assert few.count("[some-warning]") == 6  # five, and one that counts the rest
+    assert "and 25 more of [some-warning]" in few
+    for text in (shown, few):
+        warnings = text[text.index("\n  warning") : text.index("\n  note")].splitlines()
+        assert [line.strip() for line in warnings].count("It is so.") == 1

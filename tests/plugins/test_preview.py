@@ -23,7 +23,8 @@ from planner.plans.document import document, forest_of
 from planner.plans.model import Plan
 from planner.plans.rebuild import Rebuild
 from planner.testing.backends import conforms
-from planner.testing.plans import PLANS, with_init
+from planner.testing.drafts import with_init
+from planner.testing.plans import PLANS
 from planner.text import FILE, Terminal, plain, render
 from tests.helpers.schemas import meaning
 

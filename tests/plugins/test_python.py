@@ -22,7 +22,8 @@ from planner.plans.model import Plan
 from planner.plans.relax import conceded
 from planner.plans.wording import step_lines
 from planner.steps import Process
-from planner.testing.plans import PLANS, Draft, nested_namespaces, threads, with_init
+from planner.testing.drafts import Draft, with_init
+from planner.testing.plans import PLANS, nested_namespaces, threads
 
 OLDEST = (3, 8)
 
@@ -194,5 +195,5 @@ def test_the_tables_hold_the_sentences_of_every_dry_run() -> None:
         plan = conceded(make(), {"sharing": "possible"})
         names: dict[str, str] = {}
         exec(emit(plan).partition("import _signal")[0], names)
-        told = tables.Plan(plan.root, names["PROCESSES"], names["STEPS"] + names["CHECKS"])
+        told = tables.Plan(plan.root, names["PROCESSES"], names["STEPS"] + names["CHECKS"] + names.get("STOPS", ""))
         assert [f"{step.number:5}  {step.sentence()}  [{step.rule}]" for step in told.steps] == list(step_lines(plan))

@@ -27,7 +27,8 @@ from planner.plans.model import Plan
 from planner.plans.relax import conceded
 from planner.plans.wording import step_lines
 from planner.steps import CreateThread
-from planner.testing.plans import PLANS, Draft, with_init
+from planner.testing.drafts import Draft, with_init
+from planner.testing.plans import PLANS
 from planner.text import FILE
 from tests.helpers.places import GOLDEN
 

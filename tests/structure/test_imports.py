@@ -37,6 +37,7 @@ LAYERS = (
     "pipeline",
     "checks",
     "library",
+    "checkpoint",
     "fleet",
     "cli",
     "testing",

@@ -4,7 +4,8 @@ import pytest
 
 from planner.kernel.simulation import ModelRefusal, simulate
 from planner.steps import Verify
-from planner.testing.plans import FAILURES, PLANS, Draft
+from planner.testing.drafts import Draft
+from planner.testing.plans import FAILURES, PLANS
 from tests.generators.random_plans import random_plan
 
 

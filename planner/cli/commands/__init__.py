@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "fleet": "look at many images with many processes, keep a table of them, and report on it",
     "diff": "compare two images, logs or plans, and say what changes in the plan",
     "capture": "read a running tree of processes from /proc as an event log",
+    "checkpoint": "dump a running tree through CRIU, nested pid namespaces included, as one image",
     "gate": "stop a restore by CRIU that would fail, as CRIU's action script",
     "plugins": "list what is installed",
     "completion": "write the completion of a shell: bash, zsh or fish",

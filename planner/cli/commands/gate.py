@@ -8,6 +8,7 @@ import argparse
 import os
 import shlex
 import signal
+import time
 from types import FrameType
 from typing import Final
 
@@ -21,7 +22,7 @@ from planner.plugins import Registry
 from planner.text import escaped, shown
 
 SECONDS: Final = 10
-"""How long a judgement may take; then the restore goes on."""
+"""How long a judgement may take, from the start of the process on, and half of it at least; then the restore goes on."""
 
 RUNNING: Final = ("criu-not-installed",)
 """Codes that cannot hold where CRIU itself is the caller, whatever PATH says."""
@@ -79,10 +80,20 @@ def _judged(directory: str, options: str | None) -> ImageReport:
         raise TimeoutError(f"no verdict within {SECONDS} seconds")
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, max(SECONDS / 2, SECONDS - _age()))
     try:
         report = check(directory, here=True, consumer="criu-restore", criu_options=options, ignore=RUNNING)
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     return report.images[0]
+
+
+def _age() -> float:
+    """Return the seconds since this process was started, 0 where the system does not say."""
+    try:
+        with open("/proc/self/stat") as file:
+            started = int(file.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0

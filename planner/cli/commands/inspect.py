@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from planner.cli.image_job import Job, groups_of, worst
+from planner.cli.image_job import Job, add_values_argument, groups_of, worst
 from planner.cli.streams import say, shows_unicode
 from planner.cli.terminal import STANDARD_OUTPUT, wants_colour, write_artefact
 from planner.errors import EXPECTED
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--who-holds", metavar="PATH", action="append", default=[], help="only what is at this path or below it, and its holders"
     )
+    add_values_argument(parser)
     parser.add_argument("--mapped", action="store_true", help="list mapped files, too")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")

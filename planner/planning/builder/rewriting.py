@@ -41,8 +41,13 @@ class Rewriting:
             self.rely(birth)
 
     def path(self, birth: Birth) -> list[ProcessId]:
-        """Return those between a process and the parent that it is born below, from the creator up; none where it is not."""
+        """Return those between a process and the parent that it is born below, from the creator up; none where it is not.
+
+        An init adopts all in its pid namespace, so that a process whose creator lives there relies on no others.
+        """
         path: list[ProcessId] = []
+        if birth.parent and self.is_init(birth.parent) and birth.creator and self.is_near(birth.creator, birth.parent):
+            return path
         here = birth.creator
         while birth.how == "below" and here not in (birth.parent, OUTSIDE):
             path.append(here)
@@ -136,6 +141,10 @@ class Rewriting:
     def is_init(self, pid: ProcessId) -> bool:
         """Tell whether a process is the init of its pid namespace."""
         return self.spaces.init(self.clones[pid].namespace) == pid
+
+    def is_near(self, pid: ProcessId, other: ProcessId) -> bool:
+        """Tell whether two processes live in the same pid namespace."""
+        return self.births[pid].namespace == self.births[other].namespace
 
     def is_child_of(self, birth: Birth, parent: ProcessId | None) -> bool:
         """Tell whether a process becomes the child of a parent, or is its child until it ends."""

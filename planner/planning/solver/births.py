@@ -131,16 +131,47 @@ def _add_regular(problem: Problem, reduced: Reduced, births: Births) -> None:
     """Add the births of whatever was taken off, parents first; dead group leaders are created beside a member who sees them."""
     groups = Groups(problem)
     late: list[Process] = []
+    lines = _Lines(births)
+    children: dict[ProcessId, list[Process]] = {pid: [] for pid in reduced.heads}
+    for process in map(problem.processes.__getitem__, reduced.taken):
+        if process.parent in children:
+            children[process.parent].append(process)
     for pid in reversed(reduced.taken):
         process = problem.processes[pid]
         if process.parent is not None:
-            births[pid] = _regular(problem, groups, births, process)
+            birth = births[pid] = _regular(problem, groups, births, process)
+            if process.parent in children and birth.creator != process.parent:
+                births[pid] = msgspec.structs.replace(birth, how="below")
+            for child in children.get(pid, ()):
+                if birth_session(problem, child) not in (pid, birth.session):
+                    lines.put_below(birth_session(problem, child), birth)
         elif process.session == pid:
             births[pid] = _dead_session_leader(problem, process)
         else:
             late.append(process)
     for process in late:
         births[process.pid] = _dead_group_leader(problem, groups, births, process)
+
+
+class _Lines:
+    """The lines of creators below an init."""
+
+    def __init__(self, births: Births) -> None:
+        self.births = births
+        self._above: dict[ProcessId, ProcessId] = {}
+        """For a process another one on its line of creators, so that a long line is not walked again and again."""
+
+    def put_below(self, pid: ProcessId, head: Birth) -> None:
+        """Have the line of a process go through a head that an init has just created: it creates whom the init did so far."""
+        line = []
+        while pid != head.pid and (creator := self._above.get(pid, self.births[pid].creator)) != head.creator:
+            line.append(pid)
+            pid = creator
+        self._above.update(dict.fromkeys(line, pid))
+        if pid != head.pid:
+            birth = self.births[pid]
+            how = "below" if birth.parent == head.creator else birth.how
+            self.births[pid] = msgspec.structs.replace(birth, creator=head.pid, how=how)
 
 
 def _regular(problem: Problem, groups: Groups, births: Births, process: Process) -> Birth:

@@ -34,6 +34,7 @@ def _part(problem: Problem, reduced: Reduced, members: tuple[ProcessId, ...]) ->
         core=members,
         demands=tuple(one for one in reduced.demands if inside.issuperset({one.parent, one.session} - {OUTSIDE})),
         taken=(),
+        heads=frozenset(),
         hidden=tuple(group for group in reduced.hidden if group in groups),
     )
 

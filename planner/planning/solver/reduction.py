@@ -3,9 +3,14 @@
 A process is taken off where its parent can create it whatever becomes of the rest: nobody who stays is its child, in its session
 or led by it, and it is in its parent's session, leads one, or has an init for its parent, which adopts whatever dies in its
 namespace. A leaf in another session is taken off, too, and leaves a demand on its parent: to have a child in that session.
+
+A head is taken off whatever is demanded of it: a session leader below its namespace's init, whose session none that stays is in.
+It is put above all whom the init has created so far, so that those leaders of its children's sessions are born below it. That
+needs a namespace into which no session comes from outside but the init's, and no group out of sight.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import msgspec
 
@@ -31,6 +36,8 @@ class Reduced(msgspec.Struct, frozen=True):
     """Demands on processes of the core."""
     taken: tuple[ProcessId, ...]
     """All others, in the order in which they were taken off: children before their parents."""
+    heads: frozenset[ProcessId]
+    """Those of `taken` that go above the leaders of the sessions that they must have children in."""
     hidden: tuple[ProcessId, ...]
     """Groups with members in the core that do not see them, or must not be in them: inits that would wait for themselves."""
 
@@ -103,6 +110,32 @@ class Groups:
         places = self.problem.processes[group].places[:1]
         return bool(places) and (not process.is_init or self.problem.namespaces.is_above(places[0], process.places[0]))
 
+    @cached_property
+    def _closed(self) -> set[NamespaceId]:
+        """The namespaces that no session comes into from outside but the init's, and where all but the init see their groups.
+
+        That is said of all who live there or below.
+        """
+        namespaces = self.problem.namespaces
+        closed = set(namespaces.init)
+        for process in self.problem.processes.values():
+            hidden = self.is_hidden(process)
+            led = None if hidden or process.session is None else _places(self.problem, process.session)
+            for place in process.places:
+                while place in namespaces.init and led != (place,):
+                    init = self.problem.processes.get(namespaces.init[place])
+                    if init is not process and (hidden or init is None or init.session != process.session):
+                        closed.discard(place)
+                    place = namespaces.parent[place]
+        return closed
+
+    def may_be_head(self, process: Process, children: Iterable[Process]) -> bool:
+        """Return whether a process can go above the leaders of its children's sessions, below the init of its namespace."""
+        place = process.places[0]
+        if process.session != process.pid or process.is_init or process.parent != self.problem.namespaces.init[place]:
+            return False
+        return place in self._closed and all(_places(self.problem, child.session) == (place,) for child in children)
+
     def bound(self, reduced: Reduced) -> set[ProcessId]:
         """Return who must stay because of a core's hidden groups.
 
@@ -132,20 +165,37 @@ def _take_off(problem: Problem, groups: Groups, pinned: set[ProcessId]) -> Reduc
     for process in processes.values():
         for other in _holds(problem, process):
             holds[other] += 1
-    ready = [pid for pid, process in processes.items() if not holds[pid] and pid not in pinned and _may_go(process, groups)]
     taken: dict[ProcessId, None] = {}
+    heads: set[ProcessId] = set()
     demands: list[Demand] = []
+    owed: dict[ProcessId, list[ProcessId]] = {}
+    """For each parent its children whose demand stands: they hold it, and their session's leader."""
+
+    def goes(pid: ProcessId) -> bool:
+        if pid in pinned or holds[pid] > len(owed.get(pid, ())) or not _may_go(processes[pid], groups):
+            return False
+        return pid not in owed or groups.may_be_head(processes[pid], [processes[child] for child in owed[pid]])
+
+    ready = [pid for pid in processes if goes(pid)]
     for pid in ready:
+        if pid in taken:
+            continue
         process = processes[pid]
         taken[pid] = None
+        released = list(_holds(problem, process))
         if not _is_granted(problem, process):
             assert process.parent is not None and process.session is not None
             demands.append(Demand(process.parent, process.session, pid))
             if not _is_of_birth_session(problem, process):
-                continue
-        for other in _holds(problem, process):
+                owed.setdefault(process.parent, []).append(pid)
+                released = []
+                ready += [process.parent] if process.parent and goes(process.parent) else []
+        elif pid in owed:
+            heads.add(pid)
+            released += [other for child in owed[pid] for other in _holds(problem, processes[child]) if other != pid]
+        for other in released:
             holds[other] -= 1
-            if not holds[other] and other not in pinned and _may_go(processes[other], groups):
+            if goes(other):
                 ready.append(other)
     demands = [demand for demand in demands if demand.parent not in taken]
     core = tuple(pid for pid in processes if pid not in taken)
@@ -153,7 +203,7 @@ def _take_off(problem: Problem, groups: Groups, pinned: set[ProcessId]) -> Reduc
     hidden = dict.fromkeys(process.group for process in staying if groups.is_hidden(process) and process.group is not None)
     order = {pid: rank for rank, pid in enumerate(processes)}
     demands.sort(key=lambda demand: order[demand.process])
-    return Reduced(core, tuple(demands), tuple(taken), tuple(hidden))
+    return Reduced(core, tuple(demands), tuple(taken), frozenset(heads), tuple(hidden))
 
 
 def _holds(problem: Problem, process: Process) -> Iterable[ProcessId]:

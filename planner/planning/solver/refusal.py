@@ -87,6 +87,7 @@ def _about(problem: Problem, reduced: Reduced, rows: Rows) -> Reduced:
         core=tuple(pid for pid in reduced.core if pid in about),
         demands=demands,
         taken=(),
+        heads=frozenset(),
         hidden=tuple(group for group in reduced.hidden if group in hidden),
     )
 

@@ -3,8 +3,9 @@
 Births and first changes come as `planner.planning.builder.order` found them. Then every task moves to its final group; those that
 leave a group with their own number go last. Then helpers end, in reverse order of their creation, which is a post-order of the
 tree of births: the process that must adopt a helper's children is still its ancestor, and no other process has a subreaper's
-flag. Then come namespaces of other kinds than pid, threads, the final subreaper flags, and zombies. Nothing is left to chance
-between processes: a step names the steps of others that it needs, and all else is the order of steps within one process.
+flag. Then come namespaces of other kinds than pid, threads, the final subreaper flags, and zombies. When all has been compared
+with /proc, the executor stops what is to be stopped. Nothing is left to chance between processes: a step names the steps of
+others that it needs, and all else is the order of steps within one process.
 """
 
 from planner.events.records import FindingRaised, StepPlanned
@@ -16,7 +17,7 @@ from planner.planning.steps.ends import end_helpers, end_zombies
 from planner.planning.steps.groups import final_groups
 from planner.planning.steps.namespaces import other_namespaces
 from planner.planning.steps.waits import without_known
-from planner.steps import CreateThread, SetSubreaper, Verify
+from planner.steps import CreateThread, SetSubreaper, Stop, Verify
 
 
 def write_steps(cast: Cast, order: list[Event]) -> tuple[list[StepPlanned], list[FindingRaised]]:
@@ -30,6 +31,7 @@ def write_steps(cast: Cast, order: list[Event]) -> tuple[list[StepPlanned], list
     _subreapers(book)
     end_zombies(book)
     _verify(book)
+    _stop(book)
     return without_known(book.planned), book.findings
 
 
@@ -70,3 +72,9 @@ def _verify(book: Book) -> None:
             namespaces=book.others.held_with(pid),
         )
         book.add(step, (task.recorded,))
+
+
+def _stop(book: Book) -> None:
+    for pid, task in book.cast.forest.tasks.items():
+        if task.state == "stopped":
+            book.add(Stop(number=book.next(), actor=OUTSIDE, rule="stopped-last", target=pid), (task.recorded,))

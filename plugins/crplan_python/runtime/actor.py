@@ -164,6 +164,9 @@ def perform(rebuild: Rebuild, me: int, step: Step) -> int:
         map_ids(rebuild.proc, step)
     elif step.op == "join":
         join(rebuild.number(me, int(step.words[0])), step.words[1])
+    elif step.op == "stop":
+        rebuild.proc.stop(step.target)
+        rebuild.wait_until(lambda: rebuild.proc.is_stopped(step.target))
     elif step.op == "verify":
         verify(rebuild.proc, rebuild.plan, step)
         rebuild.verify_namespaces(step)

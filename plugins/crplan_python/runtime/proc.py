@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 
-from crplan_python.runtime.kernel import NR_FSCONFIG, NR_FSMOUNT, NR_FSOPEN, syscall
+from crplan_python.runtime.kernel import NR_FSCONFIG, NR_FSMOUNT, NR_FSOPEN, NR_PIDFD_SEND_SIGNAL, syscall
 from crplan_python.runtime.tables import Plan, Step
 
 FSCONFIG_CMD_CREATE = 6
@@ -61,6 +62,21 @@ class Proc:
         """Tell whether a task has ended or is about to: an init stays for a while until its namespace is empty."""
         words = self.stat(pid)
         return not words or words[0] in "ZX" or bool(int(words[6]) & PF_EXITING)
+
+    def stop(self, pid: int) -> None:
+        """Stop a process by its directory, which is a pidfd too, from wherever the caller is; raises OSError."""
+        directory = self.open(str(pid), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            syscall(NR_PIDFD_SEND_SIGNAL, directory, signal.SIGSTOP, 0, 0)
+        finally:
+            os.close(directory)
+
+    def is_stopped(self, pid: int) -> bool:
+        """Tell whether a process is stopped; raises OSError, and ProcessLookupError where there is none."""
+        words = self.stat(pid)
+        if not words:
+            raise ProcessLookupError(3, f"task {pid} has ended")
+        return words[0] == "T"
 
     def list(self, path: str) -> set[int]:
         """Return the numbers in a directory; raises OSError."""

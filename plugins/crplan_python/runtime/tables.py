@@ -48,7 +48,9 @@ class Step:
         self.op = op
         self.words = words
         self.rule = rule.rstrip("]") or "verify"
-        self.target = int(words[0]) if op in ("create", "thread", "setpgid", "kill", "reap", "map", "verify") else self.actor
+        self.target = (
+            int(words[0]) if op in ("create", "thread", "setpgid", "kill", "reap", "map", "verify", "stop") else self.actor
+        )
 
     def sentence(self) -> str:
         """Return what the step does, as every dry run prints it."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import struct
 import time
 
 from crplan_shell.agent.actor import perform, send
-from crplan_shell.agent.kernel import Libc, Refused, name_of
+from crplan_shell.agent.kernel import PIDFD_SEND_SIGNAL, Libc, Refused, name_of
+from crplan_shell.agent.proc import Proc
 
 COMMANDS = 3
 
@@ -185,3 +187,14 @@ class Crowd:
             self.wait(process.pidfd, task, what)
             os.close(process.pidfd)
             process.channel.close()
+
+    def stop(self, task: int, proc: Proc) -> None:
+        """Stop a process from outside, where no init is shielded from it, and wait until /proc says so."""
+        if task not in self.living:
+            raise Refused(task, "stop", "ESRCH")
+        self.libc.syscall(PIDFD_SEND_SIGNAL, self.living[task].pidfd, signal.SIGSTOP, None, 0)
+        deadline = time.monotonic() + self.timeout
+        while not proc.is_stopped(task):
+            self.look_around(0.001)
+            if time.monotonic() > deadline:
+                raise Refused(task, "stop", "ETIMEDOUT")

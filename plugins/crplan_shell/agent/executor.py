@@ -159,6 +159,8 @@ class Executor:
             ending = [self.crowd.release(each) for each in dict.fromkeys((task, *self.crowd.below(task)))]
             self.crowd.order(actor, task, verb, [known, int(words["signal"])])
             self.crowd.gone(ending, task, verb)
+        elif verb == "stop":
+            self.crowd.stop(task, self.there())
         elif verb == "reap":
             if actor:
                 self.crowd.order(actor, task, verb, [known])

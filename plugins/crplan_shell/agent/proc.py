@@ -89,6 +89,10 @@ class Proc:
             "threads": ",".join(slashed(vector) for vector in vectors),
         }
 
+    def is_stopped(self, task: int) -> bool:
+        """Tell whether a process is stopped."""
+        return self.status(self.name(task), task)["State"][0] == "T"
+
     def present(self) -> list[int]:
         """Return the level-0 numbers of everybody who is there."""
         return self.numbers_under(".", 0) if self.hosts is None else self.descendants()

@@ -204,6 +204,7 @@ static long perform(unsigned number, const char **what)
 	case JOIN:
 		return join_namespace(step, what);
 	case VERIFY:
+	case STOP:
 		break;
 	}
 	return result;
@@ -214,7 +215,7 @@ static int act(long process)
 {
 	unsigned number;
 
-	for (number = processes[process].first; number && steps[number].op != VERIFY; number = steps[number].next) {
+	for (number = processes[process].first; number && steps[number].op < VERIFY; number = steps[number].next) {
 		const struct step *step = &steps[number];
 		const char *what = "";
 		unsigned at;

@@ -53,9 +53,10 @@ struct process {
  *                                                   e: exit signal, -1 for any
  *   ENTER     a: number of an init, or of itself    UNSHARE a: flags of namespaces
  *   JOIN      a: number of the subject, b: the flag of a namespace
+ *   STOP      the last of all, and done by the executor
  *   MAP       a, c: where the uid_map begins in `maps`, and its length, d, e: the same of the gid_map; b: its own ids instead
  */
-enum op { CREATE, SPAWN, SETSID, SETPGID, SUBREAPER, ENTER, EXIT, KILL, REAP, UNSHARE, JOIN, MAP, VERIFY };
+enum op { CREATE, SPAWN, SETSID, SETPGID, SUBREAPER, ENTER, EXIT, KILL, REAP, UNSHARE, JOIN, MAP, VERIFY, STOP };
 
 /*
  * A step. `count` entries of the table `lists` from `list` on are the steps of other processes that must be done first; for

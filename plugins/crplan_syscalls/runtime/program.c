@@ -221,7 +221,7 @@ static void make_board(void)
 	/* Under a tracer even an ignored SIGCHLD interrupts a clone, which then shows twice. */
 	board->deaf = BIT(SIGCHLD);
 	for (step = 1; step < STEPS; step++) {
-		board->left += steps[step].op != VERIFY;
+		board->left += steps[step].op < VERIFY;
 		if (steps[step].op == CREATE && steps[step].b > 0 && steps[step].b <= 64)
 			board->deaf |= BIT(steps[step].b);
 	}
@@ -362,6 +362,7 @@ int main(int count, char **words)
 	verify_places();
 	if (!look(&board->failed))
 		verify_nobody_else();
+	stop_tasks();
 	stop_if_asked();
 	be_ready();
 	finish(0);

@@ -139,7 +139,7 @@ static unsigned first_pending(void)
 {
 	unsigned step;
 
-	for (step = 1; step < STEPS && (steps[step].op == VERIFY || look(&board->done[step]) == DONE); step++)
+	for (step = 1; step < STEPS && (steps[step].op >= VERIFY || look(&board->done[step]) == DONE); step++)
 		;
 	return step < STEPS ? step : 0;
 }

@@ -53,6 +53,7 @@ def test_entangled_forests_have_births_by_all_rules_or_by_none(shape: str) -> No
         "1 2:1/2 3:2/1",  # a leader with a child from before its setsid
         "@1:0 1 5.1:1/1/1@1 6.2:5/1/1@1",  # a nested init in the group outside its namespace, with a child
         "7:0/3/3 8:7/3/9",  # a subtree
+        "1 2:1/2 3:1/3 4:1/4 5:4/2 6:4/1 7:3/4 8:3/2",  # leaders below an init, in no circle, with children in others' sessions
     ],
 )
 def test_what_is_regular_needs_no_search(text: str) -> None:
@@ -64,6 +65,8 @@ def test_what_is_regular_needs_no_search(text: str) -> None:
     [
         ("1 2:1/2 3:1/3 4:2/3 5:3/2", (1, 2, 3)),
         ("1 2:1/2 3:2/3 4:3/1", (1, 2, 3)),
+        ("1 2:1/2 3:1/3 4:2/3 5:3/2 6:1/6 7:6/2", (1, 2, 3)),  # 6 goes above the circle of 2 and 3
+        ("1 2:1/2 3:1/3 4:3/2 5:3/1 6:2/0/0", (1, 2, 3, 6)),  # a session from outside
     ],
 )
 def test_what_is_not_stays_with_all_that_it_names(text: str, staying: tuple[int, ...]) -> None:

@@ -10,7 +10,8 @@ from planner.pipeline.resolve import resolve
 from planner.plans.model import Plan
 from planner.plans.relax import conceded
 from planner.steps import AnyStep, Create, MapIds
-from planner.testing.plans import PLANS, with_init
+from planner.testing.drafts import with_init
+from planner.testing.plans import PLANS
 from tests.helpers.images import Image
 
 SEPARATE = {"sharing": "possible"}
