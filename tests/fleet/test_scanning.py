@@ -107,6 +107,8 @@ def test_logs_stand_in_for_images_in_a_later_scan(tmp_path: Path) -> None:
     first = images(scan(tmp_path, logs=BESIDE))["shop.tar"]
     second = images(scan(tmp_path, logs=BESIDE))["shop.tar"]
     assert (second.uri, second.plan_id, second.content_id) == (first.uri, first.plan_id, first.content_id)
+    assert (second.bytes, second.etag, second.modified) == (first.bytes, first.etag, first.modified)
+    assert second.bytes == image.stat().st_size
     assert second.bytes_read and first.bytes_read and second.bytes_read < first.bytes_read / 10
     image.write_bytes((EXAMPLES / "nested.ckpt").read_bytes())
     assert images(scan(tmp_path, logs=BESIDE))["shop.tar"].format == "linux-cr"

@@ -1,0 +1,233 @@
+"""The restore of a checkpoint in parts, and what is ended again where it fails or differs. Experimental.
+
+All parts are frozen until they stand and have been compared with the image; then they run on together.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from planner.checkpoint import freezer as cgroups
+from planner.checkpoint import manifest as manifests
+from planner.checkpoint.freezer import Freezer
+from planner.checkpoint.manifest import Manifest
+from planner.checkpoint.restoring import LOWEST_CRIU, Places, differences, files, outermost, version
+from planner.checkpoint.worker import what_criu_said
+from planner.errors import CannotEmit, CheckpointFailed
+from planner.forest.model import Forest
+
+LIBRARY: Final = Path(__file__).with_name("numbers.c")
+DIRECTORY: Final = "/run/crplan"
+TRIES: Final = 3
+"""Restores before a difference is told."""
+PATIENCE: Final = 120.0
+"""Seconds that criu has to restore everything."""
+
+
+class Differs(CheckpointFailed):
+    """What stands is another tree than that of the image."""
+
+
+class Restore(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be restored; `capture` reads the tree of a process as it stands."""
+
+    directory: str
+    manifest: Manifest
+    forest: Forest
+    capture: Callable[[int], Forest]
+    criu: str
+    criu_version: str
+    options: tuple[str, ...] = ()
+
+
+def restore(task: Restore) -> int:
+    """Restore the tree and return the number of its root; raises CannotEmit and CheckpointFailed, and then nothing is left."""
+    _check_digests(task)
+    if version(task.criu_version) < LOWEST_CRIU:
+        raise CannotEmit(f"{task.criu} is CRIU {task.criu_version or 'of an unknown version'}, expected 3.14 or later")
+    os.makedirs(DIRECTORY, 0o700, exist_ok=True)
+    work = tempfile.mkdtemp(prefix="restore-", dir=DIRECTORY)
+    try:
+        os.mkdir(f"{work}/root")
+        compile_library(work)
+        prove_reached(work, task.criu)
+        for _ in range(TRIES - 1):
+            # Nothing of it has run: what came by a race for a number may be tried again.
+            with suppress(Differs):
+                return _within_cgroups(task, work)
+        return _within_cgroups(task, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_digests(task: Restore) -> None:
+    for part in task.manifest.parts:
+        digest, _ = manifests.digest_of(os.path.join(task.directory, part.name), part.name)
+        if digest != part.digest:
+            raise CheckpointFailed(f"the images of {part.name} are not those that {manifests.FILE} names: their digest differs")
+
+
+def compile_library(work: str) -> None:
+    """Compile the library into a directory; raises CannotEmit where that cannot be done."""
+    command = ["cc", "-O2", "-shared", "-fPIC", "-o", f"{work}/numbers.so", os.fspath(LIBRARY)]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)
+    except OSError:
+        raise CannotEmit("a restore of nested pid namespaces takes a C compiler (cc), and there is none") from None
+    if done.returncode:
+        raise CannotEmit(f"the library cannot be compiled here: {done.stderr.decode(errors='replace').splitlines()[0][:200]}")
+
+
+def prove_reached(work: str, criu: str) -> None:
+    """Restore a throw-away process under the library; raises CannotEmit where the library does not meet criu's clone3."""
+    images = f"{work}/proof"
+    os.mkdir(images)
+    sleeper = subprocess.Popen(
+        ["/bin/sleep", "600"],
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    environment = {**os.environ, "LD_PRELOAD": f"{work}/numbers.so", "CRPLAN_SEEN": f"{work}/seen"}
+    try:
+        dumped = _quiet([criu, "dump", "--tree", str(sleeper.pid), "--images-dir", images, "--log-file", "dump.log"])
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    if dumped:
+        raise CannotEmit(
+            f"{criu} cannot dump a throw-away process here: {what_criu_said(f'{images}/dump.log') or 'see criu check'}"
+        )
+    pidfile = f"{images}/pid"
+    command = [criu, "restore", "--images-dir", images, "--restore-detached", "--manage-cgroups=ignore", "--pidfile", pidfile]
+    restored = _quiet(command, environment)
+    with suppress(OSError, ValueError):
+        os.kill(int(Path(pidfile).read_text()), signal.SIGKILL)
+    if restored or not os.path.exists(f"{work}/seen"):
+        raise CannotEmit(f"the clone3 of {criu} is not reached by a preloaded library (a static build?); give another by --criu")
+
+
+def _quiet(command: list[str], environment: dict[str, str] | None = None) -> int:
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=PATIENCE, check=False
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return 1
+
+
+def _within_cgroups(task: Restore, work: str) -> int:
+    place = cgroups.hierarchy()
+    own = cgroups.place_of(os.getpid(), place)
+    if not own:
+        raise CannotEmit(f"the cgroup of this process is not below {place.mount}")
+    base = Freezer(path=os.path.join(own, f"crplan-restore-{os.getpid()}"), version=place.version, created=True)
+    parts = [
+        Freezer(path=os.path.join(base.path, part.name), version=place.version, created=True) for part in task.manifest.parts
+    ]
+    places = Places(
+        work=work,
+        image=task.directory,
+        cgroup=base.path,
+        outside=own,
+        freeze_file=os.path.basename(base.file),
+        freeze_word=base.words(True),
+        criu=task.criu,
+        options=task.options,
+    )
+    stands = False
+    try:
+        os.mkdir(base.path)
+        for each in parts:
+            os.mkdir(each.path)
+        root = _run(task, places)
+        stands = True
+        _compare(task, root)
+    except BaseException:
+        end(base, parts)
+        raise
+    finally:
+        for each in reversed(parts):
+            cgroups.thaw(each)
+            if stands:
+                cgroups.give_back(each, {}, own)
+        _remove([*parts, base])
+    return root
+
+
+def _run(task: Restore, places: Places) -> int:
+    for name, content in files(task.manifest, task.forest, places).items():
+        with open(os.open(f"{places.work}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700), "w") as stream:
+            stream.write(content)
+    mounts = os.path.exists(os.path.join(places.image, "part0")) and any(
+        name.startswith("mountpoints-") for name in os.listdir(os.path.join(places.image, "part0"))
+    )
+    first = places.cgroup_of("part0")
+    for part in task.manifest.parts:
+        with suppress(FileNotFoundError):
+            os.unlink(f"{places.work}/{part.name}.forking")
+
+    def enter() -> None:
+        with open(f"{first}/cgroup.procs", "w", encoding="ascii") as stream:
+            stream.write("0")
+
+    running = subprocess.Popen(
+        outermost(places, mounts=mounts),
+        preexec_fn=enter,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        code = running.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise CheckpointFailed(f"criu did not restore the tree within {PATIENCE:g} seconds") from None
+    if code:
+        said = [(part.name, what_criu_said(f"{places.work}/{part.name}.log")) for part in reversed(task.manifest.parts)]
+        words = next((f"{name}: {words}" for name, words in said if words), "it said nothing")
+        raise CheckpointFailed(f"criu restore ended with {code}: {words}")
+    try:
+        return int(Path(f"{places.work}/root.pid").read_text())
+    except (OSError, ValueError):
+        raise CheckpointFailed("criu restore did not say which process the root is") from None
+
+
+def _compare(task: Restore, root: int) -> None:
+    """Raise CheckpointFailed where the tree that stands is another than that of the image."""
+    if different := differences(task.forest, task.capture(root)):
+        more = f", and {len(different) - 1} more differences" if len(different) > 1 else ""
+        raise Differs(f"what criu has restored differs from the image, and was ended: {different[0]}{more}")
+
+
+def end(base: Freezer, parts: list[Freezer]) -> None:
+    """End every process of the restore: those in its cgroups, again and again until none is left."""
+    limit = time.monotonic() + cgroups.PATIENCE
+    while (inside := cgroups.members(base.path)) and time.monotonic() < limit:
+        for number in inside:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        for each in parts:
+            with suppress(OSError):
+                cgroups.thaw(each)
+        time.sleep(cgroups.PAUSE)
+
+
+def _remove(made: list[Freezer]) -> None:
+    limit = time.monotonic() + cgroups.PATIENCE
+    for each in made:
+        while os.path.isdir(each.path) and time.monotonic() < limit:
+            try:
+                os.rmdir(each.path)
+            except OSError:
+                time.sleep(cgroups.PAUSE)

@@ -1,0 +1,207 @@
+"""What a restore of a checkpoint in parts runs: files and commands, by the log and the manifest; pure functions.
+
+The part of the root is restored by criu under a preloaded library (`numbers.c`). The library gives each task its numbers in all
+pid namespaces and, in the child that is the parent of an inner part's root, runs that part's script: criu again, as a sibling.
+"""
+
+import shlex
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from planner.checkpoint.manifest import Manifest, PartRecord
+from planner.checkpoint.parts import Part, number_in, parts_of
+from planner.errors import CannotEmit
+from planner.forest.model import Forest
+from planner.identity import ProcessId
+
+SPARE: Final = 100
+"""Numbers between the highest of the tree and those of helpers, and between one helper and the next."""
+LOG_FILE: Final = "restore.log"
+LOWEST_CRIU: Final = (3, 14)
+"""The first version of CRIU whose clone3 takes numbers."""
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a restore works: its private directory, the image, the cgroup, that which criu leaves for, and how that is frozen."""
+
+    work: str
+    image: str
+    cgroup: str
+    outside: str
+    freeze_file: str
+    freeze_word: str
+    criu: str
+    options: tuple[str, ...] = ()
+
+    def cgroup_of(self, part: str) -> str:
+        """Return the cgroup of a part."""
+        return f"{self.cgroup}/{part}"
+
+
+def refuse(manifest: Manifest, forest: Forest) -> None:
+    """Raise CannotEmit for what a restore does not bring back."""
+    for record in manifest.parts:
+        if record.entered:
+            kinds = ", ".join(record.entered)
+            raise CannotEmit(
+                f"{record.name} shares a namespace with its parent that is not the host's ({kinds}): not restored yet"
+            )
+    parts = parts_of(forest)
+    roots = {part.name: part.root for part in parts}
+    for part in parts[1:]:
+        mine = forest.other_namespaces.get(part.root, {})
+        theirs = forest.other_namespaces.get(roots[part.enclosing], {})
+        if "mnt" in mine and mine["mnt"] == theirs.get("mnt"):
+            raise CannotEmit(f"{part.name} has no mount namespace of its own: not restored yet")
+        if part.level > 1 and any(forest.threads.get(pid) for pid in part.tasks):
+            raise CannotEmit(f"{part.name} has threads {part.level} pid namespaces deep, whose outer numbers criu cannot give")
+    if "." in manifest.criu and version(manifest.criu) < LOWEST_CRIU:
+        raise CannotEmit(f"the images are of CRIU {manifest.criu}, expected 3.14 or later")
+
+
+def version(text: str) -> tuple[int, ...]:
+    """Return a version as numbers, as far as it has some."""
+    return tuple(int(word) for word in text.split(".") if word.isdecimal())
+
+
+def helper_number(forest: Forest, position: int) -> int:
+    """Return a number that no task, session or group of the tree has in any pid namespace, for the helper of a part."""
+    numbers = [*forest.tasks, *forest.leaders, *(thread.pids[0] for threads in forest.threads.values() for thread in threads)]
+    return max(map(int, numbers)) + SPARE * position
+
+
+def files(manifest: Manifest, forest: Forest, places: Places) -> dict[str, str]:
+    """Return the content of each file of the private directory by its name."""
+    parts = parts_of(forest)
+    found = {}
+    for position, (part, record) in enumerate(zip(parts, manifest.parts, strict=True)):
+        found[f"{part.name}.table"] = table(forest, part, parts, places)
+        found[f"{part.name}.action"] = action(part, places)
+        if position:
+            found[f"{part.name}.sh"] = script(part, record, places, helper_number(forest, position) + SPARE // 2)
+    return found
+
+
+def table(forest: Forest, part: Part, parts: tuple[Part, ...], places: Places) -> str:
+    """Return the library's table for a part: the numbers of its tasks, and the inner parts that are born in it."""
+    lines = []
+    if part.level:
+        for pid in part.tasks:
+            inwards = forest.tasks[pid].pids
+            lines.append(f"pid {inwards[-1]} {' '.join(map(str, reversed(inwards)))}\n")
+    for position, inner in enumerate(parts):
+        if inner.enclosing == part.name:
+            parent = number_in(part, forest.tasks[inner.parent].pids)
+            helper = " ".join([str(helper_number(forest, position))] * (part.level + 1))
+            if first := _first_thread(forest, inner):
+                watch = " ".join([str(helper_number(forest, position) + 1)] * (part.level + 1))
+                lines.append(f"thread {parent} {places.work}/{inner.name}.forking {first} {watch}\n")
+            lines.append(f"birth {parent} {places.work}/{inner.name}.sh {helper}\n")
+    return "".join(lines)
+
+
+def action(part: Part, places: Places) -> str:
+    """Return the action script of a part: it says when tasks are forked, and freezes all before anything runs.
+
+    criu and its own helpers leave the cgroup before: it would freeze itself.
+    """
+    cgroup = places.cgroup_of(part.name)
+    return f"""#!/bin/sh
+case $CRTOOLS_SCRIPT_ACTION in
+post-setup-namespaces)
+    : > {places.work}/{part.name}.forking
+    ;;
+pre-resume)
+    for number in $(cat {cgroup}/cgroup.procs); do
+        parent=$(sed -n 's/^PPid:[[:blank:]]*//p' /proc/$number/status)
+        if [ $number = $PPID ] || [ $number = $$ ] || {{ [ "$parent" = $PPID ] && [ $number != "$CRTOOLS_INIT_PID" ]; }}; then
+            echo $number > {places.outside}/cgroup.procs
+        fi
+    done
+    echo {places.freeze_word} > {cgroup}/{places.freeze_file} || exit 1
+    ;;
+esac
+exit 0
+"""
+
+
+def _first_thread(forest: Forest, part: Part) -> int:
+    """Return the number of a part's first thread in the namespace around it, 0 where none is to be seen to."""
+    threads = [thread for pid in part.tasks for thread in forest.threads.get(pid, ())]
+    return int(threads[0].pids[0]) if part.level == 1 and threads else 0
+
+
+def script(part: Part, record: PartRecord, places: Places, last: int) -> str:
+    """Return the script by which a helper restores an inner part; numbers that criu itself takes begin behind `last`."""
+    return f"""echo {last} > /proc/sys/kernel/ns_last_pid || exit 1
+echo 0 > {places.cgroup_of(part.name)}/cgroup.procs || exit 1
+exec unshare -m --propagation private /bin/sh -c {shlex.quote(_inside(part, record, places))}
+"""
+
+
+def _inside(part: Part, record: PartRecord, places: Places) -> str:
+    del record
+    return f"""mount -t proc proc /proc || exit 1
+mount --bind / {places.work}/root && mount --make-private {places.work}/root || exit 1
+exec {shlex.join(environment(part.name, places))} {shlex.join(command(part.name, places, "--restore-sibling"))}"""
+
+
+def environment(part: str, places: Places) -> tuple[str, ...]:
+    """Return the words that run a command under the library."""
+    return ("env", f"LD_PRELOAD={places.work}/numbers.so", f"CRPLAN_TABLE={places.work}/{part}.table")
+
+
+def command(part: str, places: Places, *more: str) -> tuple[str, ...]:
+    """Return the restore of one part."""
+    return (
+        *(places.criu, "restore", "--images-dir", f"{places.image}/{part}", "--work-dir", places.work),
+        *("--log-file", f"{part}.log", "-v2", "--restore-detached", "--root", f"{places.work}/root"),
+        *("--manage-cgroups=ignore", "--action-script", f"{places.work}/{part}.action"),
+        *more,
+        *places.options,
+    )
+
+
+def outermost(places: Places, *, mounts: bool) -> tuple[str, ...]:
+    """Return the command that restores everything: criu for the part of the root, in a mount namespace of its own."""
+    words = command("part0", places, "--pidfile", f"{places.work}/root.pid")
+    bind = f"mount --bind / {places.work}/root && mount --make-private {places.work}/root || exit 1\n" if mounts else ""
+    inside = f"{bind}exec {shlex.join(environment('part0', places))} {shlex.join(words)}"
+    return ("unshare", "-m", "--propagation", "private", "/bin/sh", "-c", inside)
+
+
+Standing = tuple[tuple[int, ...], int, int, int, bool, int, tuple[tuple[int, ...], ...]]
+
+
+def standing(forest: Forest) -> dict[ProcessId, Standing]:
+    """Return what a restore has to bring back of each task: numbers, parent, group, session, state, threads."""
+    return {
+        task.pid: (
+            tuple(map(int, task.pids)),
+            int(task.parent),
+            int(task.group),
+            int(task.session),
+            task.zombie,
+            task.exit_status,
+            tuple(sorted(tuple(map(int, thread.pids)) for thread in forest.threads.get(task.pid, ()))),
+        )
+        for task in forest.tasks.values()
+    }
+
+
+WORDS: Final = ("pids", "parent", "group", "session", "state", "exit status", "threads")
+
+
+def differences(wanted: Forest, found: Forest) -> list[str]:
+    """Return in words where a restored tree is another than that of the image; nothing where it is the same."""
+    before: Mapping[ProcessId, Standing] = standing(wanted)
+    after = standing(found)
+    lines = [f"task {pid} is missing" for pid in before if pid not in after]
+    lines += [f"task {pid} is none of the image" for pid in after if pid not in before]
+    for pid, facts in before.items():
+        for word, old, new in zip(WORDS, facts, after.get(pid, facts), strict=True):
+            if old != new:
+                lines.append(f"task {pid}: {word} {new}, expected {old}")
+    return lines

@@ -1,0 +1,137 @@
+"""Restores through criu: trees of every shape come back with their numbers at every level and count on, or nothing is left."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from planner.checkpoint import manifest as manifests
+from tests.helpers import nested
+from tests.helpers.amounts import amount
+from tests.helpers.counts import tally
+from tests.helpers.nested import Standing, Tree
+from tests.linux.test_checkpoint import checkpoint
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(nested.missing()), reason=nested.missing()),
+    pytest.mark.skipif(not nested.criu(), reason="no criu that works here (CRPLAN_CRIU, PATH)"),
+]
+
+TREES = ("()", "([()])", "(([])(S()))[([()])(Z)]", "([tt(Z)(G)])")
+RANDOM = amount("CRPLAN_NESTED", 100, 2)
+
+
+def random_tree(chosen: random.Random, depth: int = 0, levels: int = 0) -> str:
+    """Return a tree of up to three levels of pid namespaces, with siblings, sessions, groups, threads and zombies."""
+    words = "t" * chosen.choice((0, 0, 0, 0, 1, 2))
+    for _ in range(chosen.choice((1, 1, 2, 3) if depth == 0 else (0, 0, 1, 1, 2))):
+        kind = chosen.random()
+        if kind < 0.12:
+            words += "(Z)"
+        elif kind < 0.55 and levels < 2:
+            words += f"[{random_tree(chosen, depth + 1, levels + 1)}]"
+        else:
+            words += f"({chosen.choice(('', '', 'S', 'G'))}{random_tree(chosen, depth + 1, levels)})"
+    return words if depth or "[" in words else words + "[]"
+
+
+def run(image: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "planner", "restore", str(image), "--criu", nested.criu(), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@contextmanager
+def restored(image: Path) -> Iterator[tuple[int, str]]:
+    """Restore for the body of a `with`: the number of the root, 0 with what was said where that failed."""
+    done = run(image)
+    root = int(done.stdout.split()[1]) if done.returncode == 0 else 0
+    try:
+        yield root, done.stderr
+    finally:
+        if root:
+            os.kill(root, signal.SIGKILL)
+            while Path(f"/proc/{root}/exe").exists():
+                time.sleep(0.01)
+
+
+def leftovers() -> list[str]:
+    found = [str(path) for path in Path("/run/crplan").glob("*")] if Path("/run/crplan").exists() else []
+    own = Path("/proc/self/cgroup").read_text()
+    found += [str(path) for path in Path("/sys/fs/cgroup").glob("**/crplan-restore-*")] if own else []
+    return found
+
+
+def came_back(directory: Path, words: str) -> tuple[str, dict[tuple[int, ...], Standing], dict[tuple[int, ...], Standing]]:
+    """Checkpoint and restore a tree; return what was said where it was refused, and what stood before and after."""
+    with Tree(directory, words) as tree:
+        before = nested.below(tree.root)
+        code, said = checkpoint(tree, directory / "image", nested.criu())
+        if code:
+            assert code == 3, said
+            assert tree.counts_on()
+            return said, before, {}
+        kept = tree.counters()
+        with restored(directory / "image") as (root, words):
+            if not root:
+                assert leftovers() == []
+                return words, before, {}
+            assert leftovers() == []
+            assert tree.counts_on()
+            assert all(now >= kept[name] for name, now in tree.counters().items())
+            return "", before, nested.below(root)
+
+
+@pytest.mark.parametrize("words", TREES)
+def test_a_tree_comes_back_with_its_numbers_and_counts_on(words: str, tmp_path: Path) -> None:
+    said, before, after = came_back(tmp_path, words)
+    assert said == ""
+    assert after == before
+
+
+def test_random_trees_come_back_exactly_or_not_at_all(tmp_path: Path) -> None:
+    for seed in range(RANDOM):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        words = random_tree(random.Random(seed))
+        said, before, after = came_back(directory, words)
+        assert after == before or (said and not after), f"seed {seed}, {words}: {said}"
+        print(f"{seed} {words}: {said or 'exact'}", flush=True)
+        tally("nested trees through criu", exact=int(not said), refused=int(bool(said)))
+
+
+def test_images_that_were_changed_are_refused(tmp_path: Path) -> None:
+    with Tree(tmp_path, "[]") as tree:
+        assert checkpoint(tree, tmp_path / "image", nested.criu())[0] == 0
+    with open(tmp_path / "image" / "part1" / "core-1.img", "ab") as stream:
+        stream.write(b"more")
+    done = run(tmp_path / "image")
+    assert done.returncode == 1
+    assert "their digest differs" in done.stderr
+    assert leftovers() == []
+
+
+def test_a_restore_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with Tree(tmp_path, "[()]") as tree:
+        assert checkpoint(tree, tmp_path / "image", nested.criu())[0] == 0
+        (tree.directory / "rn1").write_text("shorter")
+    done = run(tmp_path / "image")
+    assert done.returncode == 1
+    assert "has bad size" in done.stderr
+    assert leftovers() == []
+
+
+def test_a_dry_run_prints_every_file_and_command(tmp_path: Path) -> None:
+    with Tree(tmp_path, "[()]") as tree:
+        assert checkpoint(tree, tmp_path / "image", nested.criu())[0] == 0
+    said = run(tmp_path / "image", "--dry-run").stdout
+    assert all(f"WORK/{name}" in said for name in ("part0.table", "part1.sh", "part1.action"))
+    assert manifests.there(str(tmp_path / "image"))
