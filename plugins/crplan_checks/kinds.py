@@ -49,7 +49,7 @@ CRIU_TWO_BIRTH_SESSIONS: Final = _kind(
     "error",
     "refused",
     "Descendants of a task need it to have been born in two sessions.",
-    "Compare pstree.img with the dump that it came from; no history of processes leaves such a tree.",
+    _RUN,
     "`Can't figure out which sid the process was born with`: CRIU gives every task at most one session before its setsid.",
 )
 CRIU_GROUP_LEADER_MOVED: Final = _kind(
