@@ -2,9 +2,8 @@
 
 import pytest
 
-from planner.planning.births.cast import Cast
-from planner.planning.births.order import Event
 from planner.planning.builder.build import build
+from planner.planning.cast import Cast, Event
 from planner.planning.solver.births import solve
 from planner.planning.solver.solution import Solution
 from planner.testing.forests import forest
