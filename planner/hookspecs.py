@@ -6,7 +6,7 @@ import on use): `crplan --help` loads every plugin. Contributions are sorted by 
 never shows. `api` is the version of this contract; a foreign major version is refused by name.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Literal
 
 import msgspec
@@ -16,12 +16,11 @@ from planner.contents.model import Contents
 from planner.events.records import AnyEvent
 from planner.findings.problems import Problem
 from planner.findings.registry import Answer, Finding, Kind
-from planner.findings.report import Report, Subject
+from planner.findings.report import Report
 from planner.findings.verdicts import ConsumerName, Invocation, Verdict
 from planner.forest.model import Forest
 from planner.host.facts import Host
 from planner.options import Option, Options
-from planner.plans.abilities import Ability
 from planner.plans.model import Plan
 from planner.plans.rebuild import Rebuild
 from planner.plans.retarget import Retargeted
@@ -122,9 +121,8 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
     `emit` gets the plan, the forest and findings that it came from, the options with their defaults filled in, and what the
     terminal can show, which only human-readable outputs look at.
     `executable` marks a program: it gets mode +x with `-o` and is never written for a plan that is not proved. `forecasts` asks
-    for `Artefact.verdicts`, `attests` for `Artefact.subjects`. `machine` marks a format that programs read; such a back end also
-    has `problem`, which writes a valid document that holds the error, so that a program that reads standard output finds a
-    document whatever the exit code.
+    for `Artefact.verdicts`. `machine` marks a format that programs read; such a back end also has `problem`, which writes a valid
+    document that holds the error, so that a program that reads standard output finds a document whatever the exit code.
     """
 
     name: str
@@ -133,7 +131,6 @@ class BackEnd(msgspec.Struct, frozen=True, kw_only=True):
     options: tuple[Option, ...] = ()
     executable: bool = False
     forecasts: bool = False
-    attests: bool = False
     machine: bool = False
     problem: Callable[[Problem, Options], str | bytes] | None = None
     priority: int = 50
@@ -148,7 +145,6 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     for the evidence behind them; it is empty where only a plan is at hand. `contents` is what the processes hold,
     folded for checks alone: of an image that was read for its tree it has nothing and says so. `verdicts` are those that need no
     host, first that of the usual consumer; they are there for back ends that show forecasts.
-    `subjects` are the files that were given, for back ends that attest to them.
     """
 
     plan: Plan
@@ -160,7 +156,6 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     events: Sequence[AnyEvent] = ()
     contents: Contents = msgspec.field(default_factory=Contents)
     verdicts: tuple[Verdict, ...] = ()
-    subjects: tuple[Subject, ...] = ()
 
 
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,7 +194,6 @@ class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
     """Writes the report of `crplan check`: a pure function, the core writes the file.
 
     Every text of a report is printable and on one line already; a format escapes what its own syntax gives a meaning to.
-    `attest` writes a report with the files that it is about, by the name of each image; where it is set the core hashes them.
     `pieces` yields what `render` returns, for reports of so many images that they are not to be in memory as one text.
     `machine` marks a format that programs read: then the report of a usage error is written, too. Where the environment
     variable `summary_variable` names a file, what `summary` returns is appended to it.
@@ -209,7 +203,6 @@ class ReportFormat(msgspec.Struct, frozen=True, kw_only=True):
     help: str
     render: Callable[[Report, Options, Terminal], str | bytes]
     pieces: Callable[[Report, Options, Terminal], Iterator[str | bytes]] | None = None
-    attest: Callable[[Report, Mapping[str, Sequence[Subject]]], str | bytes] | None = None
     machine: bool = False
     options: tuple[Option, ...] = ()
     summary_variable: str = ""
@@ -224,6 +217,11 @@ def _whole(plan: Plan, options: Options) -> Plan:
 
 def _nothing() -> str:
     return ""
+
+
+Ability = Literal["threads", "files", "memory", "namespaces", "into"]
+"""What an executor can do: threads with their numbers; shared tables other than memory; shared memory and signal handlers; other
+namespaces than pid with their id maps; a pid namespace that is there already."""
 
 
 class Executor(msgspec.Struct, frozen=True, kw_only=True):

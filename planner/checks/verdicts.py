@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from planner.checks.commands import command
 from planner.checks.consumers import engine_of
-from planner.checks.executors import executor_of
 from planner.findings.problems import Problem
 from planner.findings.report import Question, Reported
 from planner.findings.verdicts import BAD, CRIU_NS, JUDGED_AS, ORDER, ConsumerName, Invocation, Outcome, Verdict
@@ -65,7 +64,6 @@ def verdict(
         needs=needs,
         command=works,
         ignored=tuple(sorted(ignored)),
-        executor=executor_of(invocation, facts, artefact),
         judged_as=next((found.target for found in mine if found.property == JUDGED_AS), ""),
     )
 

@@ -65,13 +65,6 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid: int = 0
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that an attestation is about, with its sha256 in hexadecimal digits; of a directory that of its list of files."""
-
-    name: str
-    sha256: str
-
-
 class ImageReport(msgspec.Struct, frozen=True, kw_only=True):
     """What was found out about one image, or about several that are planned as one.
 

@@ -76,8 +76,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     facts that were judged, "" for the image only. `options` are CRIU's as they were given, None where they are not known; `needs`
     are those that are missing or that the verdict depends on, and `command` is the whole command that would work, "" where none
     would. `ignored` are codes that would have decided and were ignored or known from a baseline. `judged_as` is the version of
-    the consumer's program that the rules are of, where the host has another one. `executor` is the one that `crplan run` would
-    take on the host, "" where that is not known.
+    the consumer's program that the rules are of, where the host has another one.
     """
 
     consumer: ConsumerName
@@ -91,7 +90,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
     ignored: tuple[str, ...] = ()
     judged_as: str = ""
-    executor: str = ""
 
 
 def verdict_line(verdict: Verdict) -> str:
@@ -101,8 +99,7 @@ def verdict_line(verdict: Verdict) -> str:
     codes = f" [{', '.join(verdict.codes)}]" if verdict.codes else ""
     ignored = f"; not counted: {', '.join(verdict.ignored)}" if verdict.ignored else ""
     judged_as = f", judged as {verdict.judged_as}" if verdict.judged_as else ""
-    executor = f", executor {verdict.executor}" if verdict.executor else ""
-    return f"{WORDS[verdict.consumer]}: {outcome}{reason}{codes} ({judged(verdict)}{executor}{judged_as}{ignored})"
+    return f"{WORDS[verdict.consumer]}: {outcome}{reason}{codes} ({judged(verdict)}{judged_as}{ignored})"
 
 
 def judged(verdict: Verdict) -> str:

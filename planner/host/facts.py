@@ -9,7 +9,6 @@ from typing import Literal
 import msgspec
 
 from planner.errors import UsageError
-from planner.plans.abilities import Ability
 from planner.ranges import parse_ranges
 from planner.text import clause, json_line
 
@@ -89,14 +88,6 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     interfaces: dict[str, bool] = {}
 
 
-class ExecutorFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An executor of the machine, what it can do beyond processes, sessions and groups, and what it lacks, "" for nothing."""
-
-    name: str
-    abilities: tuple[Ability, ...] = ()
-    missing: str = ""
-
-
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of a machine as one process sees it.
 
@@ -121,8 +112,6 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     tools: dict[str, str | None] = {}
     processor: tuple[str, ...] | None = None
     """Features of the processors that all of them have, as /proc/cpuinfo calls them."""
-    executors: tuple[ExecutorFact, ...] = ()
-    """Executors of `crplan run`, first the one that is taken where it serves; none where that was not recorded."""
     answers: Answers = Answers()
     """What images asked of this machine (`crplan host IMAGE...`, `crplan check IMAGE --here`)."""
 

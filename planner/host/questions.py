@@ -55,37 +55,29 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-PLUGINS: Final = "/usr/lib/criu"
-"""Where CRIU looks for plugins unless it is told otherwise. Source: CRIU 4.2, `criu/include/plugin.h`."""
-
-
 class Places(msgspec.Struct, frozen=True, kw_only=True):
     """Where a restore finds the files of a mount namespace of the tree's own, by the options of CRIU.
 
-    `root` is the directory that --root names, "" for none. `sources` are those of external mounts, by their keys. `plugins` is
-    the directory of CRIU's plugins, by --libdir.
+    `root` is the directory that --root names, "" for none. `sources` are those of external mounts, by their keys.
     """
 
     root: str = ""
     sources: dict[str, str] = {}
-    plugins: str = PLUGINS
 
 
 def places(options: Sequence[str] | None) -> Places:
     """Return what the options of CRIU say; None are options that are not known, and say nothing."""
-    root, sources, plugins = "", dict[str, str](), PLUGINS
+    root, sources = "", dict[str, str]()
     for option in options or ():
         name, _, value = option.partition("=")
         if name == "--root":
             root = value
-        elif name == "--libdir":
-            plugins = value
         elif name == "--external" and (found := EXTERNAL_MOUNT.fullmatch(value)) is not None:
             sources[found[1]] = found[2]
         elif name == "--ext-mount-map" and ":" in value:
             key, _, source = value.partition(":")
             sources[key] = source
-    return Places(root=root, sources=sources, plugins=plugins)
+    return Places(root=root, sources=sources)
 
 
 EXTERNAL_MOUNT: Final = re.compile(r"mnt\[([^\]]+)\]:(.+)")
@@ -173,14 +165,7 @@ def asked_paths(forest: Forest, contents: Contents, given: Places) -> set[str]:
         *(directory for _, directory in socket_directories(forest, contents)),
         *(source for _, source in mount_sources(contents, given)),
         *(path for _, path in mount_places(forest, contents, given)),
-        *plugin_files(forest, given),
     }
-
-
-def plugin_files(forest: Forest, given: Places) -> tuple[str, ...]:
-    """Return the files of the plugins that the dump requires, by their names, in the directory where CRIU looks for them."""
-    named = (fact.value for _, fact in forest.facts if fact.property == "required plugin")
-    return tuple(f"{given.plugins.rstrip('/')}/{name}.so" for name in named if "/" not in name)
 
 
 def watched(forest: Forest, contents: Contents) -> Iterator[tuple[FileRecorded, str]]:

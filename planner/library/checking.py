@@ -7,7 +7,6 @@ import msgspec
 
 from planner.checks.ask import known_kinds, split_options
 from planner.checks.criu_options import parse
-from planner.checks.executors import with_executors
 from planner.checks.judging import THIS_HOST, Request, judge
 from planner.checks.report import Settings, baseline_of, gather
 from planner.contents.fold import fold_contents
@@ -27,7 +26,6 @@ from planner.options import as_given
 from planner.pipeline.beside import read_beside
 from planner.pipeline.reading import default_registry
 from planner.pipeline.resolve import resolve
-from planner.plugins import Registry
 
 File = str | os.PathLike[str] | bytes
 """A path, or the bytes of a file."""
@@ -88,13 +86,13 @@ def check(
         error = problem_of(failure, events)
         image = image or failure.image
     else:
-        hosts = asked_here(hosts, request, artefact, registry)
+        hosts = asked_here(hosts, request, artefact)
     entry = judge(registry, image, artefact, request, settings, hosts, error)
     return gather((entry,), kinds=kinds, hosts=hosts, settings=settings)
 
 
-def asked_here(hosts: Mapping[str, Host], request: Request, artefact: Artefact, registry: Registry) -> dict[str, Host]:
-    """Return the hosts, this one with what the image asks of it: files, addresses, as many levels, the limit, an executor."""
+def asked_here(hosts: Mapping[str, Host], request: Request, artefact: Artefact) -> dict[str, Host]:
+    """Return the hosts, this one with what the image asks of it: its files, its addresses, as many levels, and the limit."""
     from planner.host.record import with_depth
 
     found = dict(hosts)
@@ -104,7 +102,6 @@ def asked_here(hosts: Mapping[str, Host], request: Request, artefact: Artefact, 
     asked = questions(artefact.forest, fold_contents(artefact.events), places(request.options))
     here = with_depth(here, max((len(process.pids) for process in artefact.plan.processes), default=1))
     here = msgspec.structs.replace(here, answers=answers(asked))
-    here = with_executors(here, registry, artefact.plan, here.target >= 0)
     found[THIS_HOST] = with_limit(here, request.into, artefact) if here.target >= 0 else here
     return found
 

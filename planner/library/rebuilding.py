@@ -16,7 +16,6 @@ from planner.identity import ProcessId
 from planner.library.inputs import Input, naming, resolved
 from planner.options import Options, as_given, chosen, filled
 from planner.pipeline.reading import default_registry
-from planner.plans.abilities import needed, serving
 from planner.plans.model import Plan
 from planner.plans.rebuild import Rebuild, fold_run
 from planner.plans.retarget import into as retargeted
@@ -48,14 +47,13 @@ def run(
 ) -> Rebuild:
     """Rebuild a tree for real, hold it until it ends, and return how far the rebuild came; its `code` is 0 where all went well.
 
-    `executor` is a name; by default it is the first that serves the plan. `into` is a process of the caller's pid namespace,
-    whose pid namespace is entered. `timeout` is in seconds without progress. `record` gets the events of the run as they
-    happen; at `RunReady` every task stands and was checked. Raises `CannotEmit` for what the executor refuses before its first
-    step, `UsageError`, `PluginFailed`, and for an image as `plan` does.
+    `executor` is a name, the first installed one by default. `into` is a process of the caller's pid namespace, whose pid
+    namespace is entered. `timeout` is in seconds without progress. `record` gets the events of the run as they happen; at
+    `RunReady` every task stands and was checked. Raises `CannotEmit` for what the executor refuses before its first step,
+    `UsageError`, `PluginFailed`, and for an image as `plan` does.
     """
     registry = default_registry()
-    named = executor_named(executor, registry)
-    filled(named.options, as_given(options or {}), f"executor {named.name}")
+    chosen_one = executor_named(executor, registry)
     outcome = resolved(source, "run")
     events: list[AnyEvent] = []
 
@@ -68,7 +66,6 @@ def run(
         errors = [found for found in outcome.findings if found.severity == "error"]
         if errors:
             raise CannotEmit(f"the image cannot be restarted as it is: {errors[0].message}")
-        chosen_one = named if executor else executor_for(outcome.plan, as_given(options or {}), into, registry)
         filled_in = filled(chosen_one.options, as_given(options or {}), f"executor {chosen_one.name}")
         prepared = prepare(chosen_one, outcome.plan, filled_in, into)
         code = carry_out(chosen_one, prepared, keep, timeout, registry)
@@ -81,24 +78,6 @@ def executor_named(name: str | None, registry: Registry) -> Executor:
     if not registry.executors:
         raise UsageError("no executor is installed")
     return chosen(registry.executors, name, "executor") if name else registry.executors[0]
-
-
-def executor_for(plan: Plan, given: Mapping[str, str], into: int | None, registry: Registry) -> Executor:
-    """Return the first executor that can do what the plan needs and lacks nothing here, the first of all where none can.
-
-    `given` are options as the user gave them: an executor that does not have them is not taken.
-    """
-
-    def serves(executor: Executor) -> bool:
-        try:
-            options = filled(executor.options, given, f"executor {executor.name}")
-        except UsageError:
-            return False
-        return not executor.refuses(executor.concedes(plan, options)) and not executor.missing()
-
-    first = registry.executors[0]
-    asked = needed(first.concedes(plan, filled(first.options, given, f"executor {first.name}")), into is not None)
-    return serving(asked, registry.executors, serves) or first
 
 
 def prepare(executor: Executor, plan: Plan, options: Options, into: int | None) -> Prepared:

@@ -82,11 +82,10 @@ def crplan_checks() -> tuple[Check, ...]:
 
 def _criu(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu import check
-    from crplan_checks.criu_plugins import known
     from crplan_checks.criu_versions import doubted, version
 
     assert request.invocation is not None
-    answers = known(check(request.artefact, request.invocation), request.artefact.forest, request.host, request.invocation)
+    answers = check(request.artefact, request.invocation)
     return doubted(answers, None if request.host is None else version(request.host.tools.get("criu")))
 
 

@@ -3,7 +3,7 @@
 Source: trials with CRIU 4.2 on Linux 6.18; `criu/namespaces.c`, `criu/seize.c` and `criu/cr-dump.c` for each part.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from crplan_checks import kinds_checkpoint as kinds
@@ -42,7 +42,7 @@ def _answers(forest: Forest, invocation: Invocation) -> Iterator[Answer]:
     yield from sessions(forest, invocation)
     yield from zombies(forest)
     for part in parts[1:]:
-        yield from _border(forest, parts, part)
+        yield from _border(forest, parts[0], part)
     yield from _threads(forest, parts)
     for _, fact in forest.facts:
         yield from _of_fact(fact)
@@ -69,7 +69,7 @@ def _seen(forest: Forest, part: Part, leader: ProcessId) -> bool:
     return part.level == 0 or (known is not None and number_in(part, known.pids) != 0)
 
 
-def _border(forest: Forest, parts: Sequence[Part], part: Part) -> Iterator[Answer]:
+def _border(forest: Forest, outer: Part, part: Part) -> Iterator[Answer]:
     """Yield what is wrong with a nested part as a whole: its init, and the namespaces that it shares."""
     root = forest.tasks[part.root]
     if root.pids[-1] != 1 or root.zombie:
@@ -79,17 +79,13 @@ def _border(forest: Forest, parts: Sequence[Part], part: Part) -> Iterator[Answe
         return
     mine = forest.other_namespaces.get(part.root, {})
     others = forest.other_namespaces.get(part.parent, {})
-    top = forest.other_namespaces.get(parts[0].root, {})
-    enclosing = next(other for other in parts if other.name == part.enclosing)
-    around = forest.other_namespaces.get(enclosing.root, {})
+    top = forest.other_namespaces.get(outer.root, {})
     if "user" in mine and mine["user"] != top.get("user", mine["user"]):
         yield kinds.USER.found(pid=part.root, property="user namespace", recorded=str(mine["user"]))
     for kind in ("mnt", *ENTERABLE):
         if kind not in mine or not created(forest, kind, mine[kind]) or others.get(kind) != mine[kind]:
             continue
-        found = kinds.SHARED_NAMESPACE
-        if kind == "mnt":
-            found = kinds.MOUNTS if mine[kind] == around.get(kind) else kinds.MOUNTS_SPLIT
+        found = kinds.MOUNTS if kind == "mnt" else kinds.SHARED_NAMESPACE
         detail = f"the pid namespace of task {part.root} shares its {kind} namespace with its parent {part.parent}"
         yield found.found(detail, pid=part.root, property=f"{kind} namespace", recorded=str(mine[kind]))
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from crplan_checks.kinds_contents import CONTENTS
 from crplan_checks.kinds_contents import kind as _kind
-from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_PARENT_DEATH, CRIU_VERSION, ENGINE_NOT_INSTALLED, ENGINE_RUNTIME
+from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_PARENT_DEATH, CRIU_VERSION, ENGINE_NOT_INSTALLED
 
 _RUN = "`crplan run` rebuilds this tree; CRIU cannot."
 FORBIDDEN: Final = "The kernel has it, and it is forbidden here: run as root, outside of a container or sandbox that forbids it."
@@ -330,5 +330,4 @@ CRIU_HOST: Final = (
     CRIU_LIMIT,
     CRIU_VERSION,
     ENGINE_NOT_INSTALLED,
-    ENGINE_RUNTIME,
 )

@@ -52,14 +52,6 @@ MOUNTS: Final = kind(
     "Give the nested container a mount namespace of its own (`unshare -m`, which --mount-proc implies).",
     "A mount namespace is dumped and made with the part that holds it.",
 )
-MOUNTS_SPLIT: Final = kind(
-    "checkpoint-mounts-split",
-    "warning",
-    "",
-    "The init of a nested pid namespace shares its mount namespace with its parent alone, and each gets its own.",
-    "Nothing has to be done where the parent only waits, as `unshare --fork` does: what it mounts later is not seen inside.",
-    "The mounts are dumped and made with both parts.",
-)
 SHARED_NAMESPACE: Final = kind(
     "checkpoint-shared-namespace",
     "warning",
@@ -84,4 +76,4 @@ PENDING: Final = kind(
     "Wait until the task has created the init, or have it come back to its own pid namespace.",
     "`/proc/PID/ns/pid_for_children` is not part of an image.",
 )
-CHECKPOINT: Final = (CROSSING, ENTERED, OUTSIDE, NO_INIT, USER, MOUNTS, MOUNTS_SPLIT, SHARED_NAMESPACE, THREADS, PENDING)
+CHECKPOINT: Final = (CROSSING, ENTERED, OUTSIDE, NO_INIT, USER, MOUNTS, SHARED_NAMESPACE, THREADS, PENDING)

@@ -1,15 +1,14 @@
 """Formats of the report that `crplan check` writes: human-readable, for programs, and for the CI systems that show findings."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from planner.findings.problems import Problem
-from planner.hookspecs import Artefact, BackEnd, ReportFormat, hookimpl
+from planner.hookspecs import ReportFormat, hookimpl
 from planner.options import Option, Options
 from planner.text import Terminal
 
 if TYPE_CHECKING:
-    from planner.findings.report import Report, Subject
+    from planner.findings.report import Report
 
 _FORMATS = (
     ("text", "a human-readable report", False),
@@ -32,7 +31,6 @@ def crplan_reports() -> tuple[ReportFormat, ...]:
             help=help,
             render=_render(name),
             pieces=_pieces(name) if name in _IN_PIECES else None,
-            attest=_attest if name == "in-toto" else None,
             machine=machine,
             options=_OPTIONS.get(name, ()),
             summary_variable="GITHUB_STEP_SUMMARY" if name == "github" else "",
@@ -49,31 +47,6 @@ _OPTIONS = {
     "json": (Option(name="indent", help="columns of indentation, 0 for one line", kind="number", default=2),),
     "github": (Option(name="annotations", help="annotations at most; GitHub shows about 10 a step", kind="number", default=10),),
 }
-
-
-@hookimpl
-def crplan_backends() -> tuple[BackEnd, ...]:
-    """Return the back end that attests to a plan."""
-    help = "the plan as the predicate of an in-toto Statement v1, for cosign and policy engines"
-    return (BackEnd(name="in-toto", help=help, emit=_emit, attests=True, machine=True, problem=_problem),)
-
-
-def _emit(artefact: Artefact, options: Options, terminal: Terminal) -> bytes:
-    from crplan_ci import in_toto_format
-
-    return in_toto_format.emit(artefact, options, terminal)
-
-
-def _problem(problem: Problem, options: Options) -> bytes:
-    from crplan_ci import in_toto_format
-
-    return in_toto_format.emit_problem(problem)
-
-
-def _attest(report: "Report", files: Mapping[str, Sequence["Subject"]]) -> bytes:
-    from crplan_ci import in_toto_format
-
-    return in_toto_format.attest(report, files)
 
 
 def _render(name: str) -> Callable[["Report", Options, Terminal], str | bytes]:

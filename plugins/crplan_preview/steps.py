@@ -14,9 +14,6 @@ from planner.text import Line, escaped
 RULE_COLUMNS: Final = 22
 """Columns that a rule's name is given beside its step."""
 
-WIDEST: Final = 110
-"""Columns that steps take where there are more, so that a rule stands near its step."""
-
 FEWEST_ALIKE: Final = 4
 """Processes in a row that are made alike before they become one line."""
 
@@ -167,7 +164,7 @@ class _Page:
         self._width = width
         self._digits = max(3, len(str(len(artefact.plan.steps))))
         self._indent = " " * (self._digits + 5)
-        self._rule_at = max(min(width, WIDEST) - RULE_COLUMNS, len(self._indent) + 30)
+        self._rule_at = max(width - RULE_COLUMNS, len(self._indent) + 30)
 
     def step(self, step: steps.AnyStep) -> Iterator[Line]:
         """Yield a step with its rule beside it, and below it what does not fit."""

@@ -40,7 +40,6 @@ def crplan_executors() -> tuple[Executor, ...]:
             run_into=_run_into,
             options=(SHARING, MAPS),
             concedes=conceded,
-            abilities=("threads", "files", "namespaces", "into"),
         ),
     )
 

@@ -1,36 +1,147 @@
-"""The executor `python`: the standalone program, read by an interpreter that is a child process of `crplan run`."""
+"""Runs the standalone program as a child process of `crplan run`, and turns what it tells into run events."""
 
+import contextlib
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, NamedTuple
 
-from crplan_python.child import Program, run_program
 from crplan_python.emit import emit, emit_visit
-from planner.events.records import AnyEvent
+from crplan_python.runtime.streams import complain, fill_standard_streams
+from planner.events.records import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
+from planner.identity import StepNumber
 from planner.plans.model import Plan
 
 if TYPE_CHECKING:
     from planner.plans.retarget import Retargeted
 
-INTERPRETER = (sys.executable, "-I", "-S", "-")
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""Signals that ask for the end: SIGTERM always, the others unless they were ignored from the start."""
 
 
 def run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
     """Rebuild the tree and block until it has ended; returns the exit code. `timeout` is in seconds, for one step.
 
-    With CRPLAN_DRY_RUN the program prints the steps.
+    The program is a child process, so that it stays small and forks cheaply. It ends everything when this process dies, because
+    then its events are no longer read. With CRPLAN_DRY_RUN it prints the steps.
     """
-    program = Program("python", INTERPRETER, plan.plan_id, plan.root, emit(plan).encode())
-    return run_program(program, record, timeout)
+    return _run(emit(plan), _Asked(plan.plan_id, plan.root), (), record, timeout)
 
 
 def run_into(visit: "Retargeted", record: Callable[[AnyEvent], None], timeout: float) -> int:
     """Rebuild the tree in a pid namespace that is there, otherwise as `run` does; raises OSError where its process is not."""
     pidfd = os.pidfd_open(visit.into)
     try:
-        text = emit_visit(visit, pidfd).encode()
-        program = Program("python", INTERPRETER, visit.plan_id, visit.plan.root, text, (pidfd,))
-        return run_program(program, record, timeout)
+        return _run(emit_visit(visit, pidfd), _Asked(visit.plan_id, visit.plan.root), (pidfd,), record, timeout)
     finally:
         os.close(pidfd)
+
+
+def _run(program: str, asked: "_Asked", inherited: tuple[int, ...], record: Callable[[AnyEvent], None], timeout: float) -> int:
+    fill_standard_streams()
+    record(RunStarted(plan_id=asked.plan_id, executor="python"))
+    reader, writer = os.pipe()
+    environment = {**os.environ, "CRPLAN_EVENTS": str(writer), "CRPLAN_TIMEOUT": repr(timeout)}
+    told = False
+    with _passing_on() as passing_on, os.fdopen(reader, "rb") as events:
+        try:
+            child = passing_on.start(environment, [writer, *inherited])
+        finally:
+            os.close(writer)
+        try:
+            assert child.stdin
+            with contextlib.suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(program.encode())
+            for line in events:
+                for event in _events(line.decode("ascii", "replace").split()):
+                    told = told or isinstance(event, StepFailed)
+                    passing_on.announcing = isinstance(event, RunReady)
+                    try:
+                        record(event)
+                    finally:
+                        passing_on.announcing = False
+        except _Interrupted:
+            pass
+        except BaseException:
+            # Nobody can be told any more: it ends everything that it made, and then itself.
+            child.terminate()
+            child.wait()
+            raise
+        code = child.wait()
+    if code and not told and code in {1, *range(-64, 0)}:
+        what = f"the executor was killed by signal {-code}" if code < 0 else "the executor ended by itself"
+        record(StepFailed(step=StepNumber(0), error="ECHILD", detail=what))
+        if code < 0:
+            complain(f"step 0 (executor): task {asked.root}: {what}: ECHILD", timeout)
+    record(RunEnded(code=code if code >= 0 else 1))
+    return code if code >= 0 else 1
+
+
+class _Asked(NamedTuple):
+    """What a run was asked for, for events and messages."""
+
+    plan_id: str
+    root: int
+
+
+def _events(words: list[str]) -> Iterator[AnyEvent]:
+    match words:
+        case ["done", first, *clocks]:
+            for number, clock in enumerate(map(int, clocks), int(first)):
+                yield StepDone(step=StepNumber(number), clock=clock)
+        case ["failed", number, error, *detail]:
+            yield StepFailed(step=StepNumber(int(number)), error=error, detail=" ".join(detail))
+        case ["ready", pid]:
+            yield RunReady(pid=int(pid))
+
+
+class _Interrupted(BaseException):
+    """A signal came while the ready line was waiting for a reader; the child has the signal, and ends."""
+
+
+class _passing_on:
+    """Passes the signals that ask for the end on to the child, while the block lasts.
+
+    They are held back until the child is there, and the child is born with them held back: so none of them is lost, and none
+    ends an interpreter that has yet to begin.
+    """
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._before: list[tuple[signal.Signals, object]] = []
+        self.announcing = False
+        """Whether the ready line is being written, which may take its time where a pipe is full."""
+
+    def __enter__(self) -> "_passing_on":
+        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+        for number in PASSED_ON:
+            if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
+                self._before.append((number, signal.signal(number, self._pass_on)))
+        return self
+
+    def start(self, environment: dict[str, str], inherited: list[int]) -> "subprocess.Popen[bytes]":
+        """Start the interpreter that is to read a program; raises OSError."""
+        self._child = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-"],
+            stdin=subprocess.PIPE,
+            stdout=None if os.environ.get("CRPLAN_DRY_RUN", "0") not in ("", "0") else subprocess.DEVNULL,
+            pass_fds=inherited,
+            env=environment,
+        )
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        return self._child
+
+    def __exit__(self, *_: object) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+        for number, handler in self._before:
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        if self._child is not None:
+            self._child.send_signal(number)
+        if self.announcing:
+            raise _Interrupted

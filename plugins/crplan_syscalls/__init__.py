@@ -1,17 +1,9 @@
-"""Carries a plan out by raw system calls: the back ends `c` and `syscalls`, a program and a listing, and the executor `c`."""
+"""Writes a plan as raw system calls: the back ends `c`, a standalone program, and `syscalls`, a listing as strace writes it."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from planner.events.records import AnyEvent
-from planner.hookspecs import Artefact, BackEnd, Executor, hookimpl
+from planner.hookspecs import Artefact, BackEnd, hookimpl
 from planner.options import Option, Options
-from planner.plans.model import Plan
-from planner.plans.relax import MAPS, SHARING, conceded
+from planner.plans.relax import MAPS, conceded
 from planner.text import Terminal
-
-if TYPE_CHECKING:
-    from planner.plans.retarget import Retargeted
 
 
 @hookimpl
@@ -34,49 +26,6 @@ def crplan_backends() -> tuple[BackEnd, ...]:
     )
 
 
-@hookimpl
-def crplan_executors() -> tuple[Executor, ...]:
-    """Return the executor that runs one compiled program with the plan as its data."""
-    return (
-        Executor(
-            name="c",
-            help="runs a C program, which is compiled once and gets the plan as data",
-            run=_run,
-            refuses=_refuses,
-            run_into=_run_into,
-            options=(SHARING, MAPS),
-            concedes=conceded,
-            missing=_missing,
-            abilities=("threads", "files", "memory", "namespaces", "into", "many"),
-            priority=60,
-        ),
-    )
-
-
-def _run(plan: Plan, record: Callable[[AnyEvent], None], timeout: float) -> int:
-    from crplan_syscalls.run import run
-
-    return run(plan, record, timeout)
-
-
-def _run_into(visit: "Retargeted", record: Callable[[AnyEvent], None], timeout: float) -> int:
-    from crplan_syscalls.run import run_into
-
-    return run_into(visit, record, timeout)
-
-
-def _refuses(plan: Plan) -> str:
-    from crplan_syscalls.run import refuses
-
-    return refuses(plan)
-
-
-def _missing() -> str:
-    from crplan_syscalls.build import missing
-
-    return missing()
-
-
 def _emit_program(artefact: Artefact, options: Options, terminal: Terminal) -> str:
     from crplan_syscalls.program import emit_program
 
@@ -91,4 +40,4 @@ def _emit_listing(artefact: Artefact, options: Options, terminal: Terminal) -> s
     return emit_listing(artefact.plan, str(options.get("abi", "clone3")), generation)
 
 
-__all__ = ["crplan_backends", "crplan_executors"]
+__all__ = ["crplan_backends"]

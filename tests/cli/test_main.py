@@ -374,7 +374,7 @@ def executor(run: Callable[..., int], refusal: str = "") -> Callable[[], tuple[E
 
 def test_run_refuses_before_the_first_step(crplan: Crplan, install: Callable[..., None], plan_file: Path) -> None:
     install(crplan_executors=executor(raises(AssertionError()), "task 3 has threads"))  # type: ignore[arg-type]
-    code, out, err = crplan("run", "--executor", "moon", plan_file)
+    code, out, err = crplan("run", plan_file)
     assert (code, out) == (3, b"")
     assert "executor moon cannot do this: task 3 has threads" in err
 

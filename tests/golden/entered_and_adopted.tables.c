@@ -44,7 +44,7 @@ static const struct place places[] = {
 static const char maps[] =
 	"";
 
-static const char rules[][RULE_BYTES + 1] = {
+static const char rules[][65] = {
 	"birth",
 	"session",
 	"entry",

@@ -70,8 +70,7 @@ class Tree:
 
     def __enter__(self) -> "Tree":
         command = ["unshare", "-pfm", "--mount-proc", "setsid", self._program, self.directory, "r", self._tree]
-        quiet = subprocess.DEVNULL
-        self._above = subprocess.Popen(command, start_new_session=True, stdin=quiet, stdout=quiet, stderr=quiet)
+        self._above = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
         wanted = 1 + len(re.findall(r"[(\[](?!Z)", self._tree))
         end = time.monotonic() + PATIENCE
         while len([file for file in self.directory.iterdir() if file.stat().st_size]) < wanted:

@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,18 +14,14 @@ from typing import ClassVar, Final
 import msgspec
 import pytest
 from crplan_syscalls.program import emit_program
-from crplan_syscalls.run import run
 
 import planner
-from planner.events.records import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
-from planner.identity import StepNumber
-from planner.plans import document as plandoc
 from planner.plans.model import Plan
 from planner.steps import Verify
 from planner.testing.drafts import with_init
-from planner.testing.plans import PLANS, chain, taken_number, wide
+from planner.testing.plans import PLANS, chain
 from tests.helpers.amounts import FULL
-from tests.helpers.executors import Sandbox, expected, shares
+from tests.helpers.executors import expected, shares
 from tests.helpers.places import DATA
 from tests.linux.executor_suite import ExecutorSuite, kill_rounds
 
@@ -158,86 +153,3 @@ class TestProgram(ExecutorSuite):
             sandbox.ready(self.timeout)
             assert sandbox.standing() == expected(plan)
             self.stop(sandbox)
-
-
-@pytest.mark.slow
-class TestRun(ExecutorSuite):
-    """What `crplan run` does with the program that gets its plan as data."""
-
-    without_root = False
-    proves_first = True
-    crplan: ClassVar[Sequence[str]] = (sys.executable, "-m", "planner")
-
-    def command(self, plan: Plan, directory: Path) -> Sequence[str]:
-        document = directory / "plan.json"
-        document.write_bytes(msgspec.json.encode(plandoc.document(plan, ())))
-        return [*self.crplan, "run", "--executor", "c", str(document)]
-
-    def test_a_cache_whose_files_may_not_be_executed_will_do(self, tmp_path: Path) -> None:
-        """Everything that a user can write to is mounted noexec: the program runs from memory then."""
-        plan = PLANS["shared_memory"]()
-        mounted = f'mount -t tmpfs -o noexec,mode=700 none {tmp_path}/cache && exec "$@"'
-        (tmp_path / "cache").mkdir()
-        command = ["unshare", "--mount", "sh", "-c", mounted, "sh", *self.command(plan, tmp_path)]
-        with Sandbox(command, environment={"XDG_CACHE_HOME": f"{tmp_path}/cache", "TMPDIR": f"{tmp_path}/cache"}) as sandbox:
-            sandbox.ready(self.timeout)
-            assert sandbox.standing() == expected(plan)
-            self.stop(sandbox)
-
-
-@pytest.mark.root
-class TestChoice:
-    """Which executor `crplan run` takes by itself, as its log says."""
-
-    @pytest.mark.parametrize(
-        ("plan", "taken"),
-        [("parent_and_child", "python"), ("shared_memory", "c"), pytest.param("many", "c", marks=pytest.mark.slow)],
-    )
-    def test_the_c_program_is_taken_where_an_interpreter_cannot_or_is_slow(self, plan: str, taken: str, tmp_path: Path) -> None:
-        document, record = tmp_path / "plan.json", tmp_path / "run.jsonl"
-        document.write_bytes(msgspec.json.encode(plandoc.document(wide(300) if plan == "many" else PLANS[plan](), ())))
-        with Sandbox([sys.executable, "-m", "planner", "run", str(document), "--log", str(record)]) as sandbox:
-            sandbox.ready()
-            sandbox.signal(signal.SIGTERM)
-            assert sandbox.ended().code == 0
-        assert f'"executor":"{taken}"' in record.read_text()
-
-
-@pytest.mark.root
-class TestEvents:
-    """What the executor tells `crplan run` while it works."""
-
-    @pytest.mark.parametrize("name", ["parent_and_child", "zombies", "threads"])
-    def test_every_step_is_told_once_and_in_the_order_of_the_plan(self, name: str) -> None:
-        plan = PLANS[name]()
-        events: list[AnyEvent] = []
-
-        def record(event: AnyEvent) -> None:
-            events.append(event)
-            if isinstance(event, RunReady):
-                os.kill(os.getpid(), signal.SIGTERM)
-
-        assert run(plan, record, 30) == 0
-        ready = next(event for event in events if isinstance(event, RunReady))
-        clocks = {event.step: event.clock for event in events if isinstance(event, StepDone)}
-        for step in plan.steps:
-            assert all(clocks[wait.step] <= clocks[step.number] for wait in step.waits), step.number
-        assert all(clocks.values()) and len(set(clocks.values())) > 1
-        assert [msgspec.structs.replace(event, clock=0) for event in events] == [
-            RunStarted(plan_id=plan.plan_id, executor="c"),
-            *(StepDone(step=step.number) for step in plan.steps),
-            ready,
-            RunEnded(code=0),
-        ]
-
-    def test_a_failure_is_told_behind_what_was_done(self, capfd: pytest.CaptureFixture[str]) -> None:
-        plan = taken_number()
-        events: list[AnyEvent] = []
-        assert run(plan, events.append, 30) == 1
-        assert [msgspec.structs.replace(event, clock=0) for event in events] == [
-            RunStarted(plan_id=plan.plan_id, executor="c"),
-            *(StepDone(step=step.number) for step in plan.steps[:4]),
-            StepFailed(step=StepNumber(5), error="EEXIST", detail="clone3"),
-            RunEnded(code=1),
-        ]
-        assert capfd.readouterr().err == "crplan: step 5 (birth): task 12: clone3: EEXIST\n"

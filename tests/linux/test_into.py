@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 import msgspec
 import pytest
@@ -41,15 +40,7 @@ from tests.helpers.trials import image_of, random_history
 
 pytestmark = pytest.mark.root
 
-
-@pytest.fixture(autouse=True, params=["python", pytest.param("c", marks=pytest.mark.slow)])
-def executor(request: pytest.FixtureRequest) -> str:
-    """The executor that rebuilds."""
-    Run.executor = request.param
-    return Run.executor
-
-
-FAILURE = re.compile(r"crplan: step (\d+) \([a-z-]+\): task (\d+): (?:create: .*|thread: .*|clone3): ([A-Z]+)\n")
+FAILURE = re.compile(r"crplan: step (\d+) \([a-z-]+\): task (\d+): (?:create|thread): .*: ([A-Z]+)\n")
 
 KILLS = amount("CRPLAN_KILLS_INTO", 40, 20)
 """How many runs lose a process."""
@@ -85,12 +76,9 @@ def named(file: Path, pid: int, capsysbinary: pytest.CaptureFixture[bytes]) -> l
 class Run:
     """`crplan run`, started in our own pid namespace; leave the block and it is gone."""
 
-    executor: ClassVar[str]
-
     def __init__(self, file: Path, into: int = 0) -> None:
-        command = [sys.executable, "-m", "planner", "run", "--executor", self.executor, str(file)]
         self.child = subprocess.Popen(
-            [*command, *(["--into", str(into)] if into else [])],
+            [sys.executable, "-m", "planner", "run", str(file), *(["--into", str(into)] if into else [])],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -156,10 +144,7 @@ def test_a_rebuild_fails_at_the_first_step_that_was_named(
         failure = FAILURE.fullmatch(words)
         assert failure, words
         assert code == 1
-        # The C program does what can be done side by side at once, so that any of them may come first.
-        may_come_first = expected[:1] if Run.executor == "python" else expected
-        assert (int(failure[1]), int(failure[2])) in may_come_first
-        assert failure[3] == "EEXIST"
+        assert ((int(failure[1]), int(failure[2])), failure[3]) == (expected[0], "EEXIST")
         expect(place, before)
 
 
@@ -175,10 +160,7 @@ def test_the_steps_that_nobody_named_succeed(number: int, tmp_path: Path, capsys
         assert named_number == number
         record = tmp_path / "run.jsonl"
         run = subprocess.run(
-            [
-                *(sys.executable, "-m", "planner", "run", "--executor", Run.executor),
-                *(str(file), "--into", str(place.init), "--log", str(record)),
-            ],
+            [sys.executable, "-m", "planner", "run", str(file), "--into", str(place.init), "--log", str(record)],
             capture_output=True,
             timeout=60,
             check=False,
@@ -186,10 +168,7 @@ def test_the_steps_that_nobody_named_succeed(number: int, tmp_path: Path, capsys
         assert run.returncode == 1
     events_of_run = [json.loads(line) for line in record.read_text().splitlines()]
     done = [event["step"] for event in events_of_run if event["type"] == "StepDone"]
-    if Run.executor == "python":
-        assert done == list(range(1, step))
-    else:
-        assert len(set(done)) == len(done) and step not in done
+    assert done == list(range(1, step))
 
 
 def test_a_number_above_the_limit_of_the_namespace_fails_where_it_was_named(
@@ -336,7 +315,7 @@ def test_a_dry_run_shows_whom_the_plan_turns_to(
     monkeypatch.setenv("CRPLAN_DRY_RUN", "1")
     with container() as place:
         before = place.inhabitants()
-        assert cli.main(["run", "--executor", Run.executor, str(image(tmp_path, TREE)), "--into", str(place.init)]) == 0
+        assert cli.main(["run", str(image(tmp_path, TREE)), "--into", str(place.init)]) == 0
         assert place.inhabitants() == before
     first, *_ = capsysbinary.readouterr().out.decode().splitlines()
     assert "creates reaper" in first
@@ -407,7 +386,7 @@ def test_a_task_that_came_from_outside_and_a_stranger_are_refused(tmp_path: Path
     with container() as place:
         assert cli.main(["check", file, "--here", "--into", str(place.init)]) == 3
         assert "new-namespace-needed" in capsys.readouterr().out
-        assert cli.main(["run", "--executor", Run.executor, file, "--into", str(place.init)]) == 3
+        assert cli.main(["run", file, "--into", str(place.init)]) == 3
         assert "task 111 entered from outside" in capsys.readouterr().err
     assert cli.main(["run", str(image(tmp_path, "100")), "--into", "4194303"]) == 2
 

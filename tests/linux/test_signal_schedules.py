@@ -39,7 +39,6 @@ EXECUTORS: Final[dict[str, ExecutorSuite]] = {
     "bash": shell.TestBash(),
     "perl": shell.TestPerl(),
     "run": python.TestRun(),
-    "run_c": c.TestRun(),
 }
 SAMPLE: Final = 5
 """Calls of each executor that are tried in a fast test, spread over all."""
@@ -113,7 +112,7 @@ def test_a_signal_at_any_system_call_ends_it(name: str, number: signal.Signals, 
                 came["ready, and ended with 0"] += 1
             else:
                 # Before it has taken the signals up it dies of one; after that it says what happened.
-                assert ended.code in (1, -number, *([INTERRUPTED] if name in {"run", "run_c"} else [])), (call, at, ended)
+                assert ended.code in (1, -number, *([INTERRUPTED] if name == "run" else [])), (call, at, ended)
                 came["died of it" if ended.code == -number else "said why"] += 1
     assert came["delivered"] > 2
     if all_calls:

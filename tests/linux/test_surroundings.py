@@ -37,7 +37,6 @@ COLUMNS: Final[dict[str, ExecutorSuite]] = {
     "bash": shell.TestBash(),
     "perl": shell.TestPerl(),
     "run": python.TestRun(),
-    "run_c": c.TestRun(),
 }
 ASKING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 SOON: Final = 20.0
@@ -49,7 +48,7 @@ def sampled(rows: list[object], columns: list[str], every: int = 3) -> list[obje
     cells = []
     for at, row in enumerate(rows):
         for place, column in enumerate(columns):
-            slow = (at + place) % (every if column != "run_c" else 3 * every)
+            slow = (at + place) % every
             name = f"{getattr(row, 'name', row)}-{column}".replace(" ", "_")
             cells.append(pytest.param(row, column, id=name, marks=[pytest.mark.slow] if slow else []))
     return cells
@@ -72,21 +71,13 @@ def _programs() -> Iterator[None]:
 
 
 @cache
-def readable(column: str) -> ExecutorSuite:
-    """Return `crplan run` as another user may run it, who has a place for a compiled program."""
-    suite = python.TestRun() if column == "run" else c.TestRun()
+def readable() -> ExecutorSuite:
+    """Return `crplan run` as another user may run it."""
+    suite = python.TestRun()
     place = tempfile.TemporaryDirectory()
     suite.crplan = installation(Path(place.name))  # type: ignore[misc]  # of this instance alone
-    cache = Path(place.name, "cache")
-    cache.mkdir(mode=0o700)
-    os.chown(cache, NOBODY, NOBODY)
     KEPT.append(place)
-    CACHES[column] = str(cache)
     return suite
-
-
-NOBODY: Final = 65534
-CACHES: Final[dict[str, str]] = {}
 
 
 KEPT: Final[list[tempfile.TemporaryDirectory[str]]] = []
@@ -94,10 +85,9 @@ KEPT: Final[list[tempfile.TemporaryDirectory[str]]] = []
 
 
 def start(column: str, plan_name: str, directory: Path, *options: str, timeout: str = "1") -> Sandbox:
-    other = column in {"run", "run_c"} and any(option.startswith("uid=") for option in options)
-    command = (readable(column) if other else COLUMNS[column]).command(PLANS[plan_name](), directory)
-    cache = {"XDG_CACHE_HOME": CACHES[column]} if other else {}
-    return Sandbox(command, options=options, environment={"CRPLAN_TIMEOUT": timeout, **cache})
+    other = column == "run" and any(option.startswith("uid=") for option in options)
+    command = (readable() if other else COLUMNS[column]).command(PLANS[plan_name](), directory)
+    return Sandbox(command, options=options, environment={"CRPLAN_TIMEOUT": timeout})
 
 
 @pytest.mark.parametrize(("condition", "column"), sampled(list(CONDITIONS), list(COLUMNS)))
@@ -153,7 +143,7 @@ def test_before_ready_they_are_a_failure_that_is_said(number: signal.Signals, co
         assert (ended.code, ended.stdout) == (1, ""), ended
         line = FAILURE_LINE.fullmatch(ended.stderr)
         assert line, ended
-        assert line[5] == (number.name if column not in {"run", "run_c"} else "EINTR")
+        assert line[5] == (number.name if column != "run" else "EINTR")
         assert sandbox.left() == []
 
 
@@ -240,7 +230,7 @@ def test_a_script_leaves_no_directory_because_it_makes_none(column: str, directo
         COLUMNS[column].stop(sandbox)
 
 
-@pytest.mark.parametrize("column", [name for name in COLUMNS if name not in {"run", "run_c"}])
+@pytest.mark.parametrize("column", [name for name in COLUMNS if name != "run"])
 def test_steps_that_cannot_be_printed_are_a_failure(column: str, directory: Path) -> None:
     command = COLUMNS[column].command(wide(20), directory)
     with Sandbox(command, options=("full=1",), environment={"CRPLAN_DRY_RUN": "1"}) as sandbox:

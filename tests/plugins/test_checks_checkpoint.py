@@ -64,10 +64,6 @@ BAD: dict[str, tuple[str, Sequence[AnyEvent]]] = {
     "checkpoint-without-init": ("1 2:1 3.1:2/3z", ()),
     "checkpoint-user-namespace": (GOOD, spaces("user", 0, 1)),
     "checkpoint-shared-mounts": (GOOD, spaces("mnt", 0, 0)),
-    "checkpoint-mounts-split": (
-        GOOD,
-        [space("mnt", 0), space("mnt", 1), placed(1, "mnt", 0), *(placed(pid, "mnt", 1) for pid in (2, 3, 4))],
-    ),
     "checkpoint-shared-namespace": (GOOD, spaces("net", 0, 0)),
     "checkpoint-thread-numbers": ("1 2:1 3.1:2/3+5.2+9.3", ()),
     "checkpoint-pending-namespace": (GOOD, [FactRecorded(pid=ProcessId(2), property="pid_for_children", value="9", at="/proc")]),

@@ -11,7 +11,6 @@ import pytest
 
 from planner import read
 from planner.checks.ask import Asked, ask
-from planner.contents.model import Contents
 from planner.events.contents import ContentsRecorded, MemoryRecorded
 from planner.events.records import (
     AnyEvent,
@@ -26,8 +25,7 @@ from planner.findings.registry import Finding
 from planner.findings.verdicts import Invocation
 from planner.forest.fold import fold
 from planner.forest.model import Forest
-from planner.host.facts import Answers, Host, PathFact, PidNamespace
-from planner.host.questions import places, questions
+from planner.host.facts import Host, PidNamespace
 from planner.identity import NamespaceId, ProcessId
 from planner.pipeline import reading
 from planner.pipeline import resolve as pipeline
@@ -382,20 +380,3 @@ def test_pages_that_were_cut_are_missed_and_a_copy_without_any_is_not(files: int
     told = verdict_of([*history, *held, last])
     assert told.verdict == verdict
     assert set(told.codes) <= {"criu-file-damaged"}
-
-
-@pytest.mark.parametrize(
-    ("options", "there", "known"),
-    [
-        ((), "/usr/lib/criu/cuda_plugin.so", True),
-        ((), "/usr/lib/criu/amdgpu_plugin.so", False),
-        (("--libdir=/opt/criu",), "/opt/criu/cuda_plugin.so", True),
-        (("--libdir=/opt/criu",), "/usr/lib/criu/cuda_plugin.so", False),
-    ],
-)
-def test_a_required_plugin_is_looked_for_where_criu_looks(options: tuple[str, ...], there: str, known: bool) -> None:
-    image = fact("required plugin", "cuda_plugin")
-    host = Host(answers=Answers(paths={there: PathFact(kind="file", mode=0o100644)}))
-    asked = questions(fold(image), Contents(), places(options)).paths
-    assert (there in asked) == known
-    assert ("criu-plugin" not in verdict_of(image, options=options, host=host).codes) == known

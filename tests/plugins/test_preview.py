@@ -154,13 +154,6 @@ def test_three_hundred_tasks_fit_two_screens() -> None:
     assert sum("--option fold=no shows all" in line for line in lines) == 2
 
 
-def test_a_rule_stands_near_its_step_however_wide_the_terminal_is() -> None:
-    (line,) = [
-        line for line in emit(artefact(PLANS["single"]), {}, Terminal(width=200)).splitlines() if "executor creates" in line
-    ]
-    assert len(line) <= 110
-
-
 def test_steps_that_are_alike_are_one_line() -> None:
     draft = with_init("alike")
     for pid in range(2, 31):

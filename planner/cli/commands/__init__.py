@@ -18,7 +18,6 @@ COMMANDS: Final = {
     "diff": "compare two images, logs or plans, and say what changes in the plan",
     "capture": "read a running tree of processes from /proc as an event log",
     "checkpoint": "dump a running tree through CRIU, nested pid namespaces included, as one image",
-    "restore": "restore such a checkpoint through CRIU, and compare it (experimental)",
     "gate": "stop a restore by CRIU that would fail, as CRIU's action script",
     "plugins": "list what is installed",
     "completion": "write the completion of a shell: bash, zsh or fish",

@@ -2,8 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -14,20 +13,17 @@ from planner.checks.report import Settings, baseline_of, gather
 from planner.cli.files import open_to_write
 from planner.cli.image_job import Job, add_image_arguments, groups_of, image_words, terminal_of
 from planner.cli.progress import each
-from planner.cli.subjects import subjects
 from planner.cli.terminal import write_artefact, write_pieces
-from planner.errors import EXPECTED, BadImage, PluginFailed, UsageError
+from planner.errors import EXPECTED, PluginFailed, UsageError
 from planner.findings.problems import Problem, problem_of
 from planner.findings.registry import SEVERITIES, Kind
-from planner.findings.report import ImageReport, ManyReports, Report, Subject
+from planner.findings.report import ImageReport, ManyReports, Report
 from planner.findings.verdicts import ENGINES, WORDS, ConsumerName
 from planner.hookspecs import Artefact, ReportFormat
 from planner.host.facts import Host, decode, namespace_of
 from planner.library.checking import asked_here
 from planner.options import Options, chosen, filled, split
 from planner.pipeline.beside import read_beside
-from planner.pipeline.inputs import Group
-from planner.pipeline.sources import REMOTE
 from planner.plugins import Registry
 from planner.text import Terminal, escaped
 
@@ -123,8 +119,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     if len(groups) > MANY and form.pieces is not None:
         write_pieces(_in_pieces(form, report, options, terminal_of(args), registry), args.output)
     else:
-        files = _files(groups) if form.attest is not None else {}
-        write_artefact(_rendered(form, report, options, terminal_of(args), registry, files), args.output)
+        write_artefact(_rendered(form, report, options, terminal_of(args), registry), args.output)
     _append_summary(form, report, options, registry)
     return report.exit_code
 
@@ -138,7 +133,7 @@ def _checked(job: Job, form: ReportFormat, request: Request, settings: Settings,
     except EXPECTED as failure:
         problem = job.refuse(failure) if form.machine else problem_of(failure, job.history)
     else:
-        hosts = asked_here(hosts, request, artefact, job.registry)
+        hosts = asked_here(hosts, request, artefact)
     name = image_words([_image_name(each) for each in job.images])
     return judge(job.registry, name, artefact, request, settings, hosts, problem)
 
@@ -155,16 +150,6 @@ def _request(args: argparse.Namespace, given: Mapping[str, Mapping[str, str]]) -
         complete=args.complete,
         given=given,
     )
-
-
-def _files(groups: Sequence[Group]) -> dict[str, tuple[Subject, ...]]:
-    """Return the files of each image by its name in the report; one that cannot be read has its error there."""
-    found: dict[str, tuple[Subject, ...]] = {}
-    for group in groups:
-        names = [image.name for image in group.images]
-        with suppress(BadImage):
-            found[image_words([_image_name(name) for name in names])] = subjects(names)
-    return found
 
 
 def _settings(args: argparse.Namespace, kinds: Mapping[str, Kind]) -> Settings:
@@ -204,22 +189,13 @@ def _image_name(image: str) -> str:
     CI systems compare it with the paths of a repository, which have no `./` in front.
     """
     if not os.path.isabs(image):
-        return os.path.normpath(image) if image and not REMOTE.match(image) else image
+        return os.path.normpath(image) if image else image
     below = os.path.relpath(image)
     return os.path.basename(os.path.normpath(image)) if below.startswith(os.pardir) else below
 
 
-def _rendered(
-    form: ReportFormat,
-    report: Report,
-    options: Options,
-    terminal: Terminal,
-    registry: Registry,
-    files: Mapping[str, Sequence[Subject]] | None = None,
-) -> str | bytes:
+def _rendered(form: ReportFormat, report: Report, options: Options, terminal: Terminal, registry: Registry) -> str | bytes:
     try:
-        if form.attest is not None:
-            return form.attest(report, files or {})
         return form.render(report, options, terminal)
     except Exception as error:  # whatever a plugin raises, the user is told which plugin
         raise _failed(form, error, registry) from error

@@ -3,14 +3,11 @@
 import argparse
 from collections.abc import Mapping
 
-import msgspec
-
 from planner.checks.forecast import with_forecasts
 from planner.cli.image_job import Job, add_detail_argument, add_image_arguments, errors_of, groups_of, refusal_lines, worst
 from planner.cli.progress import each
 from planner.cli.several import ENDINGS, files_of
 from planner.cli.streams import say
-from planner.cli.subjects import subjects
 from planner.cli.terminal import write_artefact
 from planner.errors import CANNOT_RESTART, EXPECTED, UsageError
 from planner.findings.problems import Problem, problem_of
@@ -74,8 +71,6 @@ def _one(job: Job, back_end: BackEnd, given: Mapping[str, str], options: Options
         if errors and back_end.executable:
             say(*refusal_lines(job, errors))
             return CANNOT_RESTART
-        if back_end.attests:
-            artefact = msgspec.structs.replace(artefact, subjects=subjects(job.images))
         data = emit_with(back_end, with_forecasts(artefact, back_end, registry), given, registry, job.terminal())
         code = CANNOT_RESTART if errors else 0
     except EXPECTED as error:

@@ -16,7 +16,7 @@ from planner.events.log import LogWriter
 from planner.events.records import AnyEvent, RunEnded, RunReady, StepFailed
 from planner.hookspecs import Executor
 from planner.identity import StepNumber
-from planner.library.rebuilding import DEFAULT_TIMEOUT, Prepared, carry_out, clocked, executor_for, executor_named, prepare
+from planner.library.rebuilding import DEFAULT_TIMEOUT, Prepared, carry_out, clocked, executor_named, prepare
 from planner.options import filled, split
 from planner.plans.wording import step_lines
 from planner.plugins import Registry
@@ -57,9 +57,6 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         if errors := errors_of(artefact):
             say(*refusal_lines(job, errors))
             return CANNOT_RESTART
-        if not args.executor:
-            executor = executor_for(artefact.plan, split(args.option), args.into, registry)
-            options = filled(executor.options, split(args.option), f"executor {executor.name}")
         prepared = prepare(executor, artefact.plan, options, args.into)
         if os.environ.get("CRPLAN_DRY_RUN", "") not in {"", "0"}:
             write_artefact("".join(f"{line}\n" for line in step_lines(prepared.plan)), None)

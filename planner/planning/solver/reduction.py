@@ -9,7 +9,7 @@ It is put above all whom the init has created so far, so that those leaders of i
 needs a namespace into which no session comes from outside but the init's, and no group out of sight.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
 
 import msgspec
@@ -114,10 +114,10 @@ class Groups:
     def _closed(self) -> set[NamespaceId]:
         """The namespaces that no session comes into from outside but the init's, and where all but the init see their groups.
 
-        That is said of all who live there or below. The parents of all but the init live there or below, too: it is above them.
+        That is said of all who live there or below.
         """
         namespaces = self.problem.namespaces
-        closed = set(namespaces.init) - set(self._entered())
+        closed = set(namespaces.init)
         for process in self.problem.processes.values():
             hidden = self.is_hidden(process)
             led = None if hidden or process.session is None else _places(self.problem, process.session)
@@ -128,17 +128,6 @@ class Groups:
                         closed.discard(place)
                     place = namespaces.parent[place]
         return closed
-
-    def _entered(self) -> Iterator[NamespaceId]:
-        """Yield the namespaces where a process lives, or below which it does, whose parent lives outside them."""
-        namespaces = self.problem.namespaces
-        for process in self.problem.processes.values():
-            outer = _places(self.problem, process.parent)[0]
-            for place in process.places if process.parent is not None else ():
-                while place in namespaces.init and not namespaces.covers(place, outer):
-                    if namespaces.init[place] != process.pid:
-                        yield place
-                    place = namespaces.parent[place]
 
     def may_be_head(self, process: Process, children: Iterable[Process]) -> bool:
         """Return whether a process can go above the leaders of its children's sessions, below the init of its namespace."""

@@ -159,7 +159,6 @@ function drawRow(at) {
     attributes["aria-label"] = `${space ? space.words : "pid namespace"}, ${spaceWords(process)}`;
     const made = element("div", attributes, lead(row), twisty,
       element("span", { class: "who" }, space ? space.words : "pid namespace"), element("span", { class: "quiet" }, spaceWords(process)));
-    made.style.setProperty("--indent", `${Math.min(row.depth, DEEPEST) * indent()}px`);
     made.addEventListener("click", () => { tree.activate(at); if (space) choose({ kind: "namespace", at: row.place }); });
     return made;
   }

@@ -57,8 +57,7 @@ static long create(const struct step *step)
 		if (step == &steps[1]) {
 			board->init = board->outside[step->subject];
 			/* The init has the only copy of this end now: when it dies, the watcher sees the end of the stream. */
-			if (!INSIDE)
-				CALL1(SYS_close, handing_over[1]);
+			CALL1(SYS_close, handing_over[1]);
 		}
 	}
 	return number;
@@ -211,12 +210,6 @@ static long perform(unsigned number, const char **what)
 	return result;
 }
 
-/* The process that a failure of a step is said of. */
-static unsigned concerned(const struct step *step)
-{
-	return step->subject && step->op != JOIN ? step->subject : step->actor ? step->actor : step->subject;
-}
-
 /* Do the actor's steps up to the first VERIFY; false when one failed. */
 static int act(long process)
 {
@@ -236,7 +229,7 @@ static int act(long process)
 				wait_for(&board->done[lists[at]]);
 		result = perform(number, &what);
 		if (result < 0) {
-			give_up(number, concerned(step), what, result);
+			give_up(number, step->actor ? step->actor : step->subject, what, result);
 			return 0;
 		}
 		if (step->op != EXIT && step->op != KILL)

@@ -27,11 +27,10 @@ struct board {
 	int proc;		/* descriptor of the container's proc instance */
 	uint64_t deaf;		/* signals that ending children send: everybody blocks them */
 	volatile sig_atomic_t stop;
-	int64_t *clocks;	/* when each step was done, where a program listens */
-	int *outside;		/* the executor's own children by its own numbers, for each process */
-	uint32_t *done;		/* for each step */
-	uint32_t *leaves;	/* EXIT and KILL steps whose process is about to end */
-	uint32_t *announced;	/* the same, as flags */
+	int outside[PROCESSES];	/* the executor's own children, by its own numbers */
+	uint32_t done[STEPS];
+	uint32_t leaves[STEPS];	/* EXIT and KILL steps whose process is about to end */
+	uint32_t announced[STEPS];	/* the same, as flags */
 };
 
 #define BIT(signal) ((uint64_t)1 << ((signal) - 1))
@@ -39,10 +38,6 @@ struct board {
 static struct board *board;
 static int handing_over[2];	/* the socket pair that brings the proc instance */
 static char *stacks;
-static int listener = -1; /* a pipe to a program that listens */
-
-/* Where INSIDE: the proc instance of the namespace, and the link to the program outside of it. */
-static struct { int proc, outside; } guest = { -1, -1 };
 
 struct text {
 	char *at, *end;
@@ -74,23 +69,6 @@ static void add_number(struct text *text, long number)
 	if (number < 0)
 		digits[--at] = '-';
 	add(text, digits + at);
-}
-
-static long long now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
-/* The clock as a task reads it, by a call: the library's way may need more stack than it has. */
-static int64_t clock_now(void)
-{
-	struct timespec time = { 0, 0 };
-
-	CALL2(SYS_clock_gettime, CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
 static uint32_t look(const uint32_t *word)
@@ -139,11 +117,8 @@ static void raise_flag(uint32_t *flag)
 static void mark_done(unsigned step)
 {
 	/* Counted first: once the flag is up, another actor may kill this one. */
-	uint32_t left;
+	uint32_t left = __atomic_sub_fetch(&board->left, 1, __ATOMIC_ACQ_REL);
 
-	if (listener >= 0)
-		board->clocks[step] = clock_now();
-	left = __atomic_sub_fetch(&board->left, 1, __ATOMIC_ACQ_REL);
 	raise_flag(&board->done[step]);
 	if (!left)
 		ring();

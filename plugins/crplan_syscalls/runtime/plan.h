@@ -27,11 +27,6 @@
 #include <unistd.h>
 
 #define CORE_DUMPED 0x80 /* in a wait status */
-#define RULE_BYTES 64
-
-#ifndef LEVELS
-#define LEVELS 32 /* MAX_PID_NS_LEVEL of the kernel */
-#endif
 
 enum kind { EXECUTOR, TASK, THREAD, HELPER, REAPER };
 

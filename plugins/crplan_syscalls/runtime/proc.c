@@ -213,8 +213,6 @@ static int search_outside(unsigned process)
 
 static int outside_number(unsigned process)
 {
-	if (INSIDE)
-		return at_level_0(process);
 	if (!board->outside[process]) {
 		wait_for(&board->proc_open);
 		board->outside[process] = search_outside(process);

@@ -35,11 +35,6 @@ static void live_below_executor(long process)
 		/* Whoever died before that call sends no signal. */
 		if (CALL5(SYS_ppoll, &executor, 1, &at_once, NULL, 8) != 0)
 			CALL1(SYS_exit_group, 1);
-		if (INSIDE)
-			/* No init: orphans come to it as to the nearest subreaper. */
-			CALL5(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	}
-	if (process == (long)steps[1].subject && !INSIDE) {
 		proc = mount_nowhere("proc");
 		/* In a user namespace of its own it takes a mount namespace of its own. */
 		if (proc == -EPERM && steps[1].a & CLONE_NEWUSER && CALL1(SYS_unshare, CLONE_NEWNS) >= 0)
@@ -58,6 +53,28 @@ static void live_below_executor(long process)
 	if (process == (long)steps[1].subject)
 		wait_for(&board->proc_open);
 	live(process);
+}
+
+/* Say that a line could not be written; the program's exit code. */
+static int unheard(const char *what, long error)
+{
+	complain(0, ROOT, what, error_name((int)-error));
+	return 1;
+}
+
+static int dry_run(void)
+{
+	unsigned number;
+
+	for (number = 1; number < STEPS; number++) {
+		long result = write_all(1, sentences[number], strlen(sentences[number]));
+
+		if (result >= 0)
+			result = write_all(1, "\n", 1);
+		if (result < 0)
+			return unheard("the steps cannot be written to standard output", result);
+	}
+	return 0;
 }
 
 static void refuse(const char *what, int error) __attribute__((noreturn));
@@ -189,8 +206,7 @@ static void allow_descriptors(void)
 
 static void make_board(void)
 {
-	size_t words = (size_t)PROCESSES + 5 * (size_t)STEPS;
-	size_t size = (sizeof *board + words * sizeof(uint32_t) + 4095) & ~(size_t)4095;
+	size_t size = (sizeof *board + 4095) & ~(size_t)4095;
 	size_t stack_size = (size_t)(PROCESSES + 1) * STACK_SIZE;
 	char *memory = mmap(NULL, size + stack_size + WATCHER_STACK, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -200,13 +216,7 @@ static void make_board(void)
 		refuse("mmap", errno);
 	board = (struct board *)(void *)memory;
 	stacks = memory + size;
-	board->clocks = (int64_t *)(void *)(board + 1);
-	board->outside = (int *)(void *)(board->clocks + STEPS);
-	board->done = (uint32_t *)(board->outside + PROCESSES);
-	board->leaves = board->done + STEPS;
-	board->announced = board->leaves + STEPS;
-	board->proc = guest.proc;
-	board->proc_open = INSIDE ? DONE : PENDING;
+	board->proc = -1;
 	board->next_check = 1;
 	/* Under a tracer even an ignored SIGCHLD interrupts a clone, which then shows twice. */
 	board->deaf = BIT(SIGCHLD);
@@ -241,7 +251,7 @@ static void hold_until_the_end(int root)
 	unsigned step;
 	size_t at;
 	int status;
-	struct pollfd ends[2] = { { (int)CALL2(SYS_pidfd_open, root, 0), POLLIN, 0 }, { listener, 0, 0 } };
+	struct pollfd end = { (int)CALL2(SYS_pidfd_open, root, 0), POLLIN, 0 };
 
 	sigemptyset(&asking);
 	for (at = 0; at < sizeof taken / sizeof *taken; at++)
@@ -249,12 +259,12 @@ static void hold_until_the_end(int root)
 	sigprocmask(SIG_BLOCK, &asking, &before);
 	/* A root that is a zombie by plan has no end to wait for. */
 	if (processes[ROOT].ends)
-		ends[0].fd = -1;
+		end.fd = -1;
 	/* An init does not end while a killed child of the executor's is not reaped: then its end has to be looked for. */
 	for (step = 2; step < STEPS; step++)
-		if (steps[step].op == CREATE && !steps[step].actor && ends[0].fd >= 0)
+		if (steps[step].op == CREATE && !steps[step].actor && end.fd >= 0)
 			look_each = &tick;
-	while (!board->stop && ppoll(ends, 2, look_each, &before) <= 0)
+	while (!board->stop && ppoll(&end, 1, look_each, &before) <= 0)
 		if (look_each && life_of(at_level_0(ROOT), &status) != LIVES)
 			break;
 }
@@ -268,15 +278,10 @@ static void be_ready(void)
 
 	if (!root)
 		report_and_finish(0, ROOT, "the number of the root outside", "ESRCH");
-	if (INSIDE) {
-		result = announce_outside(root);
-	} else {
-		add(&text, "ready ");
-		add_number(&text, root);
-		add(&text, "\n");
-		tell(line, (size_t)(text.at - line));
-		result = write_all(1, line, (size_t)(text.at - line));
-	}
+	add(&text, "ready ");
+	add_number(&text, root);
+	add(&text, "\n");
+	result = write_all(1, line, (size_t)(text.at - line));
 	if (result < 0) {
 		stop_if_asked();
 		report_and_finish(0, ROOT, "the ready line cannot be written to standard output", error_name((int)-result));
@@ -294,29 +299,46 @@ static void have_group(void)
 			CALL2(SYS_setpgid, 0, 0);
 }
 
-/* What comes before anything else: streams, the time that a step has, and who listens. */
-static void begin(void)
+/* The answer to an argument: the usage where it is asked for, and a refusal of any other. */
+static int answer(const char *argument)
 {
-	fill_standard_streams();
-	signal(SIGPIPE, SIG_IGN);
-	set_patience();
-	allow_descriptors();
-	listen_to_me();
+	static const char usage[] =
+		"usage: PROGRAM\n"
+		"Rebuilds the tree of processes that the head of its source describes, prints \"ready PID\", and holds it until\n"
+		"SIGTERM, SIGINT or the end of its root. It takes no arguments.\n"
+		"CRPLAN_DRY_RUN=1 prints the steps and does nothing; CRPLAN_TIMEOUT is how many seconds a step may take (30).\n";
+	static const char refusal[] = "crplan: a rebuild takes no arguments; --help says what it does\n";
+	static const char unwritten[] = "crplan: the usage cannot be written to standard output\n";
+
+	if (strcmp(argument, "-h") && strcmp(argument, "--help")) {
+		write_all(2, refusal, sizeof refusal - 1);
+		return 2;
+	}
+	if (write_all(1, usage, sizeof usage - 1) >= 0)
+		return 0;
+	write_all(2, unwritten, sizeof unwritten - 1);
+	return 1;
 }
 
-/* Rebuild, hold, and end everything. */
-static void rebuild(void) __attribute__((noreturn));
-
-static void rebuild(void)
+int main(int count, char **words)
 {
 	struct rlimit no_core;
+	const char *dry = getenv("CRPLAN_DRY_RUN");
 	char *watcher_stack;
 	long watcher;
 
+	fill_standard_streams();
+	signal(SIGPIPE, SIG_IGN);
+	set_patience();
+	if (count > 1)
+		return answer(words[1]);
+	if (dry && *dry && strcmp(dry, "0"))
+		return dry_run();
+	allow_descriptors();
+	refuse_core_files();
 	make_board();
 	reset_signals();
-	if (!INSIDE)
-		gain_capabilities();
+	gain_capabilities();
 	/* One byte is no core file, and tells the kernel to call no handler of core dumps either. */
 	getrlimit(RLIMIT_CORE, &no_core);
 	no_core.rlim_cur = no_core.rlim_max ? 1 : 0;
@@ -325,7 +347,7 @@ static void rebuild(void)
 	own_pidfd = (int)CALL2(SYS_pidfd_open, CALL0(SYS_getpid), 0);
 	if (own_pidfd < 0)
 		refuse("pidfd_open", -own_pidfd);
-	if (!INSIDE && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, handing_over))
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, handing_over))
 		refuse("socketpair", errno);
 	watcher_stack = stacks + (size_t)(PROCESSES + 1) * STACK_SIZE + WATCHER_STACK;
 	share_memory(watcher_stack);
@@ -342,7 +364,6 @@ static void rebuild(void)
 		verify_nobody_else();
 	stop_tasks();
 	stop_if_asked();
-	tell_progress();
 	be_ready();
 	finish(0);
 }

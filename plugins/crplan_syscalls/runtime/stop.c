@@ -32,10 +32,7 @@ static void stop_task(unsigned step)
 	}
 	while (!(stopped = is_stopped(pid)) && !board->stop && now() < deadline)
 		CALL5(SYS_ppoll, NULL, 0, &moment, NULL, 8);
-	if (stopped > 0) {
-		board->clocks[step] = clock_now();
-		__atomic_store_n(&board->done[step], DONE, __ATOMIC_RELEASE);
-	} else if (!board->stop)
+	if (stopped < 1 && !board->stop)
 		fail(step, steps[step].subject, "the task does not stop", stopped ? ESRCH : ETIMEDOUT);
 }
 

@@ -10,6 +10,14 @@
 
 static long long patience;	/* nanoseconds without progress that are a failure */
 
+static long long now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
 /* How long what was killed may take to end. */
 #define AT_THE_END 5000000000LL
 
@@ -27,8 +35,6 @@ static int end_all(void)
 	siginfo_t info;
 	long result;
 
-	if (INSIDE)
-		return end_children(board->proc, patience > AT_THE_END ? patience : AT_THE_END);
 	do {
 		/* The main thread may be creating the init at this very moment: then it is known a little later. */
 		if (end.fd < 0 && *(volatile int *)&board->init > 0) {
@@ -95,18 +101,7 @@ static void complain(unsigned step, unsigned process, const char *what, const ch
 	add(&text, ": ");
 	add(&text, error);
 	add(&text, "\n");
-	tell_failure(step, what, error);
 	write_all(2, line, (size_t)(text.at - line));
-}
-
-static void end_with(int code) __attribute__((noreturn));
-
-static void end_with(int code)
-{
-	if (INSIDE)
-		tell_end(code);
-	for (;;)
-		CALL1(SYS_exit_group, code);
 }
 
 /* End everything and the program. */
@@ -118,7 +113,8 @@ static void finish(int code)
 		complain(0, steps[1].subject, "the namespace's init does not end", "ETIMEDOUT");
 		code = 1;
 	}
-	end_with(code);
+	for (;;)
+		CALL1(SYS_exit_group, code);
 }
 
 static void report_and_finish(unsigned step, unsigned process, const char *what, const char *error) __attribute__((noreturn));
@@ -135,7 +131,8 @@ static void report_and_finish(unsigned step, unsigned process, const char *what,
 	complain(step, process, what, error);
 	if (!ended)
 		complain(0, steps[1].subject, "the namespace's init does not end", "ETIMEDOUT");
-	end_with(1);
+	for (;;)
+		CALL1(SYS_exit_group, 1);
 }
 
 static unsigned first_pending(void)
@@ -249,9 +246,6 @@ static void watch_steps(void)
 		long long time;
 
 		stop_if_asked();
-		tell_progress();
-		if (is_unheard())
-			fail(first_pending(), steps[1].subject, "nobody listens any more", EPIPE);
 		pending = board->proc >= 0 && settle_ends();
 		if (!look(&board->left) && board->proc >= 0)
 			return;
@@ -263,7 +257,7 @@ static void watch_steps(void)
 		} else if (time - moved > patience) {
 			unsigned step = first_pending();
 
-			fail(step, concerned(&steps[step]), "no progress", ETIMEDOUT);
+			fail(step, steps[step].actor ? steps[step].actor : steps[step].subject, "no progress", ETIMEDOUT);
 		} else if (time - moved > STANDSTILL && time - looked > STANDSTILL + 2 * cost && board->proc >= 0) {
 			looked = time;
 			look_for_the_dead();
@@ -277,13 +271,12 @@ static void watch_steps(void)
 static void watch(long unused)
 {
 	static const uint64_t all = ~(uint64_t)0;
-	int proc = board->proc;
+	int proc;
 
 	(void)unused;
 	/* Signals are the main thread's: its children inherit its mask, this thread has none. */
 	CALL4(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
-	if (!INSIDE)
-		proc = receive_descriptor(handing_over[0]);
+	proc = receive_descriptor(handing_over[0]);
 	if (proc >= 0) {
 		board->proc = proc;
 		raise_flag(&board->proc_open);

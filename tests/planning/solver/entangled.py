@@ -161,26 +161,3 @@ def draw(seed: int | str, shape: Shape) -> str:
 def drawn(seed: int | str, shape: Shape) -> Forest:
     """Return an entangled forest."""
     return forest(draw(seed, shape))
-
-
-def draw_open(seed: int | str) -> str:
-    """Return a forest on one level, some of whose tasks have a parent outside: a subtree, or a container that others entered."""
-    random = Random(f"open {seed}")
-    while True:
-        pids = range(30, 30 + random.randint(3, 7))
-        dead = random.sample((5, 6), random.randint(0, 2))
-        leads = [pid for pid in pids if random.random() < 0.4]
-        root = [] if random.random() < 0.6 else [f"1:0/{random.choice((0, 1, 1))}"]
-        session = {pid: pid if pid in leads else random.choice((0, 0, *leads, *dead)) for pid in pids}
-        words = list(root)
-        for pid in pids:
-            parent = random.choice((0, *(1 for _ in root), *(other for other in pids if other < pid for _ in range(3))))
-            fellows = [other for other in pids if session[other] == session[pid]]
-            group = pid if pid in leads else random.choice((session[pid], session[pid], pid, *fellows))
-            words.append(f"{pid}:{parent}/{session[pid]}/{group}")
-        text = " ".join(words)
-        try:
-            forest(text)
-        except Contradiction:
-            continue
-        return text

@@ -11,7 +11,7 @@ from planner.planning.solver.rules import Rules
 from planner.planning.solver.solution import Solution
 from planner.testing.forests import forest
 from tests.generators.exhaustive import candidates, text_of
-from tests.planning.solver.entangled import SHAPES, draw_open, drawn
+from tests.planning.solver.entangled import SHAPES, drawn
 
 
 def has_births_by_all_rules(image: Forest) -> bool:
@@ -41,17 +41,6 @@ def test_entangled_forests_have_births_by_all_rules_or_by_none(shape: str) -> No
     for seed in range(25):
         image = drawn(f"reduction {seed}", SHAPES[shape])
         assert isinstance(solve(image), Solution) is has_births_by_all_rules(image)
-
-
-def test_forests_with_parents_outside_have_births_by_all_rules_or_by_none() -> None:
-    for seed in range(200):
-        text = draw_open(seed)
-        assert isinstance(solve(forest(text)), Solution) is has_births_by_all_rules(forest(text)), text
-
-
-@pytest.mark.parametrize("text", ["1 30:1/30 31:0/31 32:30/31", "30:0/30 31:0/31 32:30/31"])
-def test_a_leader_that_is_not_below_the_init_is_put_below_no_other_leader(text: str) -> None:
-    assert isinstance(solve(forest(text)), Solution)
 
 
 @pytest.mark.parametrize(
