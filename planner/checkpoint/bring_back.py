@@ -173,9 +173,10 @@ def _run(task: Restore, places: Places) -> int:
         name.startswith("mountpoints-") for name in os.listdir(os.path.join(places.image, "part0"))
     )
     first = places.cgroup_of("part0")
-    for part in task.manifest.parts:
+    # What an earlier try has left: criu does not write over a pidfile, and would hold its frozen tasks for ever.
+    for name in ("root.pid", *(f"{part.name}.forking" for part in task.manifest.parts)):
         with suppress(FileNotFoundError):
-            os.unlink(f"{places.work}/{part.name}.forking")
+            os.unlink(f"{places.work}/{name}")
 
     def enter() -> None:
         with open(f"{first}/cgroup.procs", "w", encoding="ascii") as stream:

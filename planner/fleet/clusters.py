@@ -14,6 +14,15 @@ from planner.text import escaped
 LOCAL: Final = "local"
 """In place of an address: a cluster of processes on this machine."""
 
+QUIET: Final = {
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "60s",
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.worker.profile.enabled": False,
+}
+"""Options for workers of our own: watching itself, of which nothing is shown, took a fifth of a core, and memory that grew."""
+
 PATIENCE: Final = 20
 """Seconds in which a scheduler has to answer."""
 
@@ -33,6 +42,7 @@ def cluster(address: str, workers: int, memory: int) -> Iterator[Cluster]:
     Raises `UsageError` where Dask is not installed, and `EngineLost` where no scheduler answers.
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise UsageError("a scheduler is Dask's, which is not installed: pip install 'crplan[dask]'") from None
@@ -41,13 +51,14 @@ def cluster(address: str, workers: int, memory: int) -> Iterator[Cluster]:
     client: Any = None
     try:
         if address == LOCAL:
-            own = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                memory_limit=memory,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL + 1,
-            )
+            with dask.config.set(QUIET):
+                own = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=memory,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL + 1,
+                )
         client = Client(own if own is not None else address, timeout=PATIENCE)
         count = sum(client.nthreads().values()) or workers
     except (OSError, TimeoutError, ValueError) as error:

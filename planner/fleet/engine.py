@@ -22,6 +22,9 @@ ALONE: Final = 3
 BATCH: Final = 8
 """Inputs of a task, where there are many: small ones take a few milliseconds, and handing one over takes half of one."""
 
+BATCH_OF_CLUSTER: Final = 32
+"""The same for an executor that was brought: a cluster takes longer over a task."""
+
 Batch = Sequence[Work]
 
 

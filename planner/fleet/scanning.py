@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from typing import Final
 
 from planner.errors import UsageError
-from planner.fleet.engine import BATCH, Given, Pool, Processes, batches, results
+from planner.fleet.engine import BATCH, BATCH_OF_CLUSTER, Given, Pool, Processes, batches, results
 from planner.fleet.examining import host_rows
 from planner.fleet.rows import Row
 from planner.fleet.sources import inputs
@@ -67,8 +67,9 @@ def examinations(
     memory: int = MEMORY,
 ) -> Generator[Examined, None, None]:
     """Yield all rows of each input as it is done; raises as `scan` does. An executor that was given is left as it is."""
-    most = in_flight or workers * IN_FLIGHT * BATCH
-    size = max(1, min(BATCH, most // (2 * workers)))
+    batch = BATCH if executor is None else BATCH_OF_CLUSTER
+    most = in_flight or workers * IN_FLIGHT * batch
+    size = max(1, min(batch, most // (2 * workers)))
     pool: Pool = Given(executor) if executor is not None else Processes(workers, memory)
     try:
         yield from results(batches(works, size), request, pool, max(1, most // size))

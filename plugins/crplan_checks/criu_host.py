@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from crplan_checks import criu_limits, kinds
 from crplan_checks.criu import FORMAT, created
 from crplan_checks.criu_versions import HELD_AGAINST, version, words
-from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_VERSION, ENGINE_NOT_INSTALLED
+from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_VERSION, ENGINE_NOT_INSTALLED, ENGINE_RUNTIME
 from planner.findings.registry import Answer, Passed, Unknown
 from planner.findings.verdicts import JUDGED_AS, Invocation
 from planner.forest.model import Forest
@@ -33,6 +33,7 @@ def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iter
         (CRIU_LIMIT, criu_limits.answers(forest, host, invocation)),
         (CRIU_VERSION, _version(host)),
         (ENGINE_NOT_INSTALLED, _engine(host, invocation)),
+        (ENGINE_RUNTIME, _runtime(forest, host, invocation)),
     ):
         given = list(answers)
         yield from given or (Passed(code=kind.code),)
@@ -49,6 +50,14 @@ def _program(host: Host) -> Iterator[Answer]:
 def _engine(host: Host, invocation: Invocation) -> Iterator[Answer]:
     if invocation.consumer == "podman" and host.tools.get("podman") == "no":
         yield ENGINE_NOT_INSTALLED.found("the host has no podman", property="podman", recorded="needed", target="not on PATH")
+
+
+def _runtime(forest: Forest, host: Host, invocation: Invocation) -> Iterator[Answer]:
+    """Ask for the runtime that the container was made with; one that the host's facts do not look for is not asked."""
+    runtime = forest.image_facts.get("runtime", "").rpartition("/")[2]
+    if invocation.consumer == "podman" and host.tools.get(runtime) == "no":
+        detail = f"the container was made with {runtime}, and the host does not have it"
+        yield ENGINE_RUNTIME.found(detail, property="runtime", recorded=runtime, target="not on PATH")
 
 
 def _version(host: Host) -> Iterator[Answer]:

@@ -4,7 +4,7 @@ from typing import Final
 
 from crplan_checks.kinds_contents import CONTENTS
 from crplan_checks.kinds_contents import kind as _kind
-from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_PARENT_DEATH, CRIU_VERSION, ENGINE_NOT_INSTALLED
+from crplan_checks.kinds_restore import CRIU_LIMIT, CRIU_PARENT_DEATH, CRIU_VERSION, ENGINE_NOT_INSTALLED, ENGINE_RUNTIME
 
 _RUN = "`crplan run` rebuilds this tree; CRIU cannot."
 FORBIDDEN: Final = "The kernel has it, and it is forbidden here: run as root, outside of a container or sandbox that forbids it."
@@ -49,7 +49,7 @@ CRIU_TWO_BIRTH_SESSIONS: Final = _kind(
     "error",
     "refused",
     "Descendants of a task need it to have been born in two sessions.",
-    "Compare pstree.img with the dump that it came from; no history of processes leaves such a tree.",
+    _RUN,
     "`Can't figure out which sid the process was born with`: CRIU gives every task at most one session before its setsid.",
 )
 CRIU_GROUP_LEADER_MOVED: Final = _kind(
@@ -330,4 +330,5 @@ CRIU_HOST: Final = (
     CRIU_LIMIT,
     CRIU_VERSION,
     ENGINE_NOT_INSTALLED,
+    ENGINE_RUNTIME,
 )

@@ -30,6 +30,14 @@ CRIU_VERSION: Final = kind(
     "Take the verdict for that of CRIU 4.2; what is in doubt for the host's CRIU is unknown.",
     "Every rule names the first CRIU that has it. What CRIU 4.2 does wrong may be mended in a later one.",
 )
+ENGINE_RUNTIME: Final = kind(
+    "engine-runtime-missing",
+    "warning",
+    "refused",
+    "The host does not have the runtime that the container was made with.",
+    "Install that runtime, or restore on a host that has it.",
+    "podman restores with the runtime that config.dump names (`requested OCI runtime ... is not available`).",
+)
 ENGINE_NOT_INSTALLED: Final = kind(
     "engine-not-installed",
     "warning",

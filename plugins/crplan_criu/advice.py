@@ -17,10 +17,16 @@ from planner.hookspecs import Source
 
 UNPACK: Final = "unpack it, or give it through a pipe: `{0} | crplan -`"
 
+VIRTUAL: Final = "take a checkpoint of the processes inside it"
+
 PACKED: Final = (
     (b"\xfd7zXZ\x00", "is compressed with xz", UNPACK.format("xz -dc FILE")),
     (b"BZh", "is compressed with bzip2", UNPACK.format("bzip2 -dc FILE")),
     (b"\x04\x22\x4d\x18", "is compressed with lz4", UNPACK.format("lz4 -dc FILE")),
+    (b"\x02\x21\x4c\x18", "is compressed with lz4", UNPACK.format("lz4 -dc FILE")),
+    (b"LZIP", "is compressed with lzip", UNPACK.format("lzip -dc FILE")),
+    (b"\x89LZO\x00\r\n\x1a\n", "is compressed with lzop", UNPACK.format("lzop -dc FILE")),
+    (b"\x1f\x9d", "is compressed with compress", UNPACK.format("gzip -dc FILE")),
     (b"\x5d\x00\x00", "is compressed with lzma", UNPACK.format("xz -dc --format=lzma FILE")),
     (b"PK\x03\x04", "is a zip archive", "unpack it (unzip) and give the directory"),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "unpack it and give the directory"),
@@ -40,12 +46,20 @@ OTHERS: Final = (
     ),
     (b"age-encryption.org/", "is encrypted with age", "decrypt it first"),
     (b"-----BEGIN PGP MESSAGE", "is encrypted with OpenPGP", "decrypt it first"),
+    (b"Salted__", "is encrypted with OpenSSL", "decrypt it first"),
+    (b"QFI\xfb", "is the disk of a virtual machine (qcow2)", VIRTUAL),
+    (b"QEVM", "is the state of a virtual machine of QEMU", VIRTUAL),
+    (b"LibvirtQemudSave", "is the state of a virtual machine of libvirt", VIRTUAL),
+    (b"<!DOCTYPE", "is a web page, as a server sends it in place of a file", "download the checkpoint itself"),
+    (b"<html", "is a web page, as a server sends it in place of a file", "download the checkpoint itself"),
     (b"SQLite format 3\x00", "is a database of SQLite", "give the checkpoint itself"),
 )
 FIRECRACKER: Final = b"\x84\x19\x10\x07"
 """Bytes 4 to 7 of a Firecracker snapshot, whose magic number is 0x0710_1984_8664_0000 on x86_64 and has AAAA on aarch64."""
 
 CRIT: Final = re.compile(rb'^\s*\{\s*"magic"\s*:\s*"([A-Z0-9_]{1,32})"')
+LOG: Final = re.compile(rb"\(\d{2,}\.\d{6}\) ")
+"""How a line of CRIU's log begins (CRIU `criu/log.c`)."""
 ELF_CORE: Final = 4
 LAST_LINES: Final = 65536
 """Bytes at the end of a log in which the last error is looked for."""
@@ -68,6 +82,8 @@ def of_head(head: bytes, name: str = "") -> str:
             if core
             else "is an ELF program or library; give a checkpoint image"
         )
+    if LOG.match(head):
+        return "is a log of CRIU and holds no images; give the directory of the images that it tells of"
     if match := CRIT.match(head):
         return (
             f"is the JSON that crit decoded from an image ({match[1].decode().lower()}); encode it again"

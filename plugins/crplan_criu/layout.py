@@ -38,7 +38,12 @@ TAGS: Final = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
 """Annotations of an index that name what they describe."""
 
 
+IMAGES_OF_CTR: Final = "application/vnd.containerd.container.criu.checkpoint.criu.tar"
+"""Media type of the images in a checkpoint `ctr containers checkpoint` makes (containerd `core/images/mediatypes.go`)."""
+
+
 class _Descriptor(msgspec.Struct):
+    mediaType: str = ""
     digest: str = ""
     size: int = -1
     annotations: dict[str, str] | None = None
@@ -118,15 +123,17 @@ class Blobs:
         return min((tag for tag, one in named if tag and digest in self._below(one.digest)), default="")
 
     def layers(self) -> Iterator[str]:
-        """Yield the path of one layer of each manifest that the index leads to: what it says holds for all of them."""
-        for document in self._index:
-            for one in (*(document.manifests or ()), *(document.layers or ())):
-                for digest in self._below(one.digest):
-                    described = self._documents.get(digest)
-                    if described is not None and described.layers:
-                        yield _path_of(described.layers[-1].digest)
-                    elif digest == one.digest and described is None:
-                        yield _path_of(digest)
+        """Yield the path of one layer of each manifest that the index leads to: what is said of it holds for all of them.
+
+        An index whose descriptors are no manifests is the checkpoint of `ctr`, and its layer the one with CRIU's images.
+        """
+        reached = (digest for document in self._index for one in document.manifests or () for digest in self._below(one.digest))
+        found = [self._documents[digest] for digest in dict.fromkeys(reached) if digest in self._documents]
+        for document in (*self._index, *found):
+            blobs = [one for one in document.manifests or () if one.digest not in self._documents]
+            blobs.sort(key=lambda one: one.mediaType != IMAGES_OF_CTR)
+            for one in (document.layers or [])[-1:] or blobs[:1]:
+                yield f"blobs/{one.digest.replace(':', '/', 1)}"
 
     def annotations(self, path: str) -> dict[str, str]:
         """Return what index and manifests say of the layer at `path`; what stands nearest to the layer counts."""
@@ -196,10 +203,6 @@ class Blobs:
 def _digest_in(path: str) -> str:
     match = _IN_PATH.search(path)
     return ":".join(match.groups()) if match is not None else ""
-
-
-def _path_of(digest: str) -> str:
-    return f"blobs/{digest.replace(':', '/', 1)}"
 
 
 def _tag(descriptor: _Descriptor) -> str:

@@ -18,8 +18,8 @@ from crplan_criu.container import Container
 from crplan_criu.images import WANTED, WANTED_ALL, WANTED_OF_FACTS, WANTED_OF_POD, shown
 from crplan_criu.paths import below
 from crplan_criu.pod import Pod
-from crplan_criu.recognise import DIRECTORIES
-from crplan_criu.streams import opened
+from crplan_criu.recognise import DIRECTORIES, HEADER, is_tar
+from crplan_criu.streams import Stream, opened
 from planner.errors import BadImage, SeveralImages
 from planner.events.records import AnyEvent, ImageOpened, TaskRecorded
 from planner.hookspecs import Detail, Member, ReadRequest, Source
@@ -238,9 +238,18 @@ def _found(source: Source, wanted: Wanted) -> Iterator[Found]:
             stream = opened(file, source.head, where, source.max_window)
             if streamer.recognises(source.head):
                 return [Checkpoint("", "", streamer.dump_of(stream, wanted))] if spans is None else []
-            return _some(archive.from_stream(stream, wanted, source.seen, source.inside, spans), where, spans)
+            return _of_archive(stream, source, where, wanted, spans)
 
     yield from _expanded(Held(read, again=source.repeatable), "", wanted)
+
+
+def _of_archive(stream: Stream, source: Source, where: str, wanted: Wanted, spans: Spans | None) -> list[Checkpoint]:
+    """Return the checkpoints of an archive; raises BadImage, also where what was compressed is no archive."""
+    begin = stream.peek(HEADER)
+    if stream.packed and len(begin) == HEADER and not is_tar(begin) and begin.strip(b"\x00"):
+        how = stream.packed
+        raise BadImage(where, f"is compressed with {how} and no archive inside; unpack it: `{how} -dc FILE | crplan -`")
+    return _some(archive.from_stream(stream, wanted, source.seen, source.inside, spans), where, spans)
 
 
 def _some(found: list[Checkpoint], where: str, spans: Spans | None) -> list[Checkpoint]:
@@ -323,8 +332,7 @@ def _archive(path: str, source: Source, wanted: Wanted, spans: Spans | None) -> 
         with open(path, "rb") as file:
             head = file.read(4096)
             file.seek(0)
-            stream = opened(file, head, where, source.max_window)
-            return _some(archive.from_stream(stream, wanted, source.seen, source.inside, spans), where, spans)
+            return _of_archive(opened(file, head, where, source.max_window), source, where, wanted, spans)
     except OSError as error:
         raise BadImage(where, f"cannot be read: {error.strerror}") from None
 

@@ -54,8 +54,20 @@ def compression(head: bytes) -> str:
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether bytes begin with a tar header."""
-    return head[TAR_MAGIC_AT : TAR_MAGIC_AT + 6] in TAR_MAGICS
+    """Whether bytes begin with a tar header: by its magic, or where an old one has none, by its sum."""
+    if head[TAR_MAGIC_AT : TAR_MAGIC_AT + 6] in TAR_MAGICS:
+        return True
+    header = head[:HEADER]
+    return len(header) == HEADER and header[0] != 0 and not any(header[TAR_MAGIC_AT:]) and is_checked(header)
+
+
+def is_checked(header: bytes) -> bool:
+    """Whether the sum of a tar header is right; its fields count as unsigned bytes, the sum itself as blanks."""
+    try:
+        recorded = int(header[148:156].split(b"\x00")[0].strip() or b"-1", 8)
+    except ValueError:
+        return False
+    return recorded == sum(header) - sum(header[148:156]) + 8 * 0x20
 
 
 def is_archive(head: bytes) -> bool:

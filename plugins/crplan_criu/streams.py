@@ -38,8 +38,11 @@ class Stream:
         skip: Callable[[int], int] | None = None,
         meter: "Meter | None" = None,
         window: int = MAX_WINDOW,
+        packed: str = "",
     ) -> None:
         self.where = where
+        self.packed = packed
+        """How what it was read from is compressed, "" for not at all."""
         self.window = window
         """Bytes that compressed data inside may take."""
         self._meter = meter
@@ -184,9 +187,9 @@ def unpacked(blocks: Iterator[bytes], head: bytes, where: str, window: int = MAX
     how = compression(head)
     meter = Meter()
     if how == "gzip":
-        return Stream(_bounded(_gunzip, blocks, where, meter), where, meter=meter, window=window)
+        return Stream(_bounded(_gunzip, blocks, where, meter), where, meter=meter, window=window, packed=how)
     if how == "zstd":
-        return Stream(_bounded(partial(_unzstd, window), blocks, where, meter), where, meter=meter, window=window)
+        return Stream(_bounded(partial(_unzstd, window), blocks, where, meter), where, meter=meter, window=window, packed=how)
     return Stream(blocks, where, window=window)
 
 

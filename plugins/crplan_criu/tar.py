@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from crplan_criu.recognise import HEADER
+from crplan_criu.recognise import HEADER, is_checked
 from crplan_criu.streams import Stream
 from planner.errors import BadImage
 
@@ -102,7 +102,7 @@ def members(stream: Stream, headers: Headers) -> Iterator[Member]:
             return
         if len(header) < HEADER:
             raise BadImage(where, "the archive is cut short: its end mark is missing")
-        if not _checked(header):
+        if not is_checked(header):
             raise BadImage(where, "the archive is damaged: no member's header stands here")
         headers.add(where)
         size, kind = _number(header, 124, 12, where), header[156:157]
@@ -143,15 +143,6 @@ def _pass_over(stream: Stream, size: int, end: int, where: str) -> None:
     """Skip what was not read of a member, and the rest of its last block."""
     if not stream.skip(end + -size % HEADER - stream.position):
         raise BadImage(where, f"the archive is cut short within a member of {size} bytes")
-
-
-def _checked(header: bytes) -> bool:
-    """Whether the header's sum is right; header fields count as unsigned bytes, the sum itself as blanks."""
-    try:
-        recorded = int(header[148:156].split(b"\x00")[0].strip() or b"-1", 8)
-    except ValueError:
-        return False
-    return recorded == sum(header) - sum(header[148:156]) + 8 * 0x20
 
 
 def _number(header: bytes, at: int, width: int, where: str) -> int:

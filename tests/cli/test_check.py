@@ -228,3 +228,8 @@ def test_many_images_are_one_report_whose_parts_are_not_kept(
         assert crplan("check", *files, "--format", form, "-o", tmp_path / "report") == (whole[0], "", whole[2])
         assert (tmp_path / "report").read_text() == whole[1]
         monkeypatch.undo()
+
+
+def test_a_url_is_named_as_it_was_given(crplan: Crplan) -> None:
+    code, out, _ = crplan("check", "s3://bucket/a.tar", "./missing.tar", "--format", "json")
+    assert (code, [image["image"] for image in json.loads(out)["images"]]) == (1, ["s3://bucket/a.tar", "missing.tar"])

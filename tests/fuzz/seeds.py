@@ -66,7 +66,7 @@ def seeds() -> list[Seed]:
         if sum(map(len, files.values())) <= LARGEST:
             found.append(Seed("directory", path.parent.name, files=files))
     # What the samples lack, a made dump holds: every message of detail "all".
-    found += [Seed("directory", name, files=criu_dumps.small()) for name in ("contents", "holdings")]
+    found += [Seed("directory", name, files=criu_dumps.every()) for name in ("contents", "holdings")]
     for seed in list(found):
         found += _written(seed)
     return found

@@ -169,3 +169,27 @@ def small() -> dict[str, bytes]:
         files[f"fs-{pid}.img"] = directories(2, 2)
         files[f"pagemap-{pid}.img"] = pages((3 + place, 4), (2, 1))
     return files
+
+
+def every() -> dict[str, bytes]:
+    """Return the small dump with an image of each other kind that is read for what the processes hold."""
+    contents = messages_contents
+    listed = {
+        "cpuinfo": (
+            contents.CPUINFO,
+            {"x86_entry": [encoded(contents.PROCESSOR, {"vendor_id": 1, "capability": [7], "model_id": "x"})]},
+        ),
+        "netdev-2": (contents.NET_DEVICE, {"type": 2, "mtu": 1500, "name": "eth0\0", "address": b"\1\2\3\4\5\6"}),
+        "netns-2": (contents.NETWORK, {"ext_key": "key"}),
+        "mountpoints-2": (
+            contents.MOUNT,
+            {"fstype": 5, "mnt_id": 1, "mountpoint": "/", "root": "/", "source": "none", "ext_key": "a"},
+        ),
+        "filelocks": (contents.FILE_LOCK, {"flag": 1, "pid": 10, "fd": 3}),
+        "memfd": (contents.MEMFD_INODE, {"name": "m", "size": 9, "inode_id": 1}),
+    }
+    files = {f"{name}.img": image(name.partition("-")[0], encoded(*given)) for name, given in listed.items()}
+    files["stats-dump"] = image(
+        "stats-dump", encoded(contents.STATISTICS, {"dump": encoded(contents.DUMP_STATISTICS, {"frozen_time": 5})})
+    )
+    return small() | files

@@ -15,13 +15,13 @@ import pytest
 from planner.checkpoint.journal import DIRECTORY
 from planner.checkpoint.manifest import read
 from tests.helpers import nested
-from tests.helpers.amounts import FULL
+from tests.helpers.amounts import amount
 from tests.helpers.nested import Tree
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.skipif(bool(nested.missing()), reason=nested.missing())]
 
 TREES = ("()", "[]", "([()])", "([()][])", "(([])(S()))[([()])(Z)]", "t([t])")
-KILLS = 100 if FULL else 4
+KILLS = amount("CRPLAN_KILLS", 100, 4)
 PATIENCE = 20.0
 
 

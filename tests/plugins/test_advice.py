@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import zstandard
 from crplan_criu import streamer
 from crplan_criu.read import read
 
@@ -32,6 +33,14 @@ FILES: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "a.tar.lz4": (b"\x04\x22\x4d\x18" + bytes(64), ("lz4", "lz4 -dc FILE | crplan -")),
     "a.zip": (b"PK\x03\x04" + bytes(64), ("zip archive", "unzip")),
     "pointer.tar": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n", ("Git LFS pointer", "git lfs pull")),
+    "a.tar.lz": (b"LZIP\1" + bytes(64), ("lzip -dc FILE | crplan -",)),
+    "a.tar.Z": (b"\x1f\x9d\x90" + bytes(64), ("compress", "gzip -dc FILE | crplan -")),
+    "a.zst": (zstandard.compress(b"no archive at all " * 100), ("zstd", "no archive inside", "zstd -dc FILE | crplan -")),
+    "a.enc": (b"Salted__" + bytes(64), ("encrypted with OpenSSL", "decrypt")),
+    "a.qcow2": (b"QFI\xfb\0\0\0\3" + bytes(64), ("virtual machine", "processes inside")),
+    "vm.save": (b"LibvirtQemudSave" + bytes(64), ("virtual machine", "processes inside")),
+    "a.html": (b"<!DOCTYPE html><html>404", ("web page", "download")),
+    "dump.log": (b"(00.000021) Version: 4.1 (gitid 0)\n", ("log of CRIU", "give the directory")),
     "a.age": (b"age-encryption.org/v1\n", ("encrypted with age", "decrypt")),
     "pstree.img": (Dump().task(7).images()["pstree.img"], ("a single pstree file", "give the directory")),
     "inventory.img": (Dump().task(7).images()["inventory.img"], ("a single inventory file", "give the directory")),

@@ -285,3 +285,10 @@ def test_a_mount_through_a_link_is_a_matter_of_the_mount_engine_of_3_17() -> Non
     image = with_facts(link, architecture="x86_64")
     assert verdict_of(image, host=ABLE).verdict == "refused"
     assert verdict_of(image, host=change(tools={"criu": "3.16"})).verdict == "unknown"
+
+
+def test_podman_needs_the_runtime_that_the_container_was_made_with() -> None:
+    history = with_facts(architecture="x86_64", runtime="/usr/sbin/runc")
+    for there, expected in (("yes", ()), ("no", ("engine-runtime-missing",))):
+        host = change(tools={"criu": "4.2", "podman": "yes", "runc": there})
+        assert verdict_of(history, "podman", host=host).codes == expected

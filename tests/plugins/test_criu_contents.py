@@ -146,3 +146,14 @@ def test_a_regular_file_without_a_name_is_damage_and_the_path_beside_it_is_quote
     found = events(criu_dumps.write(tmp_path / "img", images))
     said = [event.value for event in found if isinstance(event, FactRecorded) and event.property == "damaged image"]
     assert said == ["files.img: the regular file 1 has no name; /proc/2/task/3/stat stands in the field of its owner"]
+
+
+def test_a_dump_of_every_kind_is_read_without_a_remark(tmp_path: Path) -> None:
+    found = contents(tmp_path / "img", criu_dumps.every())
+    said = {each.property.partition(" ")[0] for each in found.properties}
+    assert {"network", "external", "file", "memfd", "statistics"} <= said
+    assert len(found.mounts) == len(found.processors) == 1
+    damaged = [
+        event for event in events(tmp_path / "img") if isinstance(event, FactRecorded) and event.property == "damaged image"
+    ]
+    assert damaged == []

@@ -223,6 +223,27 @@ def test_annotations_are_read_without_the_layers(index: bool, tmp_path: Path) ->
     assert [told(directory)[fact] for fact in FACTS] == list(ANNOTATIONS.values())
 
 
+@pytest.mark.parametrize("tagged", [True, False])
+def test_a_checkpoint_of_ctr_is_one_image_whose_index_has_no_manifest(tagged: bool, tmp_path: Path) -> None:
+    blobs = {"config+proto": b"\n\x05proto", "criu.tar": packed(dump(1).images()), "rw.tar": packed({"etc/hosts": b""})}
+    files: Files = {"oci-layout": b"{}"}
+
+    def described(data: bytes, **more: Any) -> dict[str, Any]:
+        digest = hashlib.sha256(data).hexdigest()
+        files[f"blobs/sha256/{digest}"] = data
+        return {"digest": f"sha256:{digest}", "size": len(data)} | more
+
+    kind = "application/vnd.containerd.container.criu.checkpoint."
+    listed = [described(data, mediaType=kind + name) for name, data in blobs.items()]
+    if tagged:
+        named = {"org.opencontainers.image.ref.name": "monday"} | ANNOTATIONS
+        listed = [described(json.dumps({"manifests": listed}).encode(), annotations=named)]
+    files[INDEX] = json.dumps({"manifests": listed, "annotations": ANNOTATIONS}).encode()
+    for source in (as_archive(files, tmp_path), as_directory(files, tmp_path)):
+        assert [one.help for one in members(source)] == ["2 tasks"]
+        assert [told(source)[fact] for fact in FACTS] == list(ANNOTATIONS.values())
+
+
 @pytest.mark.parametrize("version", [crio, containerd])
 def test_facts_of_a_pod_are_read_without_what_its_containers_hold(version: Callable[[], Files]) -> None:
     files = version()

@@ -134,7 +134,7 @@ INSIDE: dict[str, set[str]] = {
     "planner.cli.terminal": {"shutil"},
     "planner.entry_points": {"importlib.metadata", "importlib.util"},
     "planner.events.log": {"html"},
-    "planner.fleet.clusters": {"distributed"},
+    "planner.fleet.clusters": {"dask", "distributed"},
     "planner.fleet.dataset": {"duckdb", "fcntl"},
     "planner.fleet.limits": {"resource"},
     "planner.fleet.opening": {"fsspec"},

@@ -27,6 +27,7 @@ from planner.library.checking import asked_here
 from planner.options import Options, chosen, filled, split
 from planner.pipeline.beside import read_beside
 from planner.pipeline.inputs import Group
+from planner.pipeline.sources import REMOTE
 from planner.plugins import Registry
 from planner.text import Terminal, escaped
 
@@ -203,7 +204,7 @@ def _image_name(image: str) -> str:
     CI systems compare it with the paths of a repository, which have no `./` in front.
     """
     if not os.path.isabs(image):
-        return os.path.normpath(image) if image else image
+        return os.path.normpath(image) if image and not REMOTE.match(image) else image
     below = os.path.relpath(image)
     return os.path.basename(os.path.normpath(image)) if below.startswith(os.pardir) else below
 
