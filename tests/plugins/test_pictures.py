@@ -297,8 +297,8 @@ def test_a_run_without_a_clock_and_a_run_before_the_last_have_no_spans() -> None
     assert run_spans([RunStarted(plan_id="p", executor="moon"), StepDone(step=first)]) == {}
     assert run_spans([begun, StepDone(step=first, clock=60), begun]) == {}
     assert run_spans([begun, StepDone(step=first, clock=60), StepFailed(step=second, error="EPERM", clock=55)]) == {
-        1: (0, 10),
-        2: (10, 10),
+        2: (0, 5),
+        1: (5, 10),
     }
 
 
