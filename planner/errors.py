@@ -110,8 +110,6 @@ class Contradiction(CrplanError):
         self.code = code
         self.because = tuple(EventNumber(seq) for seq in because)
         self.pid = ProcessId(pid)
-        self.met_last: Contradiction | None = None
-        """What a search met last that met this one first: how far it came."""
 
 
 class NotProved(CrplanError):

@@ -23,7 +23,7 @@ from planner.findings.problems import Problem, problem_of
 from planner.findings.report import ImageReport
 from planner.fleet.describing import described
 from planner.fleet.limits import TooLong, limited
-from planner.fleet.opening import Meter, is_remote, name_of, opened, reason, version_of
+from planner.fleet.opening import Meter, is_remote, name_of, opened, reason, version_of, weighed
 from planner.fleet.rows import FindingRow, HostRow, ImageRow, VerdictRow
 from planner.fleet.work import BESIDE, Examined, Request, Work
 from planner.hookspecs import Artefact, Source
@@ -216,6 +216,8 @@ class _Kept:
         if not file or not os.path.exists(file):
             return self._open(path)
         self._from_log = True
+        if not is_remote(self._work.uri):  # of what is remote the listing has said it
+            weighed(self._work, self._meter)
         source = from_path(file)
         self._meter.bytes += source.size or 0
         return source

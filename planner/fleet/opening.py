@@ -161,23 +161,27 @@ def opened(work: Work, meter: Meter) -> Callable[[str], Source]:
 
 def _local(path: str, meter: Meter) -> Source:
     source = from_path(path)
-    try:
-        status = os.stat(path)
-    except OSError:
+    if not weighed(Work(path), meter) or source.directory or not source.repeatable:
         return source
-    meter.modified = moment(status.st_mtime)
-    if source.directory:
-        meter.size = sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(path) if entry.is_file())
-        meter.etag = version_of(Work(path))
-        return source
-    if not source.repeatable:
-        return source
-    meter.size = source.size
-    meter.etag = version_of(Work(path))
     meter.head = len(source.head)
     return msgspec.structs.replace(
         source, open=lambda: cast("BinaryIO", io.BufferedReader(_Counted(path, meter), BUFFER)), range=None
     )
+
+
+def weighed(work: Work, meter: Meter) -> bool:
+    """Take note of size, time and version of a local input; False where nothing of that name is there."""
+    try:
+        status = os.stat(work.uri)
+        meter.modified = moment(status.st_mtime)
+        if stat.S_ISDIR(status.st_mode):
+            meter.size = sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(work.uri) if entry.is_file())
+        elif stat.S_ISREG(status.st_mode):
+            meter.size = status.st_size
+    except (OSError, ValueError):
+        return False
+    meter.etag = version_of(work)
+    return True
 
 
 def version_of(work: Work) -> str:

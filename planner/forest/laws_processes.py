@@ -20,9 +20,7 @@ HIGHEST_NUMBER: Final = 4_194_303
 def undecided(first: Contradiction, what: str) -> Contradiction:
     """Return what a search ends with that met the bound on its effort: what it met `first`, which is no proof."""
     message = f"no plan was found, and not every {what} was tried; the first one ends so: {first.message}"
-    refusal = Contradiction("plan-undecided", message, first.because, first.pid)
-    refusal.met_last = first.met_last
-    return refusal
+    return Contradiction("plan-undecided", message, first.because, first.pid)
 
 
 def check_processes(forest: Forest) -> None:

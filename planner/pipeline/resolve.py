@@ -141,7 +141,7 @@ def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Fore
             tried.append(placed)
             refused.append(error)
             try:
-                placed = answers.send(_doubted(forest, error.met_last or error))
+                placed = answers.send(_doubted(forest, error))
             except StopIteration:
                 break
     for number, placed in enumerate(tried[:MOST_SEARCHED]):
@@ -153,11 +153,12 @@ def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Fore
             except Contradiction as error:
                 refused[number] = error
     first = next((error for error in refused if error.code == "plan-undecided"), refused[0])
-    smallest = narrowed(forest, first)
-    if smallest is first and len(refused) >= most and first.code != "plan-undecided":
-        smallest = undecided(first, "placing in pid namespaces")
-    from planner.planning.refusals import proved  # the search is loaded for refusals alone
+    from planner.planning.refusals import proved, told  # the search is loaded for refusals alone
 
+    law = told(likeliest, first)
+    smallest = narrowed(forest, law)
+    if smallest is law and len(refused) >= most and first.code != "plan-undecided":
+        smallest = undecided(law, "placing in pid namespaces")
     raise proved(likeliest, smallest)
 
 

@@ -15,7 +15,7 @@ from planner.identity import EventNumber, ProcessId
 from planner.planning.solver.births import MOST_CONFLICTS, MOST_PROCESSES, solve
 from planner.planning.solver.problem import read_problem
 from planner.planning.solver.refusal import refuse_rows
-from planner.planning.solver.solution import Refusal
+from planner.planning.solver.solution import Refusal, Undecided
 
 OF_BIRTHS: Final = frozenset(
     {
@@ -31,13 +31,39 @@ MOST_TASKS: Final = 2_000
 MOST_SHOWN: Final = 8
 
 
+def refused(forest: Forest, answer: Refusal | Undecided) -> Contradiction:
+    """Return what a search comes to that found no births: the rows that excluded each other, or that it met its bound."""
+    facts = [forest.tasks[pid].recorded for pid in answer.processes if pid in forest.tasks]
+    rows = tuple(pid for pid in answer.processes if pid in forest.tasks)
+    if isinstance(answer, Refusal):
+        return Contradiction("births-excluded", _sentence(forest, rows), facts, answer.processes[-1])
+    among = ", ".join(map(str, rows[:MOST_SHOWN])) + (f" and {len(rows) - MOST_SHOWN} more" if len(rows) > MOST_SHOWN else "")
+    message = f"no births were found, and the search for them met its bound, after {answer.conflicts} conflicts about {among}"
+    return Contradiction("plan-undecided", message, facts, answer.processes[-1])
+
+
+def told(forest: Forest, found: Contradiction) -> Contradiction:
+    """Return a refusal in the words of the law that a look at one row after the other meets first, `found` where none is met."""
+    from planner.planning.births.births import decide_births
+    from planner.planning.births.cast import Cast
+    from planner.planning.births.order import Order
+
+    cast = Cast(forest)
+    try:
+        decide_births(cast)
+        Order(cast).find()
+    except Contradiction as law:
+        return law if law.code == "init-trap" or found.code == "births-excluded" else found
+    return found
+
+
 def proved(forest: Forest, told: Contradiction) -> Contradiction:
     """Return the refusal of a forest that births cannot lead to, with facts of which none can be left out.
 
     It is `told` itself where its facts are such, or where the search met its bound. Of a task a fact may say no more than where
     it lives: then another fact names that task.
     """
-    if told.code not in OF_BIRTHS or len(forest.tasks) > MOST_TASKS:
+    if told.code not in (*OF_BIRTHS, "births-excluded") or len(forest.tasks) > MOST_TASKS:
         return told
     problem = read_problem(forest)
     facts = set(told.because)

@@ -6,10 +6,14 @@ inherits the group outside from a parent that never leaves that. One task that i
 steps are those that the search and its builder come to.
 """
 
+from collections.abc import Mapping
+
 from planner.forest.model import Forest, Task
 from planner.identity import OUTSIDE, ProcessId
-from planner.planning.births.cast import Actor, Cast
-from planner.planning.births.order import Change, Event
+from planner.planning.builder.rows import tasks_of
+from planner.planning.cast import Cast, Change, Event
+from planner.planning.clones import Clone
+from planner.planning.spaces import Spaces, spaces_of
 
 
 def plan_regular(forest: Forest) -> tuple[Cast, list[Event]] | None:
@@ -18,25 +22,25 @@ def plan_regular(forest: Forest) -> tuple[Cast, list[Event]] | None:
         return None
     led = {task.group for task in forest.tasks.values()}
     saving = {task.parent for task in forest.tasks.values() if _is_saved(forest, task)}
-    cast = Cast(forest)
+    spaces, clones = spaces_of(forest), tasks_of(forest)
     there: set[ProcessId] = set()
     order: list[Event] = []
-    for actor in cast.actors.values():
-        parent = cast.actors.get(actor.parent)
+    for clone in clones.values():
+        parent = clones.get(clone.creator)
         if parent is None:
-            if actor.pid != 1 or {actor.session, actor.group} - {OUTSIDE, actor.pid}:
+            if clone.pid != 1 or {clone.session, clone.group} - {OUTSIDE, clone.pid}:
                 return None
-        elif parent.pid not in there or not (_is_near(cast, actor, parent) and _is_grouped(cast, actor, parent, led)):
+        elif parent.pid not in there or not (_is_near(spaces, clone, parent) and _is_grouped(clones, clone, parent, led)):
             return None
-        there.add(actor.pid)
-        order.append(Event(actor.pid, None))
-        if actor.session == actor.pid:
-            order.append(Event(actor.pid, Change("setsid", actor.pid)))
-        elif actor.pid in led:
-            order.append(Event(actor.pid, Change("make", actor.pid)))
-        elif actor.pid in saving and actor.group in there and parent and actor.group not in (parent.group, parent.pid):
-            order.append(Event(actor.pid, Change("join", actor.group)))
-    return cast, order
+        there.add(clone.pid)
+        order.append(Event(clone.pid, None))
+        if clone.session == clone.pid:
+            order.append(Event(clone.pid, Change("setsid", clone.pid)))
+        elif clone.pid in led:
+            order.append(Event(clone.pid, Change("make", clone.pid)))
+        elif clone.pid in saving and clone.group in there and parent and clone.group not in (parent.group, parent.pid):
+            order.append(Event(clone.pid, Change("join", clone.group)))
+    return Cast(forest, spaces, clones), order
 
 
 def _is_saved(forest: Forest, task: Task) -> bool:
@@ -45,23 +49,23 @@ def _is_saved(forest: Forest, task: Task) -> bool:
     return parent is not None and parent.group == task.group != task.pid
 
 
-def _is_near(cast: Cast, actor: Actor, parent: Actor) -> bool:
+def _is_near(spaces: Spaces, clone: Clone, parent: Clone) -> bool:
     """Tell whether a parent creates a task without entering a namespace, in its own session or for a session of its own."""
-    if actor.session not in (actor.pid, parent.session):
+    if clone.session not in (clone.pid, parent.session):
         return False
-    if actor.space == parent.space:
+    if clone.namespace == parent.namespace:
         return True
-    space = cast.spaces[actor.space]
-    return space.init == actor.pid and space.parent == parent.space and actor.group == actor.pid
+    is_init = spaces.init(clone.namespace) == clone.pid
+    return is_init and spaces.outside(clone.namespace) == parent.namespace and clone.group == clone.pid
 
 
-def _is_grouped(cast: Cast, actor: Actor, parent: Actor, led: set[ProcessId]) -> bool:
+def _is_grouped(clones: Mapping[ProcessId, Clone], clone: Clone, parent: Clone, led: set[ProcessId]) -> bool:
     """Tell whether a task comes into its group by itself, or is born in the group outside, and keeps the one that it makes."""
-    group = actor.group
+    group = clone.group
     if group == OUTSIDE:
-        inherits = parent.group == OUTSIDE and not parent.leads_session() and parent.pid not in led
-        return inherits and actor.pid not in led
-    if group == actor.pid:
+        inherits = parent.group == OUTSIDE and not parent.leads_session and parent.pid not in led
+        return inherits and clone.pid not in led
+    if group == clone.pid:
         return True
-    leader = cast.actors.get(group)
-    return leader is not None and leader.space == actor.space and leader.group == group and actor.pid not in led
+    leader = clones.get(group or OUTSIDE)
+    return leader is not None and leader.namespace == clone.namespace and leader.group == group and clone.pid not in led

@@ -58,15 +58,19 @@ def _longest(graph: "nx.DiGraph[StepNumber]", begins: dict[StepNumber, int]) -> 
 def run_spans(events: Iterable[AnyEvent]) -> Spans:
     """Return for each step of the last run its begin and end in nanoseconds after the run began; nothing without a clock.
 
-    A step lasts from the end of the one that was done before it: that is when it was its turn.
+    A step lasts from the end of the one that was done before it: that is when it was its turn. An executor that does steps side
+    by side tells of them in the order of the plan, so the order in time is that of their clocks.
     """
-    spans: Spans = {}
-    start = before = 0
+    done: dict[StepNumber, int] = {}
+    start = 0
     for event in events:
         if isinstance(event, RunStarted):
-            spans, start, before = {}, event.clock, event.clock
+            done, start = {}, event.clock
         elif isinstance(event, (StepDone, StepFailed)) and start and event.step:
-            clock = max(before, event.clock)
-            spans[event.step] = (before - start, clock - start)
-            before = clock
+            done[event.step] = max(start, event.clock)
+    spans: Spans = {}
+    before = start
+    for step, clock in sorted(done.items(), key=lambda item: (item[1], item[0])):
+        spans[step] = (before - start, clock - start)
+        before = clock
     return spans

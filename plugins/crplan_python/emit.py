@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from importlib import resources
+from pkgutil import get_data
 from typing import TYPE_CHECKING, Final
 
 from crplan_python.limits import refuses
@@ -192,7 +192,7 @@ def _runtime(parts: tuple[str, ...]) -> tuple[str, str]:
     imports: set[str] = set()
     texts: list[str] = []
     for part in parts:
-        text = resources.files("crplan_python.runtime").joinpath(f"{part}.py").read_text("utf-8")
+        text = (get_data("crplan_python.runtime", f"{part}.py") or b"").decode()
         text = PART_IMPORT.sub("", text.replace(FUTURE, ""))
         imports.update(PLAIN_IMPORT.findall(text))
         docstring, _, body = PLAIN_IMPORT.sub("", text).lstrip('"').partition('"""\n')

@@ -1,7 +1,7 @@
 """Writes the C program: the plan as tables of constants, and around them the runtime that is the same in every program."""
 
 from collections.abc import Iterator, Mapping
-from importlib import resources
+from pkgutil import get_data
 from typing import Final
 
 from crplan_syscalls.names import NAMESPACES, flags_text, plain_text
@@ -46,7 +46,7 @@ def executor_program() -> str:
 
 
 def _part(name: str) -> str:
-    return resources.files("crplan_syscalls").joinpath("runtime", name).read_text("utf-8")
+    return (get_data("crplan_syscalls", f"runtime/{name}") or b"").decode()
 
 
 def _tables(plan: Plan, rows: Tables) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+import zstandard
 
 from planner import fleet
 from planner.events.records import AnyEvent
@@ -37,14 +38,17 @@ def images(rows: list[Row]) -> dict[str, ImageRow]:
 
 def test_every_file_of_a_directory_is_a_row_and_every_bad_one_says_why(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# No image\n")
+    unpacked = zstandard.ZstdDecompressor().decompressobj().decompress((EXAMPLES / "podman.tar.zst").read_bytes())
+    (tmp_path / "podman.tar").write_bytes(unpacked)
     found = images(scan(EXAMPLES, tmp_path))
-    assert set(found) == {*(path.name for path in EXAMPLES.rglob("*") if path.is_file()), "README.md"}
+    assert set(found) == {*(path.name for path in EXAMPLES.rglob("*") if path.is_file()), "README.md", "podman.tar"}
     assert (found["nested.ckpt"].tasks, found["nested.ckpt"].steps, found["nested.ckpt"].depth) == (7, 22, 2)
     assert found["nested.ckpt"].plan_id == "67b6623159209f09"
     assert found["kubernetes.tar"].workload == "default/web/shop"
     assert found["podman.tar.zst"].captured == "2026-01-31T12:00:00Z"
     assert found["kubernetes.tar"].cpu == "hi16_zmm opmask sse"
-    assert found["kubernetes.tar"].content_id == found["podman.tar.zst"].content_id != found["kubernetes.tar"].image_id
+    assert found["podman.tar"].content_id == found["podman.tar.zst"].content_id != found["podman.tar"].image_id
+    assert found["kubernetes.tar"].content_id != found["podman.tar"].content_id  # what the engines say differs
     assert (found["contradictory.ckpt"].error_code, found["contradictory.ckpt"].exit_code) == ("parent-cycle", 3)
     assert (found["README.md"].error_code, found["README.md"].exit_code) == ("bad-image", 1)
     assert all(row.seconds > 0 and row.bytes and row.bytes_read for row in found.values())
@@ -107,6 +111,8 @@ def test_logs_stand_in_for_images_in_a_later_scan(tmp_path: Path) -> None:
     first = images(scan(tmp_path, logs=BESIDE))["shop.tar"]
     second = images(scan(tmp_path, logs=BESIDE))["shop.tar"]
     assert (second.uri, second.plan_id, second.content_id) == (first.uri, first.plan_id, first.content_id)
+    assert (second.bytes, second.etag, second.modified) == (first.bytes, first.etag, first.modified)
+    assert second.bytes == image.stat().st_size
     assert second.bytes_read and first.bytes_read and second.bytes_read < first.bytes_read / 10
     image.write_bytes((EXAMPLES / "nested.ckpt").read_bytes())
     assert images(scan(tmp_path, logs=BESIDE))["shop.tar"].format == "linux-cr"

@@ -5,7 +5,7 @@ import pytest
 from planner.errors import Contradiction
 from planner.events.records import BirthDecided, ProcessPlanned, StepPlanned
 from planner.forest.fold import fold
-from planner.identity import EventNumber
+from planner.identity import EventNumber, ProcessId
 from planner.pipeline.resolve import resolve
 from planner.planning.decide import decide
 from planner.planning.solver.solution import Undecided
@@ -169,9 +169,7 @@ def test_a_search_that_meets_its_bound_proves_nothing(monkeypatch: pytest.Monkey
     """Led one level deeper, session 65 can be rebuilt: that takes a look at two places, or an exact search."""
     text = "1 2.1:1 3.5:2/3 4.6:3/1 6.7:3/65"
     assert plan(text)
-    monkeypatch.setattr("planner.planning.decide.MOST_PLACES", 1)
-    assert plan(text)
-    unanswered = Undecided(conflicts=0, processes=())
+    unanswered = Undecided(conflicts=0, processes=(ProcessId(6),))
     monkeypatch.setattr("planner.planning.solver.births.solve", lambda forest, **_: unanswered)
     with pytest.raises(Contradiction) as refusal:
         resolve(events(text))

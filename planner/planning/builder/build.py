@@ -2,15 +2,13 @@
 
 from planner.forest.model import Forest
 from planner.identity import ProcessId
-from planner.planning.births.cast import Cast
-from planner.planning.births.order import Event
-from planner.planning.builder.casting import cast_of
 from planner.planning.builder.cloning import Cloning
 from planner.planning.builder.order import CannotBeMoved, Sorting, Unordered
 from planner.planning.builder.rows import clones_of
-from planner.planning.builder.spaces import spaces_of
 from planner.planning.builder.thrift import thrifty
+from planner.planning.cast import Cast, Event
 from planner.planning.solver.solution import Solution
+from planner.planning.spaces import spaces_of
 
 
 def build(forest: Forest, solution: Solution, *, thrift: bool = True) -> tuple[Cast, list[Event]]:
@@ -35,5 +33,5 @@ def build(forest: Forest, solution: Solution, *, thrift: bool = True) -> tuple[C
             spaces = spaces_of(forest, solution.lost)
             clones = clones_of(forest, spaces, solution)
             continue
-        return cast_of(forest, spaces, sorting.clones, solution.excluded), order
+        return Cast(forest, spaces, sorting.clones, {one.pid: one for one in solution.excluded}), order
     raise Unordered("too many processes cannot be moved")

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from planner.identity import ProcessId
-from planner.planning.births.order import Change
-from planner.planning.builder.clones import AS_BORN, LAST, Clone
-from planner.planning.builder.spaces import Spaces
+from planner.planning.cast import Change
+from planner.planning.clones import AS_BORN, LAST, Clone, makers_of
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import Spaces
 
 
 def birth_parent(clones: Mapping[ProcessId, Clone], clone: Clone) -> ProcessId:
@@ -16,15 +16,9 @@ def birth_parent(clones: Mapping[ProcessId, Clone], clone: Clone) -> ProcessId:
     return clone.creator
 
 
-def makers_of(clones: Mapping[ProcessId, Clone], solution: Solution) -> set[ProcessId]:
-    """Return those that make a group by setpgid: leaders of groups that lead no session."""
-    groups = [*(clone.group for clone in clones.values()), *(birth.group for birth in solution.births)]
-    return {pid for pid in groups if pid is not None and pid in clones and not clones[pid].leads_session}
-
-
 def changes_of(spaces: Spaces, solution: Solution, clones: Mapping[ProcessId, Clone]) -> dict[ProcessId, list[Change]]:
     """Return the changes of session and group that each process makes during the births, the final one last."""
-    makers = makers_of(clones, solution)
+    makers = makers_of(clones)
     births = {birth.pid: birth for birth in solution.births}
     saving = {
         clone.creator

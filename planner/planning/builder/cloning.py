@@ -17,11 +17,11 @@ import msgspec
 
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.planning.builder.changes import makers_of, rings_of_leaders
-from planner.planning.builder.clones import AS_BORN, EXECUTOR_SPACE, LAST, Clone
-from planner.planning.builder.spaces import Spaces
+from planner.planning.builder.changes import rings_of_leaders
 from planner.planning.builder.thrift import may_end
+from planner.planning.clones import AS_BORN, EXECUTOR_SPACE, LAST, Clone, makers_of
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import Spaces
 
 
 class _Here(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class Cloning:
         """
         self.clones = dict(clones)
         self._apart = apart
-        self._makers = makers_of(self.clones, solution)
+        self._makers = makers_of(self.clones)
         self._forest = forest
         self._spaces = spaces
         self._births = {birth.pid: birth for birth in solution.births}

@@ -13,11 +13,11 @@ from collections.abc import Iterable
 import msgspec
 
 from planner.identity import OUTSIDE, ProcessId
-from planner.planning.births.order import Change, Event
 from planner.planning.builder.changes import birth_parent, changes_of
-from planner.planning.builder.clones import AS_BORN, LAST, Clone
-from planner.planning.builder.spaces import Spaces
+from planner.planning.cast import Change, Event
+from planner.planning.clones import AS_BORN, LAST, Clone
 from planner.planning.solver.solution import Solution
+from planner.planning.spaces import Spaces
 
 
 class Unordered(Exception):
@@ -189,10 +189,45 @@ class Sorting:
     def _give_up(self, pid: ProcessId, change: Change) -> None:
         """Have a keeper join a group in place of a process that would wait too long for it."""
         if change.kind == "moved":
-            raise CannotBeMoved(pid)
+            self._make_first(pid)
+            return
         self._left[pid].remove(change)
         self._keep(pid, list(self._unborn.get((pid, change.group), ())), change.group)
         self._offer(pid)
+
+    def _make_first(self, pid: ProcessId) -> None:
+        """Have a process make its own group before it is moved to one that is not there yet, and leave a helper in its own."""
+        left, make = self._left[pid], Change("make", pid)
+        if left[-1] != make or len(left) == 1:
+            raise CannotBeMoved(pid)
+        left.insert(0, left.pop())
+        groups = {birth.pid: birth.group for birth in self._solution.births}
+        for child in list(self._unborn.get((pid, LAST), ())):
+            if groups.get(child) == pid:
+                del self._unborn[pid, LAST][child]
+                self.clones[child] = msgspec.structs.replace(self.clones[child], stage=pid)
+                self._unborn.setdefault((pid, pid), {})[child] = None
+        leader = self.clones[pid]
+        pids = self._spaces.free_pids(leader.namespace)
+        anchor = Clone(
+            pid=ProcessId(pids[0]),
+            pids=pids,
+            namespace=leader.namespace,
+            parent=None,
+            session=leader.session,
+            group=None,
+            role="helper",
+            order=leader.order + 1,
+            creator=pid,
+            birth_session=leader.session,
+            stage=pid,
+            keeps=pid,
+            rule="group-anchor",
+            because=leader.because,
+        )
+        self.clones[anchor.pid] = anchor
+        self._unborn.setdefault((pid, pid), {})[anchor.pid] = None
+        self._advance(pid)
 
     def _keep(self, pid: ProcessId, children: Iterable[ProcessId], joined: ProcessId | None = None) -> None:
         """Leave children to helpers in the session and group that their creator is in now, or that then join a group."""

@@ -10,10 +10,9 @@ import msgspec
 
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.planning.builder.changes import makers_of
-from planner.planning.builder.clones import EXECUTOR_SPACE, SIGCHLD, Clone
-from planner.planning.builder.spaces import Spaces
+from planner.planning.clones import EXECUTOR_SPACE, SIGCHLD, Clone, makers_of
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import Spaces
 
 MOST_ABOVE = 64
 """How many creators are looked at to see that no process is born below itself; where there are more, nothing is changed."""
@@ -28,7 +27,7 @@ class Rewriting:
         self.spaces = spaces
         self.clones = clones
         self.births = {birth.pid: birth for birth in solution.births}
-        self.makers = makers_of(clones, solution)
+        self.makers = makers_of(clones)
         self.relied_on: dict[ProcessId, set[ProcessId]] = {}
         """Those that must be born below their creators, for which births."""
         self.children: dict[ProcessId, set[ProcessId]] = {}

@@ -1,10 +1,12 @@
 """What each process of a solution must be when all is done: a task, the reaper of a subtree image, or a placeholder."""
 
+import msgspec
+
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, Number, ProcessId
-from planner.planning.builder.clones import Clone
-from planner.planning.builder.spaces import Spaces
+from planner.planning.clones import Clone
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import Spaces
 
 GAP = 64
 """Distance in order between two tasks of the image."""
@@ -16,26 +18,10 @@ BEFORE_MEMBER = 8
 def clones_of(forest: Forest, spaces: Spaces, solution: Solution) -> dict[ProcessId, Clone]:
     """Return all processes of a solution by pid, in image order and then the placeholders, each cloned by its creator."""
     births = {birth.pid: birth for birth in solution.births}
-    found: dict[ProcessId, Clone] = {}
-    reaper = births.get(ProcessId(1))
-    if reaper is not None and forest.root != 1:
-        found[reaper.pid] = _reaper(forest, reaper)
-    for place, task in enumerate(forest.tasks.values(), 2):
-        birth = births[task.pid]
-        found[task.pid] = Clone(
-            pid=task.pid,
-            pids=task.pids,
-            namespace=task.namespace,
-            parent=birth.parent,
-            session=task.session,
-            group=task.group,
-            zombie=task.zombie,
-            order=place * GAP,
-            creator=birth.creator,
-            birth_session=birth.session,
-            rule="root-first" if task.pid == 1 else "parent-creates",
-            because=(task.recorded,),
-        )
+    found = tasks_of(forest)
+    for pid, clone in found.items():
+        birth = births[pid]
+        found[pid] = msgspec.structs.replace(clone, parent=birth.parent, creator=birth.creator, birth_session=birth.session)
     members = _first_members(found)
     for number, member in members.items():
         if number not in found:
@@ -43,16 +29,41 @@ def clones_of(forest: Forest, spaces: Spaces, solution: Solution) -> dict[Proces
     return found
 
 
-def _reaper(forest: Forest, birth: Birth) -> Clone:
+def tasks_of(forest: Forest) -> dict[ProcessId, Clone]:
+    """Return the tasks of a forest in image order, each cloned by its parent, behind the reaper of a subtree image."""
+    found: dict[ProcessId, Clone] = {}
+    if forest.root != 1:
+        found[ProcessId(1)] = _reaper(forest)
+    for place, task in enumerate(forest.tasks.values(), 2):
+        parent = ProcessId(1) if task.pid == forest.root != 1 else task.parent
+        found[task.pid] = Clone(
+            pid=task.pid,
+            pids=task.pids,
+            namespace=task.namespace,
+            parent=parent,
+            session=task.session,
+            group=task.group,
+            zombie=task.zombie,
+            order=place * GAP,
+            creator=parent,
+            birth_session=task.session,
+            rule="root-first" if task.pid == 1 else "parent-creates",
+            because=(task.recorded,),
+        )
+    return found
+
+
+def _reaper(forest: Forest) -> Clone:
     """Return the init above a root that is not number 1; it leads session or group 1 where the image names them."""
     led = {task.session for task in forest.tasks.values()}, {task.group for task in forest.tasks.values()}
     session = group = OUTSIDE
-    if birth.pid in led[0]:
-        session = group = birth.pid
-    elif birth.pid in led[1]:
-        group = birth.pid
+    one = ProcessId(1)
+    if one in led[0]:
+        session = group = one
+    elif one in led[1]:
+        group = one
     return Clone(
-        pid=birth.pid,
+        pid=one,
         pids=(Number(1),),
         namespace=NamespaceId(0),
         parent=OUTSIDE,

@@ -11,10 +11,10 @@ import msgspec
 
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.planning.builder.clones import EXECUTOR_SPACE, Clone
 from planner.planning.builder.rewriting import MOST_ABOVE, Rewriting
-from planner.planning.builder.spaces import Spaces
+from planner.planning.clones import EXECUTOR_SPACE, Clone
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import Spaces
 
 LEFT = ("below", "entered")
 """How a process becomes the child of its parent where another one leaves it to that."""

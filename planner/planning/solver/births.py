@@ -21,6 +21,9 @@ from planner.planning.solver.vocabulary import Vocabulary
 MOST_CONFLICTS: Final = 3_000
 """How many conflicts a search may meet before its question stays undecided."""
 
+MOST_AT_ONCE: Final = 16
+"""How many processes may be entangled with each other for all creators to be considered at once."""
+
 MOST_PROCESSES: Final = 100
 """How many processes may be entangled with each other: the rules of a component are cubic in them."""
 
@@ -30,35 +33,42 @@ MOST_REFINED: Final = 300
 Births = dict[ProcessId, Birth]
 
 
-def solve(
-    forest: Forest, *, most_conflicts: int = MOST_CONFLICTS, most_processes: int = MOST_PROCESSES, explained: bool = True
-) -> Answer:
+def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS, exactly: bool = True, explained: bool = True) -> Answer:
     """Return births that lead to a forest whose tasks have been placed in pid namespaces, or why there are none.
 
-    A component of more than `most_processes` is not searched, and the answer is `Undecided`. Without `explained` a refusal names
-    all rows of the component that is at fault, and not the fewest, which takes longer.
+    Where many processes are entangled, likely creators are tried first; unless `exactly` is given, no others are. Without
+    `explained` a refusal names the rows that conflicts were about, and not the fewest that exclude each other, which is slower.
     """
     problem = read_problem(forest)
     reduced = reduce_problem(problem)
     births: Births = {}
     for part in components(problem, reduced):
-        if len(part.core) > most_processes:
-            return Undecided(conflicts=0, processes=part.core)
-        rules = Rules(problem, part)
-        engine = rules.engine()
-        found = engine.search(most_conflicts=most_conflicts)
-        if found is None:
-            return Undecided(conflicts=engine.conflicts, processes=part.core)
-        if not found:
-            if explained:
-                return refuse(problem, part, most_conflicts)
-            return Refusal(processes=part.core, facts=())
-        engine.least(MOST_REFINED)
-        births |= _searched(problem, part, rules.words, engine)
+        found = _search(problem, part, exactly, most_conflicts)
+        if isinstance(found, Refusal) and explained:
+            return refuse(problem, part, found.processes, most_conflicts)
+        if not isinstance(found, dict):
+            return found
+        births |= found
     _add_regular(problem, reduced, births)
     lost = tuple(space for space in problem.lost if births[space.init].namespace == space.id)
     excluded = excluded_parents(problem, births)
     return Solution(births=tuple(_in_order(problem, births)), lost=lost, excluded=excluded)
+
+
+def _search(problem: Problem, part: Reduced, exactly: bool, most_conflicts: int) -> Births | Refusal | Undecided:
+    """Return the births of a component, or the processes that the search for them was stopped by."""
+    many = len(part.core) > MOST_AT_ONCE
+    for near in [True] * many + [False] * (not many or (exactly and len(part.core) <= MOST_PROCESSES)):
+        rules = Rules(problem, part, near=near)
+        engine = rules.engine()
+        found = engine.search(most_conflicts=most_conflicts)
+        if found:
+            engine.least(MOST_REFINED)
+            return _searched(problem, part, rules.words, engine)
+    blamed = tuple(rules.words.about(engine.blamed)) or part.core
+    if found is None or near:
+        return Undecided(conflicts=engine.conflicts, processes=blamed)
+    return Refusal(processes=blamed, facts=tuple(fact for pid in blamed for fact in problem.processes[pid].facts))
 
 
 def _searched(problem: Problem, reduced: Reduced, words: Vocabulary, engine: Engine) -> Births:
@@ -75,10 +85,10 @@ def _searched(problem: Problem, reduced: Reduced, words: Vocabulary, engine: Eng
             creator=next(other for other in words.creators(pid) if holds(words.creator(pid, other))),
             namespace=next(place for place in process.places if holds(words.lives_in(pid, place))),
             session=next(session for session in words.birth_sessions(pid) if holds(words.born_of(pid, session))),
-            group=next((group for group in reduced.hidden if holds(words.born_in(pid, group))), None),
+            group=next((group for group in words.groups(pid) if holds(words.born_in(pid, group))), None),
             parent=next((parent for parent in words.parents(pid) if holds(words.is_child(pid, parent))), None),
             how="sibling" if holds(words.is_sibling(pid)) else "created",
-            visits=tuple(group for group in reduced.hidden if holds(words.visits(pid, group))),
+            visits=tuple(group for group in words.groups(pid) if holds(words.visits(pid, group))),
         )
     for pid in reduced.core:
         birth = births[pid]

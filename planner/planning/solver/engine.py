@@ -51,6 +51,8 @@ class Engine:
         self.value = [0] * (2 * variables + 1)
         """1 where a literal holds, -1 where it does not, 0 where that is open."""
         self.conflicts = 0
+        self.blamed: set[int] = set()
+        """The variables that conflicts were about."""
         self.core: tuple[Literal, ...] = ()
         """After an unsuccessful search: assumptions that cannot all hold."""
         self._level = [0] * (variables + 1)
@@ -236,6 +238,7 @@ class Engine:
         Return False where the conflict follows from the clauses alone.
         """
         if not self._starts:
+            self._blame(conflict)
             return False
         learnt = self._reason(conflict)
         self._bump *= GROWTH
@@ -251,7 +254,16 @@ class Engine:
             self.imply(learnt[0], learnt)
         return self._possible
 
+    def _blame(self, conflict: Clause) -> None:
+        """Note what a conflict that follows from the clauses alone was derived from."""
+        met = set(map(abs, conflict))
+        for literal in reversed(self._trail):
+            if abs(literal) in met:
+                met.update(map(abs, self._cause[abs(literal)] or ()))
+        self.blamed |= met
+
     def _make_active(self, variable: int) -> None:
+        self.blamed.add(variable)
         self._activity[variable] += self._bump
         heapq.heappush(self._most_active, (-self._activity[variable], variable))
 

@@ -19,8 +19,8 @@ def say_groups(words: Vocabulary, before: list[Edge], waits: list[Edge]) -> None
     """Write down the rules of the hidden groups; add to who must be there before whom, and which init waits for which."""
     for pid in words.core:
         _say_final_group(words, pid)
-        words.at_most_one(words.born_in(pid, group) for group in words.hidden)
-        for group in words.hidden:
+        words.at_most_one(words.born_in(pid, group) for group in words.groups(pid))
+        for group in words.groups(pid):
             if pid != INIT and words.born_in(pid, group) != FALSE:
                 _say_birth_group(words, pid, group)
                 if group != OUTSIDE:
@@ -41,7 +41,7 @@ def _say_final_group(words: Vocabulary, pid: ProcessId) -> None:
     words.clause(-stays, words.born_in(pid, group))
     for member in words.problem.led.get(pid, ()):
         words.clause(-stays, -words.row(member))
-    for other in words.hidden:
+    for other in words.groups(pid):
         words.clause(-stays, -words.visits(pid, other))
 
 

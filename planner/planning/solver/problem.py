@@ -213,7 +213,10 @@ class _Reading:
             around = (leader.namespace,)
         elif leader is not None:
             around = leader.places
-        for place in chain(near, (other for other in namespaces.parent if other not in near)):
+        others = [other for other in namespaces.parent if other not in near]
+        if len(others) > MOST_PLACES:
+            others.sort(key=lambda place: not is_harmless(namespaces, place, self.forest.tasks))
+        for place in chain(near, others):
             if self._fits(place, pids, complete) and any(namespaces.covers(outer, place) for outer in around):
                 yield place
 
@@ -244,6 +247,14 @@ class _Reading:
                 self.pids_in_use[namespace] = {1}
                 self.lost.append(LostNamespace(id=namespace, parent=place, init=leader))
                 yield namespace
+
+
+def is_harmless(
+    namespaces: Namespaces, place: NamespaceId, known: Mapping[ProcessId, Task] | Mapping[ProcessId, Process]
+) -> bool:
+    """Return whether no init of those around a namespace waits for another one by its group, wherever groups are led."""
+    inits = (known.get(namespaces.init[here]) for here in namespaces.line(place)[1:])
+    return all(init is not None and init.group in (OUTSIDE, init.pid, init.session) for init in inits)
 
 
 def is_ended(forest: Forest, task: Task) -> bool:

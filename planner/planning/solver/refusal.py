@@ -1,6 +1,6 @@
 """Why there are no births: rows of the image that cannot all hold, none of which can be left out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.components import components
@@ -13,15 +13,19 @@ Rows = list[ProcessId]
 """Processes whose rows hold, in image order."""
 
 
-def refuse(problem: Problem, reduced: Reduced, most_conflicts: int) -> Refusal | Undecided:
-    """Return the refusal of a problem that has no solution.
+def refuse(problem: Problem, reduced: Reduced, blamed: Sequence[ProcessId], most_conflicts: int) -> Refusal | Undecided:
+    """Return the refusal of a problem that has no solution, and whose search was stopped by the processes `blamed`.
 
-    The search names the rows from which a contradiction was derived. Of these one after the other is left out, the last in image
-    order first, where the others exclude each other without it.
+    Their rows mostly exclude each other; else those of the whole component do. The search names the rows from which a
+    contradiction was derived. Of these one after the other is left out, the last in image order first, where the others exclude
+    each other without it.
     """
     nowhere = next((pid for pid in reduced.core if not problem.processes[pid].possible), None)
     if nowhere is not None:
         return _refuse_leader(problem, nowhere)
+    rows = [pid for pid in blamed if not problem.processes[pid].dead]
+    if (refusal := refuse_rows(problem, rows, most_conflicts)) is not None:
+        return refusal
     everything = with_members_of_dead_leaders(problem, reduced)
     needed = _contradiction(problem, everything, Rules(problem, everything, questioned=True).words.rows(), most_conflicts)
     if not needed:

@@ -9,18 +9,23 @@ was tried on 6.18. The rules of groups are in `group_rules`.
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.engine import FALSE, TRUE, Engine, Literal
 from planner.planning.solver.group_rules import Edge, say_groups
-from planner.planning.solver.orders import Acyclic, Regions, TreeOrder
+from planner.planning.solver.orders import Acyclic, Matrix, Regions, TreeOrder
 from planner.planning.solver.problem import INIT, Problem
 from planner.planning.solver.reduction import Demand, Reduced
 from planner.planning.solver.vocabulary import Vocabulary
+
+Pairs = dict[tuple[int, int], Literal]
 
 
 class Rules:
     """The rules for the core of a problem, which holds each member's parent, session leader and namespace's init."""
 
-    def __init__(self, problem: Problem, reduced: Reduced, *, questioned: bool = False) -> None:
-        """Write down the rules; with `questioned` each row is a literal, so that some can be left out."""
-        self.words = words = Vocabulary(problem, reduced, questioned)
+    def __init__(self, problem: Problem, reduced: Reduced, *, questioned: bool = False, near: bool = False) -> None:
+        """Write down the rules; with `questioned` each row is a literal, so that some can be left out.
+
+        Those for likely creators alone, `near`, are few, and have a solution only if all the rules have one.
+        """
+        self.words = words = Vocabulary(problem, reduced, questioned=questioned, near=near)
         for pid in words.core:
             _say_what_is_stated(words, pid)
             _say_leader(words, pid)
@@ -32,7 +37,7 @@ class Rules:
         """Who must be there before whom; it matters only where groups are made for others to be born in."""
         self.waits: list[Edge] = []
         """Inits of which the first cannot finish dying before the second has."""
-        if words.hidden:
+        if words.hidden or near:
             self.before = [edge for pid in words.core for edge in _births_before(words, pid)]
             say_groups(words, self.before, self.waits)
         for pid, parent in words.lines:
@@ -40,6 +45,25 @@ class Rules:
 
     def engine(self) -> Engine:
         """Return a search over these rules."""
+        words = self.words
+        ancestors = self._ancestors() if words.near is None else None
+        decisions = [literal for pid in words.core for literal in _decisions(words, pid)]
+        engine = Engine(words.variables, words.clauses, decisions)
+        if ancestors is not None:
+            above, creators, born = ancestors
+            tree = TreeOrder(engine, above, creators)
+            engine.use(tree)
+            engine.use(Regions(engine, tree, born))
+        for edges in (self.before, self.waits):
+            if edges:
+                engine.use(Acyclic(edges))
+        return engine
+
+    def _ancestors(self) -> tuple[Matrix, Pairs, Pairs]:
+        """Return who can be above, the creator of and born in the session of whom.
+
+        That ancestors are a tree follows from the creators, and makes far better conflicts.
+        """
         words, core = self.words, self.words.core
         place = {pid: rank for rank, pid in enumerate(core)}
         creators = {
@@ -54,15 +78,7 @@ class Rules:
             for session in words.birth_sessions(pid)
         }
         above = [[words.above(upper, lower) if upper != lower else FALSE for lower in core] for upper in core]
-        decisions = [literal for pid in core for literal in _decisions(words, pid)]
-        engine = Engine(words.variables, words.clauses, decisions)
-        tree = TreeOrder(engine, above, creators)
-        engine.use(tree)
-        engine.use(Regions(engine, tree, born))
-        for edges in (self.before, self.waits):
-            if edges:
-                engine.use(Acyclic(edges))
-        return engine
+        return above, creators, born
 
 
 def _decisions(words: Vocabulary, pid: ProcessId) -> list[Literal]:
@@ -75,8 +91,8 @@ def _decisions(words: Vocabulary, pid: ProcessId) -> list[Literal]:
         *(words.creator(pid, creator) for creator in words.creators(pid)),
         *(words.born_of(pid, session) for session in words.birth_sessions(pid)),
         -words.is_sibling(pid),
-        *(-words.born_in(pid, group) for group in words.hidden),
-        *(-words.visits(pid, group) for group in words.hidden),
+        *(-words.born_in(pid, group) for group in words.groups(pid)),
+        *(-words.visits(pid, group) for group in words.groups(pid)),
     ]
     return [literal for literal in decisions if literal not in (TRUE, FALSE)]
 
@@ -113,10 +129,8 @@ def _say_creator(words: Vocabulary, pid: ProcessId) -> None:
 
     The creator of an init lives around the init's namespace, in which nobody is before it.
     """
-    others = [other for other in words.core if other != pid]
     if pid == INIT:
-        for other in others:
-            words.clause(-words.above(other, pid))
+        _say_top(words, pid, TRUE)
         return
     sessions = words.birth_sessions(pid)
     words.one_of(words.creator(pid, creator) for creator in words.creators(pid))
@@ -128,11 +142,17 @@ def _say_creator(words: Vocabulary, pid: ProcessId) -> None:
         for session in sessions:
             words.clause(-creates, -words.born_of(pid, session), words.has_been_in(creator, session))
         if creator == OUTSIDE:
-            for other in others:
-                words.clause(-creates, -words.above(other, pid))
+            _say_top(words, pid, creates)
     for session in sessions:
-        if session != OUTSIDE:
+        if session != OUTSIDE and words.near is None:
             words.clause(-words.born_of(pid, session), words.above(session, pid))
+
+
+def _say_top(words: Vocabulary, pid: ProcessId, holds: Literal) -> None:
+    """A process that the executor creates, where that `holds`, is below nobody."""
+    for other in words.core if words.near is None else ():
+        if other != pid:
+            words.clause(-holds, -words.above(other, pid))
 
 
 def _say_parent(words: Vocabulary, pid: ProcessId) -> None:
@@ -167,7 +187,8 @@ def _say_line(words: Vocabulary, pid: ProcessId, parent: ProcessId) -> None:
     at that process's level. A child by CLONE_PARENT is not below its creator.
     """
     line = words.line(pid, parent)
-    words.clause(-line, words.above(parent, pid))
+    if words.near is None:
+        words.clause(-line, words.above(parent, pid))
     for creator in words.creators(pid):
         creates = words.creator(pid, creator)
         if creator == parent:

@@ -83,7 +83,7 @@ class Undecided(msgspec.Struct, frozen=True, kw_only=True):
 
     conflicts: int
     processes: tuple[ProcessId, ...]
-    """The processes of the component that was not decided."""
+    """The processes that its conflicts were about."""
 
 
 Answer = Solution | Refusal | Undecided

@@ -4,10 +4,11 @@ Every statement of the image about a process is its row: its parent, session and
 literal of its own, and nothing is known of a process whose row does not hold, except where it can have lived.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.solver.engine import FALSE, TRUE, Clause, Literal
+from planner.planning.solver.kin import Kin
 from planner.planning.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem
 from planner.planning.solver.reduction import Reduced, birth_session
 
@@ -17,13 +18,15 @@ Name = str | int
 class Vocabulary:
     """Literals for statements about the core of a problem, and the clauses that were written with them."""
 
-    def __init__(self, problem: Problem, reduced: Reduced, questioned: bool) -> None:
+    def __init__(self, problem: Problem, reduced: Reduced, *, questioned: bool = False, near: bool = False) -> None:
         self.problem = problem
         self.core = reduced.core
         self.demands = reduced.demands
         self.hidden = reduced.hidden
         self.questioned = questioned
         """Whether rows are literals, so that some of them can be left out."""
+        self.near = Kin(problem, reduced) if near else None
+        """What alone is considered for each process; then nothing is said of who is above whom. None for everything."""
         self.clauses: list[Clause] = []
         self.lines: list[tuple[ProcessId, ProcessId]] = []
         """Pairs of a process and a parent for which somebody asked for `line`, and what it takes is not said yet."""
@@ -31,6 +34,7 @@ class Vocabulary:
         self._names: dict[tuple[Name, ...], Literal] = {}
         self._sessions = self._all_sessions()
         self._birth_sessions = {pid: self._find_birth_sessions(pid) for pid in self.core}
+        self._groups = {pid: self._find_groups(pid) for pid in self.core}
         self._adopters = self._all_adopters()
         self._creators = {pid: self._find_creators(pid) for pid in self.core}
 
@@ -108,13 +112,15 @@ class Vocabulary:
         """A process must be born in a group."""
         if pid == INIT:
             return constant(group == OUTSIDE)
-        if pid == group or self.born_of(pid, self.problem.sessions[group]) == FALSE:
+        if pid == group or group not in self.groups(pid) or self.born_of(pid, self.problem.sessions[group]) == FALSE:
             return FALSE
         return self.named("born in", pid, group)
 
     def visits(self, pid: ProcessId, group: ProcessId) -> Literal:
         """A process is moved into a group by its parent for a while."""
-        return FALSE if pid in (OUTSIDE, INIT, group) or group == OUTSIDE else self.named("visits", pid, group)
+        if pid in (OUTSIDE, INIT, group) or group == OUTSIDE or group not in self.groups(pid):
+            return FALSE
+        return self.named("visits", pid, group)
 
     def covers(self, outer: ProcessId, inner: ProcessId) -> Literal:
         """`outer` lives in the pid namespace of `inner` or in one around it, so that it sees `inner`."""
@@ -138,7 +144,7 @@ class Vocabulary:
             return self.creator(pid, OUTSIDE) if OUTSIDE in self._creators[pid] else FALSE
         if pid == INIT:
             return FALSE
-        if self.is_beside(pid, parent) == TRUE and self._creates_no_sibling(parent):
+        if self.near is None and self.is_beside(pid, parent) == TRUE and self._creates_no_sibling(parent):
             return self.above(parent, pid)
         if ("line", pid, parent) not in self._names:
             self.lines.append((pid, parent))
@@ -149,6 +155,10 @@ class Vocabulary:
     def creators(self, pid: ProcessId) -> list[ProcessId]:
         """Return who may be the creator of a process, its parent first."""
         return self._creators[pid]
+
+    def groups(self, pid: ProcessId) -> Sequence[ProcessId]:
+        """Return the hidden groups that a process may be born in."""
+        return self._groups[pid]
 
     def birth_sessions(self, pid: ProcessId) -> Sequence[ProcessId]:
         """Return the sessions that a process may be born in, its parent's first."""
@@ -161,7 +171,8 @@ class Vocabulary:
         if not self.questioned and process.session != pid:
             return (process.session or OUTSIDE,)
         sessions = dict.fromkeys((birth_session(self.problem, process), *self._sessions))
-        return [session for session in sessions if session != pid and session in self._sessions]
+        likely = self._sessions if self.near is None else self.near.sessions(pid)
+        return [session for session in sessions if session != pid and session in self._sessions and session in likely]
 
     def parents(self, pid: ProcessId) -> Sequence[ProcessId]:
         """Return who may be the final parent of a process."""
@@ -182,11 +193,18 @@ class Vocabulary:
         if pid == OUTSIDE:
             return (EXECUTOR_NAMESPACE,)
         process = self.problem.processes[pid]
-        return process.possible if self.questioned else process.places
+        places = process.possible if self.questioned else process.places
+        return places if self.near is None else self.near.places(pid, places)
 
     def _all_sessions(self) -> list[ProcessId]:
         stated = dict.fromkeys(self.problem.processes[pid].session for pid in self.core)
         return [OUTSIDE, *(session for session in stated if session in self._members and session)]
+
+    def _find_groups(self, pid: ProcessId) -> Sequence[ProcessId]:
+        if self.near is None:
+            return self.hidden
+        likely = self.near.groups(pid)
+        return [group for group in self.hidden if group in likely] if len(likely) > 1 else [OUTSIDE] * (OUTSIDE in self.hidden)
 
     def _all_adopters(self) -> list[ProcessId]:
         """Return the parents that a process without a row may have."""
@@ -201,7 +219,7 @@ class Vocabulary:
             return []
         parent = self.problem.processes[pid].parent
         first = [parent] if parent in self._members else []
-        everybody = dict.fromkeys((*first, *self.core, OUTSIDE))
+        everybody = dict.fromkeys((*first, *(self.core if self.near is None else self.near.creators(pid)), OUTSIDE))
         return [other for other in everybody if other != pid and self._may_create(other, pid)]
 
     def _may_create(self, creator: ProcessId, pid: ProcessId) -> bool:
@@ -214,6 +232,11 @@ class Vocabulary:
         return all(self.is_beside(pid, parent) == TRUE for parent in self.parents(pid))
 
     # Clauses.
+
+    def about(self, variables: Collection[int]) -> list[ProcessId]:
+        """Return the processes of the core that statements are about, in image order."""
+        about = {name[1] for name, variable in self._names.items() if variable in variables}
+        return [pid for pid in self.core if pid in about and pid != INIT]
 
     def named(self, *name: Name) -> Literal:
         """Return the literal of a name, a new one when it is first asked for."""

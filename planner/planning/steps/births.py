@@ -2,8 +2,8 @@
 
 from planner.forest.model import ROOT_NAMESPACE
 from planner.identity import OUTSIDE, ProcessId, StepNumber
-from planner.planning.births.cast import Actor
-from planner.planning.births.order import Event
+from planner.planning.cast import Event
+from planner.planning.clones import Clone
 from planner.planning.steps.draft import Book, Needs
 from planner.planning.steps.entered_namespaces import USER
 from planner.planning.steps.groups import group_made, set_group, set_group_by_parent
@@ -13,7 +13,7 @@ from planner.steps import Create, Enter, SetSession
 
 def births(book: Book, order: list[Event]) -> None:
     """Create all processes, and have leaders change session and group, as ordered."""
-    actors = book.cast.actors
+    actors = book.cast.clones
     for event in order:
         actor = actors[event.pid]
         change = event.change
@@ -32,18 +32,18 @@ def births(book: Book, order: list[Event]) -> None:
         elif change.kind == "visit":
             set_group(book, actor, change.group, "group-visitor", group_made(book, change.group))
         elif book.groups[actor.pid] != change.group:
-            rule = actor.rule if actor.mortal else "group-member"
+            rule = actor.rule if actor.ends else "group-member"
             set_group(book, actor, change.group, rule, group_made(book, change.group))
 
 
-def _create(book: Book, actor: Actor, event: Event) -> None:
+def _create(book: Book, actor: Clone, event: Event) -> None:
     cast = book.cast
-    creator = cast.actors.get(actor.creator)
-    init = cast.spaces[actor.space].init
+    creator = cast.clones.get(actor.creator)
+    init = cast.init(actor)
     is_init = init == actor.pid
     nested = is_init and actor.pid != 1
-    where = cast.spaces[cast.spaces[actor.space].parent].init if nested else OUTSIDE if is_init else init
-    own = OUTSIDE if creator is None else cast.spaces[creator.space].init
+    where = cast.spaces.init(cast.spaces.outside(actor.namespace)) if is_init else init
+    own = OUTSIDE if creator is None else cast.init(creator)
     if book.inside.get(actor.creator, own) != where:
         _enter(book, actor, where, [] if where == own else [(book.created[where], "init-before-entry")])
     rule = actor.rule
@@ -78,20 +78,20 @@ def _create(book: Book, actor: Actor, event: Event) -> None:
     _give_namespaces(book, actor, step.number)
 
 
-def _enter(book: Book, actor: Actor, where: ProcessId, needs: Needs) -> None:
+def _enter(book: Book, actor: Clone, where: ProcessId, needs: Needs) -> None:
     """Have an actor's creator enter the namespace that the actor is born in."""
     waits = book.waits(actor.creator, needs)
     book.add(Enter(number=book.next(), actor=actor.creator, rule="entered", waits=waits, namespace=where), actor.because)
     book.inside[actor.creator] = where
 
 
-def _give_namespaces(book: Book, actor: Actor, created: StepNumber) -> None:
+def _give_namespaces(book: Book, actor: Clone, created: StepNumber) -> None:
     """Have a process that has just been created make and enter the namespaces of other kinds that it has from its birth on."""
     others = book.others
     if actor.pid == 1 and USER in others.early:
         book.made[USER, ROOT_NAMESPACE] = created
         map_ids(book, actor, (USER, ROOT_NAMESPACE))
-    if actor.pid == book.cast.root and (keys := tuple((kind, ROOT_NAMESPACE) for kind in others.early if kind != USER)):
+    if actor.pid == book.cast.forest.root and (keys := tuple((kind, ROOT_NAMESPACE) for kind in others.early if kind != USER)):
         unshare(book, actor, keys, "namespaces-of-root")
     for move in others.early_moves.get(actor.pid, ()):
         change_namespaces(book, move)

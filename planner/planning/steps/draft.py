@@ -7,7 +7,7 @@ waits for.
 
 from planner.events.records import StepPlanned
 from planner.identity import OUTSIDE, EventNumber, ProcessId, StepNumber
-from planner.planning.births.cast import Cast
+from planner.planning.cast import Cast
 from planner.planning.steps.entered_namespaces import Key
 from planner.planning.steps.exit_signals import ExitSignals
 from planner.planning.steps.other_namespaces import OtherNamespaces

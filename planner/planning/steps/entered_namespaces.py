@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.planning.births.cast import Cast
+from planner.planning.cast import Cast
 
 KINDS: Final = ("mnt", "uts", "ipc", "net", "cgroup", "time")
 """Kinds that a user namespace owns, in the order of their steps."""
@@ -46,7 +46,7 @@ class FromTheStart:
         """Decide for a cast, given all actors in order of birth and the kinds that the root makes."""
         self.moves: dict[ProcessId, list[Make | NamespaceEntry]] = {}
         """What tasks do right after birth, those of the root excepted."""
-        self.holders: dict[Key, ProcessId] = {(kind, ROOT): cast.root for kind in root_makes}
+        self.holders: dict[Key, ProcessId] = {(kind, ROOT): cast.forest.root for kind in root_makes}
         """Who makes each of these namespaces."""
         self._cast = cast
         self._inherited: dict[ProcessId, dict[str, NamespaceId]] = {}
@@ -62,19 +62,19 @@ class FromTheStart:
         below: dict[ProcessId, list[ProcessId]] = {}
         for pid, top in tops.items():
             below.setdefault(top, []).append(pid)
-        self._inherit(below.get(cast.root, [cast.root]), dict.fromkeys(root_makes, ROOT))
+        self._inherit(below.get(cast.forest.root, [cast.forest.root]), dict.fromkeys(root_makes, ROOT))
         if USER in root_makes or any(kinds.get(USER, ROOT) > ROOT for kinds in cast.forest.other_namespaces.values()):
             return
         for top, members in below.items():
-            if top != cast.root and self._may_begin(top):
+            if top != cast.forest.root and self._may_begin(top):
                 self._enter(top, members, root_makes)
 
     def _tops(self, born: list[ProcessId]) -> dict[ProcessId, ProcessId]:
         """Return for each process the uppermost of its creators: one that the executor created, or the root."""
         tops: dict[ProcessId, ProcessId] = {}
         for pid in born:
-            creator = self._cast.actors[pid].creator
-            tops[pid] = pid if pid == self._cast.root or creator == OUTSIDE else tops.get(creator, pid)
+            creator = self._cast.clones[pid].creator
+            tops[pid] = pid if pid == self._cast.forest.root or creator == OUTSIDE else tops.get(creator, pid)
         return tops
 
     def _inherit(self, members: Iterable[ProcessId], kinds: dict[str, NamespaceId]) -> None:

@@ -10,7 +10,8 @@ from typing import Final
 
 from planner.events.records import FindingRaised
 from planner.identity import OUTSIDE, ProcessId
-from planner.planning.births.cast import SIGCHLD, Actor, Cast
+from planner.planning.cast import Cast
+from planner.planning.clones import SIGCHLD, Clone
 
 CODE: Final = "exit-signal-lost"
 """Code of the finding that a task does not get its exit signal; its property is PROPERTY."""
@@ -32,12 +33,12 @@ class ExitSignals:
         """The exit signal that each task has finally, where the image records one."""
         self.findings: list[FindingRaised] = []
         self._cast = cast
-        self._sources: dict[ProcessId, Actor] = {}
+        self._sources: dict[ProcessId, Clone] = {}
         """Who was cloned with the signal that an actor has: itself, or for a sibling the process that its creators lead up to."""
         self._parents: dict[ProcessId, ProcessId] = {}
         """The parent at birth."""
         for pid in born:
-            actor = cast.actors[pid]
+            actor = cast.clones[pid]
             self._sources[pid] = self._sources[actor.creator] if actor.sibling else actor
             self._parents[pid] = self._parents[actor.creator] if actor.sibling else actor.creator
         self._choose_for_siblings(born)
@@ -45,7 +46,7 @@ class ExitSignals:
             source = self._sources[pid]
             self.asked[pid] = self.asked.setdefault(source.pid, self._own(source))
             if self._recorded(pid) >= 0:
-                self._settle(cast.actors[pid])
+                self._settle(cast.clones[pid])
 
     def _recorded(self, pid: ProcessId) -> int:
         task = self._cast.forest.tasks.get(pid)
@@ -56,14 +57,14 @@ class ExitSignals:
         for pid in born:
             source = self._sources[pid]
             if source.pid != pid and self._recorded(pid) >= 0 and not self._adopted(pid) and not self._why_not(pid):
-                free = source.mortal or self._recorded(source.pid) < 0 or self._adopted(source.pid)
+                free = source.ends or self._recorded(source.pid) < 0 or self._adopted(source.pid)
                 if free:
                     self.asked.setdefault(source.pid, self._recorded(pid))
 
     def _adopted(self, pid: ProcessId) -> bool:
-        return self._parents[pid] != self._cast.actors[pid].parent
+        return self._parents[pid] != self._cast.clones[pid].parent
 
-    def _own(self, actor: Actor) -> int:
+    def _own(self, actor: Clone) -> int:
         """Return the signal that an actor is cloned with when no sibling's matters."""
         recorded = self._recorded(actor.pid)
         return SIGCHLD if recorded < 0 or self._why_not(actor.pid) else recorded
@@ -75,11 +76,11 @@ class ExitSignals:
             return f"signals end at {HIGHEST_SIGNAL}"
         if recorded in UNSTOPPABLE and self._parents[pid] == OUTSIDE:
             return "the process that rebuilds it could not outlive it"
-        if recorded in UNSTOPPABLE and self._cast.actors[pid].zombie:
+        if recorded in UNSTOPPABLE and self._cast.clones[pid].zombie:
             return "its end would have ended or stopped its parent"
         return ""
 
-    def _settle(self, actor: Actor) -> None:
+    def _settle(self, actor: Clone) -> None:
         """Note what a recorded signal becomes, and why it becomes another."""
         pid, recorded = actor.pid, self._recorded(actor.pid)
         final = self.final[pid] = SIGCHLD if self._adopted(pid) else self.asked[pid]

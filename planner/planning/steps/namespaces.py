@@ -1,6 +1,6 @@
 """Steps that make and join namespaces of other kinds than pid."""
 
-from planner.planning.births.cast import Actor
+from planner.planning.clones import Clone
 from planner.planning.steps.draft import Book, Needs
 from planner.planning.steps.entered_namespaces import USER, Key, Make, NamespaceEntry
 from planner.steps import Join, MapIds, Unshare
@@ -14,7 +14,7 @@ def other_namespaces(book: Book) -> None:
 
 def change_namespaces(book: Book, move: Make | NamespaceEntry) -> None:
     """Have a task make namespaces, or join one where a task that is in it already shows it."""
-    actor = book.cast.actors[move.pid]
+    actor = book.cast.clones[move.pid]
     if isinstance(move, Make):
         if move.keys[0][0] == USER:
             _make_user(book, actor, move.keys[0])
@@ -34,21 +34,21 @@ def change_namespaces(book: Book, move: Make | NamespaceEntry) -> None:
     book.add(step, actor.because)
 
 
-def unshare(book: Book, actor: Actor, keys: tuple[Key, ...], rule: str, needs: Needs | None = None) -> None:
+def unshare(book: Book, actor: Clone, keys: tuple[Key, ...], rule: str, needs: Needs | None = None) -> None:
     """Have a task make namespaces for itself, by `rule`."""
     waits = book.waits(actor.pid, needs or [])
     step = Unshare(number=book.next(), actor=actor.pid, rule=rule, waits=waits, kinds=tuple(kind for kind, _ in keys))
     book.made.update(dict.fromkeys(keys, book.add(step, actor.because)))
 
 
-def _make_user(book: Book, actor: Actor, key: Key) -> None:
+def _make_user(book: Book, actor: Clone, key: Key) -> None:
     """Have a task make a user namespace, in one that has its maps, and have its own maps written."""
     above = book.mapped.get(book.others.enclosing(key), 0)
     unshare(book, actor, (key,), "user-namespace-made", [(above, "maps-before-below")])
     map_ids(book, actor, key)
 
 
-def map_ids(book: Book, actor: Actor, key: Key) -> None:
+def map_ids(book: Book, actor: Clone, key: Key) -> None:
     """Have the maps of a user namespace written, where they are known, by a task that may."""
     maps = book.others.maps[key]
     if not (maps.own or maps.uid_map or maps.gid_map):

@@ -14,7 +14,7 @@ from typing import Final, TypeGuard
 
 from planner.events.records import FindingRaised, NamespaceRecorded
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
-from planner.planning.births.cast import Cast
+from planner.planning.cast import Cast
 from planner.planning.steps.entered_namespaces import KINDS, ROOT, USER, FromTheStart, Key, Make, NamespaceEntry
 from planner.planning.steps.id_maps import MAP_NAMES, Maps, settle_maps
 from planner.plans.fold import NOT_COVERED
@@ -55,7 +55,7 @@ class OtherNamespaces:
         for pid, kinds in share.items():
             for kind, sharers in (("fs", self._fs), ("sysv_undo", self._undo), ("memory", self._memory)):
                 if kind in kinds:
-                    sharers.update((pid, cast.actors[pid].creator))
+                    sharers.update((pid, cast.clones[pid].creator))
         self._decide_early()
         self._start = FromTheStart(cast, born, self.early)
         self.holders.update(self._start.holders)
@@ -103,7 +103,7 @@ class OtherNamespaces:
 
     def _decide_early(self) -> None:
         """Have the root make what its namespaces differ in from those of the process that took the image."""
-        root = self._cast.root
+        root = self._cast.forest.root
         own = self._cast.forest.other_namespaces.get(root, {})
         created = [
             kind
@@ -206,7 +206,7 @@ class OtherNamespaces:
                 pid=holder,
                 property=name,
                 detail=f"the {name} of task {holder}'s user namespace cannot be written: {why}; its root is the task's own user",
-                because=self._cast.actors[holder].because,
+                because=self._cast.clones[holder].because,
             )
         )
 
@@ -214,17 +214,17 @@ class OtherNamespaces:
 
     def _settle_users(self) -> None:
         """Decide who gets into which user namespace, the outer ones first: everything else goes by that."""
-        actors = self._cast.actors
+        actors = self._cast.clones
         keys = sorted((key for key in self._members if key[0] == USER), key=lambda key: (len(self._above(key[1])), key[1]))
         for key in keys:
             outer = [(USER, above) for above in self._above(key[1])[1:] if (USER, above) in self.holders]
             seen = [self._visible[above] for above in outer]
             members = self._members.pop(key)
-            able = [pid for pid in members if all(actors[pid].space in spaces for spaces in seen)]
+            able = [pid for pid in members if all(actors[pid].namespace in spaces for spaces in seen)]
             if able:
                 self.holders[key] = self._choose(key, able)
                 self._show(self.holders[key], self._visible.setdefault(key, {}))
-                able = [pid for pid in able if actors[pid].space in self._visible[key]]
+                able = [pid for pid in able if actors[pid].namespace in self._visible[key]]
                 self._members[key] = able
             for pid in sorted(set(members).difference(able)):
                 self._lose(pid, USER, UNSEEN)
@@ -244,22 +244,22 @@ class OtherNamespaces:
     def _choose(self, key: Key, members: list[ProcessId]) -> ProcessId:
         """Choose who makes a namespace: one in its owner if there is one, of these one that most see, then in image order."""
         record = self._records.get(key)
-        actors = self._cast.actors
+        actors = self._cast.clones
         if record is not None and record.owner >= 0 and key[0] != USER:
             members = [pid for pid in members if self._user(pid) == record.owner] or members
-        spaces = [actors[pid].space for pid in members]
+        spaces = [actors[pid].namespace for pid in members]
         if len(set(spaces)) == 1:
             return members[0]
         counts: dict[NamespaceId, int] = {}
         for space in spaces:
             counts[space] = counts.get(space, 0) + 1
-        seen_by = {space: sum(counts.get(outer, 0) for outer in self._cast.chain(space)) for space in counts}
+        seen_by = {space: sum(counts.get(outer, 0) for outer in self._cast.spaces.chain(space)) for space in counts}
         most = max(seen_by.values())
         return next(pid for pid, space in zip(members, spaces, strict=True) if seen_by[space] == most)
 
     def _show(self, pid: ProcessId, seen: dict[NamespaceId, ProcessId]) -> None:
         """Note that a task is visible in its own pid namespace and in those above."""
-        for space in self._cast.chain(self._cast.actors[pid].space):
+        for space in self._cast.spaces.chain(self._cast.clones[pid].namespace):
             seen.setdefault(space, pid)
 
     def _stage(self, key: Key, chain: tuple[NamespaceId, ...]) -> int:
@@ -270,7 +270,7 @@ class OtherNamespaces:
             holder = self.holders[key]
             own = self._chain(self._user(holder))
             owner = own[-1] if record is None or record.owner < 0 else record.owner
-            if holder == self._cast.root and key[1] == ROOT:
+            if holder == self._cast.forest.root and key[1] == ROOT:
                 owner = ROOT
             elif owner not in own:
                 above = self._chain(owner)
@@ -351,7 +351,7 @@ class OtherNamespaces:
                     for key in move.keys:
                         ready.extend(waiting.pop(key, ()))
                     continue
-                target = self._visible[move.key].get(self._cast.actors[move.pid].space)
+                target = self._visible[move.key].get(self._cast.clones[move.pid].namespace)
                 if target is None:
                     self._lose(move.pid, move.key[0], UNSEEN)
                 else:
@@ -372,6 +372,6 @@ class OtherNamespaces:
                 pid=pid,
                 property=kind,
                 detail=f"task {pid} does not get into its {kind} namespace: {why}",
-                because=self._cast.actors[pid].because,
+                because=self._cast.clones[pid].because,
             )
         )

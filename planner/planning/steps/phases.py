@@ -1,6 +1,6 @@
 """The steps of a plan, phase by phase, each with its rule and what it waits for.
 
-Births and first changes come as `planner.planning.births.order` found them. Then every task moves to its final group; those that
+Births and first changes come as `planner.planning.builder.order` found them. Then every task moves to its final group; those that
 leave a group with their own number go last. Then helpers end, in reverse order of their creation, which is a post-order of the
 tree of births: the process that must adopt a helper's children is still its ancestor, and no other process has a subreaper's
 flag. Then come namespaces of other kinds than pid, threads, the final subreaper flags, and zombies. When all has been compared
@@ -10,8 +10,7 @@ others that it needs, and all else is the order of steps within one process.
 
 from planner.events.records import FindingRaised, StepPlanned
 from planner.identity import OUTSIDE, ProcessId
-from planner.planning.births.cast import Cast
-from planner.planning.births.order import Event
+from planner.planning.cast import Cast, Event
 from planner.planning.steps.births import births
 from planner.planning.steps.draft import Book, Needs
 from planner.planning.steps.ends import end_helpers, end_zombies
@@ -54,7 +53,7 @@ def _subreapers(book: Book) -> None:
 
 def _verify(book: Book) -> None:
     forest = book.cast.forest
-    actors = book.cast.actors
+    actors = book.cast.clones
     threads = forest.threads
     for pid, task in forest.tasks.items():
         step = Verify(
@@ -62,7 +61,7 @@ def _verify(book: Book) -> None:
             actor=OUTSIDE,
             rule="verify",
             target=pid,
-            parent=actors[pid].parent,
+            parent=actors[pid].parent or OUTSIDE,
             group=task.group,
             session=task.session,
             zombie=task.state == "zombie",

@@ -10,7 +10,7 @@ from typing import Final
 
 from planner.events.records import FindingRaised, SharingRecorded
 from planner.identity import OUTSIDE, ProcessId
-from planner.planning.births.cast import Cast
+from planner.planning.cast import Cast
 
 PLANNED: Final[dict[str, Callable[[SharingRecorded], int]]] = {
     "files": lambda record: record.files,
@@ -40,7 +40,7 @@ class Sharing:
         first: dict[tuple[str, int], ProcessId] = {}
         for pid in born:
             record = records.get(pid)
-            if record is None or cast.actors[pid].zombie:
+            if record is None or cast.clones[pid].zombie:
                 continue
             for kind, number in PLANNED.items():
                 if number(record):
@@ -51,10 +51,10 @@ class Sharing:
         self._held[kind, pid] = pid
         if first == pid:
             return
-        actors = self._cast.actors
+        actors = self._cast.clones
         path = [pid]
         above = actors.get(actors[pid].creator)
-        while above is not None and above.mortal:
+        while above is not None and above.ends:
             path.append(above.pid)
             above = actors.get(above.creator)
         record = None if above is None else self._cast.forest.sharing.get(above.pid)
@@ -82,7 +82,7 @@ class Sharing:
                 recorded=f"shared with {other}",
                 target="its own" if self._held[kind, pid] == pid else f"shared with {self._held[kind, pid]}",
                 detail=f"task {pid} shares its {what} with task {other}, and not so in a rebuild: {why}",
-                because=self._cast.actors[pid].because,
+                because=self._cast.clones[pid].because,
             )
         )
 

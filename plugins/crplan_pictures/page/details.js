@@ -86,7 +86,7 @@ function aboutNamespace(place) {
   const inside = processes.filter((process, at) => process.namespace === init.pid && process.role !== "thread" && walk.stands(at)).length;
   const parts = [
     element("p", {}, space.level
-      ? `The processes in it have numbers of their own, which begin at 1, besides one in each of the ${plural(space.level, "namespace")} around it. A vector such as ${init.vector} names them all, outermost first.`
+      ? `The processes in it have numbers of their own, which begin at 1, besides one in ${space.level === 1 ? "the namespace" : `each of the ${space.level} namespaces`} around it. A vector such as ${init.vector} names them all, outermost first.`
       : "It is the outermost of the image: the numbers in it are the first of every vector."),
     element("p", {}, "When its init ends, the kernel kills all others in it; so the init is created first and ends last, and orphans of the namespace become its children."),
     facts([["init", processLink(init.pid)], ["level", String(space.level)], ["inside", space.around ? namespaceLink(space.around) : "that of the executor"],

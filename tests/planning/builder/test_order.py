@@ -2,9 +2,8 @@
 
 import pytest
 
-from planner.planning.births.cast import Cast
-from planner.planning.births.order import Event
 from planner.planning.builder.build import build
+from planner.planning.cast import Cast, Event
 from planner.planning.solver.births import solve
 from planner.planning.solver.solution import Solution
 from planner.testing.forests import forest
@@ -35,11 +34,11 @@ def test_a_child_of_the_session_before_comes_before_setsid() -> None:
 def test_a_keeper_stays_in_the_session_for_a_namespace_that_comes_later() -> None:
     """Task 3, in session 1, lives in the namespace of 4, which its parent creates after its own setsid."""
     cast, order = ordered("@1:0 1 2:1/2 3.2:2/1/1@1 4.1:2@1")
-    keepers = [actor for actor in cast.actors.values() if actor.rule == "window-helper"]
+    keepers = [actor for actor in cast.clones.values() if actor.rule == "window-helper"]
     assert [keeper.creator for keeper in keepers] == [2]
     born = [event.pid for event in order if event.change is None]
     assert born == [1, 2, keepers[0].pid, 4, 3]
-    assert (cast.actors[born[-1]].creator, cast.actors[born[-1]].sibling) == (keepers[0].pid, True)
+    assert (cast.clones[born[-1]].creator, cast.clones[born[-1]].sibling) == (keepers[0].pid, True)
 
 
 def test_a_parent_joins_its_group_before_it_creates_members() -> None:
@@ -55,6 +54,6 @@ def test_every_process_is_born_once_after_its_creator(shape: str) -> None:
             continue
         cast, order = build(image, answer)
         born = [event.pid for event in order if event.change is None]
-        assert sorted(born) == sorted(cast.actors)
+        assert sorted(born) == sorted(cast.clones)
         place = {pid: number for number, pid in enumerate(born)}
-        assert all(place[actor.creator] < place[actor.pid] for actor in cast.actors.values() if actor.creator)
+        assert all(place[actor.creator] < place[actor.pid] for actor in cast.clones.values() if actor.creator)

@@ -4,10 +4,10 @@ import pytest
 
 from planner.planning.builder.build import build
 from planner.planning.builder.rows import clones_of
-from planner.planning.builder.spaces import spaces_of
 from planner.planning.builder.thrift import thrifty
 from planner.planning.solver.births import solve
 from planner.planning.solver.solution import Birth, Solution
+from planner.planning.spaces import spaces_of
 from planner.testing.forests import forest
 from tests.planning.builder.test_build import built
 from tests.planning.solver.entangled import SHAPES, draw
@@ -77,4 +77,4 @@ def test_thrift_never_takes_more_helpers(shape: str) -> None:
 
 def _helpers(made: tuple) -> int:  # type: ignore[type-arg]
     cast, _ = made
-    return sum(actor.mortal for actor in cast.actors.values())
+    return sum(actor.ends for actor in cast.clones.values())

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from planner.forest.model import Forest, Namespace
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
-from planner.planning.builder.clones import EXECUTOR_SPACE, FIRST_HELPER_NUMBER
+from planner.planning.clones import EXECUTOR_SPACE, FIRST_HELPER_NUMBER
 from planner.planning.solver.solution import LostNamespace
 
 

@@ -5,6 +5,7 @@ process is cloned by its creator while that one is at a *stage*: in the session 
 is process 0, which changes neither.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -65,3 +66,9 @@ class Clone(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def ends(self) -> bool:
         """Whether the plan ends it again: a helper or a placeholder."""
         return self.role == "helper"
+
+
+def makers_of(clones: Mapping[ProcessId, Clone]) -> set[ProcessId]:
+    """Return those that make a group by setpgid: leaders of groups that lead no session."""
+    groups = {group for clone in clones.values() for group in (clone.group, clone.keeps) if group in clones}
+    return {pid for pid in groups if pid is not None and not clones[pid].leads_session}
