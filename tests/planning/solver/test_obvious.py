@@ -17,6 +17,9 @@ from tests.planning.solver.oracle import may_create
 
 SEEDS = 6
 
+LONG = ("chains", "dead leaders")
+"""Shapes of which the rules in clingo take long to judge."""
+
 
 def solved(text: str) -> tuple[Forest, Solution]:
     """Return a forest and births for it."""
@@ -57,7 +60,7 @@ def test_few_are_asked_about() -> None:
     assert len(solved(f"1 2:1/2 {children}")[1].excluded) == MOST_ASKED
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in SHAPES])
 def test_what_is_named_excludes_the_parent_by_the_rules(shape: str) -> None:
     said: Counter[bool] = Counter()
     for seed in range(SEEDS):
