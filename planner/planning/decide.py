@@ -4,10 +4,10 @@
 
 A plan that comes out is a proposal until the model kernel has run it; `planner.pipeline.resolve` hands out none that it refuses.
 
-Why a plan is found for a tree that a history has led to. Take such a history, and its tree of births: who cloned whom. Let
-nobody die who created anybody, but stay as a helper; then every change of parent is an adoption that can be put off to the end,
-deepest helper first, since adoption only moves a task up to an ancestor, and the tree above is still as it was at birth. Let
-every process that sees its final group join it after the births; the group is kept by its leader, by a placeholder, or by an
+Why a plan is found for a tree that a history has led to. Take such a history, and its tree of births: who cloned whom. Let no
+process die that has created another one, but stay as a helper; then every change of parent is an adoption that can be put off to
+the end, deepest helper first, since adoption only moves a task up to an ancestor, and the tree above is still as it was at birth.
+Let every process that sees its final group join it after the births; the group is kept by its leader, by a placeholder, or by an
 anchor. Let every zombie live until nothing more is asked of it. What cannot be put off is inherited at the clone: the session,
 and a group that has no number in the task's namespace. So a plan exists exactly when there is a tree of births in which each
 creator is in the right session and group at some moment, and in which each final parent is above its child, or the init of the

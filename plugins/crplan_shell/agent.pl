@@ -3,7 +3,7 @@
 #
 # It reads a step a line from descriptor 3 and answers a line on descriptor 4. It is the executor, outside the new pid
 # namespace (task 0). Every process that it creates is a copy of it which obeys orders that come through a socket; only this
-# process holds the other ends, so whoever lives when it dies reads the end of the stream and dies too.
+# process holds the other ends, so a process that lives when it dies reads the end of the stream and dies too.
 
 use strict;
 use warnings FATAL => 'all';
@@ -346,7 +346,7 @@ sub release {
     return $process;
 }
 
-# Returns who dies with a task: whoever lives in the namespace of an init, or below it.
+# Returns what dies with a task: what lives in the namespace of an init, or below it.
 sub dying {
     my ($init) = @_;
     return $init unless exists $above{$init};
@@ -592,7 +592,7 @@ sub announce {
     return;
 }
 
-# Says something on standard error, where somebody can be told in time; returns the exit code that says so.
+# Says something on standard error, where it can be read in time; returns the exit code that says so.
 sub complain {
     my $line = "crplan: $_[0]\n";
     kernel( 'write', $COMPLAINTS, $line, length $line ) if room($COMPLAINTS);
@@ -698,7 +698,7 @@ sub take {
 
 sub answer { my $line = "$_[0]\n"; return kernel( 'write', $ANSWERS, $line, length $line ) }
 
-# Returns the shell's next line; whoever dies meanwhile ends everything.
+# Returns the shell's next line; a process that dies meanwhile ends everything.
 sub next_line {
     control( $CHANGE, $COMMANDS, $POLLIN );
     while (1) {
@@ -733,7 +733,7 @@ sub hold {
 }
 
 # Kills the namespace's init, with which everything dies, and reaps; returns the code that is given, or $SAID where it does not end.
-# Whoever traces a member can keep it, and with it the init, for as long as it likes.
+# A process that traces a member can keep it, and with it the init, for as long as it likes.
 sub end {
     my ($code) = @_;
     return $code if $init < 0;

@@ -81,7 +81,7 @@ def _caches() -> Iterator[Path]:
 
 
 def _own_directory(directory: Path) -> None:
-    """Make a directory with mode 0700 where it is not there; raises OSError where somebody else could write to it."""
+    """Make a directory with mode 0700 where it is not there; raises OSError where another user could write to it."""
     directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)

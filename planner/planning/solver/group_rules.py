@@ -1,7 +1,7 @@
 """The rules of process groups that some members do not see, and of inits that a group keeps from dying.
 
 A group is inherited from the creator, or set by setpgid on oneself or one's child, in one session and with a number that the
-caller sees. So whoever sees its group joins it last of all, and such groups need no rule.
+caller sees. So a process that sees its group joins it last of all, and such groups need no rule.
 """
 
 from collections.abc import Iterator

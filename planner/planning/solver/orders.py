@@ -125,7 +125,7 @@ class TreeOrder:
         for z in bits(self.below[y] & ~self._not_above[x] & ~(1 << x)):
             yield -lit[z][x], cause, -lit[y][z]
         yield from self._from_branches(y, x, cause)
-        # Whoever x has created is not below y either, and who is below y has another creator.
+        # What x has created is not below y either, and who is below y has another creator.
         if (x, y) in self._creator:
             yield -self._creator[x, y], cause
         for z in bits(self._may_be_born[x] & ~(1 << y)):
@@ -206,7 +206,7 @@ class Acyclic:
 
 
 class Regions:
-    """Whoever was born in a session has the leader above it, and everybody between them was born in that session, too.
+    """A process born in a session has the leader above it, and all between them were born in that session, too.
 
     It follows from the creators one by one, and is said for the whole way at once.
     """

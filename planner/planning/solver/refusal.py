@@ -106,7 +106,7 @@ def _refuse_leader(problem: Problem, leader: ProcessId) -> Refusal:
 
 
 def with_members_of_dead_leaders(problem: Problem, reduced: Reduced, kept: Iterable[ProcessId] = ()) -> Reduced:
-    """Return a part of a problem with those who are to be `kept`, and with whoever says where its dead leaders can have lived."""
+    """Return a part of a problem with those who are to be `kept`, and with those that say where its dead leaders lived."""
     dead = {pid for pid in reduced.core if problem.processes[pid].dead and pid != INIT}
     members = [pid for pid, process in problem.processes.items() if process.session in dead or process.group in dead]
     wider = reduce_problem(problem, [*members, *kept])

@@ -181,7 +181,7 @@ def _say_parent(words: Vocabulary, pid: ProcessId) -> None:
 
 
 def _say_line(words: Vocabulary, pid: ProcessId, parent: ProcessId) -> None:
-    """The creator of whoever is on a parent's line is that parent, or is on its line and lives in the parent's namespace.
+    """The creator of a process on a parent's line is that parent, or is on its line and lives in the parent's namespace.
 
     So the parent can adopt what a helper of the creator leaves: an orphan goes to the nearest subreaper above the dying process
     at that process's level. A child by CLONE_PARENT is not below its creator.

@@ -29,7 +29,7 @@ class Vocabulary:
         """What alone is considered for each process; then nothing is said of who is above whom. None for everything."""
         self.clauses: list[Clause] = []
         self.lines: list[tuple[ProcessId, ProcessId]] = []
-        """Pairs of a process and a parent for which somebody asked for `line`, and what it takes is not said yet."""
+        """Pairs of a process and a parent for which `line` was asked for, and what it takes is not said yet."""
         self._members = frozenset((OUTSIDE, *self.core))
         self._names: dict[tuple[Name, ...], Literal] = {}
         self._sessions = self._all_sessions()
@@ -89,7 +89,7 @@ class Vocabulary:
         return TRUE if len(places) == 1 else self.named("lives in", pid, place)
 
     def is_child(self, pid: ProcessId, parent: ProcessId) -> Literal:
-        """A process ends up as a child of `parent`; a dead leader does so where it must be somebody's sibling."""
+        """A process ends up as a child of `parent`; a dead leader does so where it must be a sibling."""
         if pid == OUTSIDE or parent not in self.parents(pid):
             return FALSE
         fixed = pid == INIT or (not self.questioned and len(self.parents(pid)) == 1 and self.stated_parents(pid))

@@ -232,6 +232,6 @@ def end(rebuild: Rebuild, step: Step) -> None:
 
 
 def bear_name(name: str) -> None:
-    """Bear the task's name, as far as 15 bytes go."""
+    """Take the task's name, as far as 15 bytes go."""
     buffer = ctypes.create_string_buffer(name.encode("latin-1")[:15])
     prctl(PR_SET_NAME, ctypes.addressof(buffer))

@@ -103,7 +103,7 @@ class Board:
             libc.sem_post(ctypes.c_void_p(self._base + SEMAPHORE_SIZE * self._places[pid]))
 
     def sleep(self, me: int) -> None:
-        """Wait until somebody wakes `me`."""
+        """Wait until another process wakes `me`."""
         libc.sem_wait(ctypes.c_void_p(self._base + SEMAPHORE_SIZE * self._places[me]))
 
     def fail(self, error: Exception) -> None:

@@ -58,7 +58,7 @@ class Executor(Rebuild):
         self._tell = tell
         self._told = 0
         self._unheard = False
-        """Whether somebody listened, and is gone: then the rebuild ends, however far it has come."""
+        """Whether a reader of the events is gone: then the rebuild ends, however far it has come."""
         self.timeout = timeout
         self._asking = asking_signals()
         self.outer: dict[int, int] = {}
@@ -379,12 +379,12 @@ class Executor(Rebuild):
     # Events for `crplan run`.
 
     def _watch_listener(self, poll: select.poll) -> None:
-        """Notice the end of whoever listens to the events: the rebuild must not outlive it."""
+        """Notice the end of the reader of the events: the rebuild must not outlive it."""
         for descriptor in self._tell:
             poll.register(descriptor, 0)
 
     def tell(self, line: str) -> None:
-        """Write an event line where somebody listens."""
+        """Write an event line where there is a reader."""
         if self._tell:
             try:
                 os.write(self._tell[0], line.encode("ascii", "replace") + b"\n")

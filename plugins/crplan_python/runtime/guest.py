@@ -108,7 +108,7 @@ class Guest(Executor):
 
 
 def end_children(proc: Proc) -> None:
-    """Kill the caller's children and whoever becomes one by it, until there are none; raises TimeoutError.
+    """Kill the caller's children and what becomes one by it, until there are none; raises TimeoutError.
 
     Nobody else can reap a child, so its number cannot have become another's.
     """
@@ -216,7 +216,7 @@ def credentials_in(ancillary: list[tuple[int, int, bytes]]) -> int:
 
 
 def say_ready(number: int, events: list[int]) -> None:
-    """Say that the root stands with this number, where anybody listens."""
+    """Say that the root stands with this number, where there is a reader."""
     for descriptor, line in [(descriptor, f"ready {number}") for descriptor in events] + [(1, f"ready {number}")]:
         with contextlib.suppress(OSError):
             os.write(descriptor, line.encode() + b"\n")

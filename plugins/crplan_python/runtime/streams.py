@@ -41,6 +41,6 @@ def write_in_time(descriptor: int, text: str, seconds: float, heed: Callable[[],
 
 
 def complain(line: str, seconds: float) -> None:
-    """Say a line on standard error, where somebody can be told."""
+    """Say a line on standard error, where it can be read."""
     with contextlib.suppress(OSError):
         write_in_time(2, f"crplan: {line}\n", seconds)

@@ -45,7 +45,7 @@ class Crowd:
         self.poller.register(COMMANDS, 0)
 
     def wait(self, descriptor: int, task: int, what: str) -> None:
-        """Wait until the descriptor can be read; whoever dies meanwhile, or the shell, ends everything."""
+        """Wait until the descriptor can be read; a process that dies meanwhile, or the shell, ends everything."""
         deadline = time.monotonic() + self.timeout
         while True:
             events = [event for event, _ in self.poller.poll(max(0.0, deadline - time.monotonic()))]
@@ -64,11 +64,11 @@ class Crowd:
                 raise EOFError
 
     def look_around(self, seconds: float) -> None:
-        """Let a little time pass; whoever dies meanwhile ends everything."""
+        """Let a little time pass; a process that dies meanwhile ends everything."""
         self.mourn([event for event, _ in self.poller.poll(seconds)])
 
     def wait_for_line(self) -> None:
-        """Wait until the shell has written something; whoever dies meanwhile ends everything."""
+        """Wait until the shell has written something; a process that dies meanwhile ends everything."""
         self.poller.modify(COMMANDS, select.EPOLLIN)
         while True:
             events = [event for event, _ in self.poller.poll()]

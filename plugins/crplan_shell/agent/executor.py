@@ -49,7 +49,7 @@ FLAGS = {
 
 
 class Executor:
-    """Takes the steps, hands each to the process whose step it is, and notices whoever dies before its time."""
+    """Takes the steps, hands each to the process whose step it is, and notices a process that dies before its time."""
 
     def __init__(self, libc: Libc, timeout: float, output: int) -> None:
         self.libc = libc
@@ -277,7 +277,7 @@ class Executor:
             raise Refused(self.root, "the ready line cannot be written to standard output", name_of(error)) from None
 
     def say(self, words: str) -> int:
-        """Say something on standard error, where somebody can be told in time; return the exit code that says so."""
+        """Say something on standard error, where it can be read in time; return the exit code that says so."""
         poll = select.poll()
         poll.register(COMPLAINTS, select.POLLOUT)
         with contextlib.suppress(OSError):
@@ -288,7 +288,7 @@ class Executor:
     def end(self, code: int) -> int:
         """Kill the namespace's init, with which everything dies, and reap; return `code`, or SAID where it does not end.
 
-        Whoever traces a member can keep it, and with it the init, for as long as it likes.
+        A process that traces a member can keep it, and with it the init, for as long as it likes.
         """
         if self.init < 0:
             return code
@@ -361,7 +361,7 @@ class Executor:
 
 
 def settle_outside(libc: Libc) -> None:
-    """As a child of the executor: die with it, take signals as anybody does, and keep none of its streams."""
+    """As a child of the executor: die with it, take signals as any process does, and keep none of its streams."""
     try:
         libc.call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):

@@ -116,7 +116,7 @@ static void ring(void)
 	wake(&board->bell);
 }
 
-/* Wait until a flag is up; whoever fails ends everything, so nobody needs to look for failures. */
+/* Wait until a flag is up; a process that fails ends everything, so nobody needs to look for failures. */
 static void wait_for(uint32_t *flag)
 {
 	uint32_t seen;

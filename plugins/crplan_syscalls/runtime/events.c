@@ -22,7 +22,7 @@ static void listen_to_me(void)
 	began = now();
 }
 
-/* Whether somebody listened, and is gone. */
+/* Whether a reader of the events is gone. */
 static int is_unheard(void)
 {
 	static const struct timespec at_once = { 0, 0 };

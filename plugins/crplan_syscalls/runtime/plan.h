@@ -37,7 +37,7 @@ enum kind { EXECUTOR, TASK, THREAD, HELPER, REAPER };
 
 /*
  * A process or thread. `first` is its first step, 0 for none; `ends` is the step that ends it, 0 when it stays. `set_tid` is
- * its number at each of its `levels`, innermost first, as clone3 wants it. It bears the first 15 bytes of its `name`.
+ * its number at each of its `levels`, innermost first, as clone3 wants it. It has the first 15 bytes of its `name`.
  */
 struct process {
 	enum kind kind;

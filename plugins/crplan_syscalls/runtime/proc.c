@@ -166,7 +166,7 @@ static int numbers_of(const char *line, int *numbers, int room)
 
 /*
  * The number by which the executor's own namespace knows a process that another created: the entry before level 0 in the
- * `NSpid` of whoever has the same number in the same namespace. The caller's /proc may belong to any namespace above.
+ * `NSpid` of the process that has the same number in the same namespace. The caller's /proc may belong to any namespace above.
  */
 static int search_outside(unsigned process)
 {

@@ -32,7 +32,7 @@ static void live_below_executor(long process)
 		struct timespec at_once = { 0, 0 };
 
 		CALL5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-		/* Whoever died before that call sends no signal. */
+		/* A process that died before that call sends no signal. */
 		if (CALL5(SYS_ppoll, &executor, 1, &at_once, NULL, 8) != 0)
 			CALL1(SYS_exit_group, 1);
 		if (INSIDE)
