@@ -21,7 +21,7 @@ from planner.kernel.simulation import ModelRefusal
 from planner.pipeline.resolve import Resolved, resolve
 from planner.plans.fold import lost_properties
 from planner.plans.model import Plan
-from planner.steps import AnyStep, Create, Verify, Wait
+from planner.steps import AT_THE_END, AnyStep, Create, Wait
 from planner.testing.forests import notation
 from tests.generators.histories import PROFILES, Historian, Operation
 from tests.generators.histories_model import ModelPlayer, image_events
@@ -97,7 +97,7 @@ def reordered(plan: Plan, random: Random) -> Plan:
     unlocks: dict[StepNumber, list[StepNumber]] = {}
     last: dict[int, StepNumber] = {}
     created = {step.child: step.number for step in plan.steps if isinstance(step, Create)}
-    doing = [step for step in plan.steps if not isinstance(step, Verify)]
+    doing = [step for step in plan.steps if not isinstance(step, AT_THE_END)]
     for step in doing:
         earlier = {wait.step for wait in step.waits}
         earlier.update(number for number in (last.get(step.actor) or created.get(step.actor),) if number)
@@ -122,7 +122,7 @@ def reordered(plan: Plan, random: Random) -> Plan:
             if not before[later]:
                 heapq.heappush(ready, (place(later), later))
     assert len(order) == len(doing), "steps wait for each other"
-    order += [step for step in plan.steps if isinstance(step, Verify)]
+    order += [step for step in plan.steps if isinstance(step, AT_THE_END)]
     places = {step.number: StepNumber(place) for place, step in enumerate(order, 1)}
     return msgspec.structs.replace(plan, steps=tuple(_moved(step, places) for step in order))
 

@@ -71,8 +71,8 @@ def _of_part(problem: Problem, part: Reduced, births: dict[ProcessId, Birth], as
 
 
 def _decided(words: Vocabulary, birth: Birth) -> Cause:
-    """Return what a birth says about a process."""
-    if birth.pid == INIT:
+    """Return what a birth says about a process; nothing where its creator is none that the question knows."""
+    if birth.pid == INIT or birth.creator not in words.creators(birth.pid):
         return ()
     pid, sibling = birth.pid, words.is_sibling(birth.pid)
     said = (
