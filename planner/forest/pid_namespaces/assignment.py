@@ -26,10 +26,10 @@ class Assignment:
     """The namespaces of some bearers: what is forced at once, and one assignment of the open cells at a time.
 
     Raises `Conflict` when the facts of `members` exclude each other, and `Exhausted` when the search was given up. `effort` is
-    how many steps of propagation it may take.
+    how many steps of propagation it may take. A `wary` one keeps out of traps, and may find no answer where there is one.
     """
 
-    def __init__(self, bearers: Bearers, members: list[int], effort: int) -> None:
+    def __init__(self, bearers: Bearers, members: list[int], effort: int, *, wary: bool = True) -> None:
         self.forced = Forced(bearers, members)
         self.bearers = bearers
         self.members = self.forced.members
@@ -39,6 +39,7 @@ class Assignment:
         self.open = [cell for cell in self.cells.representatives() if self.cells.init[cell] == NOBODY]
         self.index = {cell: place for place, cell in enumerate(self.open)}
         self._value = {cell: value for cells in self.namespaces for value, cell in enumerate(cells)}
+        self.wary = wary
         self.problem = self._problem(self.forced.numbers(), effort)
         self._chosen: list[int] = []
         self._fitting: list[int] = []
@@ -51,7 +52,8 @@ class Assignment:
         level = [cells.level[cell] for cell in self.open]
         domain = self._candidates()
         apart = self._keep_apart(numbers, domain)
-        self._keep_out_of_traps(domain)
+        if self.wary:
+            self._keep_out_of_traps(domain)
         above = [self._place(cells.over(cell)) for cell in self.open]
         value_above = [[self._place(cells.over(cell)) for cell in found] for found in self.namespaces]
         return OpenCells(level, domain, above, value_above, apart, effort)
@@ -334,3 +336,15 @@ class Assignment:
     def was_open(self, cell: int) -> bool:
         """Return whether the choice for a cell was left to the search."""
         return cell in self.index
+
+
+def assigned(bearers: Bearers, members: list[int], effort: int) -> Assignment:
+    """Return an assignment that has its first answer, one without traps where there is such a one; raises as `Assignment`."""
+    answer = Assignment(bearers, members, effort)
+    try:
+        answer.find()
+    except Conflict:
+        # What leads into a trap can be told as such; that no namespace fits would not be true.
+        answer = Assignment(bearers, members, effort, wary=False)
+        answer.find()
+    return answer

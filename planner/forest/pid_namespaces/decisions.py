@@ -7,7 +7,7 @@ from typing import Final
 from planner.errors import Contradiction
 from planner.events.records import NamespaceInferred, TaskPlaced
 from planner.forest.model import Forest
-from planner.forest.pid_namespaces.assignment import Assignment
+from planner.forest.pid_namespaces.assignment import Assignment, assigned
 from planner.forest.pid_namespaces.cells import Bearers, Conflict, check_numbers
 from planner.forest.pid_namespaces.constraints import Exhausted
 from planner.forest.pid_namespaces.ids import Names
@@ -22,8 +22,7 @@ def answers(forest: Forest, limit: int, effort: int) -> Generator[list[Decision]
     bearers = Bearers(forest)
     try:
         check_numbers(bearers)
-        answer = Assignment(bearers, bearers.facts(), effort)
-        answer.find()
+        answer = assigned(bearers, bearers.facts(), effort)
         answer.count()
     except Conflict as clash:
         raise _contradiction(bearers, _smallest(bearers, clash)) from None
@@ -113,7 +112,7 @@ def _smallest(bearers: Bearers, clash: Conflict) -> Conflict:
 def _clash_of(bearers: Bearers, members: list[int]) -> Conflict | None:
     """Return the contradiction between some bearers alone, None where there is none or none was found with little effort."""
     try:
-        Assignment(bearers, members, MINIMISING_EFFORT).find()
+        assigned(bearers, members, MINIMISING_EFFORT)
     except Conflict as clash:
         return clash
     except Exhausted:
