@@ -43,7 +43,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("crplan ch", ["check"]),
+        ("crplan ch", ["check", "checkpoint"]),
         ("crplan check --fail-on ", ["error", "warning", "note"]),
         ("crplan check --fail-on w", ["warning"]),
         ("crplan check x.ckpt --format s", ["sarif"]),
@@ -141,7 +141,7 @@ ASK = {"fish": offered_by_fish, "zsh": offered_by_zsh}
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("crplan ch", {"check"}),
+        ("crplan ch", {"check", "checkpoint"}),
         ("crplan check --fail-on ", {"error", "warning", "note"}),
         ("crplan check --fail-on w", {"warning"}),
         ("crplan check x.ckpt --format s", {"sarif"}),
@@ -153,7 +153,7 @@ ASK = {"fish": offered_by_fish, "zsh": offered_by_zsh}
         ("crplan --color never check --base", {"--baseline"}),
         ("crplan --color al", {"always"}),
         ("crplan --col", {"--color"}),
-        ("crplan --color never ch", {"check"}),
+        ("crplan --color never ch", {"check", "checkpoint"}),
     ],
 )
 @pytest.mark.parametrize("shell", ASK)

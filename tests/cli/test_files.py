@@ -46,7 +46,7 @@ def test_a_program_takes_no_mode_over_from_a_file_of_another_user(tmp_path: Path
     file = planted(tmp_path / "program", mode)
     before = os.umask(0o022)
     try:
-        files.replace(str(file), b"#!/bin/sh\n", executable=True)
+        files.replace(str(file), [b"#!/bin/sh\n"], executable=True)
     finally:
         os.umask(before)
     assert (mode_of(file), file.stat().st_uid) == (0o755, 0)
@@ -59,7 +59,7 @@ def test_of_ones_own_file_the_mode_is_kept_but_no_special_bit_and_no_write_bit_f
     file = tmp_path / "out"
     file.write_text("old")
     file.chmod(old)
-    files.replace(str(file), b"new")
+    files.replace(str(file), [b"new"])
     assert mode_of(file) == new
     file.chmod(old)
     with files.open_to_write(str(file)) as stream:
@@ -100,14 +100,14 @@ def test_a_pipe_of_another_user_in_a_directory_of_all_is_not_waited_for(shared: 
     os.mkfifo(pipe, 0o666)
     os.chown(pipe, SOMEONE, SOMEONE)
     with pytest.raises(PermissionError):
-        files.replace(str(pipe), b"new")
+        files.replace(str(pipe), [b"new"])
 
 
 def test_what_is_ones_own_in_a_directory_of_all_is_written(shared: Path) -> None:
-    files.replace(str(shared / "out"), b"first")
-    files.replace(str(shared / "out"), b"second")
+    files.replace(str(shared / "out"), [b"first"])
+    files.replace(str(shared / "out"), [b"second"])
     (shared / "link").symlink_to("out")
-    files.replace(str(shared / "link"), b"third")
+    files.replace(str(shared / "link"), [b"third"])
     assert (shared / "link").is_symlink()
     assert (shared / "out").read_bytes() == b"third"
     assert sorted(os.listdir(shared)) == ["link", "out"]
@@ -119,7 +119,7 @@ def test_bits_for_the_group_are_for_the_same_group(tmp_path: Path) -> None:
     file.write_text("old")
     os.chown(file, -1, SOMEONE)
     file.chmod(0o640)
-    files.replace(str(file), b"new")
+    files.replace(str(file), [b"new"])
     assert (mode_of(file), file.stat().st_gid) == (0o640, SOMEONE)
 
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_written_is_named_as_it_was_given(
 
 def test_a_file_without_a_name_is_a_usage_error() -> None:
     with pytest.raises(UsageError):
-        files.replace("", b"")
+        files.replace("", [b""])
 
 
 @pytest.mark.parametrize(
