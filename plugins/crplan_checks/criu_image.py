@@ -1,7 +1,7 @@
 """What CRIU's own checks of an image refuse before any task is made, and sharing that a restore does not give back.
 
 A dump by CRIU passes all of these; an image that was mixed from two dumps, converted or written by hand may not. Source: CRIU
-4.2, `check_img_inventory`, `prepare_pstree_kobj_ids` and `check_core`.
+4.2, `check_img_inventory`, `read_pstree_image`, `prepare_pstree_kobj_ids` and `check_core`.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from crplan_checks import kinds
 from planner.events.records import SharingRecorded
 from planner.findings.registry import Answer
 from planner.forest.model import Forest
-from planner.identity import ProcessId
+from planner.identity import OUTSIDE, ProcessId
 
 REFUSED: Final = {
     ("fdinfo_per_id", "no"): "Too old image, no longer supported",
@@ -28,6 +28,7 @@ ALONE: Final = ("memory", "fs", "signal_handlers")
 def answers(forest: Forest) -> Iterator[Answer]:
     """Yield the problems."""
     yield from _inventory(forest)
+    yield from _parents(forest)
     yield from _machines(forest)
     yield from _sharing(forest)
 
@@ -36,6 +37,18 @@ def _inventory(forest: Forest) -> Iterator[Answer]:
     for (fact, value), words in REFUSED.items():
         if forest.image_facts.get(fact) == value:
             yield kinds.CRIU_IMAGE_REFUSED.found(f"{fact} is {value}: {words}", property=fact, recorded=value)
+
+
+def _parents(forest: Forest) -> Iterator[Answer]:
+    """A tree has one root: every other task has a parent in it."""
+    for task in forest.tasks.values():
+        if task.parent == OUTSIDE and task.pid != forest.root:
+            yield kinds.CRIU_IMAGE_REFUSED.found(
+                f"task {task.pid} has no parent and is not the root: Parent missed on non-root task, image corruption",
+                pid=task.pid,
+                property="parent",
+                recorded="0",
+            )
 
 
 def _machines(forest: Forest) -> Iterator[Answer]:

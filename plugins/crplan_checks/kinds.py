@@ -160,7 +160,7 @@ CRIU_IMAGE_REFUSED: Final = _kind(
     "The image is not one that CRIU accepts, whatever its tasks are.",
     "Compare the files with the dump that they came from; they may be of different dumps, or of a CRIU before 2.0.",
     "`Too old image, no longer supported`, `Corrupted root cgset`, `No kIDs provided`, `Image corruption on kIDs data`, "
-    "`Core march mismatch`.",
+    "`Core march mismatch`, `Parent missed on non-root task`.",
 )
 CRIU_SHARING: Final = _kind(
     "criu-sharing-lost",

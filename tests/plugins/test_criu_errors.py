@@ -151,7 +151,7 @@ SPOILT: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("Unknown task state N", "children3", core(1, 1, 9, 3), "unreadable"),
     ("Core march mismatch M (of one task)", "children3", core(1, 1, 3), "refused: criu-image-refused"),
     ("Can't find a parent for N", "children3", entry(1, 2, 999), "contradictory"),
-    ("Parent missed on non-root task", "children3", entry(1, 2, 0), "contradictory"),
+    ("Parent missed on non-root task", "children3", entry(1, 2, 0), "refused: criu-image-refused, criu-session-leader-elsewhere"),
     (
         "BUG_ON: repeated pid",
         "children3",
