@@ -44,8 +44,6 @@ class _Births:
         self.tree = Ancestry(self._above)
         self.placing: list[tuple[ProcessId, ProcessId]] = []
         """Whom is being put below whom, each for the sake of the one before."""
-        self.met: set[tuple[ProcessId, ProcessId]] = set()
-        """Demands that were met before their turn."""
         self.parted: list[list[ProcessId]] = []
         """The branches of which one is being put below the other."""
         self.held: set[ProcessId] = set()
@@ -143,9 +141,6 @@ class _Births:
             # Two branches: one must be born below the other, so that one chain holds both.
             others = set(target)
             meeting = next(pid for pid in here if pid in others)
-            if self.cast.cautious and self._meet_demands(here[: here.index(meeting)] + target[: target.index(meeting)]):
-                self._weave(actor, above)
-                return
             apart = meeting == OUTSIDE or self.cast.actors[meeting].space != actor.space
             if apart and actor.pid not in self.held and actor.parent == self.cast.spaces[actor.space].init:
                 # Nobody in this pid namespace is above both, but its init adopts whoever is left by all that are above it.
@@ -165,17 +160,6 @@ class _Births:
             self.parted[depth[1] :] = []
             return
         self._move(actor, above)
-
-    def _meet_demands(self, branches: list[ProcessId]) -> bool:
-        """Put those on two branches where they must be below somebody, as that may join the branches; tell whether any were."""
-        met = False
-        for pid in branches:
-            for above in self.sessions.below.get(pid, ()):
-                if (pid, above) not in self.met and not self.tree.is_below(pid, above):
-                    self.met.add((pid, above))
-                    self._put_below(self.cast.actors[pid], above)
-                    met = True
-        return met
 
     def _top_of_branch(self, path: list[ProcessId], meeting: ProcessId) -> Actor:
         """Return with whom a branch can be moved: the last one before the meeting, if nothing binds it to its place.

@@ -6,13 +6,9 @@ and the session and group that the creator is in at that moment. The executor is
 everything.
 """
 
-from collections.abc import Mapping
-
 from planner.errors import Contradiction
 from planner.forest.model import Forest, Namespace
 from planner.identity import OUTSIDE, Level, NamespaceId, Number, Pids, ProcessId, Sequence
-from planner.planning.births.manners import PLAIN, Manner
-from planner.planning.solver.solution import Excluded
 from planner.steps import Role
 
 EXECUTOR_SPACE = NamespaceId(-1)
@@ -96,27 +92,15 @@ class Actor:
 class Cast:
     """All actors of one rebuild by number, and the pid namespaces that they live in."""
 
-    def __init__(
-        self,
-        forest: Forest,
-        passed_over: Mapping[ProcessId, int] | None = None,
-        manner: Manner = PLAIN,
-    ) -> None:
-        """Take the image's tasks, and a reaper above a root that is not number 1; raises Contradiction for outer facts.
-
-        `passed_over` says for dead group leaders how many of the places that they could have lived in were found wanting.
-        """
+    def __init__(self, forest: Forest) -> None:
+        """Take the image's tasks, and a reaper above a root that is not number 1; raises Contradiction for outer facts."""
         self.forest = forest
-        self.manner = manner
-        self.passed_over = passed_over or {}
         self.places: dict[ProcessId, int] = {}
         """How many pid namespaces each dead group leader could have lived in."""
         self.spaces: dict[NamespaceId, Namespace] = dict(forest.namespaces)
         self.actors: dict[ProcessId, Actor] = {}
         self.root = forest.root
         self.leader_spaces: dict[ProcessId, NamespaceId] = {}
-        self.excluded: dict[ProcessId, Excluded] = {}
-        """Why some processes are not created by their parents."""
         self.moves: dict[ProcessId, list[ProcessId]] = {}
         """Groups that a process is in for its children, one after the other, before its own changes.
 
@@ -126,8 +110,6 @@ class Cast:
         """Tasks that join their group before they create children that must inherit it."""
         self.asked: dict[tuple[ProcessId, ProcessId], Actor] = {}
         """For a process and a group that it must be in for a child, the first such child."""
-        self.cautious = False
-        """Whether this is a second attempt, in which choices wait for all that may decide them."""
         self.asked_by: dict[ProcessId, Actor] = {}
         """For a leader with a birth session, the child that it must create in it."""
         self._spans: dict[ProcessId, tuple[int, int]] | None = None

@@ -16,9 +16,7 @@ Why an order is found. A group that a process was in once serves for ever: a hel
 become possible stays possible, and the least fixed point of "created", "made" and "has been in" is all that any history comes
 to, as far as births are given, but for one choice: the group that a process is born in. It matters where no parent above its
 namespace can move it, and there the children that need the group leave no choice; an init can be spared them, since a helper
-can enter. In the manner "generous" (`planner.planning.births.manners`) everybody else is moved as soon as the group is there,
-and so takes part in no circle that a history could have avoided; the thriftier manners before it guess that no such circle
-comes about.
+can enter. Whether all that follows from the choice is free of circles is decided by the search and not here.
 """
 
 from collections import Counter, deque
@@ -26,7 +24,7 @@ from collections import Counter, deque
 from planner.identity import OUTSIDE, NamespaceId, ProcessId
 from planner.planning.births.cast import ANY, Actor, Cast
 from planner.planning.births.group_helpers import help_into_group, leads_group
-from planner.planning.births.outer_parents import give_outer_parent, mover
+from planner.planning.births.outer_parents import give_outer_parent
 
 _Demand = tuple[Actor, ProcessId, Actor | None]
 
@@ -70,7 +68,6 @@ class _Settling:
         self.makers = leads_group(cast)
         self.helpers: dict[tuple[ProcessId, ProcessId, bool, bool, NamespaceId, ProcessId], Actor] = {}
         self.twins: dict[tuple[ProcessId, ProcessId], Actor] = {}
-        self.moving = cast.manner in ("moved", "generous")
         self.claims: dict[ProcessId, ProcessId] = {}
         """The group that each helper's children need."""
         self.served = Counter(actor.creator for actor in cast.actors.values())
@@ -107,7 +104,7 @@ class _Settling:
         """Have `actor` be born in `group`, or moved to it."""
         if child is not None:
             self.cast.asked.setdefault((actor.pid, group), child)
-        if actor.birth_group == ANY and not self._is_rather_moved(actor, group):
+        if actor.birth_group == ANY:
             actor.birth_group = group
             self._ask_creator(actor, group)
         elif actor.birth_group != group:
@@ -126,17 +123,9 @@ class _Settling:
         else:
             self.demands.append((actor, group, child))
 
-    def _is_rather_moved(self, actor: Actor, group: ProcessId) -> bool:
-        """Tell whether a task is moved to a group that it could be born in, which leaves open when it is born."""
-        return self.moving and not actor.mortal and mover(self.cast, actor, group) != ""
-
     def _can_have_been_in(self, init: Actor, group: ProcessId) -> bool:
         """Tell whether an init can have been in a group for a child that somebody else could create."""
-        if init.birth_group == group or self.cast.manner == "generous":
-            return init.birth_group == group
-        if self._is_rather_moved(init, group):
-            return True
-        return init.birth_group == ANY and self._can_be_born_in(init, group)
+        return init.birth_group == group or (init.birth_group == ANY and self._can_be_born_in(init, group))
 
     def _can_be_born_in(self, init: Actor, group: ProcessId) -> bool:
         """Tell whether no creator above `init`, up to one that sees the group, needs another group at its own birth."""

@@ -9,33 +9,17 @@ put off, and a child of an early window is left to a helper that keeps the windo
 import heapq
 from collections.abc import Collection
 
-import msgspec
-
 from planner.identity import OUTSIDE, ProcessId, Sequence
 from planner.planning.births.cast import ANY, Actor, Cast
 from planner.planning.births.group_helpers import cast_anchor, help_into_group, leads_group, leave_to_helper, put_beside
 from planner.planning.births.standins import Misplaced
+from planner.planning.cast import Change, Event
 
 MOST_ABOVE = 64
 """How many creators are looked at to find who brings about a pid namespace."""
 
 Key = tuple[ProcessId, int]
 """A creation (0) or a change (1 and up) of an actor."""
-
-
-class Change(msgspec.Struct, frozen=True, gc=False):
-    """What an actor changes: `setsid`, `make` its own group, `join` or `visit` a group, be `moved` to one by its outer parent."""
-
-    kind: str
-    group: ProcessId
-
-
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """A creation, or a change of session or group, of one actor; `after` are creations that come first, by rule."""
-
-    pid: ProcessId
-    change: Change | None
-    after: tuple[tuple[ProcessId, str], ...] = ()
 
 
 class Order:

@@ -29,9 +29,6 @@ from planner.identity import OUTSIDE, ProcessId, Sequence
 from planner.planning.births.cast import ANY, Actor, Cast
 from planner.planning.births.standins import Misplaced
 
-MOST_ABOVE = 64
-"""How many of those above a leader are asked for the sessions that they are in: on long lines that would be quadratic."""
-
 Mode = Literal["parent", "window", "entered", "below", "sibling", "choice", "window or entered"]
 
 
@@ -292,8 +289,6 @@ class _Peeling:
                     self._order(above, actor.pid)
                 if actor.birth_session not in (ANY, OUTSIDE):
                     self._order(actor.birth_session, actor.pid)
-                if self.cast.cautious:
-                    self._order_members_above(actor)
         for leader, demands in sessions.below.items():
             for above in demands:
                 self.order_below(above, leader)
@@ -371,16 +366,6 @@ class _Peeling:
         while here is not None and not here.leads_session():
             here = actors.get(here.parent)
         return None if here is None else here.pid
-
-    def _order_members_above(self, leader: Actor) -> None:
-        """Have a leader born after those whose members stand above it, up to the nearest leader."""
-        here = self.cast.actors.get(leader.parent)
-        for _ in range(MOST_ABOVE):
-            if here is None or here.leads_session():
-                return
-            if here.session in self.cast.actors:
-                self._order(here.session, leader.pid)
-            here = self.cast.actors.get(here.parent)
 
     def _order(self, before: ProcessId, after: ProcessId) -> None:
         if before != after and after not in self.done and before not in self.done:

@@ -84,7 +84,6 @@ def _session_space(cast: Cast, number: ProcessId, members: list[Actor]) -> tuple
         levels = [*range(level, shallowest.level + 1), *range(level - 1, len(known) - 2, -1)]
         if len(levels) > 1:
             cast.places[number] = len(levels)
-            level = levels[cast.passed_over.get(number, 0)]
     if level > shallowest.level:
         raise Contradiction(
             "session-from-below",
@@ -155,7 +154,6 @@ def _group_space(cast: Cast, number: ProcessId, members: list[Actor], waits: Wai
     if len(candidates) > 1:
         candidates.sort(key=lambda space: (_burden(cast, number, members, space), inits and not waits.is_harmless(space)))
         cast.places[number] = len(candidates)
-    candidates = candidates[min(cast.passed_over.get(number, 0), len(candidates) - 1) :]
     if not inits:
         return candidates[0], known
     found: list[list[ProcessId]] = []

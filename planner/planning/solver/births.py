@@ -162,7 +162,7 @@ class _Lines:
         """For a process another one on its line of creators, so that a long line is not walked again and again."""
 
     def put_below(self, pid: ProcessId, head: Birth) -> None:
-        """Have the line of a process go through a head that an init has just created: it creates whom the init did so far."""
+        """Put a head, which an init has just created, between that init and the uppermost creator of a process."""
         line = []
         while pid != head.pid and (creator := self._above.get(pid, self.births[pid].creator)) != head.creator:
             line.append(pid)

@@ -33,7 +33,7 @@ Cause = tuple[Literal, ...]
 
 
 def excluded_parents(problem: Problem, births: dict[ProcessId, Birth]) -> tuple[Excluded, ...]:
-    """Return for processes whom others than their parents create why the parents do not, in image order.
+    """Return why parents do not create their children, for the processes that others create, in image order.
 
     A process about which this was not found within the bounds has no record.
     """

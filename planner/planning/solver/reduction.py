@@ -4,9 +4,10 @@ A process is taken off where its parent can create it whatever becomes of the re
 or led by it, and it is in its parent's session, leads one, or has an init for its parent, which adopts whatever dies in its
 namespace. A leaf in another session is taken off, too, and leaves a demand on its parent: to have a child in that session.
 
-A head is taken off whatever is demanded of it: a session leader below its namespace's init, whose session none that stays is in.
-It is put above all whom the init has created so far, so that those leaders of its children's sessions are born below it. That
-needs a namespace into which no session comes from outside but the init's, and no group out of sight.
+A head is taken off whatever is demanded of it. A head is a session leader, the child of its namespace's init, and no process that
+stays is in its session. The init creates the head first, and the head creates the others; so the leaders of the sessions that the
+head's children are in are born below it. No session may come into the namespace from outside but the init's own, and no group may
+be out of sight.
 """
 
 from collections.abc import Iterable, Iterator
