@@ -78,7 +78,8 @@ class SocketRecorded(Event, frozen=True, kw_only=True):
     """What an open file that is a socket is bound and connected to.
 
     `local` and `remote` are addresses, or the path of a unix socket, which begins with `@` in the abstract namespace. `peer` is
-    the inode of the other end of a unix socket, 0 for none. `namespace` is the number that the image gives the network namespace.
+    the inode of the other end of a unix socket, 0 for none. `unread` and `unsent` are bytes that wait in it. `namespace` is the
+    number that the image gives the network namespace.
     """
 
     file: int
@@ -95,6 +96,8 @@ class SocketRecorded(Event, frozen=True, kw_only=True):
     backlog: int = 0
     send_buffer: int = 0
     receive_buffer: int = 0
+    unread: int = 0
+    unsent: int = 0
     interface: str = ""
     namespace: int = 0
     external: bool = False

@@ -37,6 +37,8 @@ class Socket(Record, frozen=True, kw_only=True):
     backlog: int = 0
     send_buffer: int = 0
     receive_buffer: int = 0
+    unread: int = 0
+    unsent: int = 0
     interface: str = ""
     namespace: int = 0
     external: bool = False

@@ -254,6 +254,8 @@ def _socket_facts(socket: Socket) -> Iterator[str]:
         yield f"backlog {socket.backlog}"
     if socket.send_buffer or socket.receive_buffer:
         yield f"buffers {size_words(socket.send_buffer)} to send, {size_words(socket.receive_buffer)} to receive"
+    if socket.unread or socket.unsent:
+        yield f"{size_words(socket.unread)} unread, {size_words(socket.unsent)} unsent"
     if socket.external:
         yield "external"
 
