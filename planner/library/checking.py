@@ -1,5 +1,7 @@
 """The checks of an image, for the library."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping
 
