@@ -49,7 +49,9 @@ def test_fields_of_criu_messages_in_every_form_show_no_fault(share: int, tmp_pat
         if number % share == 7:
             path = made.write(tmp_path / str(number))
             forms.add(made.name.rpartition(":")[2].partition(" ")[2])
-            for argv in wire.commands(str(path)):
+            for place, argv in enumerate(wire.commands(str(path))):
+                if share > 100 and (number // share + place) % 4:
+                    continue
                 wrong += [(made.name, argv[:1] + argv[2:], fault) for fault in judge.faults(argv)[1]]
     assert not wrong, "\n".join(map(str, wrong))
     assert len(forms) > min(len(wire.FORMS) - 1, 4000 // share)

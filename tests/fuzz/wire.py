@@ -1,10 +1,11 @@
 """Every field of every message of a CRIU dump, one after the other in each form that protobuf allows or forbids.
 
-The fuzzer changes fields by chance; here each place of each message has its turn, with numbers at the edges, cut short, of another
-wire type, far more often than usual, and as a text that some output would take for a command.
+The fuzzer changes fields by chance; here each place of each message has its turn, with numbers at the edges, cut short, of
+another wire type, far more often than usual, and as a text that some output would take for a command.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from crplan_criu import messages_contents as contents
@@ -76,7 +77,7 @@ def dump() -> Directory:
         given = {
             field.name: nested.get(field.name, b"") if field.kind == "message" else "x" if field.kind == "bytes" else 1
             for field in message.fields.values()
-            if field.kind != "skip"
+            if field.kind != "skip" and field.name != "id"
         }
         entries.append(
             dumps.file(number, kind, message, **{name: value for name, value in given.items() if value and name != "id"})
@@ -145,24 +146,18 @@ def _places(message: bytes, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[
         before, after = (b"".join(_whole(*each) for each in part) for part in (fields[:at], fields[at + 1 :]))
         own = (*path, tag >> 3)
 
-        def rebuilt(
-            change: FieldOf, part: tuple[int, int | bytes] = (tag, value), ends: tuple[bytes, bytes] = (before, after)
-        ) -> bytes:
-            return ends[0] + change(*part) + ends[1]
-
-        yield own, rebuilt
+        yield own, partial(_changed, before, (tag, value), after)
         if isinstance(value, bytes) and len(value) > 1 and len(path) < DEEPEST and _fields(value):
             for deeper, inner in _places(value, own):
+                yield deeper, partial(_around, before, tag, inner, after)
 
-                def around(
-                    change: FieldOf,
-                    inner: Callable[[FieldOf], bytes] = inner,
-                    tag: int = tag,
-                    ends: tuple[bytes, bytes] = (before, after),
-                ) -> bytes:
-                    return ends[0] + _whole(tag, inner(change)) + ends[1]
 
-                yield deeper, around
+def _changed(before: bytes, field: tuple[int, int | bytes], after: bytes, change: FieldOf) -> bytes:
+    return before + change(*field) + after
+
+
+def _around(before: bytes, tag: int, inner: Callable[[FieldOf], bytes], after: bytes, change: FieldOf) -> bytes:
+    return before + _whole(tag, inner(change)) + after
 
 
 def commands(image: str) -> Iterator[list[str]]:
