@@ -16,13 +16,36 @@ SIGCHLD: Final = 17
 def step_words(step: steps.AnyStep) -> str:
     """Return who does what, as words of letters, digits and harmless marks."""
     match step:
+        case steps.Create():
+            words = _created(step)
         case steps.Verify():
             words = _compared(step)
-        case steps.MapIds() | steps.Unshare() | steps.Join() | steps.Enter():
-            words = _spaces(step)
+        case steps.MapIds():
+            maps = (("uid", step.uid_map), ("gid", step.gid_map))
+            words = ["map", str(step.target), *["own"] * step.own, *(f"{name}={_extents(map_)}" for name, map_ in maps if map_)]
+        case steps.SetSubreaper():
+            words = ["subreaper", "on" if step.on else "off"]
+        case steps.Exit():
+            words = ["exit", str(step.status), *["thread_only"] * step.thread_only]
+        case steps.Unshare():
+            words = ["unshare", *step.kinds]
         case _:
-            words = _lives(step)
+            word, fields = PLAIN_WORDS[type(step)]
+            words = [word, *(str(getattr(step, field)) for field in fields)]
     return " ".join((str(step.actor), *words))
+
+
+PLAIN_WORDS: Final[dict[type[steps.AnyStep], tuple[str, tuple[str, ...]]]] = {
+    steps.CreateThread: ("thread", ("child",)),
+    steps.SetSession: ("setsid", ()),
+    steps.SetGroup: ("setpgid", ("target", "group")),
+    steps.Enter: ("enter", ("namespace",)),
+    steps.Kill: ("kill", ("target", "signal")),
+    steps.Reap: ("reap", ("child",)),
+    steps.Stop: ("stop", ("target",)),
+    steps.Join: ("join", ("target", "kind")),
+}
+"""The steps of which every argument is written: the word, and the arguments in their order."""
 
 
 def process_line(process: steps.Process) -> str:
@@ -53,43 +76,11 @@ def escaped_bytes(data: bytes) -> str:
 _HARMLESS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/+@")
 
 
-def _lives(step: steps.AnyStep) -> list[str]:
-    match step:
-        case steps.Create():
-            words = ["new_namespace"] * step.new_namespace + ["new_user"] * step.new_user + ["sibling"] * step.sibling
-            exit_signal = 0 if step.sibling else step.exit_signal
-            words += [f"signal={exit_signal}"] * (exit_signal != SIGCHLD)
-            return ["create", str(step.child), *words, *sorted(step.share)]
-        case steps.CreateThread():
-            return ["thread", str(step.child)]
-        case steps.SetSession():
-            return ["setsid"]
-        case steps.SetGroup():
-            return ["setpgid", str(step.target), str(step.group)]
-        case steps.SetSubreaper():
-            return ["subreaper", "on" if step.on else "off"]
-        case steps.Exit():
-            return ["exit", str(step.status), *["thread_only"] * step.thread_only]
-        case steps.Kill():
-            return ["kill", str(step.target), str(step.signal)]
-        case steps.Reap():
-            return ["reap", str(step.child)]
-        case steps.Stop():
-            return ["stop", str(step.target)]
-    raise TypeError(type(step).__name__)
-
-
-def _spaces(step: steps.MapIds | steps.Unshare | steps.Join | steps.Enter) -> list[str]:
-    match step:
-        case steps.Enter():
-            return ["enter", str(step.namespace)]
-        case steps.Unshare():
-            return ["unshare", *step.kinds]
-        case steps.Join():
-            return ["join", str(step.target), step.kind]
-        case steps.MapIds():
-            maps = [f"{name}={_extents(map_)}" for name, map_ in (("uid", step.uid_map), ("gid", step.gid_map)) if map_]
-            return ["map", str(step.target), *["own"] * step.own, *maps]
+def _created(step: steps.Create) -> list[str]:
+    exit_signal = 0 if step.sibling else step.exit_signal
+    words = ["new_namespace"] * step.new_namespace + ["new_user"] * step.new_user + ["sibling"] * step.sibling
+    words += [f"signal={exit_signal}"] * (exit_signal != SIGCHLD)
+    return ["create", str(step.child), *words, *sorted(step.share)]
 
 
 def _compared(step: steps.Verify) -> list[str]:
