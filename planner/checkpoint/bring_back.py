@@ -20,7 +20,7 @@ from planner.checkpoint import freezer as cgroups
 from planner.checkpoint import manifest as manifests
 from planner.checkpoint.freezer import Freezer
 from planner.checkpoint.manifest import Manifest
-from planner.checkpoint.restoring import LOWEST_CRIU, Places, differences, files, outermost, version
+from planner.checkpoint.restoring import FAILED, LOWEST_CRIU, Places, differences, files, outermost, version
 from planner.checkpoint.worker import what_criu_said
 from planner.errors import CannotEmit, CheckpointFailed
 from planner.forest.model import Forest
@@ -31,6 +31,8 @@ TRIES: Final = 3
 """Restores before a difference is told."""
 PATIENCE: Final = 120.0
 """Seconds that criu has to restore everything."""
+PF_EXITING: Final = 0x4
+"""A task's flag in /proc/PID/stat that it ends (linux/sched.h)."""
 
 
 class Differs(CheckpointFailed):
@@ -166,7 +168,7 @@ def _within_cgroups(task: Restore, work: str) -> int:
 
 
 def _run(task: Restore, places: Places) -> int:
-    for name, content in files(task.manifest, task.forest, places).items():
+    for name, content in files(task.forest, places).items():
         with open(os.open(f"{places.work}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700), "w") as stream:
             stream.write(content)
     mounts = os.path.exists(os.path.join(places.image, "part0")) and any(
@@ -174,7 +176,7 @@ def _run(task: Restore, places: Places) -> int:
     )
     first = places.cgroup_of("part0")
     # What an earlier try has left: criu does not write over a pidfile, and would hold its frozen tasks for ever.
-    for name in ("root.pid", *(f"{part.name}.forking" for part in task.manifest.parts)):
+    for name in ("root.pid", FAILED, *(f"{part.name}.born" for part in task.manifest.parts)):
         with suppress(FileNotFoundError):
             os.unlink(f"{places.work}/{name}")
 
@@ -190,18 +192,36 @@ def _run(task: Restore, places: Places) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    try:
-        code = running.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        raise CheckpointFailed(f"criu did not restore the tree within {PATIENCE:g} seconds") from None
-    if code:
+    if _awaited(running, places):
         said = [(part.name, what_criu_said(f"{places.work}/{part.name}.log")) for part in reversed(task.manifest.parts)]
         words = next((f"{name}: {words}" for name, words in said if words), "it said nothing")
-        raise CheckpointFailed(f"criu restore ended with {code}: {words}")
+        raise CheckpointFailed(f"criu restore failed: {words}")
     try:
         return int(Path(f"{places.work}/root.pid").read_text())
     except (OSError, ValueError):
         raise CheckpointFailed("criu restore did not say which process the root is") from None
+
+
+def _awaited(running: "subprocess.Popen[bytes]", places: Places) -> int:
+    """Return with what criu ends, or 1 once it cannot end well: its init cannot die while an inner part of it is frozen."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with suppress(subprocess.TimeoutExpired):
+            return running.wait(cgroups.PAUSE * 4)
+        if os.path.exists(f"{places.work}/{FAILED}") or any(map(_dies_as_init, cgroups.members(places.cgroup))):
+            return 1
+    raise CheckpointFailed(f"criu did not restore the tree within {PATIENCE:g} seconds")
+
+
+def _dies_as_init(process: int) -> bool:
+    """Whether a process is the init of a pid namespace and about to end, which takes all of the namespace with it."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as stream:
+            flags = int(stream.read().rpartition(")")[2].split()[6])
+        with open(f"/proc/{process}/status", encoding="utf-8", errors="replace") as stream:
+            return bool(flags & PF_EXITING) and any(line.split()[-1] == "1" for line in stream if line.startswith("NSpid:"))
+    except (OSError, ValueError):
+        return False
 
 
 def _compare(task: Restore, root: int) -> None:

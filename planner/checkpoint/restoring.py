@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from planner.checkpoint.manifest import Manifest, PartRecord
+from planner.checkpoint.manifest import Manifest
 from planner.checkpoint.parts import Part, number_in, parts_of
 from planner.errors import CannotEmit
 from planner.forest.model import Forest
@@ -19,6 +19,8 @@ from planner.identity import ProcessId
 SPARE: Final = 100
 """Numbers between the highest of the tree and those of helpers, and between one helper and the next."""
 LOG_FILE: Final = "restore.log"
+FAILED: Final = "failed"
+"""The file that is made where an inner part does not come to stand."""
 LOWEST_CRIU: Final = (3, 14)
 """The first version of CRIU whose clone3 takes numbers."""
 
@@ -55,8 +57,6 @@ def refuse(manifest: Manifest, forest: Forest) -> None:
         theirs = forest.other_namespaces.get(roots[part.enclosing], {})
         if "mnt" in mine and mine["mnt"] == theirs.get("mnt"):
             raise CannotEmit(f"{part.name} has no mount namespace of its own: not restored yet")
-        if part.level > 1 and any(forest.threads.get(pid) for pid in part.tasks):
-            raise CannotEmit(f"{part.name} has threads {part.level} pid namespaces deep, whose outer numbers criu cannot give")
     if "." in manifest.criu and version(manifest.criu) < LOWEST_CRIU:
         raise CannotEmit(f"the images are of CRIU {manifest.criu}, expected 3.14 or later")
 
@@ -72,15 +72,16 @@ def helper_number(forest: Forest, position: int) -> int:
     return max(map(int, numbers)) + SPARE * position
 
 
-def files(manifest: Manifest, forest: Forest, places: Places) -> dict[str, str]:
+def files(forest: Forest, places: Places) -> dict[str, str]:
     """Return the content of each file of the private directory by its name."""
     parts = parts_of(forest)
     found = {}
-    for position, (part, record) in enumerate(zip(parts, manifest.parts, strict=True)):
+    for position, part in enumerate(parts):
         found[f"{part.name}.table"] = table(forest, part, parts, places)
         found[f"{part.name}.action"] = action(part, places)
         if position:
-            found[f"{part.name}.sh"] = script(part, record, places, helper_number(forest, position) + SPARE // 2)
+            found[f"{part.name}.sh"] = script(forest, part, places, helper_number(forest, position) + SPARE // 2)
+            found[f"{part.name}.threads"] = threads(forest, part)
     return found
 
 
@@ -95,24 +96,22 @@ def table(forest: Forest, part: Part, parts: tuple[Part, ...], places: Places) -
         if inner.enclosing == part.name:
             parent = number_in(part, forest.tasks[inner.parent].pids)
             helper = " ".join([str(helper_number(forest, position))] * (part.level + 1))
-            if first := _first_thread(forest, inner):
-                watch = " ".join([str(helper_number(forest, position) + 1)] * (part.level + 1))
-                lines.append(f"thread {parent} {places.work}/{inner.name}.forking {first} {watch}\n")
+            if threads(forest, inner):
+                tracer = " ".join([str(helper_number(forest, position) + 1)] * (part.level + 1))
+                mine = f"{places.work}/{inner.name}"
+                lines.append(f"threads {parent} {mine}.threads {mine}.born {len(inner.tasks)} {tracer}\n")
             lines.append(f"birth {parent} {places.work}/{inner.name}.sh {helper}\n")
     return "".join(lines)
 
 
 def action(part: Part, places: Places) -> str:
-    """Return the action script of a part: it says when tasks are forked, and freezes all before anything runs.
+    """Return the action script of a part: it freezes all before anything runs.
 
     criu and its own helpers leave the cgroup before: it would freeze itself.
     """
     cgroup = places.cgroup_of(part.name)
     return f"""#!/bin/sh
 case $CRTOOLS_SCRIPT_ACTION in
-post-setup-namespaces)
-    : > {places.work}/{part.name}.forking
-    ;;
 pre-resume)
     for number in $(cat {cgroup}/cgroup.procs); do
         parent=$(sed -n 's/^PPid:[[:blank:]]*//p' /proc/$number/status)
@@ -127,30 +126,37 @@ exit 0
 """
 
 
-def _first_thread(forest: Forest, part: Part) -> int:
-    """Return the number of a part's first thread in the namespace around it, 0 where none is to be seen to."""
-    threads = [thread for pid in part.tasks for thread in forest.threads.get(pid, ())]
-    return int(threads[0].pids[0]) if part.level == 1 and threads else 0
+def threads(forest: Forest, part: Part) -> str:
+    """Return a line for each thread of an inner part: its task's number in the namespace around, its numbers innermost first."""
+    return "".join(
+        f"{forest.tasks[pid].pids[part.level - 1]} {' '.join(map(str, reversed(thread.pids)))}\n"
+        for pid in part.tasks
+        for thread in forest.threads.get(pid, ())
+    )
 
 
-def script(part: Part, record: PartRecord, places: Places, last: int) -> str:
+def script(forest: Forest, part: Part, places: Places, last: int) -> str:
     """Return the script by which a helper restores an inner part; numbers that criu itself takes begin behind `last`."""
     return f"""echo {last} > /proc/sys/kernel/ns_last_pid || exit 1
 echo 0 > {places.cgroup_of(part.name)}/cgroup.procs || exit 1
-exec unshare -m --propagation private /bin/sh -c {shlex.quote(_inside(part, record, places))}
+exec unshare -m --propagation private /bin/sh -c {shlex.quote(_inside(forest, part, places))}
 """
 
 
-def _inside(part: Part, record: PartRecord, places: Places) -> str:
-    del record
+def _inside(forest: Forest, part: Part, places: Places) -> str:
+    under = environment(part.name, places, late=bool(threads(forest, part)))
     return f"""mount -t proc proc /proc || exit 1
 mount --bind / {places.work}/root && mount --make-private {places.work}/root || exit 1
-exec {shlex.join(environment(part.name, places))} {shlex.join(command(part.name, places, "--restore-sibling"))}"""
+exec {shlex.join(under)} {shlex.join(command(part.name, places, "--restore-sibling"))}"""
 
 
-def environment(part: str, places: Places) -> tuple[str, ...]:
-    """Return the words that run a command under the library."""
-    return ("env", f"LD_PRELOAD={places.work}/numbers.so", f"CRPLAN_TABLE={places.work}/{part}.table")
+def environment(part: str, places: Places, *, late: bool = False) -> tuple[str, ...]:
+    """Return the words that run a command under the library; `late` is whether threads of the part's root are seen to."""
+    mine = f"{places.work}/{part}"
+    return (
+        *("env", f"LD_PRELOAD={places.work}/numbers.so", f"CRPLAN_TABLE={mine}.table"),
+        *(f"CRPLAN_BORN={mine}.born", f"CRPLAN_FAILED={places.work}/{FAILED}", f"CRPLAN_LATE={int(late)}"),
+    )
 
 
 def command(part: str, places: Places, *more: str) -> tuple[str, ...]:

@@ -125,48 +125,53 @@ def check_line(step: steps.AnyStep) -> str:
 
 
 def _words(step: steps.AnyStep) -> str:
+    """Return the words of a step: its kind and its arguments."""
     match step:
         case steps.Create():
-            words = [f"create {step.child} signal={0 if step.sibling else step.exit_signal}"]
-            words += (
-                ["new_namespace"] * step.new_namespace
-                + ["new_user"] * step.new_user
-                + ["sibling"] * step.sibling
-                + sorted(step.share)
-            )
-        case steps.CreateThread():
-            words = [f"thread {step.child}"]
-        case steps.SetSession():
-            words = ["setsid"]
-        case steps.SetGroup():
-            words = [f"setpgid {step.target} {step.group}"]
-        case steps.SetSubreaper():
-            words = [f"subreaper {'on' if step.on else 'off'}"]
-        case steps.Enter():
-            words = [f"enter {step.namespace}"]
-        case steps.Exit():
-            words = [f"exit {step.status}"] + ["thread_only"] * step.thread_only
-        case steps.Kill():
-            words = [f"kill {step.target} {step.signal}"]
-        case steps.Reap():
-            words = [f"reap {step.child}"]
-        case steps.Stop():
-            words = [f"stop {step.target}"]
-        case steps.Unshare():
-            words = ["unshare", *step.kinds]
+            words = _create_words(step)
+        case steps.Verify():
+            words = _verify_words(step)
         case steps.MapIds():
             words = [f"map {step.target}"] + ["own"] * step.own
             words += [f"{name}={_extents(map_)}" for name, map_ in (("uid", step.uid_map), ("gid", step.gid_map)) if map_]
-        case steps.Join():
-            words = [f"join {step.target} {step.kind}"]
-        case steps.Verify():
-            words = [f"verify {step.target} parent={step.parent} group={step.group} session={step.session}"]
-            words += [f"zombie status={step.status}"] * step.zombie
-            words += [f"threads={_numbers(step.threads)}"] * bool(step.threads)
-            words += ["subreaper"] * step.subreaper
-            words += [f"exit_signal={step.exit_signal}"] * (step.exit_signal >= 0)
-            words += [f"{kind}={holder}" for kind, holder in step.namespaces.items()]
+        case steps.SetSubreaper():
+            words = [f"subreaper {'on' if step.on else 'off'}"]
+        case steps.Exit():
+            words = [f"exit {step.status}"] + ["thread_only"] * step.thread_only
+        case steps.Unshare():
+            words = ["unshare", *step.kinds]
+        case _:
+            word, fields = PLAIN_WORDS[type(step)]
+            words = [word, *(str(getattr(step, field)) for field in fields)]
     return " ".join(words)
+
+
+PLAIN_WORDS: Final[dict[type[steps.AnyStep], tuple[str, tuple[str, ...]]]] = {
+    steps.CreateThread: ("thread", ("child",)),
+    steps.SetSession: ("setsid", ()),
+    steps.SetGroup: ("setpgid", ("target", "group")),
+    steps.Enter: ("enter", ("namespace",)),
+    steps.Kill: ("kill", ("target", "signal")),
+    steps.Reap: ("reap", ("child",)),
+    steps.Stop: ("stop", ("target",)),
+    steps.Join: ("join", ("target", "kind")),
+}
+"""The steps of which every argument is written: the word, and the arguments in their order."""
+
+
+def _create_words(step: steps.Create) -> list[str]:
+    words = [f"create {step.child} signal={0 if step.sibling else step.exit_signal}"]
+    words += ["new_namespace"] * step.new_namespace + ["new_user"] * step.new_user + ["sibling"] * step.sibling
+    return words + sorted(step.share)
+
+
+def _verify_words(step: steps.Verify) -> list[str]:
+    words = [f"verify {step.target} parent={step.parent} group={step.group} session={step.session}"]
+    words += [f"zombie status={step.status}"] * step.zombie
+    words += [f"threads={_numbers(step.threads)}"] * bool(step.threads)
+    words += ["subreaper"] * step.subreaper
+    words += [f"exit_signal={step.exit_signal}"] * (step.exit_signal >= 0)
+    return words + [f"{kind}={holder}" for kind, holder in step.namespaces.items()]
 
 
 def _head(plan: Plan) -> str:

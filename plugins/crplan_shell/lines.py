@@ -4,7 +4,8 @@ Numbers are level-0 numbers and vectors are written outermost first, as in the p
 """
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from planner import steps
 from planner.identity import Pids, ProcessId
@@ -65,53 +66,61 @@ def check_words(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) 
 
 def _deed(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> list[str]:
     subject = _subject(step)
-    match step:
-        case steps.Create():
-            words = ["create", str(subject), "as", _slashed(processes[subject].pids), "by", str(step.actor)]
-            flags = ["newpid"] * step.new_namespace + ["newuser"] * step.new_user + ["parent"] * step.sibling
-            exit_signal = 0 if step.sibling else step.exit_signal
-            words += ["flags", ",".join(flags)] * bool(flags)
-            words += ["share", ",".join(sorted(step.share))] * bool(step.share)
-            words += ["signal", str(exit_signal)] * (exit_signal != SIGCHLD)
-            words += ["role", "reaper"] * (processes[subject].role == "reaper")
-        case steps.CreateThread():
-            words = ["thread", str(subject), "as", _slashed(processes[subject].pids), "by", str(step.actor)]
-        case steps.SetSession():
-            words = ["setsid", str(subject)]
-        case steps.SetGroup():
-            words = ["setpgid", str(subject), "to", str(step.group), "by", str(step.actor)]
-        case steps.SetSubreaper():
-            words = ["subreaper", str(subject), "turn", "on" if step.on else "off"]
-        case steps.Enter():
-            actor = processes.get(step.actor)
-            home = actor.namespace if actor else ProcessId(0)
-            words = ["enter", str(subject), "namespace", "own" if step.namespace == home else str(step.namespace)]
-        case steps.Exit():
-            words = ["exit", str(subject), "status", str(step.status)] + ["only", "leader"] * step.thread_only
-        case steps.Kill():
-            words = ["kill", str(subject), "signal", str(step.signal), "by", str(step.actor)]
-        case steps.Reap():
-            words = ["reap", str(subject), "by", str(step.actor)]
-        case steps.Stop():
-            words = ["stop", str(subject)]
-        case steps.Unshare():
-            words = ["unshare", str(subject), "kinds", ",".join(step.kinds)]
-        case steps.MapIds():
-            words = ["map", str(subject), "by", str(step.actor)] + ["own", "yes"] * step.own
-            words += ["uid", _extents(step.uid_map)] * bool(step.uid_map) + ["gid", _extents(step.gid_map)] * bool(step.gid_map)
-        case steps.Join():
-            words = ["join", str(subject), "kind", step.kind, "of", str(step.target)]
-        case steps.Verify():
-            words = ["verify", str(subject), "as", _slashed(processes[subject].pids), "parent", str(step.parent)]
-            words += ["group", str(step.group), "session", str(step.session), "state", "zombie" if step.zombie else "alive"]
-            words += ["status", str(step.status)] * bool(step.zombie and step.status)
-            vectors = sorted(processes[thread].pids for thread in step.threads)
-            words += ["threads", ",".join(_slashed(vector) for vector in vectors)] * bool(vectors)
-            words += ["subreaper", "on"] * (step.subreaper and not step.zombie)
-            words += ["signal", str(step.exit_signal)] * (step.exit_signal >= 0)
-            places = [f"{kind}:{holder}" for kind, holder in step.namespaces.items()]
-            words += ["namespaces", ",".join(places)] * bool(places)
-    return words
+    word, arguments = DEEDS[type(step)]
+    return [word, str(subject), *arguments(step, processes)]
+
+
+def _create(step: steps.Create, processes: dict[ProcessId, steps.Process]) -> list[str]:
+    child = processes[step.child]
+    flags = ["newpid"] * step.new_namespace + ["newuser"] * step.new_user + ["parent"] * step.sibling
+    exit_signal = 0 if step.sibling else step.exit_signal
+    words = ["as", _slashed(child.pids), "by", str(step.actor)]
+    words += ["flags", ",".join(flags)] * bool(flags)
+    words += ["share", ",".join(sorted(step.share))] * bool(step.share)
+    words += ["signal", str(exit_signal)] * (exit_signal != SIGCHLD)
+    return words + ["role", "reaper"] * (child.role == "reaper")
+
+
+def _enter(step: steps.Enter, processes: dict[ProcessId, steps.Process]) -> list[str]:
+    actor = processes.get(step.actor)
+    home = actor.namespace if actor else ProcessId(0)
+    return ["namespace", "own" if step.namespace == home else str(step.namespace)]
+
+
+def _map_ids(step: steps.MapIds, _: dict[ProcessId, steps.Process]) -> list[str]:
+    words = ["by", str(step.actor)] + ["own", "yes"] * step.own
+    return words + ["uid", _extents(step.uid_map)] * bool(step.uid_map) + ["gid", _extents(step.gid_map)] * bool(step.gid_map)
+
+
+def _verify(step: steps.Verify, processes: dict[ProcessId, steps.Process]) -> list[str]:
+    words = ["as", _slashed(processes[step.target].pids), "parent", str(step.parent)]
+    words += ["group", str(step.group), "session", str(step.session), "state", "zombie" if step.zombie else "alive"]
+    words += ["status", str(step.status)] * bool(step.zombie and step.status)
+    vectors = sorted(processes[thread].pids for thread in step.threads)
+    words += ["threads", ",".join(_slashed(vector) for vector in vectors)] * bool(vectors)
+    words += ["subreaper", "on"] * (step.subreaper and not step.zombie)
+    words += ["signal", str(step.exit_signal)] * (step.exit_signal >= 0)
+    places = [f"{kind}:{holder}" for kind, holder in step.namespaces.items()]
+    return words + ["namespaces", ",".join(places)] * bool(places)
+
+
+DEEDS: Final[dict[type[steps.AnyStep], tuple[str, Callable[[Any, dict[ProcessId, steps.Process]], list[str]]]]] = {
+    steps.Create: ("create", _create),
+    steps.CreateThread: ("thread", lambda step, table: ["as", _slashed(table[step.child].pids), "by", str(step.actor)]),
+    steps.SetSession: ("setsid", lambda step, _: []),
+    steps.SetGroup: ("setpgid", lambda step, _: ["to", str(step.group), "by", str(step.actor)]),
+    steps.SetSubreaper: ("subreaper", lambda step, _: ["turn", "on" if step.on else "off"]),
+    steps.Enter: ("enter", _enter),
+    steps.Exit: ("exit", lambda step, _: ["status", str(step.status)] + ["only", "leader"] * step.thread_only),
+    steps.Kill: ("kill", lambda step, _: ["signal", str(step.signal), "by", str(step.actor)]),
+    steps.Reap: ("reap", lambda step, _: ["by", str(step.actor)]),
+    steps.Stop: ("stop", lambda step, _: []),
+    steps.Unshare: ("unshare", lambda step, _: ["kinds", ",".join(step.kinds)]),
+    steps.MapIds: ("map", _map_ids),
+    steps.Join: ("join", lambda step, _: ["kind", step.kind, "of", str(step.target)]),
+    steps.Verify: ("verify", _verify),
+}
+"""Each kind of step: the agent's word for it, and what writes the arguments behind the process that it is about."""
 
 
 def _subject(step: steps.AnyStep) -> ProcessId:

@@ -60,15 +60,18 @@ def manifest(tree: Forest, **changes: object) -> Manifest:
 
 
 def test_the_table_of_a_part_has_each_task_innermost_first_and_the_births_in_it() -> None:
-    found = files(manifest(forest()), forest(), PLACES)
+    found = files(forest(), PLACES)
     assert found["part0.table"] == "birth 2 /work/part1.sh 106\n"
     assert found["part1.table"] == "pid 1 1 3\npid 2 2 4\nbirth 2 /work/part2.sh 206 206\n"
     assert found["part2.table"] == "pid 1 1 3 5\npid 2 2 4 6\n"
 
 
-def test_threads_one_level_deep_get_a_helper_that_sees_to_their_outer_numbers() -> None:
-    found = files(manifest(tree := forest("1 2.1:1/2+3.2+4.3")), tree, PLACES)
-    assert found["part0.table"].splitlines()[0] == "thread 1 /work/part1.forking 3 105"
+def test_threads_of_inner_parts_get_a_helper_that_gives_them_their_numbers_at_every_level() -> None:
+    found = files(forest("1 2.1:1/2+3.2+4.3 5.4:2/2 6.5.1:5/6+7.6.2"), PLACES)
+    assert found["part0.table"].splitlines()[0] == "threads 1 /work/part1.threads /work/part1.born 2 108"
+    assert found["part1.threads"] == "2 2 3\n2 3 4\n"
+    assert found["part2.threads"] == "5 2 6 7\n"
+    assert "CRPLAN_LATE=1" in found["part1.sh"]
 
 
 def test_a_helper_has_a_number_that_nothing_of_the_tree_has() -> None:
@@ -78,7 +81,7 @@ def test_a_helper_has_a_number_that_nothing_of_the_tree_has() -> None:
 
 
 def test_an_inner_part_is_restored_as_a_sibling_and_frozen_before_it_runs() -> None:
-    found = files(manifest(forest()), forest(), PLACES)
+    found = files(forest(), PLACES)
     assert "restore --images-dir /image/part1" in found["part1.sh"]
     assert "--restore-sibling" in found["part1.sh"]
     assert "--tcp-established" in found["part1.sh"]
@@ -98,12 +101,6 @@ def test_a_part_without_mounts_of_its_own_is_refused(kind: str) -> None:
     with pytest.raises(CannotEmit, match="no mount namespace of its own"):
         refuse(manifest(forest()), forest(extra=(space, *shared)))
     refuse(manifest(forest()), forest())
-
-
-def test_threads_two_levels_deep_are_refused() -> None:
-    tree = forest("1 2.1:1/2 3.2.1:2/3+4.3.2")
-    with pytest.raises(CannotEmit, match="2 pid namespaces deep"):
-        refuse(manifest(tree), tree)
 
 
 def test_a_shared_namespace_and_an_old_criu_are_refused() -> None:

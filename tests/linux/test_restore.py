@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not nested.criu(), reason="no criu that works here (CRPLAN_CRIU, PATH)"),
 ]
 
-TREES = ("()", "([()])", "(([])(S()))[([()])(Z)]", "([tt(Z)(G)])")
+TREES = ("()", "([()])", "(([])(S()))[([()])(Z)]", "([tt(Z)(G)])", "(Z)[t(t)][[tt(t)]](t)")
 RANDOM = amount("CRPLAN_NESTED", 100, 2)
 
 
@@ -95,12 +95,6 @@ def test_a_tree_comes_back_with_its_numbers_and_counts_on(words: str, tmp_path: 
     said, before, after = came_back(tmp_path, words)
     assert said == ""
     assert after == before
-
-
-def test_threads_of_several_inner_tasks_come_back_exactly_or_everything_is_ended(tmp_path: Path) -> None:
-    """Their outer numbers are a race that is run three times; what criu has frozen by then must not hold it up."""
-    said, before, after = came_back(tmp_path, "[t(t)]")
-    assert after == before or ("differs from the image" in said and "threads" in said), said
 
 
 def test_random_trees_come_back_exactly_or_not_at_all(tmp_path: Path) -> None:

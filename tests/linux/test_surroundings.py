@@ -45,7 +45,10 @@ SOON: Final = 20.0
 
 
 def sampled(rows: list[object], columns: list[str], every: int = 3) -> list[object]:
-    """Return the cells of a table as parameters; most of them are slow, and no row and no column is without one that is not."""
+    """Return the cells of a table as parameters; most of them are slow.
+
+    With `every` up to 3 no row and no column is without one that is fast.
+    """
     cells = []
     for at, row in enumerate(rows):
         for place, column in enumerate(columns):
@@ -180,7 +183,7 @@ def test_sigterm_ends_it_always(way: str, column: str, directory: Path) -> None:
         COLUMNS[column].stop(sandbox)
 
 
-@pytest.mark.parametrize(("name", "column"), sampled(["nested_namespaces", "entered_from_outside", "zombies"], list(COLUMNS)))
+@pytest.mark.parametrize(("name", "column"), sampled(["nested_namespaces", "entered_from_outside", "zombies"], list(COLUMNS), 9))
 def test_a_traced_member_is_not_waited_for_for_ever(name: str, column: str, directory: Path) -> None:
     """A tracer keeps a task that was killed until it has looked at it, and the namespace's init waits for that."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -84,6 +84,6 @@ def _print(manifest: manifests.Manifest, forest: Forest, directory: str, options
         options=options,
     )
     lines = []
-    for name, content in files(manifest, forest, places).items():
+    for name, content in files(forest, places).items():
         lines += [f"# WORK/{name}", content.rstrip("\n")]
     write_artefact("\n".join([*lines, shlex.join(outermost(places, mounts=True)), ""]), None)
