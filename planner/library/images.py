@@ -1,5 +1,7 @@
 """Functions of the library that read: an image, several images, and a running tree."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 
 from planner.errors import BadImage
