@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from crplan_python.child import Program, run_program
+from crplan_runtime.child import Program, run_program
 
 from crplan_syscalls.build import CannotBuild, executable, program
 from crplan_syscalls.data import plan_file
