@@ -74,10 +74,16 @@ UNIX_SOCKET = message(
     skipped="9 12 13 17-20",
 )
 
-PACKET_SOCKET = message("packet_sock_entry", {**fields_of("id type protocol flags ifindex"), 20: Field("ns_id")}, skipped="6-19")
+PACKET_SOCKET = message(
+    "packet_sock_entry",
+    {**fields_of("id type protocol flags ifindex"), 7: Field("opts", "message"), 20: Field("ns_id")},
+    skipped="6 8-19",
+)
 
 NETLINK_SOCKET = message(
-    "netlink_sk_entry", {**fields_of("id ino protocol state"), 7: Field("portid"), 13: Field("ns_id")}, skipped="5 6 8-12 14"
+    "netlink_sk_entry",
+    {**fields_of("id ino protocol state"), 7: Field("portid"), 12: Field("opts", "message"), 13: Field("ns_id")},
+    skipped="5 6 8-11 14",
 )
 
 NAMESPACE_FILE = message("ns_file_entry", fields_of("id ns_id ns_cflag flags"))
@@ -144,8 +150,6 @@ VMA = message(
     {
         **fields_of("start end pgoff shmid", kind="u64"),
         **fields_of("prot flags status", 5),
-        **fields_of("pgoff", 3, "skip"),
-        **fields_of("flags", 6, "skip"),
     },
     skipped="8-10",
 )

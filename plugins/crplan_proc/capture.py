@@ -24,23 +24,26 @@ from planner.events.records import (
     TaskStateRecorded,
     ThreadRecorded,
 )
+from planner.hookspecs import Detail
 from planner.identity import NO_PID, NamespaceId, Number, Pids, ProcessId
 from planner.text import escaped
 
 UNKNOWN: Final = NamespaceId(-1)
+HELD: Final = ("all", "commands", "values")
+"""Details that ask what the tasks hold."""
 
 
-def capture(pid: int) -> list[AnyEvent]:
-    """Return the image events of the tree below process `pid` as it stands now.
+def capture(pid: int, detail: Detail = "tree") -> list[AnyEvent]:
+    """Return the image events of the tree below process `pid` as it stands now, with more than the tree where that is asked for.
 
     Level 0 is the pid namespace that `pid` is in; when it is the init of that namespace, all who are in it or below belong to
     the tree, entered tasks included. Raises BadImage where the process does not exist, is a thread, or its tree keeps changing.
     """
-    return list(events(steady(pid)))
+    return list(events(steady(pid), detail))
 
 
-def events(snapshot: Snapshot) -> Iterator[AnyEvent]:
-    """Yield the image events of a snapshot, parents first and children by number."""
+def events(snapshot: Snapshot, detail: Detail = "tree") -> Iterator[AnyEvent]:
+    """Yield the image events of a snapshot, parents first and children by number; what tasks hold is read when it is yielded."""
     tree = _Tree(snapshot)
     yield ImageOpened(
         format="capture",
@@ -55,6 +58,11 @@ def events(snapshot: Snapshot) -> Iterator[AnyEvent]:
     yield from tree.adopters()
     yield from tree.crossings()
     yield FactRecorded(property="subreaper", value="not shown by /proc", at=f"/proc/{snapshot.root}/status")
+    if detail in HELD:
+        # Loaded where it is asked for: a capture of the tree alone stays as light as it was.
+        from crplan_proc.held import Held
+
+        yield from Held(snapshot, tree.numbers(), tree.ids).events(detail)
     yield ImageClosed(tasks=len(tree.ordered), complete=True, at=f"/proc/{snapshot.root}")
 
 
@@ -108,6 +116,13 @@ class _Tree:
             ordered.append(process)
             waiting += children.get(process.status.number, ())
         return ordered
+
+    def numbers(self) -> dict[int, ProcessId]:
+        """Return the processes' numbers in the log by those that this process sees."""
+        return {
+            process.status.number: ProcessId(self.vector(process.status.pids, process.status.number)[0])
+            for process in self.ordered
+        }
 
     def _rank(self, process: Process) -> tuple[bool, int]:
         """The root first, then by number."""
