@@ -20,6 +20,7 @@ from planner.checkpoint import freezer as cgroups
 from planner.checkpoint import manifest as manifests
 from planner.checkpoint.freezer import Freezer
 from planner.checkpoint.manifest import Manifest
+from planner.checkpoint.parts import parts_of
 from planner.checkpoint.restoring import FAILED, LOWEST_CRIU, Places, differences, files, outermost, version
 from planner.checkpoint.worker import what_criu_said
 from planner.errors import CannotEmit, CheckpointFailed
@@ -40,10 +41,10 @@ class Differs(CheckpointFailed):
 
 
 class Restore(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be restored; `capture` reads the tree of a process as it stands."""
+    """What is to be restored; `capture` reads the tree of a process as it stands. Plain images of criu have no manifest."""
 
     directory: str
-    manifest: Manifest
+    manifest: Manifest | None
     forest: Forest
     capture: Callable[[int], Forest]
     criu: str
@@ -53,15 +54,17 @@ class Restore(msgspec.Struct, frozen=True, kw_only=True):
 
 def restore(task: Restore) -> int:
     """Restore the tree and return the number of its root; raises CannotEmit and CheckpointFailed, and then nothing is left."""
-    _check_digests(task)
+    if task.manifest is not None:
+        _check_digests(task.directory, task.manifest)
     if version(task.criu_version) < LOWEST_CRIU:
         raise CannotEmit(f"{task.criu} is CRIU {task.criu_version or 'of an unknown version'}, expected 3.14 or later")
     os.makedirs(DIRECTORY, 0o700, exist_ok=True)
     work = tempfile.mkdtemp(prefix="restore-", dir=DIRECTORY)
     try:
         os.mkdir(f"{work}/root")
-        compile_library(work)
-        prove_reached(work, task.criu)
+        if task.manifest is not None:
+            compile_library(work)
+            prove_reached(work, task.criu)
         for _ in range(TRIES - 1):
             # Nothing of it has run: what came by a race for a number may be tried again.
             with suppress(Differs):
@@ -71,9 +74,9 @@ def restore(task: Restore) -> int:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _check_digests(task: Restore) -> None:
-    for part in task.manifest.parts:
-        digest, _ = manifests.digest_of(os.path.join(task.directory, part.name), part.name)
+def _check_digests(directory: str, manifest: Manifest) -> None:
+    for part in manifest.parts:
+        digest, _ = manifests.digest_of(os.path.join(directory, part.name), part.name)
         if digest != part.digest:
             raise CheckpointFailed(f"the images of {part.name} are not those that {manifests.FILE} names: their digest differs")
 
@@ -135,7 +138,7 @@ def _within_cgroups(task: Restore, work: str) -> int:
         raise CannotEmit(f"the cgroup of this process is not below {place.mount}")
     base = Freezer(path=os.path.join(own, f"crplan-restore-{os.getpid()}"), version=place.version, created=True)
     parts = [
-        Freezer(path=os.path.join(base.path, part.name), version=place.version, created=True) for part in task.manifest.parts
+        Freezer(path=os.path.join(base.path, part.name), version=place.version, created=True) for part in parts_of(task.forest)
     ]
     places = Places(
         work=work,
@@ -146,6 +149,7 @@ def _within_cgroups(task: Restore, work: str) -> int:
         freeze_word=base.words(True),
         criu=task.criu,
         options=task.options,
+        plain=task.manifest is None,
     )
     stands = False
     try:
@@ -171,12 +175,11 @@ def _run(task: Restore, places: Places) -> int:
     for name, content in files(task.forest, places).items():
         with open(os.open(f"{places.work}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700), "w") as stream:
             stream.write(content)
-    mounts = os.path.exists(os.path.join(places.image, "part0")) and any(
-        name.startswith("mountpoints-") for name in os.listdir(os.path.join(places.image, "part0"))
-    )
+    names = [part.name for part in parts_of(task.forest)]
+    mounts = any(name.startswith("mountpoints-") for name in os.listdir(places.images_of("part0")))
     first = places.cgroup_of("part0")
     # What an earlier try has left: criu does not write over a pidfile, and would hold its frozen tasks for ever.
-    for name in ("root.pid", FAILED, *(f"{part.name}.born" for part in task.manifest.parts)):
+    for name in ("root.pid", FAILED, *(f"{name}.born" for name in names)):
         with suppress(FileNotFoundError):
             os.unlink(f"{places.work}/{name}")
 
@@ -193,7 +196,7 @@ def _run(task: Restore, places: Places) -> int:
         stderr=subprocess.DEVNULL,
     )
     if _awaited(running, places):
-        said = [(part.name, what_criu_said(f"{places.work}/{part.name}.log")) for part in reversed(task.manifest.parts)]
+        said = [(name, what_criu_said(f"{places.work}/{name}.log")) for name in reversed(names)]
         words = next((f"{name}: {words}" for name, words in said if words), "it said nothing")
         raise CheckpointFailed(f"criu restore failed: {words}")
     try:

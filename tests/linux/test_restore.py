@@ -22,6 +22,7 @@ from tests.linux.test_checkpoint import checkpoint
 pytestmark = [
     pytest.mark.root,
     pytest.mark.slow,
+    pytest.mark.xdist_group("restores"),
     pytest.mark.skipif(bool(nested.missing()), reason=nested.missing()),
     pytest.mark.skipif(not nested.criu(), reason="no criu that works here (CRPLAN_CRIU, PATH)"),
 ]
@@ -126,6 +127,47 @@ def test_a_restore_that_fails_leaves_nothing(tmp_path: Path) -> None:
     done = run(tmp_path / "image")
     assert done.returncode == 1
     assert "has bad size" in done.stderr
+    assert leftovers() == []
+
+
+@contextmanager
+def plain(directory: Path, words: str) -> Iterator[tuple[Tree, Path]]:
+    """Dump a tree without nested namespaces by criu alone, for the body of a `with`; the tree runs on."""
+    (directory / "image" / "checkpoint").mkdir(parents=True)
+    images = directory / "image" / "checkpoint"
+    with Tree(directory, words) as tree:
+        command = [nested.criu(), "dump", "--tree", str(tree.root), "--images-dir", str(images), "--leave-running"]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        yield tree, images
+
+
+@pytest.mark.parametrize("words", ["t(S)(Z)(Gt)", "(G(S(t)))"])
+def test_plain_images_come_back_by_the_same_command(words: str, tmp_path: Path) -> None:
+    with plain(tmp_path, words) as (tree, _):
+        before = nested.below(tree.root)
+    kept = tree.counters()
+    with restored(tmp_path / "image") as (root, said):
+        assert root, said
+        assert "criu restore: ok" in said
+        assert nested.below(root) == before
+        assert tree.counts_on()
+        assert all(now >= kept[name] for name, now in tree.counters().items())
+    assert leftovers() == []
+
+
+def test_plain_images_that_criu_cannot_restore_here_are_refused_before_it_runs(tmp_path: Path) -> None:
+    quiet = subprocess.DEVNULL
+    standing = subprocess.Popen(["sleep", "600"], start_new_session=True, stdin=quiet, stdout=quiet, stderr=quiet)
+    try:
+        command = [nested.criu(), "dump", "--tree", str(standing.pid), "--images-dir", str(tmp_path), "--leave-running"]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        done = run(tmp_path)
+        assert standing.poll() is None
+    finally:
+        standing.kill()
+        standing.wait()
+    assert done.returncode == 3, done.stderr
+    assert "criu restore: refused" in done.stderr
     assert leftovers() == []
 
 
