@@ -307,9 +307,18 @@ CRIU_SECURITY: Final = _kind(
     "criu-security-module",
     "error",
     "refused",
-    "The tasks were confined by a security module that the host does not run.",
-    "Restore on a host with that security module, or give --lsm-profile.",
-    "The inventory names the module, SELinux or AppArmor; labels of one mean nothing to the other.",
+    "A task has a label of a security module that the host does not run.",
+    "Restore on a host with that security module.",
+    "`can't render profile`, `mismatched lsm types`: the inventory names the module, SELinux or AppArmor; labels of one mean "
+    "nothing to the other. An image without labels is restored whatever the host runs.",
+)
+CRIU_PROFILE: Final = _kind(
+    "criu-security-profile",
+    "error",
+    "refused",
+    "A task is confined by a profile of AppArmor that is not loaded on the host.",
+    "Load the profile (apparmor_parser), or give --lsm-profile=apparmor:NAME with one that is.",
+    "`can't write lsm profile`: CRIU names the profile to the kernel, which must have it.",
 )
 CRIU_JOINED: Final = _kind(
     "criu-joined-namespace",
@@ -334,6 +343,7 @@ CRIU_HOST: Final = (
     CRIU_CAPABILITY,
     CRIU_FEATURE,
     CRIU_SECURITY,
+    CRIU_PROFILE,
     CRIU_JOINED,
     CRIU_PID_MAX,
     CRIU_LIMIT,
