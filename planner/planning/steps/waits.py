@@ -68,22 +68,30 @@ class Known:
         for _ in range(MOST_CREATORS):
             if process == actor:
                 return step <= at
-            if self._has_waited(process, actor, step, at):
+            if process in self._waits and self._has_heard(process, actor, step, at):
                 return True
-            when, waited_for = self._waits.get(process, ((), ()))
-            place = bisect_right(when, at)
-            for other in waited_for[max(0, place - MOST_WAITS) : place]:
-                if step <= other and self._has_waited(self.actors[other], actor, step, other):
-                    return True
-            if process not in self._born:
+            born = self._born.get(process)
+            if born is None or born[1] < step:
                 return False
-            process, at = self._born[process]
-            if at < step:
-                return False
+            process, at = born
+        return False
+
+    def _has_heard(self, process: ProcessId, actor: ProcessId, step: int, at: int) -> bool:
+        """Tell whether a process has waited for `step` of `actor`, or of late for a process that had waited for it."""
+        if self._has_waited(process, actor, step, at):
+            return True
+        when, waited_for = self._waits[process]
+        place = bisect_right(when, at)
+        for other in waited_for[max(0, place - MOST_WAITS) : place]:
+            if step <= other and self._has_waited(self.actors[other], actor, step, other):
+                return True
         return False
 
     def _has_waited(self, process: ProcessId, actor: ProcessId, step: int, at: int) -> bool:
         """Tell whether a process has waited, up to its step `at`, for `step` of `actor` or for a later one."""
-        when, latest = self._latest.get((process, actor), ((), ()))
+        waits = self._latest.get((process, actor))
+        if waits is None:
+            return False
+        when, latest = waits
         place = bisect_right(when, at)
         return place > 0 and latest[place - 1] >= step
