@@ -26,7 +26,10 @@ LOWEST_CRIU: Final = (3, 14)
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a restore works: its private directory, the image, the cgroup, that which criu leaves for, and how that is frozen."""
+    """Where a restore works: its private directory, the image, the cgroup, that which criu leaves for, and how that is frozen.
+
+    `plain` says that the image is a directory of criu's, without parts, which needs no library.
+    """
 
     work: str
     image: str
@@ -36,10 +39,21 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     freeze_word: str
     criu: str
     options: tuple[str, ...] = ()
+    plain: bool = False
+
+    def images_of(self, part: str) -> str:
+        """Return the directory of a part's images."""
+        return self.image if self.plain else f"{self.image}/{part}"
 
     def cgroup_of(self, part: str) -> str:
         """Return the cgroup of a part."""
         return f"{self.cgroup}/{part}"
+
+
+def refuse_plain(forest: Forest) -> None:
+    """Raise CannotEmit for images without a manifest that are of several pid namespaces."""
+    if len(parts_of(forest)) > 1:
+        raise CannotEmit("the image has nested pid namespaces and no manifest of `crplan checkpoint`: criu restores no such tree")
 
 
 def refuse(manifest: Manifest, forest: Forest) -> None:
@@ -162,8 +176,9 @@ def environment(part: str, places: Places, *, late: bool = False) -> tuple[str, 
 def command(part: str, places: Places, *more: str) -> tuple[str, ...]:
     """Return the restore of one part."""
     return (
-        *(places.criu, "restore", "--images-dir", f"{places.image}/{part}", "--work-dir", places.work),
-        *("--log-file", f"{part}.log", "-v2", "--restore-detached", "--root", f"{places.work}/root"),
+        *(places.criu, "restore", "--images-dir", places.images_of(part), "--work-dir", places.work),
+        *("--log-file", f"{part}.log", "-v2", "--restore-detached"),
+        *(() if places.plain else ("--root", f"{places.work}/root")),
         *("--manage-cgroups=ignore", "--action-script", f"{places.work}/{part}.action"),
         *more,
         *places.options,
@@ -171,24 +186,43 @@ def command(part: str, places: Places, *more: str) -> tuple[str, ...]:
 
 
 def outermost(places: Places, *, mounts: bool) -> tuple[str, ...]:
-    """Return the command that restores everything: criu for the part of the root, in a mount namespace of its own."""
-    words = command("part0", places, "--pidfile", f"{places.work}/root.pid")
+    """Return the command that restores everything: criu for the part of the root, in a mount namespace of its own.
+
+    Plain images without mounts are restored in the mount namespace of the command, as criu does it.
+    """
+    words = command("part0", places, "--pidfile", f"{places.work}/root.pid", *_root(places, mounts=mounts))
+    if places.plain and not mounts:
+        return words
+    under = () if places.plain else environment("part0", places)
     bind = f"mount --bind / {places.work}/root && mount --make-private {places.work}/root || exit 1\n" if mounts else ""
-    inside = f"{bind}exec {shlex.join(environment('part0', places))} {shlex.join(words)}"
-    return ("unshare", "-m", "--propagation", "private", "/bin/sh", "-c", inside)
+    return ("unshare", "-m", "--propagation", "private", "/bin/sh", "-c", f"{bind}exec {shlex.join((*under, *words))}")
+
+
+def _root(places: Places, *, mounts: bool) -> tuple[str, ...]:
+    given = any(word == "--root" or word == "-r" or word.startswith("--root=") for word in places.options)
+    return ("--root", f"{places.work}/root") if places.plain and mounts and not given else ()
 
 
 Standing = tuple[tuple[int, ...], int, int, int, bool, int, tuple[tuple[int, ...], ...]]
 
 
-def standing(forest: Forest) -> dict[ProcessId, Standing]:
-    """Return what a restore has to bring back of each task: numbers, parent, group, session, state, threads."""
+def led_from_outside(forest: Forest) -> frozenset[ProcessId]:
+    """Return the leaders of the root's session and group that are none of its tree: a restore gives it those of its command."""
+    root = forest.tasks[forest.root]
+    return frozenset((root.session, root.group)) - forest.tasks.keys()
+
+
+def standing(forest: Forest, outside: frozenset[ProcessId] = frozenset()) -> dict[ProcessId, Standing]:
+    """Return what a restore has to bring back of each task: numbers, parent, group, session, state, threads.
+
+    Leaders `outside` are all the same.
+    """
     return {
         task.pid: (
             tuple(map(int, task.pids)),
             int(task.parent),
-            int(task.group),
-            int(task.session),
+            0 if task.group in outside else int(task.group),
+            0 if task.session in outside else int(task.session),
             task.zombie,
             task.exit_status,
             tuple(sorted(tuple(map(int, thread.pids)) for thread in forest.threads.get(task.pid, ()))),
@@ -202,8 +236,8 @@ WORDS: Final = ("pids", "parent", "group", "session", "state", "exit status", "t
 
 def differences(wanted: Forest, found: Forest) -> list[str]:
     """Return in words where a restored tree is another than that of the image; nothing where it is the same."""
-    before: Mapping[ProcessId, Standing] = standing(wanted)
-    after = standing(found)
+    before: Mapping[ProcessId, Standing] = standing(wanted, led_from_outside(wanted))
+    after = standing(found, led_from_outside(found))
     lines = [f"task {pid} is missing" for pid in before if pid not in after]
     lines += [f"task {pid} is none of the image" for pid in after if pid not in before]
     for pid, facts in before.items():

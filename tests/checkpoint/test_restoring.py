@@ -7,7 +7,7 @@ import pytest
 
 from planner.checkpoint.manifest import Manifest, PartRecord
 from planner.checkpoint.parts import parts_of
-from planner.checkpoint.restoring import Places, differences, files, helper_number, outermost, refuse, version
+from planner.checkpoint.restoring import Places, differences, files, helper_number, outermost, refuse, refuse_plain, version
 from planner.errors import CannotEmit
 from planner.events.records import AnyEvent, NamespaceRecorded, TaskNamespacesRecorded
 from planner.forest.model import Forest
@@ -88,6 +88,28 @@ def test_an_inner_part_is_restored_as_a_sibling_and_frozen_before_it_runs() -> N
     assert "echo 1 > /cgroup/part1/cgroup.freeze" in found["part1.action"]
     assert found["part1.sh"].index("/cgroup/part1/cgroup.procs") < found["part1.sh"].index("restore --images-dir")
     assert "--restore-sibling" not in outermost(PLACES, mounts=True)[-1]
+
+
+def test_plain_images_are_restored_without_the_library_and_where_criu_would_restore_them() -> None:
+    plain = msgspec.structs.replace(PLACES, plain=True)
+    words = outermost(plain, mounts=False)
+    assert words[:4] == ("/criu", "restore", "--images-dir", "/image")
+    assert "--root" not in words
+    assert "LD_PRELOAD" not in " ".join(outermost(plain, mounts=True))
+    assert outermost(plain, mounts=True)[-1].count("--root /work/root") == 1
+    given = msgspec.structs.replace(plain, options=("--root", "/rootfs"))
+    assert "--root /work/root" not in outermost(given, mounts=True)[-1]
+
+
+def test_plain_images_with_nested_namespaces_are_refused() -> None:
+    refuse_plain(forest("1 2:1"))
+    with pytest.raises(CannotEmit, match="no manifest"):
+        refuse_plain(forest())
+
+
+def test_a_session_that_is_led_from_outside_may_be_another_after_a_restore() -> None:
+    assert differences(forest("5:0/3/3 6:5/3/3"), forest("5:0/9/9 6:5/9/9")) == []
+    assert differences(forest("5:0/3/3 6:5/3/6"), forest("5:0/9/9 6:5/9/9")) != []
 
 
 @pytest.mark.parametrize("kind", ["mnt"])

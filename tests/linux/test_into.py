@@ -322,6 +322,15 @@ def test_what_lies_below_a_task_at_the_end_of_a_random_history_goes_into_a_names
     assert rebuilt == REBUILDS
 
 
+def test_what_carries_the_plan_out_takes_no_number_of_a_task(tmp_path: Path) -> None:
+    """The tasks have all low numbers, of which the kernel gives one to what is created without a number."""
+    with container(()) as place:
+        tree = "2 " + " ".join(f"{pid}:2" for pid in range(3, 80))
+        with Run(image(tmp_path, tree), place.init) as run:
+            run.ready()
+            compare(place, plan_of(tree))
+
+
 @pytest.mark.parametrize(
     "tree",
     [

@@ -37,7 +37,6 @@ EXECUTORS: Final[dict[str, ExecutorSuite]] = {
     "python": python.TestProgram(),
     "dash": shell.TestDash(),
     "bash": shell.TestBash(),
-    "perl": shell.TestPerl(),
     "run": python.TestRun(),
     "run_c": c.TestRun(),
 }

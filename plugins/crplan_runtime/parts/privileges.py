@@ -6,8 +6,8 @@ import ctypes
 import os
 import struct
 
-from crplan_python.runtime.kernel import CLONE_NEWNS, CLONE_NEWUSER, checked, libc
-from crplan_python.runtime.proc import mount
+from crplan_runtime.parts.kernel import CLONE_NEWNS, CLONE_NEWUSER, checked, libc
+from crplan_runtime.parts.proc import mount
 
 CAP_SYS_ADMIN = 21
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import NamedTuple
 
-from crplan_python.runtime.streams import complain, fill_standard_streams
+from crplan_runtime.parts.streams import complain, fill_standard_streams
 from planner.events.records import AnyEvent, RunEnded, RunReady, RunStarted, StepDone, StepFailed
 from planner.identity import StepNumber
 

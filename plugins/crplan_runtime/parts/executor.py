@@ -11,8 +11,9 @@ import socket
 import struct
 import time
 
-from crplan_python.runtime.actor import Rebuild, live, take_turn
-from crplan_python.runtime.kernel import (
+from crplan_runtime.parts.actor import Rebuild, live, take_turn
+from crplan_runtime.parts.host_proc import HostProc
+from crplan_runtime.parts.kernel import (
     NR_PIDFD_OPEN,
     PR_SET_PDEATHSIG,
     WAIT_ALL,
@@ -21,12 +22,12 @@ from crplan_python.runtime.kernel import (
     prctl,
     syscall,
 )
-from crplan_python.runtime.namespaces import Comparison
-from crplan_python.runtime.privileges import mount_proc
-from crplan_python.runtime.proc import Mismatch, Proc, check_vector, verify_nothing_else
-from crplan_python.runtime.signals import END_SIGNALS, Failed, asking_signals, has_ended
-from crplan_python.runtime.streams import write_in_time
-from crplan_python.runtime.tables import Plan, Process, Step
+from crplan_runtime.parts.namespaces import Comparison
+from crplan_runtime.parts.privileges import mount_proc
+from crplan_runtime.parts.proc import Mismatch, Proc, check_vector, verify_nothing_else
+from crplan_runtime.parts.signals import END_SIGNALS, Failed, asking_signals, has_ended, hung_up
+from crplan_runtime.parts.streams import write_in_time
+from crplan_runtime.parts.tables import Plan, Process, Step
 
 TICK = 0.05
 """Seconds between looks at whether anything moves."""
@@ -94,7 +95,7 @@ class Executor(Rebuild):
             self._init = child.pid
             self._init_descriptor = syscall(NR_PIDFD_OPEN, number, 0)
             self._inner_link.close()
-            self.proc = Proc(self._receive_descriptor())
+            self.proc = self._receive_proc()
         check_vector(self.proc, self.plan, child.pid, str(child.pid))
 
     def open_namespace(self, me: int, init: int) -> int:
@@ -167,17 +168,16 @@ class Executor(Rebuild):
     def _hand_over_proc(self) -> None:
         """As the first init: die with the executor, and give it a proc instance of the new namespace."""
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        poll = select.poll()
-        poll.register(self._inner_link, 0)
-        if poll.poll(0):
+        if hung_up(self._inner_link):
             os._exit(1)
         try:
             self.proc = Proc(mount_proc())
         except OSError as error:
             self._inner_link.send(error_name(error).encode())
-            self.rest(self._init)
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", self.proc.top))]
-        self._inner_link.sendmsg([b"proc"], ancillary)
+            with contextlib.suppress(OSError):
+                self.proc = HostProc(outside=False)
+            return
+        self._inner_link.sendmsg([b"proc"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", self.proc.top))])
 
     def _serve(self, flags: int) -> None:
         """As the first init: answer a number with credentials that name the same process; the kernel translates them."""
@@ -216,15 +216,15 @@ class Executor(Rebuild):
             raise ChildProcessError(errno.ECHILD, "the namespace's init has ended")
         return message, ancillary
 
-    def _receive_descriptor(self) -> int:
+    def _receive_proc(self) -> Proc:
+        """Return the proc instance of the new namespace, the machine's where it gets none; raises OSError."""
         message, ancillary = self._receive()
         for _, kind, data in ancillary:
             if kind == socket.SCM_RIGHTS:
-                return int(struct.unpack("i", data[:4])[0])
-        number = getattr(errno, message.decode(), errno.EIO)
-        raise OSError(
-            number, "the new namespace gets no proc instance; without root that needs a /proc with nothing mounted over it"
-        )
+                return Proc(int(struct.unpack("i", data[:4])[0]))
+        with contextlib.suppress(OSError):
+            return HostProc(outside=True)
+        raise OSError(getattr(errno, message.decode(), errno.EIO), "no proc instance can be made, and /proc shows other tasks")
 
     def _translate(self, pid: int) -> int:
         """Ask the first init for the number of `pid` in the executor's namespace; raises OSError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from crplan_python.runtime.kernel import (
+from crplan_runtime.parts.kernel import (
     CLONE_NEWNS,
     CLONE_NEWUSER,
     NR_PIDFD_OPEN,
@@ -15,8 +15,8 @@ from crplan_python.runtime.kernel import (
     prctl,
     syscall,
 )
-from crplan_python.runtime.proc import Mismatch, Proc, compare, numbers
-from crplan_python.runtime.tables import Plan, Step
+from crplan_runtime.parts.proc import Mismatch, Proc, compare, numbers
+from crplan_runtime.parts.tables import Plan, Step
 
 NAMESPACE_FLAGS = {
     "user": CLONE_NEWUSER,
@@ -103,7 +103,7 @@ class Comparison:
         kinds = {kind for step in plan.steps if step.op == "verify" for kind in NAMESPACE_FLAGS if step.has(kind)}
         self._holders: dict[tuple[str, tuple[int, int]], int] = {}
         for kind in sorted(kinds):
-            self._holders[kind, identity(f"/proc/self/ns/{kind}")] = 0
+            self._holders[kind, own_namespace(kind)] = 0
         self._known = {(kind, 0): space for kind, space in self._holders}
 
     def check(self, proc: Proc, step: Step) -> None:
@@ -112,13 +112,13 @@ class Comparison:
             if not step.has(kind):
                 continue
             holder = step.value(kind)
-            space = identity(f"{step.target}/ns/{kind}", proc.top)
+            space = proc.identity(f"{step.target}/ns/{kind}")
             if self._holders.setdefault((kind, space), holder) != holder:
                 raise Mismatch(f"the {kind} namespace is that of {self._holders[kind, space]}, the plan says {holder}")
             compare(f"the {kind} namespace", space, self._known.setdefault((kind, holder), space))
 
 
-def identity(path: str, directory: int | None = None) -> tuple[int, int]:
-    """Return what tells a namespace from all others; raises OSError."""
-    status = os.stat(path, dir_fd=directory)
+def own_namespace(kind: str) -> tuple[int, int]:
+    """Return what tells the caller's namespace from all others; raises OSError."""
+    status = os.stat(f"/proc/self/ns/{kind}")
     return status.st_dev, status.st_ino

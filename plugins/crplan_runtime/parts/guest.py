@@ -18,9 +18,9 @@ import struct
 import time
 from collections.abc import Callable
 
-from crplan_python.runtime.actor import Rebuild
-from crplan_python.runtime.executor import AT_THE_END, SCM_CREDENTIALS, TICK, Executor
-from crplan_python.runtime.kernel import (
+from crplan_runtime.parts.actor import Rebuild
+from crplan_runtime.parts.executor import AT_THE_END, SCM_CREDENTIALS, TICK, Executor
+from crplan_runtime.parts.kernel import (
     CLONE_NEWPID,
     NR_PIDFD_OPEN,
     PR_SET_CHILD_SUBREAPER,
@@ -33,12 +33,12 @@ from crplan_python.runtime.kernel import (
     prctl,
     syscall,
 )
-from crplan_python.runtime.privileges import mount_proc
-from crplan_python.runtime.proc import Mismatch, Proc, check_vector, shown
-from crplan_python.runtime.program import give_up, hold_back_signals, rebuild
-from crplan_python.runtime.signals import Failed, asking_signals
-from crplan_python.runtime.streams import complain
-from crplan_python.runtime.tables import Plan, Process
+from crplan_runtime.parts.privileges import mount_proc
+from crplan_runtime.parts.proc import Mismatch, Proc, check_vector, shown
+from crplan_runtime.parts.program import give_up, hold_back_signals, rebuild
+from crplan_runtime.parts.signals import Failed, asking_signals, hung_up
+from crplan_runtime.parts.streams import complain
+from crplan_runtime.parts.tables import Plan, Process
 
 
 class Guest(Executor):
@@ -228,13 +228,6 @@ def children_of(proc: Proc, pid: int) -> list[int]:
     A blank stands behind each number, so one that the end of what was read has cut is left out.
     """
     return [int(number) for number in proc.read(f"{pid}/task/{pid}/children").rpartition(" ")[0].split()]
-
-
-def hung_up(link: socket.socket) -> bool:
-    """Tell whether nobody is at the other end."""
-    poll = select.poll()
-    poll.register(link, 0)
-    return bool(poll.poll(0))
 
 
 def killed(plan: Plan, who: str) -> int:

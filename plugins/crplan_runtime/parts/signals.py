@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import signal
+import socket
 
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """Signals that ask for the end."""
@@ -32,4 +33,11 @@ def has_ended(descriptor: int) -> bool:
     """Tell whether the process behind a pidfd has ended."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def hung_up(link: socket.socket) -> bool:
+    """Tell whether nobody is at the other end."""
+    poll = select.poll()
+    poll.register(link, 0)
     return bool(poll.poll(0))

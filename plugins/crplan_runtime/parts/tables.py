@@ -11,17 +11,15 @@ KINDS = ("user", "mnt", "uts", "ipc", "net", "cgroup", "time")
 class Process:
     """A process or thread of the plan.
 
-    `pids` has a number for each level, outermost first. `namespace` is the level-0 number of its pid namespace's init. `name`
-    has a character for each byte.
+    `pids` has a number for each level, outermost first. `name` has a character for each byte.
     """
 
-    __slots__ = ("name", "namespace", "pid", "pids", "role")
+    __slots__ = ("name", "pid", "pids", "role")
 
     def __init__(self, line: str) -> None:
-        vector, self.role, namespace, name = line.split()
-        self.pids = tuple(int(number) for number in vector.split(","))
+        vector, self.role, name = line.split()
+        self.pids = tuple(int(number) for number in vector.split("/"))
         self.pid = self.pids[0]
-        self.namespace = int(namespace)
         first, *rest = name[1:].split("%")
         self.name = first + "".join(chr(int(part[:2], 16)) + part[2:] for part in rest)
 
@@ -118,7 +116,7 @@ class Plan:
         self.shares_files = any(step.op == "create" and "files" in step.words for step in self.steps)
         self.returns_to_own_group = any(step.op == "setpgid" and step.words[1] == "0" for step in self.steps)
         """Whether the executor puts a child back into its own group."""
-        self.exit_signals = {step.value("signal") for step in self.steps if step.op == "create"} - {0, 17}
+        self.exit_signals = {step.value("signal", 17) for step in self.steps if step.op == "create"} - {0, 17}
 
     def number(self, pid: int, level: int) -> int:
         """Return the number by which `level` knows `pid`; raises ProcessLookupError where it cannot be seen."""

@@ -12,8 +12,8 @@ import mmap
 import os
 import time
 
-from crplan_python.runtime.kernel import checked, error_name, libc
-from crplan_python.runtime.tables import Plan
+from crplan_runtime.parts.kernel import checked, error_name, libc
+from crplan_runtime.parts.tables import Plan
 
 SEMAPHORE_SIZE = 32
 """Bytes of a sem_t on 64-bit Linux, and more than elsewhere."""

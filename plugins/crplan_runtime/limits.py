@@ -1,10 +1,8 @@
-"""What a shell script cannot do, known before anything runs, and what it must ask of the machine first."""
+"""What an interpreter cannot do, known before anything runs."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from planner import steps
-from planner.identity import ProcessId
 from planner.plans.model import Plan
 from planner.plans.relax import HINT
 
@@ -21,8 +19,6 @@ NO_END: Final = frozenset({17, 18, 19, 20, 21, 22, 23, 28, 127})
 KINDS: Final = frozenset({"user", "mnt", "uts", "ipc", "net", "cgroup", "time"})
 """Kinds of namespace, other than pid, that a plan may name."""
 
-CORE_DUMPED: Final = 0x80
-
 
 def refuses(plan: Plan) -> str:
     """Return a sentence that names the first task which cannot be made, or ""."""
@@ -36,7 +32,7 @@ def refuses(plan: Plan) -> str:
                 what = " and ".join(impossible).replace("_", " ")
                 return f"task {step.child} shares {what} with task {step.actor}: two interpreters cannot; {HINT}"
             if step.share and not step.actor:
-                return f"task {step.child} would share {' and '.join(sorted(step.share))} with the script itself"
+                return f"task {step.child} would share {' and '.join(sorted(step.share))} with the executor itself"
         elif isinstance(step, steps.Unshare | steps.Join | steps.Verify):
             kinds = (
                 (step.kind,)
@@ -49,7 +45,7 @@ def refuses(plan: Plan) -> str:
                 task = step.target if isinstance(step, steps.Verify) else step.actor
                 return f"task {task} is to be in a namespace of an unknown kind"
             if not step.actor and not isinstance(step, steps.Verify):
-                return f"task {step.actor}, the script itself, would enter a namespace"
+                return f"task {step.actor}, the executor, would enter a namespace itself"
         elif isinstance(step, steps.Exit):
             number = step.status & 0x7F
             actor = processes.get(step.actor)
@@ -58,18 +54,3 @@ def refuses(plan: Plan) -> str:
             if number not in (0, SIGSEGV) and actor and actor.pids[-1] == 1:
                 return f"task {step.actor} is an init, and an init cannot end itself by signal {number}"
     return ""
-
-
-def needs(plan: Plan) -> Iterator[tuple[str, ProcessId]]:
-    """Yield what not every machine's agent can do, with the first task that wants it."""
-    threads = (step.child for step in plan.steps if isinstance(step, steps.CreateThread))
-    cores = (step.actor for step in plan.steps if isinstance(step, steps.Exit) and step.status & CORE_DUMPED)
-    spaces = (
-        step.child if isinstance(step, steps.Create) else step.actor
-        for step in plan.steps
-        if isinstance(step, steps.Unshare | steps.Join) or (isinstance(step, steps.Create) and step.new_user)
-    )
-    for what, tasks in (("threads", threads), ("cores", cores), ("namespaces", spaces)):
-        task = next(tasks, None)
-        if task is not None:
-            yield what, task

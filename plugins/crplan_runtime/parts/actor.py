@@ -10,8 +10,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from crplan_python.runtime.board import Board
-from crplan_python.runtime.kernel import (
+from crplan_runtime.parts.board import Board
+from crplan_runtime.parts.kernel import (
     CLONE_FILES,
     CLONE_FS,
     CLONE_NEWPID,
@@ -30,9 +30,9 @@ from crplan_python.runtime.kernel import (
     prctl,
     syscall,
 )
-from crplan_python.runtime.namespaces import join, map_ids, unshare
-from crplan_python.runtime.proc import Proc, check_vector, compare, mount, verify
-from crplan_python.runtime.tables import Plan, Process, Step
+from crplan_runtime.parts.namespaces import join, map_ids, unshare
+from crplan_runtime.parts.proc import Proc, check_vector, compare, mount, verify
+from crplan_runtime.parts.tables import Plan, Process, Step
 
 SHARE_FLAGS = {"files": CLONE_FILES, "fs": CLONE_FS, "sysv_undo": CLONE_SYSVSEM}
 CORE_FLAG = 0x80
@@ -128,48 +128,11 @@ def take_turn(rebuild: Rebuild, me: int) -> int:
     return me
 
 
-def group_number(rebuild: Rebuild, me: int, group: int) -> int:
-    """Return the number by which `me` knows a group, 0 being the executor's own; raises OSError when it cannot."""
-    number = rebuild.number(me, group) if group else os.getpgrp()
-    if not number:
-        raise ProcessLookupError(3, "the executor's own group has no number in its pid namespace")
-    return number
-
-
 def perform(rebuild: Rebuild, me: int, step: Step) -> int:
     """Do one step as `me`; returns who the process is now. Raises OSError and Mismatch."""
     if step.op == "create":
         return create(rebuild, me, step)
-    if step.op == "thread":
-        create_thread(rebuild, step)
-    elif step.op == "setsid":
-        os.setsid()
-    elif step.op == "setpgid":
-        os.setpgid(rebuild.number(me, step.target), group_number(rebuild, me, int(step.words[1])))
-    elif step.op == "subreaper":
-        prctl(PR_SET_CHILD_SUBREAPER, int(step.words[0] == "on"))
-    elif step.op == "enter":
-        enter(rebuild, me, int(step.words[0]))
-    elif step.op == "kill":
-        os.kill(rebuild.number(me, step.target), int(step.words[1]))
-        rebuild.wait_until(lambda: rebuild.proc.has_ended(step.target))
-    elif step.op == "reap":
-        number = rebuild.number(me, step.target)
-        rebuild.wait_until(lambda: os.waitpid(number, os.WNOHANG | WAIT_ALL)[0])
-    elif step.op == "exit":
-        end(rebuild, step)
-    elif step.op == "unshare":
-        unshare(rebuild.proc, step.words)
-    elif step.op == "map":
-        map_ids(rebuild.proc, step)
-    elif step.op == "join":
-        join(rebuild.number(me, int(step.words[0])), step.words[1])
-    elif step.op == "stop":
-        rebuild.proc.stop(step.target)
-        rebuild.wait_until(lambda: rebuild.proc.is_stopped(step.target))
-    elif step.op == "verify":
-        verify(rebuild.proc, rebuild.plan, step)
-        rebuild.verify_namespaces(step)
+    DEEDS[step.op](rebuild, me, step)
     return me
 
 
@@ -180,7 +143,7 @@ def create(rebuild: Rebuild, me: int, step: Step) -> int:
     flags |= CLONE_NEWPID if "new_namespace" in step.words else 0
     flags |= CLONE_NEWUSER if "new_user" in step.words else 0
     flags |= CLONE_PARENT if "sibling" in step.words else 0
-    number = clone(flags, step.value("signal"), child.pids)
+    number = clone(flags, step.value("signal", signal.SIGCHLD), child.pids)
     if not number:
         bear_name(child.name)
         return child.pid
@@ -188,7 +151,7 @@ def create(rebuild: Rebuild, me: int, step: Step) -> int:
     return me
 
 
-def create_thread(rebuild: Rebuild, step: Step) -> None:
+def create_thread(rebuild: Rebuild, me: int, step: Step) -> None:
     """Create a thread that waits for ever; raises OSError and Mismatch."""
     assert rebuild.threads
     thread = rebuild.plan.processes[step.target]
@@ -198,19 +161,70 @@ def create_thread(rebuild: Rebuild, step: Step) -> None:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, rebuild.all_signals)
     compare("the number that clone3 returned", number, thread.pids[-1])
-    check_vector(rebuild.proc, rebuild.plan, thread.pid, str(thread.pid))
+    check_vector(rebuild.proc, rebuild.plan, thread.pid, f"{me}/task/{thread.pid}")
 
 
-def enter(rebuild: Rebuild, me: int, init: int) -> None:
-    """Let the next children be born in the namespace of `init`; raises OSError."""
+def set_session(rebuild: Rebuild, me: int, step: Step) -> None:
+    """Begin a session; raises OSError."""
+    os.setsid()
+
+
+def set_group(rebuild: Rebuild, me: int, step: Step) -> None:
+    """Put a process into a group, 0 being the executor's own; raises OSError."""
+    group = int(step.words[1])
+    number = rebuild.number(me, group) if group else os.getpgrp()
+    if not number:
+        raise ProcessLookupError(3, "the executor's own group has no number in its pid namespace")
+    os.setpgid(rebuild.number(me, step.target), number)
+
+
+def set_subreaper(rebuild: Rebuild, me: int, step: Step) -> None:
+    """Become a subreaper, or stop being one; raises OSError."""
+    prctl(PR_SET_CHILD_SUBREAPER, int(step.words[0] == "on"))
+
+
+def enter(rebuild: Rebuild, me: int, step: Step) -> None:
+    """Let the next children be born in another pid namespace; raises OSError.
+
+    Without root the executor is not allowed back to its own. It need not be: it creates nothing more there, and it enters other
+    namespaces from wherever it is.
+    """
+    init = int(step.words[0])
     namespace = rebuild.open_namespace(me, init)
     try:
         checked(libc.setns(namespace, CLONE_NEWPID))
+    except PermissionError:
+        if me or init:
+            raise
     finally:
         os.close(namespace)
 
 
-def end(rebuild: Rebuild, step: Step) -> None:
+def kill(rebuild: Rebuild, me: int, step: Step) -> None:
+    """Kill a process and wait until it has ended; raises OSError."""
+    os.kill(rebuild.number(me, step.target), int(step.words[1]))
+    rebuild.wait_until(lambda: rebuild.proc.has_ended(step.target))
+
+
+def reap(rebuild: Rebuild, me: int, step: Step) -> None:
+    """Reap a child as soon as it has ended; raises OSError."""
+    number = rebuild.number(me, step.target)
+    rebuild.wait_until(lambda: os.waitpid(number, os.WNOHANG | WAIT_ALL)[0])
+
+
+def stop(rebuild: Rebuild, me: int, step: Step) -> None:
+    """Stop a process and wait until it stands still; raises OSError."""
+    rebuild.proc.stop(step.target)
+    rebuild.wait_until(lambda: rebuild.proc.is_stopped(step.target))
+
+
+def check(rebuild: Rebuild, me: int, step: Step) -> None:
+    """Compare a process with what the plan says; raises OSError and Mismatch."""
+    verify(rebuild.proc, rebuild.plan, step)
+    rebuild.verify_namespaces(step)
+
+
+def end(rebuild: Rebuild, me: int, step: Step) -> None:
     """Hand on, and end with the step's wait status: never returns."""
     status = int(step.words[0])
     number = status & 0x7F
@@ -235,3 +249,21 @@ def bear_name(name: str) -> None:
     """Take the task's name, as far as 15 bytes go."""
     buffer = ctypes.create_string_buffer(name.encode("latin-1")[:15])
     prctl(PR_SET_NAME, ctypes.addressof(buffer))
+
+
+DEEDS: dict[str, Callable[[Rebuild, int, Step], None]] = {
+    "thread": create_thread,
+    "setsid": set_session,
+    "setpgid": set_group,
+    "subreaper": set_subreaper,
+    "enter": enter,
+    "kill": kill,
+    "reap": reap,
+    "exit": end,
+    "unshare": lambda rebuild, me, step: unshare(rebuild.proc, step.words),
+    "map": lambda rebuild, me, step: map_ids(rebuild.proc, step),
+    "join": lambda rebuild, me, step: join(rebuild.number(me, int(step.words[0])), step.words[1]),
+    "stop": stop,
+    "verify": check,
+}
+"""What is done for each op but `create`, by `me`."""

@@ -1,4 +1,4 @@
-"""The container's own proc instance: a mount that only this program's descriptors know, whose numbers begin at level 0."""
+"""What /proc says: a proc instance of the container's own, which only this program's descriptors know, or the machine's."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import ctypes
 import os
 import signal
 
-from crplan_python.runtime.kernel import NR_FSCONFIG, NR_FSMOUNT, NR_FSOPEN, NR_PIDFD_SEND_SIGNAL, syscall
-from crplan_python.runtime.tables import Plan, Step
+from crplan_runtime.parts.kernel import NR_FSCONFIG, NR_FSMOUNT, NR_FSOPEN, NR_PIDFD_SEND_SIGNAL, syscall
+from crplan_runtime.parts.tables import Plan, Step
 
 FSCONFIG_CMD_CREATE = 6
 PF_EXITING = 4
@@ -35,9 +35,18 @@ class Proc:
     def __init__(self, top: int) -> None:
         self.top = top
 
+    def path(self, path: str) -> str:
+        """Return where the file of a task is that is named by its level-0 number; raises OSError."""
+        return path
+
     def open(self, path: str, mode: int = os.O_RDONLY) -> int:
         """Open a file; raises OSError."""
-        return os.open(path, mode | os.O_CLOEXEC, dir_fd=self.top)
+        return os.open(self.path(path), mode | os.O_CLOEXEC, dir_fd=self.top)
+
+    def identity(self, path: str) -> tuple[int, int]:
+        """Return what tells a namespace from all others; raises OSError."""
+        status = os.stat(self.path(path), dir_fd=self.top)
+        return status.st_dev, status.st_ino
 
     def read(self, path: str) -> str:
         """Return the text of a file; raises OSError."""
@@ -80,7 +89,7 @@ class Proc:
 
     def list(self, path: str) -> set[int]:
         """Return the numbers in a directory; raises OSError."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.top)
+        descriptor = self.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             return {int(name) for name in os.listdir(descriptor) if name.isdigit()}
         finally:

@@ -10,13 +10,13 @@ import signal
 import sys
 from collections.abc import Callable
 
-from crplan_python.runtime.actor import CORE_FLAG
-from crplan_python.runtime.executor import Executor
-from crplan_python.runtime.kernel import NR_EXIT, THREAD_CODE, error_name
-from crplan_python.runtime.privileges import enter_user_namespace, may_administrate, what_forbids
-from crplan_python.runtime.signals import END_SIGNALS, Failed, asking_signals
-from crplan_python.runtime.streams import complain, fill_standard_streams, write_in_time
-from crplan_python.runtime.tables import Plan
+from crplan_runtime.parts.actor import CORE_FLAG
+from crplan_runtime.parts.executor import Executor
+from crplan_runtime.parts.kernel import NR_EXIT, THREAD_CODE, error_name
+from crplan_runtime.parts.privileges import enter_user_namespace, may_administrate, what_forbids
+from crplan_runtime.parts.signals import END_SIGNALS, Failed, asking_signals
+from crplan_runtime.parts.streams import complain, fill_standard_streams, write_in_time
+from crplan_runtime.parts.tables import Plan
 
 
 def refusal(plan: Plan) -> str:
