@@ -4,10 +4,8 @@ All parts are frozen until they stand and have been compared with the image; the
 """
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,15 +17,16 @@ import msgspec
 from planner.checkpoint import freezer as cgroups
 from planner.checkpoint import manifest as manifests
 from planner.checkpoint.freezer import Freezer
+from planner.checkpoint.journal import started
 from planner.checkpoint.manifest import Manifest
 from planner.checkpoint.parts import parts_of
+from planner.checkpoint.remains import Remains, end, guarded, new, remove
 from planner.checkpoint.restoring import FAILED, LOWEST_CRIU, Places, differences, files, outermost, version
 from planner.checkpoint.worker import what_criu_said
 from planner.errors import CannotEmit, CheckpointFailed
 from planner.forest.model import Forest
 
 LIBRARY: Final = Path(__file__).with_name("numbers.c")
-DIRECTORY: Final = "/run/crplan"
 TRIES: Final = 3
 """Restores before a difference is told."""
 PATIENCE: Final = 120.0
@@ -58,20 +57,17 @@ def restore(task: Restore) -> int:
         _check_digests(task.directory, task.manifest)
     if version(task.criu_version) < LOWEST_CRIU:
         raise CannotEmit(f"{task.criu} is CRIU {task.criu_version or 'of an unknown version'}, expected 3.14 or later")
-    os.makedirs(DIRECTORY, 0o700, exist_ok=True)
-    work = tempfile.mkdtemp(prefix="restore-", dir=DIRECTORY)
-    try:
-        os.mkdir(f"{work}/root")
+    remains = new()
+    with guarded(remains):
+        os.makedirs(f"{remains.work}/root", 0o700)
         if task.manifest is not None:
-            compile_library(work)
-            prove_reached(work, task.criu)
+            compile_library(remains.work)
+            prove_reached(remains.work, task.criu)
         for _ in range(TRIES - 1):
             # Nothing of it has run: what came by a race for a number may be tried again.
             with suppress(Differs):
-                return _within_cgroups(task, work)
-        return _within_cgroups(task, work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+                return _within_cgroups(task, remains)
+        return _within_cgroups(task, remains)
 
 
 def _check_digests(directory: str, manifest: Manifest) -> None:
@@ -131,7 +127,7 @@ def _quiet(command: list[str], environment: dict[str, str] | None = None) -> int
         return 1
 
 
-def _within_cgroups(task: Restore, work: str) -> int:
+def _within_cgroups(task: Restore, remains: Remains) -> int:
     place = cgroups.hierarchy()
     own = cgroups.place_of(os.getpid(), place)
     if not own:
@@ -141,7 +137,7 @@ def _within_cgroups(task: Restore, work: str) -> int:
         Freezer(path=os.path.join(base.path, part.name), version=place.version, created=True) for part in parts_of(task.forest)
     ]
     places = Places(
-        work=work,
+        work=remains.work,
         image=task.directory,
         cgroup=base.path,
         outside=own,
@@ -151,27 +147,24 @@ def _within_cgroups(task: Restore, work: str) -> int:
         options=task.options,
         plain=task.manifest is None,
     )
-    stands = False
+    remains.base, remains.parts, remains.own, remains.criu = base, parts, own, 0
+    remains.write()
     try:
         os.mkdir(base.path)
         for each in parts:
             os.mkdir(each.path)
-        root = _run(task, places)
-        stands = True
+        root = _run(task, places, remains)
         _compare(task, root)
     except BaseException:
         end(base, parts)
+        remove([*parts, base])
         raise
-    finally:
-        for each in reversed(parts):
-            cgroups.thaw(each)
-            if stands:
-                cgroups.give_back(each, {}, own)
-        _remove([*parts, base])
+    remains.stands = True
+    remains.write()
     return root
 
 
-def _run(task: Restore, places: Places) -> int:
+def _run(task: Restore, places: Places, remains: Remains) -> int:
     for name, content in files(task.forest, places).items():
         with open(os.open(f"{places.work}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700), "w") as stream:
             stream.write(content)
@@ -195,6 +188,8 @@ def _run(task: Restore, places: Places) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    remains.criu, remains.criu_since = running.pid, started(running.pid)
+    remains.write()
     if _awaited(running, places):
         said = [(name, what_criu_said(f"{places.work}/{name}.log")) for name in reversed(names)]
         words = next((f"{name}: {words}" for name, words in said if words), "it said nothing")
@@ -232,26 +227,3 @@ def _compare(task: Restore, root: int) -> None:
     if different := differences(task.forest, task.capture(root)):
         more = f", and {len(different) - 1} more differences" if len(different) > 1 else ""
         raise Differs(f"what criu has restored differs from the image, and was ended: {different[0]}{more}")
-
-
-def end(base: Freezer, parts: list[Freezer]) -> None:
-    """End every process of the restore: those in its cgroups, again and again until none is left."""
-    limit = time.monotonic() + cgroups.PATIENCE
-    while (inside := cgroups.members(base.path)) and time.monotonic() < limit:
-        for number in inside:
-            with suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
-        for each in parts:
-            with suppress(OSError):
-                cgroups.thaw(each)
-        time.sleep(cgroups.PAUSE)
-
-
-def _remove(made: list[Freezer]) -> None:
-    limit = time.monotonic() + cgroups.PATIENCE
-    for each in made:
-        while os.path.isdir(each.path) and time.monotonic() < limit:
-            try:
-                os.rmdir(each.path)
-            except OSError:
-                time.sleep(cgroups.PAUSE)

@@ -28,6 +28,7 @@ pytestmark = [
 ]
 
 TREES = ("()", "([()])", "(([])(S()))[([()])(Z)]", "([tt(Z)(G)])", "(Z)[t(t)][[tt(t)]](t)")
+KILLS = amount("CRPLAN_KILLS", 100, 4)
 RANDOM = amount("CRPLAN_NESTED", 100, 2)
 
 
@@ -64,11 +65,10 @@ def restored(image: Path) -> Iterator[tuple[int, str]]:
                 time.sleep(0.01)
 
 
-def leftovers() -> list[str]:
-    found = [str(path) for path in Path("/run/crplan").glob("*")] if Path("/run/crplan").exists() else []
-    own = Path("/proc/self/cgroup").read_text()
-    found += [str(path) for path in Path("/sys/fs/cgroup").glob("**/crplan-restore-*")] if own else []
-    return found
+def leftovers() -> list[Path]:
+    """Return what restores have left behind that have ended: directories, their journals, and cgroups."""
+    found = [*Path("/run/crplan").glob("restore-*"), *Path("/sys/fs/cgroup").glob("**/crplan-restore-*")]
+    return [path for path in found if not Path(f"/proc/{path.stem.rpartition('-')[2]}/exe").exists()]
 
 
 def came_back(directory: Path, words: str) -> tuple[str, dict[tuple[int, ...], Standing], dict[tuple[int, ...], Standing]]:
@@ -128,6 +128,29 @@ def test_a_restore_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "has bad size" in done.stderr
     assert leftovers() == []
+
+
+def test_a_killed_restore_leaves_nothing_or_the_whole_tree(tmp_path: Path) -> None:
+    chosen = random.Random(18)
+    with Tree(tmp_path, "t([t()])") as tree:
+        before = nested.below(tree.root)
+        assert checkpoint(tree, tmp_path / "image", nested.criu())[0] == 0
+    command = [sys.executable, "-m", "planner", "restore", str(tmp_path / "image"), "--criu", nested.criu()]
+    for _ in range(KILLS):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(chosen.uniform(0.2, 6))
+        process.kill()
+        process.communicate()
+        end = time.monotonic() + 20
+        while leftovers():
+            assert time.monotonic() < end, leftovers()
+            time.sleep(0.02)
+        for root in nested.running(tmp_path):
+            assert nested.below(root) == before
+            os.kill(root, signal.SIGKILL)
+    with restored(tmp_path / "image") as (root, said):
+        assert root, said
+        assert nested.below(root) == before
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Final
 
 from planner.checkpoint import manifest as manifests
 from planner.checkpoint.bring_back import Restore, restore
+from planner.checkpoint.remains import repair
 from planner.checkpoint.restoring import Places, files, outermost, refuse, refuse_plain
 from planner.checks.criu_options import parse
 from planner.cli.commands.checkpoint import program_of, version_of
@@ -63,6 +64,8 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
         return 0
     if os.geteuid():
         raise CannotEmit("a restore takes root: criu restore does")
+    for words in repair():
+        say(shown(f"crplan: an earlier restore was cut off: {escaped(words)}"))
     criu = program_of(args.criu)
     if manifest is None:
         _judge(directory, options)
