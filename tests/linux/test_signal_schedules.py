@@ -99,7 +99,7 @@ def test_a_signal_at_any_system_call_ends_it(name: str, number: signal.Signals, 
             try:
                 ended = sandbox.ended(8)
             except TimeoutError:
-                # Not every run makes every call: then nothing was delivered, and a signal from here must do. Or it takes its time.
+                # A slow run; or one that makes no such call: then a signal from here must do..
                 sandbox.refused(60)
                 came["delivered"] += sandbox.has_ended()
                 if not sandbox.has_ended():
