@@ -18,7 +18,7 @@ def homeless(forest: Forest, problem: Problem) -> Contradiction | None:
     member = next(task for task in forest.tasks.values() if nowhere in (task.session, task.group))
     leader = forest.leaders.get(nowhere)
     numbers = (nowhere,) if leader is None else leader.pids
-    because = [member.recorded, *(() if leader is None or len(numbers) == 1 else (leader.recorded,))]
+    because = [] if leader is None or len(numbers) == 1 else [leader.recorded]
     trapped = []
     for space in forest.namespaces.values():
         if space.level == len(numbers) - 1:
@@ -35,7 +35,7 @@ def homeless(forest: Forest, problem: Problem) -> Contradiction | None:
         f"the dead leader {'.'.join(map(str, numbers))} lived in a pid namespace at level {len(numbers) - 1}, and the image "
         f"holds none where its numbers are free and an init lives"
     )
-    return Contradiction("leader-without-namespace", message, dict.fromkeys(because), member.pid)
+    return Contradiction("leader-without-namespace", message, dict.fromkeys((member.recorded, *because)), member.pid)
 
 
 def _taken(forest: Forest, problem: Problem, space: Namespace, numbers: tuple[int, ...]) -> Iterator[EventNumber]:

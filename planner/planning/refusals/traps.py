@@ -40,8 +40,10 @@ def _held_up_by(problem: Problem, init: Process) -> list[ProcessId]:
     namespaces, group = problem.namespaces, init.group
     if not init.is_init or init.ended or init.dead or group in (None, OUTSIDE, init.pid):
         return []
+    if init.pid == INIT:
+        return [INIT]
     leader = problem.processes[group]
-    if leader.dead and init.pid != INIT:
+    if leader.dead:
         return []
     place = namespaces.parent[leader.places[0]] if leader.is_init else leader.places[0]
     if place == EXECUTOR_NAMESPACE or namespaces.is_above(place, init.places[0]):
