@@ -4,10 +4,8 @@ All parts are frozen until they stand and have been compared with the image; the
 """
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,18 +17,22 @@ import msgspec
 from planner.checkpoint import freezer as cgroups
 from planner.checkpoint import manifest as manifests
 from planner.checkpoint.freezer import Freezer
+from planner.checkpoint.journal import started
 from planner.checkpoint.manifest import Manifest
-from planner.checkpoint.restoring import LOWEST_CRIU, Places, differences, files, outermost, version
+from planner.checkpoint.parts import parts_of
+from planner.checkpoint.remains import Remains, end, guarded, new, remove
+from planner.checkpoint.restoring import FAILED, LOWEST_CRIU, Places, differences, files, outermost, version
 from planner.checkpoint.worker import what_criu_said
 from planner.errors import CannotEmit, CheckpointFailed
 from planner.forest.model import Forest
 
 LIBRARY: Final = Path(__file__).with_name("numbers.c")
-DIRECTORY: Final = "/run/crplan"
 TRIES: Final = 3
 """Restores before a difference is told."""
 PATIENCE: Final = 120.0
 """Seconds that criu has to restore everything."""
+PF_EXITING: Final = 0x4
+"""A task's flag in /proc/PID/stat that it ends (linux/sched.h)."""
 
 
 class Differs(CheckpointFailed):
@@ -38,10 +40,10 @@ class Differs(CheckpointFailed):
 
 
 class Restore(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be restored; `capture` reads the tree of a process as it stands."""
+    """What is to be restored; `capture` reads the tree of a process as it stands. Plain images of criu have no manifest."""
 
     directory: str
-    manifest: Manifest
+    manifest: Manifest | None
     forest: Forest
     capture: Callable[[int], Forest]
     criu: str
@@ -51,27 +53,26 @@ class Restore(msgspec.Struct, frozen=True, kw_only=True):
 
 def restore(task: Restore) -> int:
     """Restore the tree and return the number of its root; raises CannotEmit and CheckpointFailed, and then nothing is left."""
-    _check_digests(task)
+    if task.manifest is not None:
+        _check_digests(task.directory, task.manifest)
     if version(task.criu_version) < LOWEST_CRIU:
         raise CannotEmit(f"{task.criu} is CRIU {task.criu_version or 'of an unknown version'}, expected 3.14 or later")
-    os.makedirs(DIRECTORY, 0o700, exist_ok=True)
-    work = tempfile.mkdtemp(prefix="restore-", dir=DIRECTORY)
-    try:
-        os.mkdir(f"{work}/root")
-        compile_library(work)
-        prove_reached(work, task.criu)
+    remains = new()
+    with guarded(remains):
+        os.makedirs(f"{remains.work}/root", 0o700)
+        if task.manifest is not None:
+            compile_library(remains.work)
+            prove_reached(remains.work, task.criu)
         for _ in range(TRIES - 1):
             # Nothing of it has run: what came by a race for a number may be tried again.
             with suppress(Differs):
-                return _within_cgroups(task, work)
-        return _within_cgroups(task, work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+                return _within_cgroups(task, remains)
+        return _within_cgroups(task, remains)
 
 
-def _check_digests(task: Restore) -> None:
-    for part in task.manifest.parts:
-        digest, _ = manifests.digest_of(os.path.join(task.directory, part.name), part.name)
+def _check_digests(directory: str, manifest: Manifest) -> None:
+    for part in manifest.parts:
+        digest, _ = manifests.digest_of(os.path.join(directory, part.name), part.name)
         if digest != part.digest:
             raise CheckpointFailed(f"the images of {part.name} are not those that {manifests.FILE} names: their digest differs")
 
@@ -126,17 +127,17 @@ def _quiet(command: list[str], environment: dict[str, str] | None = None) -> int
         return 1
 
 
-def _within_cgroups(task: Restore, work: str) -> int:
+def _within_cgroups(task: Restore, remains: Remains) -> int:
     place = cgroups.hierarchy()
     own = cgroups.place_of(os.getpid(), place)
     if not own:
         raise CannotEmit(f"the cgroup of this process is not below {place.mount}")
     base = Freezer(path=os.path.join(own, f"crplan-restore-{os.getpid()}"), version=place.version, created=True)
     parts = [
-        Freezer(path=os.path.join(base.path, part.name), version=place.version, created=True) for part in task.manifest.parts
+        Freezer(path=os.path.join(base.path, part.name), version=place.version, created=True) for part in parts_of(task.forest)
     ]
     places = Places(
-        work=work,
+        work=remains.work,
         image=task.directory,
         cgroup=base.path,
         outside=own,
@@ -144,37 +145,34 @@ def _within_cgroups(task: Restore, work: str) -> int:
         freeze_word=base.words(True),
         criu=task.criu,
         options=task.options,
+        plain=task.manifest is None,
     )
-    stands = False
+    remains.base, remains.parts, remains.own, remains.criu = base, parts, own, 0
+    remains.write()
     try:
         os.mkdir(base.path)
         for each in parts:
             os.mkdir(each.path)
-        root = _run(task, places)
-        stands = True
+        root = _run(task, places, remains)
         _compare(task, root)
     except BaseException:
         end(base, parts)
+        remove([*parts, base])
         raise
-    finally:
-        for each in reversed(parts):
-            cgroups.thaw(each)
-            if stands:
-                cgroups.give_back(each, {}, own)
-        _remove([*parts, base])
+    remains.stands = True
+    remains.write()
     return root
 
 
-def _run(task: Restore, places: Places) -> int:
-    for name, content in files(task.manifest, task.forest, places).items():
+def _run(task: Restore, places: Places, remains: Remains) -> int:
+    for name, content in files(task.forest, places).items():
         with open(os.open(f"{places.work}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700), "w") as stream:
             stream.write(content)
-    mounts = os.path.exists(os.path.join(places.image, "part0")) and any(
-        name.startswith("mountpoints-") for name in os.listdir(os.path.join(places.image, "part0"))
-    )
+    names = [part.name for part in parts_of(task.forest)]
+    mounts = any(name.startswith("mountpoints-") for name in os.listdir(places.images_of("part0")))
     first = places.cgroup_of("part0")
     # What an earlier try has left: criu does not write over a pidfile, and would hold its frozen tasks for ever.
-    for name in ("root.pid", *(f"{part.name}.forking" for part in task.manifest.parts)):
+    for name in ("root.pid", FAILED, *(f"{name}.born" for name in names)):
         with suppress(FileNotFoundError):
             os.unlink(f"{places.work}/{name}")
 
@@ -190,18 +188,38 @@ def _run(task: Restore, places: Places) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    try:
-        code = running.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        raise CheckpointFailed(f"criu did not restore the tree within {PATIENCE:g} seconds") from None
-    if code:
-        said = [(part.name, what_criu_said(f"{places.work}/{part.name}.log")) for part in reversed(task.manifest.parts)]
+    remains.criu, remains.criu_since = running.pid, started(running.pid)
+    remains.write()
+    if _awaited(running, places):
+        said = [(name, what_criu_said(f"{places.work}/{name}.log")) for name in reversed(names)]
         words = next((f"{name}: {words}" for name, words in said if words), "it said nothing")
-        raise CheckpointFailed(f"criu restore ended with {code}: {words}")
+        raise CheckpointFailed(f"criu restore failed: {words}")
     try:
         return int(Path(f"{places.work}/root.pid").read_text())
     except (OSError, ValueError):
         raise CheckpointFailed("criu restore did not say which process the root is") from None
+
+
+def _awaited(running: "subprocess.Popen[bytes]", places: Places) -> int:
+    """Return with what criu ends, or 1 once it cannot end well: its init cannot die while an inner part of it is frozen."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with suppress(subprocess.TimeoutExpired):
+            return running.wait(cgroups.PAUSE * 4)
+        if os.path.exists(f"{places.work}/{FAILED}") or any(map(_dies_as_init, cgroups.members(places.cgroup))):
+            return 1
+    raise CheckpointFailed(f"criu did not restore the tree within {PATIENCE:g} seconds")
+
+
+def _dies_as_init(process: int) -> bool:
+    """Whether a process is the init of a pid namespace and about to end, which takes all of the namespace with it."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as stream:
+            flags = int(stream.read().rpartition(")")[2].split()[6])
+        with open(f"/proc/{process}/status", encoding="utf-8", errors="replace") as stream:
+            return bool(flags & PF_EXITING) and any(line.split()[-1] == "1" for line in stream if line.startswith("NSpid:"))
+    except (OSError, ValueError):
+        return False
 
 
 def _compare(task: Restore, root: int) -> None:
@@ -209,26 +227,3 @@ def _compare(task: Restore, root: int) -> None:
     if different := differences(task.forest, task.capture(root)):
         more = f", and {len(different) - 1} more differences" if len(different) > 1 else ""
         raise Differs(f"what criu has restored differs from the image, and was ended: {different[0]}{more}")
-
-
-def end(base: Freezer, parts: list[Freezer]) -> None:
-    """End every process of the restore: those in its cgroups, again and again until none is left."""
-    limit = time.monotonic() + cgroups.PATIENCE
-    while (inside := cgroups.members(base.path)) and time.monotonic() < limit:
-        for number in inside:
-            with suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
-        for each in parts:
-            with suppress(OSError):
-                cgroups.thaw(each)
-        time.sleep(cgroups.PAUSE)
-
-
-def _remove(made: list[Freezer]) -> None:
-    limit = time.monotonic() + cgroups.PATIENCE
-    for each in made:
-        while os.path.isdir(each.path) and time.monotonic() < limit:
-            try:
-                os.rmdir(each.path)
-            except OSError:
-                time.sleep(cgroups.PAUSE)

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from planner.checkpoint.manifest import Manifest, PartRecord
+from planner.checkpoint.manifest import Manifest
 from planner.checkpoint.parts import Part, number_in, parts_of
 from planner.errors import CannotEmit
 from planner.forest.model import Forest
@@ -19,12 +19,17 @@ from planner.identity import ProcessId
 SPARE: Final = 100
 """Numbers between the highest of the tree and those of helpers, and between one helper and the next."""
 LOG_FILE: Final = "restore.log"
+FAILED: Final = "failed"
+"""The file that is made where an inner part does not come to stand."""
 LOWEST_CRIU: Final = (3, 14)
 """The first version of CRIU whose clone3 takes numbers."""
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a restore works: its private directory, the image, the cgroup, that which criu leaves for, and how that is frozen."""
+    """Where a restore works: its private directory, the image, the cgroup, that which criu leaves for, and how that is frozen.
+
+    `plain` says that the image is a directory of criu's, without parts, which needs no library.
+    """
 
     work: str
     image: str
@@ -34,10 +39,21 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     freeze_word: str
     criu: str
     options: tuple[str, ...] = ()
+    plain: bool = False
+
+    def images_of(self, part: str) -> str:
+        """Return the directory of a part's images."""
+        return self.image if self.plain else f"{self.image}/{part}"
 
     def cgroup_of(self, part: str) -> str:
         """Return the cgroup of a part."""
         return f"{self.cgroup}/{part}"
+
+
+def refuse_plain(forest: Forest) -> None:
+    """Raise CannotEmit for images without a manifest that are of several pid namespaces."""
+    if len(parts_of(forest)) > 1:
+        raise CannotEmit("the image has nested pid namespaces and no manifest of `crplan checkpoint`: criu restores no such tree")
 
 
 def refuse(manifest: Manifest, forest: Forest) -> None:
@@ -55,8 +71,6 @@ def refuse(manifest: Manifest, forest: Forest) -> None:
         theirs = forest.other_namespaces.get(roots[part.enclosing], {})
         if "mnt" in mine and mine["mnt"] == theirs.get("mnt"):
             raise CannotEmit(f"{part.name} has no mount namespace of its own: not restored yet")
-        if part.level > 1 and any(forest.threads.get(pid) for pid in part.tasks):
-            raise CannotEmit(f"{part.name} has threads {part.level} pid namespaces deep, whose outer numbers criu cannot give")
     if "." in manifest.criu and version(manifest.criu) < LOWEST_CRIU:
         raise CannotEmit(f"the images are of CRIU {manifest.criu}, expected 3.14 or later")
 
@@ -72,15 +86,16 @@ def helper_number(forest: Forest, position: int) -> int:
     return max(map(int, numbers)) + SPARE * position
 
 
-def files(manifest: Manifest, forest: Forest, places: Places) -> dict[str, str]:
+def files(forest: Forest, places: Places) -> dict[str, str]:
     """Return the content of each file of the private directory by its name."""
     parts = parts_of(forest)
     found = {}
-    for position, (part, record) in enumerate(zip(parts, manifest.parts, strict=True)):
+    for position, part in enumerate(parts):
         found[f"{part.name}.table"] = table(forest, part, parts, places)
         found[f"{part.name}.action"] = action(part, places)
         if position:
-            found[f"{part.name}.sh"] = script(part, record, places, helper_number(forest, position) + SPARE // 2)
+            found[f"{part.name}.sh"] = script(forest, part, places, helper_number(forest, position) + SPARE // 2)
+            found[f"{part.name}.threads"] = threads(forest, part)
     return found
 
 
@@ -95,24 +110,22 @@ def table(forest: Forest, part: Part, parts: tuple[Part, ...], places: Places) -
         if inner.enclosing == part.name:
             parent = number_in(part, forest.tasks[inner.parent].pids)
             helper = " ".join([str(helper_number(forest, position))] * (part.level + 1))
-            if first := _first_thread(forest, inner):
-                watch = " ".join([str(helper_number(forest, position) + 1)] * (part.level + 1))
-                lines.append(f"thread {parent} {places.work}/{inner.name}.forking {first} {watch}\n")
+            if threads(forest, inner):
+                tracer = " ".join([str(helper_number(forest, position) + 1)] * (part.level + 1))
+                mine = f"{places.work}/{inner.name}"
+                lines.append(f"threads {parent} {mine}.threads {mine}.born {len(inner.tasks)} {tracer}\n")
             lines.append(f"birth {parent} {places.work}/{inner.name}.sh {helper}\n")
     return "".join(lines)
 
 
 def action(part: Part, places: Places) -> str:
-    """Return the action script of a part: it says when tasks are forked, and freezes all before anything runs.
+    """Return the action script of a part: it freezes all before anything runs.
 
     criu and its own helpers leave the cgroup before: it would freeze itself.
     """
     cgroup = places.cgroup_of(part.name)
     return f"""#!/bin/sh
 case $CRTOOLS_SCRIPT_ACTION in
-post-setup-namespaces)
-    : > {places.work}/{part.name}.forking
-    ;;
 pre-resume)
     for number in $(cat {cgroup}/cgroup.procs); do
         parent=$(sed -n 's/^PPid:[[:blank:]]*//p' /proc/$number/status)
@@ -127,37 +140,45 @@ exit 0
 """
 
 
-def _first_thread(forest: Forest, part: Part) -> int:
-    """Return the number of a part's first thread in the namespace around it, 0 where none is to be seen to."""
-    threads = [thread for pid in part.tasks for thread in forest.threads.get(pid, ())]
-    return int(threads[0].pids[0]) if part.level == 1 and threads else 0
+def threads(forest: Forest, part: Part) -> str:
+    """Return a line for each thread of an inner part: its task's number in the namespace around, its numbers innermost first."""
+    return "".join(
+        f"{forest.tasks[pid].pids[part.level - 1]} {' '.join(map(str, reversed(thread.pids)))}\n"
+        for pid in part.tasks
+        for thread in forest.threads.get(pid, ())
+    )
 
 
-def script(part: Part, record: PartRecord, places: Places, last: int) -> str:
+def script(forest: Forest, part: Part, places: Places, last: int) -> str:
     """Return the script by which a helper restores an inner part; numbers that criu itself takes begin behind `last`."""
     return f"""echo {last} > /proc/sys/kernel/ns_last_pid || exit 1
 echo 0 > {places.cgroup_of(part.name)}/cgroup.procs || exit 1
-exec unshare -m --propagation private /bin/sh -c {shlex.quote(_inside(part, record, places))}
+exec unshare -m --propagation private /bin/sh -c {shlex.quote(_inside(forest, part, places))}
 """
 
 
-def _inside(part: Part, record: PartRecord, places: Places) -> str:
-    del record
+def _inside(forest: Forest, part: Part, places: Places) -> str:
+    under = environment(part.name, places, late=bool(threads(forest, part)))
     return f"""mount -t proc proc /proc || exit 1
 mount --bind / {places.work}/root && mount --make-private {places.work}/root || exit 1
-exec {shlex.join(environment(part.name, places))} {shlex.join(command(part.name, places, "--restore-sibling"))}"""
+exec {shlex.join(under)} {shlex.join(command(part.name, places, "--restore-sibling"))}"""
 
 
-def environment(part: str, places: Places) -> tuple[str, ...]:
-    """Return the words that run a command under the library."""
-    return ("env", f"LD_PRELOAD={places.work}/numbers.so", f"CRPLAN_TABLE={places.work}/{part}.table")
+def environment(part: str, places: Places, *, late: bool = False) -> tuple[str, ...]:
+    """Return the words that run a command under the library; `late` is whether threads of the part's root are seen to."""
+    mine = f"{places.work}/{part}"
+    return (
+        *("env", f"LD_PRELOAD={places.work}/numbers.so", f"CRPLAN_TABLE={mine}.table"),
+        *(f"CRPLAN_BORN={mine}.born", f"CRPLAN_FAILED={places.work}/{FAILED}", f"CRPLAN_LATE={int(late)}"),
+    )
 
 
 def command(part: str, places: Places, *more: str) -> tuple[str, ...]:
     """Return the restore of one part."""
     return (
-        *(places.criu, "restore", "--images-dir", f"{places.image}/{part}", "--work-dir", places.work),
-        *("--log-file", f"{part}.log", "-v2", "--restore-detached", "--root", f"{places.work}/root"),
+        *(places.criu, "restore", "--images-dir", places.images_of(part), "--work-dir", places.work),
+        *("--log-file", f"{part}.log", "-v2", "--restore-detached"),
+        *(() if places.plain else ("--root", f"{places.work}/root")),
         *("--manage-cgroups=ignore", "--action-script", f"{places.work}/{part}.action"),
         *more,
         *places.options,
@@ -165,24 +186,43 @@ def command(part: str, places: Places, *more: str) -> tuple[str, ...]:
 
 
 def outermost(places: Places, *, mounts: bool) -> tuple[str, ...]:
-    """Return the command that restores everything: criu for the part of the root, in a mount namespace of its own."""
-    words = command("part0", places, "--pidfile", f"{places.work}/root.pid")
+    """Return the command that restores everything: criu for the part of the root, in a mount namespace of its own.
+
+    Plain images without mounts are restored in the mount namespace of the command, as criu does it.
+    """
+    words = command("part0", places, "--pidfile", f"{places.work}/root.pid", *_root(places, mounts=mounts))
+    if places.plain and not mounts:
+        return words
+    under = () if places.plain else environment("part0", places)
     bind = f"mount --bind / {places.work}/root && mount --make-private {places.work}/root || exit 1\n" if mounts else ""
-    inside = f"{bind}exec {shlex.join(environment('part0', places))} {shlex.join(words)}"
-    return ("unshare", "-m", "--propagation", "private", "/bin/sh", "-c", inside)
+    return ("unshare", "-m", "--propagation", "private", "/bin/sh", "-c", f"{bind}exec {shlex.join((*under, *words))}")
+
+
+def _root(places: Places, *, mounts: bool) -> tuple[str, ...]:
+    given = any(word == "--root" or word == "-r" or word.startswith("--root=") for word in places.options)
+    return ("--root", f"{places.work}/root") if places.plain and mounts and not given else ()
 
 
 Standing = tuple[tuple[int, ...], int, int, int, bool, int, tuple[tuple[int, ...], ...]]
 
 
-def standing(forest: Forest) -> dict[ProcessId, Standing]:
-    """Return what a restore has to bring back of each task: numbers, parent, group, session, state, threads."""
+def led_from_outside(forest: Forest) -> frozenset[ProcessId]:
+    """Return the leaders of the root's session and group that are none of its tree: a restore gives it those of its command."""
+    root = forest.tasks[forest.root]
+    return frozenset((root.session, root.group)) - forest.tasks.keys()
+
+
+def standing(forest: Forest, outside: frozenset[ProcessId] = frozenset()) -> dict[ProcessId, Standing]:
+    """Return what a restore has to bring back of each task: numbers, parent, group, session, state, threads.
+
+    Leaders `outside` are all the same.
+    """
     return {
         task.pid: (
             tuple(map(int, task.pids)),
             int(task.parent),
-            int(task.group),
-            int(task.session),
+            0 if task.group in outside else int(task.group),
+            0 if task.session in outside else int(task.session),
             task.zombie,
             task.exit_status,
             tuple(sorted(tuple(map(int, thread.pids)) for thread in forest.threads.get(task.pid, ()))),
@@ -196,8 +236,8 @@ WORDS: Final = ("pids", "parent", "group", "session", "state", "exit status", "t
 
 def differences(wanted: Forest, found: Forest) -> list[str]:
     """Return in words where a restored tree is another than that of the image; nothing where it is the same."""
-    before: Mapping[ProcessId, Standing] = standing(wanted)
-    after = standing(found)
+    before: Mapping[ProcessId, Standing] = standing(wanted, led_from_outside(wanted))
+    after = standing(found, led_from_outside(found))
     lines = [f"task {pid} is missing" for pid in before if pid not in after]
     lines += [f"task {pid} is none of the image" for pid in after if pid not in before]
     for pid, facts in before.items():

@@ -1,6 +1,7 @@
 """The options of the CRIU that runs an action script: its command line, and the configuration files that it read before.
 
-A CRIU that is driven over RPC, as by container engines, has no command line that says so. Source: CRIU 4.2, `criu/config.c`.
+A CRIU that is driven over RPC, as by container engines, has no command line that says so; the runtime that drives it has one.
+Source: CRIU 4.2, `criu/config.c`, `criu/cr-service.c`.
 """
 
 import os
@@ -8,24 +9,52 @@ import shlex
 from typing import Final
 
 from planner.checks.criu_options import parse
+from planner.cli import criu_files
+from planner.cli.runtime_caller import runtime_options
 from planner.errors import UsageError
 
-MOST: Final = 1 << 16
-"""Bytes of a command line or configuration file that are looked at."""
+OVER_RPC: Final = "criu: restore --rpc"
+"""How CRIU names itself while it restores for another program."""
+SCRIPTS: Final = 4
+"""How many generations of processes are looked at for CRIU: a script of its own may call the gate."""
 DEFAULTS: Final = ("/etc/criu/default.conf", "~/.criu/default.conf")
 
 
+def options_above(process: int) -> tuple[str, ...] | None:
+    """Return the options of the CRIU that a process is of: itself, or what ran the scripts that it may be called by."""
+    for _ in range(SCRIPTS):
+        words = criu_files.words_of(process)
+        if words[0].startswith(OVER_RPC) or os.path.basename(words[0]) == "criu":
+            return options_of(process)
+        process = criu_files.parent_of(process)
+    return None
+
+
 def options_of(process: int) -> tuple[str, ...] | None:
-    """Return CRIU's options by their long names, None where the process is no `criu restore` on a command line."""
-    words = [word.decode("utf-8", "backslashreplace") for word in _read(f"/proc/{process}/cmdline").split(b"\0")[:-1]]
-    if not words or os.path.basename(words[0]) != "criu" or "restore" not in words[1:]:
+    """Return CRIU's options by their long names, None where nothing says them.
+
+    They are those of its command line, or of the container runtime that drives it over RPC.
+    """
+    words = criu_files.words_of(process)
+    driven = words[0].startswith(OVER_RPC) or words[1:2] == ["swrk"]
+    if not driven and os.path.basename(words[0]) != "criu":
         return None
-    given = [word for word in words[1:] if word != "restore"]
     try:
-        configured = [word for file in _files(given) for word in configuration(_read(file).decode("utf-8", "backslashreplace"))]
-        return parse(shlex.join(configured + given))
+        if driven:
+            found = runtime_options(criu_files.parent_of(process))
+            return None if found is None else (*parse(shlex.join(_configured([]))), *found)
+        given = [word for word in words[1:] if word != "restore"]
+        return parse(shlex.join(_configured(given) + given)) if "restore" in words[1:] else None
     except UsageError:
         return None
+
+
+def _configured(words: list[str]) -> list[str]:
+    return [
+        word
+        for file in _files(words)
+        for word in criu_files.configuration(criu_files.read(file).decode("utf-8", "backslashreplace"))
+    ]
 
 
 def _files(words: list[str]) -> list[str]:
@@ -38,25 +67,3 @@ def _files(words: list[str]) -> list[str]:
             named = word.removeprefix("--config=")
     usual = [] if named or "--no-default-config" in words else [os.path.expanduser(file) for file in DEFAULTS]
     return [file for file in (*usual, os.environ.get("CRIU_CONFIG_FILE", ""), named) if file]
-
-
-def configuration(text: str) -> list[str]:
-    """Return the options of a configuration file as words: a line is a name, alone or before `=` or a blank and its value."""
-    words = []
-    for line in text.splitlines():
-        try:
-            name, *value = shlex.split(line.replace("=", " ", 1), comments=True) or [""]
-        except ValueError:
-            continue
-        if name:
-            words.append(f"--{name}={value[0]}" if value else f"--{name}")
-    return words
-
-
-def _read(file: str) -> bytes:
-    """Return the beginning of a file, nothing where it cannot be read."""
-    try:
-        with open(file, "rb") as stream:
-            return stream.read(MOST)
-    except OSError:
-        return b""

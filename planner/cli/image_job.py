@@ -115,7 +115,7 @@ def add_values_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _detail(args: argparse.Namespace) -> Detail:
+def detail_of(args: argparse.Namespace) -> Detail:
     """Return how much is read: command lines where what the processes hold is shown, or an archive is not trusted."""
     detail: Detail = getattr(args, "detail", "tree")
     if detail != "all":
@@ -140,7 +140,7 @@ def groups_of(args: argparse.Namespace, registry: Registry) -> tuple[Group, ...]
     grouping: Grouping = "pod" if getattr(args, "pod", False) else "apart" if getattr(args, "apart", False) else "evidence"
     with Progress("looking at", len(args.images)) as progress:
         opened = partial(open_image, max_window=getattr(args, "max_window", MAX_WINDOW))
-        found = grouped(args.images, opened, registry, grouping, progress.advance, detail=_detail(args))
+        found = grouped(args.images, opened, registry, grouping, progress.advance, detail=detail_of(args))
     if found.undecided:
         both = " and ".join(map(escaped, found.undecided))
         say(shown(f"crplan: note: nothing says whether {both} share a pid namespace; they are planned apart, --pod joins them"))

@@ -63,7 +63,7 @@ def _changes(what: What, before: Mapping[str, str], after: Mapping[str, str], pi
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         if old != new:
-            kind: ChangeKind = "came" if old is None else "went" if new is None else "changed"
+            kind: ChangeKind = "added" if old is None else "removed" if new is None else "changed"
             yield ContentChange(kind=kind, what=what, name=name, before=old or "", after=new or "", pid=pid)
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from planner.contents.model import Contents
 from planner.events.contents import (
+    AreasRecorded,
     CommandRecorded,
     ContentsEvent,
     ContentsRecorded,
@@ -18,6 +19,7 @@ from planner.events.contents import (
     MappedFileRecorded,
     MemoryRecorded,
     MountRecorded,
+    PagesRecorded,
     ProcessorRecorded,
     PropertyRecorded,
     RegistersRecorded,
@@ -53,6 +55,8 @@ def _handlers(contents: Contents) -> dict[type, Callable[[Any], None]]:
         TaskFilesRecorded: lambda event: _task_files(contents, event),
         MappedFileRecorded: lambda event: contents.mapped.setdefault(event.pid, []).append(event),
         MemoryRecorded: lambda event: _memory(contents, event),
+        AreasRecorded: lambda event: contents.areas.setdefault(event.pid, []).extend(event.areas),
+        PagesRecorded: lambda event: contents.pages.setdefault(event.pid, []).extend(event.runs),
         MountRecorded: contents.mounts.append,
         LimitsRecorded: lambda event: contents.limits.__setitem__(event.pid, event),
         RegistersRecorded: lambda event: contents.registers.__setitem__(event.pid, event),

@@ -6,6 +6,7 @@ Objects that tasks share, such as a table of descriptors or an open file, stand 
 import msgspec
 
 from planner.events.contents import (
+    Area,
     CommandRecorded,
     DeletedFileRecorded,
     DescriptorRecorded,
@@ -14,6 +15,7 @@ from planner.events.contents import (
     MappedFileRecorded,
     MemoryRecorded,
     MountRecorded,
+    PageRun,
     ProcessorRecorded,
     PropertyRecorded,
     RegistersRecorded,
@@ -42,6 +44,8 @@ class Contents(msgspec.Struct, kw_only=True):
     task_files: dict[ProcessId, TaskFilesRecorded] = {}
     mapped: dict[ProcessId, list[MappedFileRecorded]] = {}
     memory: dict[ProcessId, MemoryRecorded] = {}
+    areas: dict[ProcessId, list[Area]] = {}
+    pages: dict[ProcessId, list[PageRun]] = {}
     mounts: list[MountRecorded] = []
     limits: dict[ProcessId, LimitsRecorded] = {}
     registers: dict[ProcessId, RegistersRecorded] = {}

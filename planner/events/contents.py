@@ -78,7 +78,8 @@ class SocketRecorded(Event, frozen=True, kw_only=True):
     """What an open file that is a socket is bound and connected to.
 
     `local` and `remote` are addresses, or the path of a unix socket, which begins with `@` in the abstract namespace. `peer` is
-    the inode of the other end of a unix socket, 0 for none. `namespace` is the number that the image gives the network namespace.
+    the inode of the other end of a unix socket, 0 for none. `unread` and `unsent` are bytes that wait in it. `namespace` is the
+    number that the image gives the network namespace.
     """
 
     file: int
@@ -95,6 +96,8 @@ class SocketRecorded(Event, frozen=True, kw_only=True):
     backlog: int = 0
     send_buffer: int = 0
     receive_buffer: int = 0
+    unread: int = 0
+    unsent: int = 0
     interface: str = ""
     namespace: int = 0
     external: bool = False
@@ -139,6 +142,51 @@ class MemoryRecorded(Event, frozen=True, kw_only=True):
     in_parent: int = 0
     arguments: tuple[int, int] = (0, 0)
     environment: tuple[int, int] = (0, 0)
+    at: Place
+
+
+class Area(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """An area of memory from the address `start` to `end`, which is not part of it.
+
+    `access` is `rwx` with `-` for what is not allowed, and behind it `s` for shared or `p` for private. `kind` says what it is
+    that the kernel or the program laid there, "" for plain memory and files. `file` is an open file, mapped from `offset` on, and
+    `segment` the number of shared memory. An area with `dumped` false has no pages in an image: the restore makes it anew.
+    """
+
+    start: int
+    end: int
+    access: str
+    kind: str = ""
+    file: int = 0
+    offset: int = 0
+    segment: int = 0
+    dumped: bool = True
+
+
+class AreasRecorded(Event, frozen=True, kw_only=True):
+    """Areas of the memory of a task, in the order of the image; those of a large one stand in several events."""
+
+    pid: ProcessId
+    areas: tuple[Area, ...]
+    at: Place
+
+
+class PageRun(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Pages of memory that lie behind each other, from the address `start` on.
+
+    `kept` says where their bytes are: in this image, in the one before, to be fetched while the task runs already, or nowhere.
+    """
+
+    start: int
+    pages: int
+    kept: Literal["here", "before", "lazy", "nowhere"] = "here"
+
+
+class PagesRecorded(Event, frozen=True, kw_only=True):
+    """Pages of the memory of a task that an image tells of, in its order; those of a large one stand in several events."""
+
+    pid: ProcessId
+    runs: tuple[PageRun, ...]
     at: Place
 
 
@@ -223,6 +271,8 @@ ContentsEvent = (
     | TaskFilesRecorded
     | MappedFileRecorded
     | MemoryRecorded
+    | AreasRecorded
+    | PagesRecorded
     | MountRecorded
     | LimitsRecorded
     | RegistersRecorded

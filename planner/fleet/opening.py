@@ -5,6 +5,7 @@ that a long read takes few requests. An object whose server knows no ranges is r
 """
 
 import datetime
+import email.utils
 import hashlib
 import io
 import os
@@ -308,21 +309,30 @@ def _of_layout(work: Work, meter: Meter) -> Source:
 
 
 def etag_of(information: dict[str, Any]) -> str:
-    """Return what names the version of an object, by the information that a file system gives, "" where nothing does."""
-    return str(information.get("ETag") or information.get("etag") or information.get("md5Hash") or "").strip('"')
+    """Return what names the version of an object, by the information that a file system gives, "" where nothing does.
+
+    Where a server gives no tag, the size and the time of the last change stand for one.
+    """
+    tag = str(information.get("ETag") or information.get("etag") or information.get("md5Hash") or "").strip('"')
+    changed = modified_of(information)
+    return tag or (f"{information.get('size') or 0:x}-{changed}" if changed else "")
+
+
+_CHANGED: Final = ("LastModified", "updated", "last_modified", "mtime", "created", "Last-Modified")
+"""What file systems call the time of the last change."""
 
 
 def modified_of(information: dict[str, Any]) -> str:
     """Return when an object was changed last, by the information that a file system gives, "" where that is not known."""
     found = next(
-        (information[name] for name in ("LastModified", "updated", "last_modified", "mtime", "created") if name in information),
+        (information[name] for name in _CHANGED if name in information),
         "",
     )
     return moment(found)
 
 
 def moment(time: object) -> str:
-    """Return a time in UTC as ISO 8601 with seconds; a text that is no time is returned as it is."""
+    """Return a time in UTC as ISO 8601 with seconds; a text that is neither that nor a date of HTTP is returned as it is."""
     match time:
         case datetime.datetime():
             found = time
@@ -333,7 +343,7 @@ def moment(time: object) -> str:
                 return str(time)
         case str():
             try:
-                found = datetime.datetime.fromisoformat(time)
+                found = email.utils.parsedate_to_datetime(time) if "," in time else datetime.datetime.fromisoformat(time)
             except ValueError:
                 return time
         case _:

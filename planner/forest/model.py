@@ -140,7 +140,9 @@ class Forest(msgspec.Struct, kw_only=True):
     def __repr__(self) -> str:
         name = f" of {self.source}" if self.source else ""
         threads = sum(map(len, self.threads.values()))
-        return f"<Forest{name}: {len(self.tasks)} tasks, {threads} threads, {len(self.namespaces)} pid namespaces>"
+        counts = ((len(self.tasks), "task"), (threads, "thread"), (len(self.namespaces), "pid namespace"))
+        words = ", ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counts)
+        return f"<Forest{name}: {words}>"
 
     def inhabited_namespaces(self) -> set[NamespaceId]:
         """Return the pid namespaces that tasks are in: the root namespace, and all others whose init is recorded."""

@@ -6,6 +6,7 @@ import socket
 import stat
 from typing import Final
 
+from planner.host import cgroups, stores
 from planner.host.facts import Answers, PathFact, PathKind
 from planner.host.questions import Address, Questions
 
@@ -24,7 +25,14 @@ def answers(questions: Questions) -> Answers:
     paths = {path: fact for path in questions.paths if (fact := _path(path)) is not None}
     addresses = {address.key: found for address in questions.addresses if (found := _bound(address))}
     interfaces = {name: _interface(name) for name in questions.interfaces}
-    return Answers(paths=paths, addresses=addresses, interfaces=interfaces)
+    return Answers(
+        paths=paths,
+        addresses=addresses,
+        interfaces=interfaces,
+        cgroups=cgroups.there(questions.cgroups),
+        profiles=stores.profiles(questions.profiles),
+        container_images=stores.container_images(questions.container_images),
+    )
 
 
 def _path(path: str) -> PathFact | None:

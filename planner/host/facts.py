@@ -65,6 +65,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid_namespaces: int | None = None
     levels_below: int | None = None
     """Pid namespaces that can be created, each in the one before."""
+    resources: dict[str, tuple[int, int]] = {}
+    """Resource limits of the recording process, soft and hard, by the names that images have for them."""
 
 
 PathKind = Literal["missing", "file", "directory", "device", "fifo", "socket"]
@@ -87,6 +89,12 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paths: dict[str, PathFact] = {}
     addresses: dict[str, str] = {}
     interfaces: dict[str, bool] = {}
+    cgroups: dict[str, bool] = {}
+    """Whether a directory of a controller is there, by "controller /path"."""
+    profiles: dict[str, bool] = {}
+    """Whether a profile of AppArmor is loaded."""
+    container_images: dict[str, bool] = {}
+    """Whether the stores of container engines have an image, by the digest of its configuration."""
 
 
 class ExecutorFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,6 +118,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     machine: str | None = None
     root: bool | None = None
     capabilities: tuple[str, ...] | None = None
+    bounding: tuple[str, ...] | None = None
+    """Capabilities that the recording process could still be given, by name."""
     features: dict[str, Feature] = {}
     limits: Limits = Limits()
     new_namespace_pid_max: int | None = None
@@ -117,8 +127,12 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     target: int = -1
     """The namespace of the file that level 0 of an image is to become, by `--into`; -1 for a new one."""
     cgroup: str | None = None
+    cgroup_controllers: tuple[str, ...] | None = None
+    """Controllers that a hierarchy of version 1 can be mounted with, and "unified" where there is one of version 2."""
     security_modules: tuple[str, ...] | None = None
     tools: dict[str, str | None] = {}
+    processors: str | None = None
+    """Processors that are online, as ranges: `0-3`."""
     processor: tuple[str, ...] | None = None
     """Features of the processors that all of them have, as /proc/cpuinfo calls them."""
     executors: tuple[ExecutorFact, ...] = ()

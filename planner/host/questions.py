@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from planner.contents.model import Contents
-from planner.events.contents import FileRecorded, MountRecorded, SocketRecorded
+from planner.events.contents import FileRecorded, MountRecorded, PropertyRecorded, SocketRecorded
+from planner.events.records import FactRecorded
 from planner.forest.model import Forest
 
 MOST_PATHS: Final = 100_000
@@ -45,6 +46,12 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
     interfaces: tuple[str, ...] = ()
+    cgroups: tuple[str, ...] = ()
+    """Directories of cgroups: "controller /path"."""
+    profiles: tuple[str, ...] = ()
+    """Profiles of AppArmor."""
+    container_images: tuple[str, ...] = ()
+    """Container images by the digest of their configuration, 64 hexadecimal digits."""
 
     def joined(self, other: "Questions") -> "Questions":
         """Return the questions of both."""
@@ -52,6 +59,9 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
             paths=tuple(sorted({*self.paths, *other.paths})),
             addresses=tuple(sorted({*self.addresses, *other.addresses})),
             interfaces=tuple(sorted({*self.interfaces, *other.interfaces})),
+            cgroups=tuple(sorted({*self.cgroups, *other.cgroups})),
+            profiles=tuple(sorted({*self.profiles, *other.profiles})),
+            container_images=tuple(sorted({*self.container_images, *other.container_images})),
         )
 
 
@@ -101,7 +111,34 @@ def questions(forest: Forest, contents: Contents, given: Places = NOWHERE) -> Qu
         paths=tuple(sorted(asked_paths(forest, contents, given)))[:MOST_PATHS],
         addresses=tuple(sorted(asked_addresses(forest, contents)))[:MOST_ADDRESSES],
         interfaces=tuple(sorted({socket.interface for socket in host_sockets(forest, contents) if socket.interface}))[:1000],
+        cgroups=tuple(sorted({f"{name} {path}" for name, path, _ in cgroup_directories(contents)}))[:MOST_ADDRESSES],
+        profiles=tuple(sorted({label for _, label in labels(forest)}))[:1000],
+        container_images=tuple(sorted({image for image, _, _ in container_images(contents)})),
     )
+
+
+def cgroup_directories(contents: Contents) -> Iterator[tuple[str, str, PropertyRecorded]]:
+    """Yield the controllers and paths of the cgroups that the image has."""
+    for record in contents.properties:
+        if record.property.startswith("cgroup directory "):
+            yield record.property.removeprefix("cgroup directory "), record.value, record
+
+
+def labels(forest: Forest) -> Iterator[tuple[FactRecorded, str]]:
+    """Yield the labels of tasks by a security module, of AppArmor without its mode, each once."""
+    told: set[str] = set()
+    for _, fact in forest.facts:
+        if fact.property == "security_label" and fact.value not in told:
+            told.add(fact.value)
+            yield fact, fact.value.partition(" (")[0]
+
+
+def container_images(contents: Contents) -> Iterator[tuple[str, str, PropertyRecorded]]:
+    """Yield the image that the container was made from: its digest and its name."""
+    for record in contents.properties:
+        if record.property == "container image":
+            digest, _, name = record.value.partition(" ")
+            yield digest, name, record
 
 
 def own(forest: Forest, kind: str) -> bool:
@@ -132,7 +169,7 @@ def opened(forest: Forest, contents: Contents, given: Places = NOWHERE) -> dict[
         path = file.path
         if not path.startswith("/") or file.external or number in contents.deleted or str(number) in terminals:
             continue
-        if not any(path.startswith(each) for each in VIRTUAL) and (place := _place(path, mounted, given)):
+        if not any(path.startswith(each) for each in VIRTUAL) and (place := _place(path, mounted, given) if apart else path):
             found[number] = place
     return found
 
@@ -224,11 +261,6 @@ def outside_peers(forest: Forest, contents: Contents) -> Iterator[SocketRecorded
     if not own(forest, "mnt"):
         return (each for each in contents.sockets.values() if each.external and each.kind == "datagram" and each.local)
     return iter(())
-
-
-CONNECTED: Final = frozenset(
-    ("established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "close-wait", "last-ack", "closing", "new-syn-recv")
-)
 
 
 def address_of(socket: SocketRecorded) -> Address | None:

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from planner.host import cgroups
 from planner.host.facts import CAPABILITIES, Feature, Host, Limits
 from planner.host.pid_limits import with_own_limit
 from planner.host.pids_in_use import occupied
@@ -15,9 +16,15 @@ from planner.host.probes import LEVELS, TRIALS, attempt, levels
 
 TOOLS: Final = (
     "criu", "podman", "docker", "runc", "crun", "crictl", "checkpointctl", "sh", "dash", "bash", "perl", "python3", "cc",
-    "nsenter",
+    "nsenter", "ip", "iptables-restore", "ip6tables-restore", "nft", "tar",
 )  # fmt: skip
 """Programs that executors or a restore may need."""
+
+RESOURCES: Final = (
+    "cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile", "memlock", "as", "locks", "sigpending", "msgqueue", "nice",
+    "rtprio", "rttime",
+)  # fmt: skip
+"""Resources by their number (getrlimit(2))."""
 
 Found = TypeVar("Found")
 
@@ -44,14 +51,17 @@ def record(say: Callable[[str], None] = lambda words: None, *, depth: int | None
         kernel=system.release,
         machine=system.machine,
         root=os.geteuid() == 0,
-        capabilities=_capabilities(),
+        capabilities=_capabilities("CapEff"),
+        bounding=_capabilities("CapBnd"),
         features=features,
         limits=_limits(below),
         new_namespace_pid_max=new_max,
         namespaces=namespaces,
         cgroup=_cgroup_version(),
+        cgroup_controllers=cgroups.controllers(),
         security_modules=_security_modules(),
         tools=_tools(say),
+        processors=(_text("/sys/devices/system/cpu/online") or "").strip() or None,
         processor=_processor(),
     )
 
@@ -90,8 +100,8 @@ def _status(name: str) -> str | None:
     return None
 
 
-def _capabilities() -> tuple[str, ...] | None:
-    word = _status("CapEff")
+def _capabilities(field: str) -> tuple[str, ...] | None:
+    word = _status(field)
     if word is None:
         return None
     value = int(word, 16)
@@ -104,6 +114,7 @@ def _limits(below: int | None) -> Limits:
     soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     cgroup, in_use = _cgroup_tasks()
     return Limits(
+        resources={name: _resource(number) for number, name in enumerate(RESOURCES)},
         processes=-1 if soft == resource.RLIM_INFINITY else soft,
         processes_in_use=_tasks_of(os.getuid()),
         threads_max=_file_number("/proc/sys/kernel/threads-max"),
@@ -169,8 +180,21 @@ def _cgroup_version() -> str | None:
 
 
 def _security_modules() -> tuple[str, ...] | None:
+    """Return the modules; where the kernel's list is not mounted, those by which criu tells that there is one."""
     text = _text("/sys/kernel/security/lsm")
-    return None if text is None else tuple(filter(None, text.strip().split(",")))
+    if text is None:
+        return tuple(name for name, place in SEEN_AT.items() if os.path.exists(place))
+    return tuple(filter(None, text.strip().split(",")))
+
+
+SEEN_AT: Final = {"apparmor": "/sys/kernel/security/apparmor", "selinux": "/sys/fs/selinux/enforce"}
+
+
+def _resource(number: int) -> tuple[int, int]:
+    import resource
+
+    soft, hard = resource.getrlimit(number)
+    return soft, hard
 
 
 def _processor() -> tuple[str, ...] | None:

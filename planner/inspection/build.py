@@ -15,12 +15,14 @@ from planner.forest.digest import image_id
 from planner.forest.fold import fold
 from planner.forest.model import Forest, Task
 from planner.identity import ProcessId
+from planner.inspection.areas import areas_with_pages
 from planner.inspection.document import (
     Descriptor,
     InspectedImage,
     InspectedTask,
     MappedFile,
     Memory,
+    MemoryArea,
     Mount,
     OpenFile,
     Socket,
@@ -48,13 +50,18 @@ FLAGS: Final = {0o2000: "append", 0o4000: "nonblocking", 0o40000: "direct", 0o10
 """Flags of open(2) that are shown, by their value on most architectures."""
 
 
-def inspected(image: str, events: Sequence[AnyEvent]) -> InspectedImage:
-    """Return the entry of an image whose log is given; raises what the fold of its process tree raises."""
+def inspected(image: str, events: Sequence[AnyEvent], *, areas: bool = False) -> InspectedImage:
+    """Return the entry of an image whose log is given, with `areas` with every area of memory and its pages.
+
+    Raises what the fold of its process tree raises.
+    """
     forest = fold(events)
     contents = fold_contents(events)
     tree = image_id(forest)
     holders, facts = Holders(forest, contents), _facts(forest)
     tasks = tuple(_task(forest, contents, holders, task, facts.get(task.pid, {})) for task in forest.tasks.values())
+    if areas:
+        tasks = tuple(msgspec.structs.replace(task, areas=_areas(contents, ProcessId(task.pid))) for task in tasks)
     return InspectedImage(
         image=image,
         format=forest.format,
@@ -124,6 +131,8 @@ def _task(forest: Forest, contents: Contents, holders: Holders, task: Task, fact
         pid=pid,
         pids=task.pids,
         parent=task.parent,
+        group=task.group,
+        session=task.session,
         name=task.name,
         state=task.state,
         threads=len(forest.threads.get(pid, ())),
@@ -158,6 +167,10 @@ def _task(forest: Forest, contents: Contents, holders: Holders, task: Task, fact
         values=command.values if command is not None else {},
         facts=facts,
     )
+
+
+def _areas(contents: Contents, pid: ProcessId) -> tuple[MemoryArea, ...]:
+    return tuple(areas_with_pages(contents.areas.get(pid, ()), contents.pages.get(pid, ())))
 
 
 def _known(size: int) -> int | None:

@@ -37,6 +37,8 @@ class Socket(Record, frozen=True, kw_only=True):
     backlog: int = 0
     send_buffer: int = 0
     receive_buffer: int = 0
+    unread: int = 0
+    unsent: int = 0
     interface: str = ""
     namespace: int = 0
     external: bool = False
@@ -96,17 +98,45 @@ class Memory(Record, frozen=True, kw_only=True):
     in_parent: int = 0
 
 
+class Pages(Record, frozen=True, kw_only=True):
+    """Pages that lie behind each other, from an address on; `kept` says where their bytes are, as in the event log."""
+
+    start: str
+    count: int
+    kept: str = "here"
+
+
+class MemoryArea(Record, frozen=True, kw_only=True):
+    """An area of memory; addresses are hexadecimal, `end` is behind it. The fields are those of the event log.
+
+    `pages` are those in it that the image tells of.
+    """
+
+    start: str
+    end: str
+    bytes: int
+    access: str
+    kind: str = ""
+    file: int = 0
+    offset: int = 0
+    segment: int = 0
+    dumped: bool = True
+    pages: tuple[Pages, ...] = ()
+
+
 class InspectedTask(Record, frozen=True, kw_only=True):
     """A task. `descriptors_of` is the task whose table of descriptors it shares, where that stands; then it lists none itself.
 
     `cwd`, `root` and `executable` are open files by number, 0 where nothing is recorded. `facts` are credentials and the like.
     `command` is the command line with secrets masked, `variables` are the names of its environment, None where that was not
-    found; `values` are there where they were asked for.
+    found; `values` and `areas` are there where they were asked for.
     """
 
     pid: int
     pids: tuple[int, ...]
     parent: int
+    group: int
+    session: int
     name: str = ""
     state: str
     threads: int = 0
@@ -117,6 +147,7 @@ class InspectedTask(Record, frozen=True, kw_only=True):
     descriptors_of: int = 0
     descriptors: tuple[Descriptor, ...] = ()
     mapped: tuple[MappedFile, ...] = ()
+    areas: tuple[MemoryArea, ...] = ()
     memory: Memory | None = None
     limits: dict[str, tuple[int, int]] = {}
     registers: tuple[str, ...] = ()

@@ -67,6 +67,7 @@ def _reduced(task: InspectedTask, wanted: Callable[[int], bool]) -> InspectedTas
         task,
         descriptors=tuple(each for each in task.descriptors if wanted(each.file)),
         mapped=tuple(each for each in task.mapped if wanted(each.file)),
+        areas=tuple(each for each in task.areas if wanted(each.file)),
         executable=task.executable if wanted(task.executable) else 0,
         cwd=task.cwd if wanted(task.cwd) else 0,
         root=task.root if wanted(task.root) else 0,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from planner.inspection.document import InspectDocument, InspectedImage, InspectedTask, Mount, OpenFile, Socket
+from planner.inspection.document import InspectDocument, InspectedImage, InspectedTask, MemoryArea, Mount, OpenFile, Socket
 from planner.text import Line, escaped, render
 
 STYLES: Final = {"heading": "bold", "name": "bold", "quiet": "dim", "odd": "yellow"}
@@ -104,7 +104,7 @@ def _sums(image: InspectedImage) -> Iterator[Line]:
         yield [(f"  memory: {size_words(sums.mapped)} mapped, {size_words(sums.stored)} of pages stored{before}", "")]
     if sums.images:
         total = sum(sums.images.values())
-        largest = sorted(sums.images.items(), key=lambda item: (-item[1], item[0]))[:5]
+        largest = sorted(sums.images.items(), key=lambda item: ("pages" not in item[0], -item[1], item[0]))[:5]
         kinds = ", ".join(f"{kind} {size_words(size)}" for kind, size in largest)
         yield [(f"  image files: {size_words(total)} ({kinds})", "")]
 
@@ -145,7 +145,9 @@ def _task(task: InspectedTask, depth: int, files: dict[int, OpenFile], mapped: b
         yield [(f"{lead}descriptors: the table of task {task.descriptors_of}, shared", "quiet")]
     for each in task.descriptors:
         yield [(f"{lead}{each.number:>3} ", ""), *_file(files.get(each.file), task.pid)]
-    shown = task.mapped if mapped else ()
+    shown = task.mapped if mapped and not task.areas else ()
+    for each_area in task.areas:
+        yield _area(each_area, files, lead)
     for area in shown:
         name = _path(files, area.file) or f"file {area.file}"
         words = ", ".join(filter(None, (size_words(area.bytes), "code" * area.executable, "shared" * area.shared)))
@@ -159,10 +161,10 @@ def _task_facts(task: InspectedTask, files: dict[int, OpenFile]) -> Iterator[str
     places = [f"{word} {_path(files, file) or file}" for word, file in (("cwd", task.cwd), ("root", task.root)) if file]
     if places:
         yield "   ".join(places)
-    owner = [f"{word} {task.facts[word].partition(' ')[0]}" for word in ("uid", "gid") if word in task.facts]
+    owner = [f"group {task.group}", f"session {task.session}"]
+    owner += [f"{word} {task.facts[word].partition(' ')[0]}" for word in ("uid", "gid") if word in task.facts]
     owner += [f"{word.replace('_', ' ')} {escaped(task.facts[word])}" for word in SAID if word in task.facts]
-    if owner:
-        yield ", ".join(owner)
+    yield ", ".join(owner)
     memory = task.memory
     if memory is not None and (memory.mapped is not None or memory.stored is not None):
         stored = "pages not recorded" if memory.stored is None else f"{size_words(memory.stored)} of pages stored"
@@ -176,6 +178,25 @@ def _task_facts(task: InspectedTask, files: dict[int, OpenFile]) -> Iterator[str
         code = sum(area.executable for area in task.mapped)
         yield f"{_plural(len(task.mapped), 'mapped file')}, {code} with code"
 
+
+def _area(area: MemoryArea, files: dict[int, OpenFile], lead: str) -> Line:
+    """Return an area of memory, and of its pages how many are kept where."""
+    what = _path(files, area.file) or (f"file {area.file}" if area.file else escaped(area.kind))
+    said = [size_words(area.bytes)]
+    said += [f"from {area.offset:#x}"] if area.offset else []
+    said += [escaped(area.kind)] if area.file and area.kind else []
+    said += [f"segment {area.segment}"] if area.segment else []
+    said += [] if area.dumped else ["made anew by the restore"]
+    for kept, words in KEPT.items():
+        runs = [each for each in area.pages if each.kept == kept]
+        if runs:
+            places = " ".join(f"{each.start}/{each.count}" for each in runs)
+            said.append(f"{_plural(sum(each.count for each in runs), 'page')} {words}: {places}")
+    return [(f"{lead}{area.start}-{area.end} {escaped(area.access)} ", ""), (what, ""), (f"  {', '.join(said)}", "quiet")]
+
+
+KEPT: Final = {"here": "stored", "before": "in the dump before", "lazy": "to be fetched", "nowhere": "not stored"}
+"""Where the bytes of pages are, in words; behind them stand their address and number."""
 
 SAID: Final = ("seccomp", "security_label", "cgroup_set")
 """Facts of a task that are shown beside its owner."""
@@ -194,7 +215,9 @@ def _file(file: OpenFile | None, holder: int) -> Line:
     facts = [f"{name} {escaped(value)}" for name, value in file.facts.items() if name != "file"]
     if file.kind in ("file", "directory") and file.size is not None:
         facts.append(f"at {file.position} of {size_words(file.size)}")
-    if file.kind not in ("directory",) and not file.socket:
+    if file.socket:
+        facts += _socket_facts(file.socket)
+    elif file.kind != "directory":
         facts.append(file.access)
     odd = [f"deleted, comes back from a {file.deleted}" if file.deleted else "", "external" if file.external else ""]
     others = [pid for pid in file.held_by if pid != holder]
@@ -213,15 +236,28 @@ def _end(address: str, port: int) -> str:
 def _socket(socket: Socket) -> str:
     if socket.family == "unix":
         words = f"unix {socket.kind} {socket.state} {escaped(socket.local) or '(no name)'}"
-        if socket.peer:
-            words += f", peer file {socket.peer_file}" if socket.peer_file else f", peer {socket.peer} outside of the image"
-        return words
+        return words + f" inode {socket.inode}" * bool(socket.inode)
     if not socket.family.startswith("inet"):
         return f"{socket.family} {socket.kind} {socket.protocol}"
     words = f"{socket.protocol} {socket.state} {_end(socket.local, socket.local_port)}"
     if socket.remote_port:
         words += f" -> {_end(socket.remote, socket.remote_port)}"
     return words + (f" on {escaped(socket.interface)}" if socket.interface else "")
+
+
+def _socket_facts(socket: Socket) -> Iterator[str]:
+    """Yield what else is known of a socket."""
+    if socket.peer:
+        yield f"peer {socket.peer}" + ("" if socket.peer_file else " outside of the image")
+    yield from map(escaped, socket.options)
+    if socket.backlog:
+        yield f"backlog {socket.backlog}"
+    if socket.send_buffer or socket.receive_buffer:
+        yield f"buffers {size_words(socket.send_buffer)} to send, {size_words(socket.receive_buffer)} to receive"
+    if socket.unread or socket.unsent:
+        yield f"{size_words(socket.unread)} unread, {size_words(socket.unsent)} unsent"
+    if socket.external:
+        yield "external"
 
 
 def _mount(mount: Mount) -> Line:

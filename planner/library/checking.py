@@ -1,5 +1,7 @@
 """The checks of an image, for the library."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping
 
@@ -41,7 +43,7 @@ def check(
     into: int | None = None,
     consumer: ConsumerName | None = None,
     engine: ConsumerName | None = None,
-    criu_options: str | None = None,
+    criu_options: str | tuple[str, ...] | None = None,
     complete: bool = False,
     options: Mapping[str, str | int | bool] | None = None,
     fail_on: Severity = "error",
@@ -51,13 +53,13 @@ def check(
 ) -> Report:
     """Return the report on an image: verdicts, findings, unanswered questions; `exit_code` is 0, 1 or 3.
 
-    The image is the one entry of `images`. `host` are the facts of a machine, or a file of `crplan host`; `here` takes them of
-    this machine, and `into` names a process whose pid namespace is entered. `consumer` is the one whose verdict sets the exit
-    code, `engine` a container engine whose verdict comes first. `criu_options` are the options that criu is given, as on its
-    command line, None where they are not known. With `complete` every file that a CRIU image lacks counts. `fail_on` is the
-    least severe finding that fails, `ignore` are codes that do not count, and findings of `baseline`, an earlier report, do not
-    count either. An image that cannot be read or planned gives an entry whose `error` says why. Raises `UsageError` for an
-    unknown option or code, and for a host file or baseline that is none.
+    The image is the one entry of `images`. `host` are the facts of a machine, or a file of `crplan host`; `here` takes them
+    of this machine, and `into` names a process whose pid namespace is entered. `consumer` is the one whose verdict sets the
+    exit code, `engine` a container engine whose verdict comes first. `criu_options` are the options that criu is given, as on
+    its command line or by their long names, None where they are not known. With `complete` every file that a CRIU image lacks
+    counts. `fail_on` is the least severe finding that fails, `ignore` are codes that do not count, and findings of
+    `baseline`, an earlier report, do not count either. An image that cannot be read or planned gives an entry whose `error`
+    says why. Raises `UsageError` for an unknown option or code, and for a host file or baseline that is none.
     """
     registry = default_registry()
     kinds = known_kinds(registry)
@@ -72,7 +74,7 @@ def check(
     request = Request(
         wanted=consumer,
         engine=engine,
-        options=None if criu_options is None else parse(criu_options),
+        options=parse(criu_options) if isinstance(criu_options, str) else criu_options,
         into=into or 0,
         complete=complete,
         given=for_checks,

@@ -1,5 +1,7 @@
 """Comparison of two images, logs or plans, for the library and the command line."""
 
+from __future__ import annotations
+
 import msgspec
 
 from planner.comparison.contents import compare_contents, compare_headers

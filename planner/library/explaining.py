@@ -1,5 +1,7 @@
 """Explanations of steps and processes, for the library and the command line."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple

@@ -1,11 +1,13 @@
 """Functions of the library that read: an image, several images, and a running tree."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 
 from planner.errors import BadImage
 from planner.events.log import Log
 from planner.events.records import AnyEvent
-from planner.hookspecs import Source
+from planner.hookspecs import Detail, ReadRequest, Source
 from planner.library.inputs import Input, log_of, naming, source_given
 from planner.pipeline.inputs import Group, grouped
 from planner.pipeline.reading import AnySource, default_registry, pod_events, stream_events
@@ -52,12 +54,12 @@ def capture(pid: int) -> Log:
     return log
 
 
-def captured(pid: int, registry: Registry) -> Iterable[AnyEvent]:
-    """Yield the log of the running tree below a process; raises as `capture` does."""
+def captured(pid: int, registry: Registry, detail: Detail = "tree") -> Iterable[AnyEvent]:
+    """Yield the log of the running tree below a process, with as much as a detail says; raises as `capture` does."""
     source = from_path(f"/proc/{pid}")
     if not source.directory:
         raise BadImage(source.name, "there is no such process")
-    yield from stream_events(source, registry)
+    yield from stream_events(source, registry, ReadRequest(detail=detail))
 
 
 def _of_group(group: Group) -> Log:

@@ -1,5 +1,7 @@
 """Functions of the library on plans: deciding, running on the model kernel, and writing artefacts."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from html import escape
 

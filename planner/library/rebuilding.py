@@ -1,5 +1,7 @@
 """Rebuilding for real, for the library and the command line."""
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Callable, Mapping

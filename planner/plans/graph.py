@@ -5,6 +5,8 @@ created before its first step, and a step comes after those that its `waits` nam
 after all other steps but those that stop a task, which come last.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -33,9 +35,13 @@ def predecessors(plan: Plan, step: AnyStep | int) -> tuple[Wait, ...]:
 
     They are the step before it of the same process ("same-actor"), or for the first step of a process its creation
     ("created-before-acting"), and the steps that it waits for. A verify step comes after every step that is none ("verify"), a
-    step that stops a task after all that stop none ("stopped-last").
-    What must come before those is not repeated. Raises `KeyError` for a number that the plan does not have.
+    step that stops a task after all that stop none ("stopped-last"). What must come before those is not repeated.
+
+    Raises `KeyError` for a number that the plan does not have, and `TypeError` for what is no plan, step or number.
     """
+    _expect_plan(plan, "predecessors")
+    if not isinstance(step, (int, AnyStep)) or isinstance(step, bool):
+        raise TypeError(f"planner.predecessors takes a step or its number, and not an object of type {type(step).__name__}")
     number = step if isinstance(step, int) else step.number
     place = next((place for place, each in enumerate(plan.steps) if each.number == number), None)
     if place is None:
@@ -53,6 +59,12 @@ def predecessors(plan: Plan, step: AnyStep | int) -> tuple[Wait, ...]:
     return tuple(before[other] for other in sorted(before))
 
 
+def _expect_plan(plan: object, function: str) -> None:
+    if not isinstance(plan, Plan):
+        kind = type(plan).__name__
+        raise TypeError(f"planner.{function} takes a plan, as planner.plan returns it, and not an object of type {kind}")
+
+
 def _rule_before(earlier: AnyStep, actor: ProcessId) -> str | None:
     """Return why a step comes before the next one of `actor`, None where it need not."""
     if earlier.actor == actor:
@@ -60,13 +72,14 @@ def _rule_before(earlier: AnyStep, actor: ProcessId) -> str | None:
     return CREATED if isinstance(earlier, (Create, CreateThread)) and earlier.child == actor else None
 
 
-def to_networkx(plan: Plan) -> "nx.DiGraph[StepNumber]":
+def to_networkx(plan: Plan) -> nx.DiGraph[StepNumber]:
     """Return the steps of a plan as a directed graph with an edge from each step to those that must come later.
 
     Nodes are step numbers with the attributes `op`, `actor` and `rule`; the `rule` of an edge says why it is there. An order of
     the steps is as good as the plan's if it is a topological order of this graph. Verify steps, and after them those that stop a
-    task, are one chain behind all others.
+    task, are one chain behind all others. Raises `TypeError` for what is no plan.
     """
+    _expect_plan(plan, "to_networkx")
     import networkx as nx
 
     graph: nx.DiGraph[StepNumber] = nx.DiGraph()

@@ -25,8 +25,8 @@ FIELDS: Final = ("actor", "child", "target", "group", "namespace", "parent", "se
 class Retargeted(msgspec.Struct, frozen=True, kw_only=True):
     """A plan for the pid namespace of process `into`, a number in the caller's namespace.
 
-    `plan_id` is that of the plan as it was proved. `keeper` and `executor` are free numbers of the namespace, for the two
-    processes that carry the plan out from within.
+    `plan_id` is that of the plan as it was proved. `keeper`, `executor` and `watcher` are free numbers of the namespace, for the
+    two processes that carry the plan out from within and a thread of theirs.
     """
 
     plan: Plan
@@ -34,6 +34,7 @@ class Retargeted(msgspec.Struct, frozen=True, kw_only=True):
     into: int
     keeper: Number
     executor: Number
+    watcher: Number
 
 
 def into(plan: Plan, *, pid: int, taken: RangeSet, limit: int, session: ProcessId, group: ProcessId) -> Retargeted:
@@ -62,6 +63,7 @@ def into(plan: Plan, *, pid: int, taken: RangeSet, limit: int, session: ProcessI
         into=pid,
         keeper=next(free),
         executor=next(free),
+        watcher=next(free),
     )
 
 

@@ -10,7 +10,7 @@ from planner.hookspecs import Check, CheckRequest, hookimpl
 @hookimpl
 def crplan_checks() -> tuple[Check, ...]:
     """Return the checks."""
-    from crplan_checks import kinds, kinds_checkpoint, kinds_dump, kinds_held, kinds_trust
+    from crplan_checks import kinds, kinds_checkpoint, kinds_dump, kinds_held, kinds_machine, kinds_trust
 
     return (
         Check(
@@ -52,6 +52,14 @@ def crplan_checks() -> tuple[Check, ...]:
             kinds=kinds_held.HELD,
             consumers=BY_CRIU,
             priority=55,
+        ),
+        Check(
+            name="criu-machine",
+            help="cgroups, a processor, limits and tools that `criu restore` needs and the host lacks",
+            check=_criu_machine,
+            kinds=kinds_machine.MACHINE,
+            consumers=BY_CRIU,
+            priority=56,
         ),
         Check(
             name="trust",
@@ -112,6 +120,13 @@ def _criu_host(request: CheckRequest) -> Iterator[Answer]:
 
 def _criu_held(request: CheckRequest) -> Iterator[Answer]:
     from crplan_checks.criu_held import check
+
+    assert request.invocation is not None
+    return check(request.artefact, request.host, request.invocation)
+
+
+def _criu_machine(request: CheckRequest) -> Iterator[Answer]:
+    from crplan_checks.criu_machine import check
 
     assert request.invocation is not None
     return check(request.artefact, request.host, request.invocation)

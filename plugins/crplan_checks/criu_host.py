@@ -11,6 +11,7 @@ from planner.findings.verdicts import JUDGED_AS, Invocation
 from planner.forest.model import Forest
 from planner.hookspecs import Artefact
 from planner.host.facts import CAPABILITIES, Host
+from planner.host.questions import labels
 
 NAMESPACE_KINDS = ("pid", "net", "ipc", "uts", "mnt", "user", "cgroup", "time")
 SAME_MACHINE = {"arm": ("armv6l", "armv7l", "armv8l", "arm"), "ppc64": ("ppc64", "ppc64le"), "s390": ("s390x", "s390")}
@@ -27,7 +28,7 @@ def check(artefact: Artefact, host: Host | None, invocation: Invocation) -> Iter
         (kinds.CRIU_MACHINE, _machine(forest, host)),
         (kinds.CRIU_CAPABILITY, _capabilities(forest, host)),
         (kinds.CRIU_FEATURE, _namespaces(forest, host)),
-        (kinds.CRIU_SECURITY, _security(forest, host)),
+        (kinds.CRIU_SECURITY, _security(forest, host, invocation)),
         (kinds.CRIU_JOINED, _joined(forest)),
         (kinds.CRIU_PID_MAX, _pid_max(forest, host)),
         (CRIU_LIMIT, criu_limits.answers(forest, host, invocation)),
@@ -100,6 +101,37 @@ def _capabilities(forest: Forest, host: Host) -> Iterator[Answer]:
         if name not in have:
             detail = f"task {pid} has CAP_{name.upper()}, and the restoring process does not"
             yield kinds.CRIU_CAPABILITY.found(detail, pid=pid, property="cap_permitted", recorded=name, target="missing")
+    yield from _changes(forest, host, have)
+
+
+def _changes(forest: Forest, host: Host, have: frozenset[str]) -> Iterator[Answer]:
+    """Yield the capabilities by which criu changes user, group and bounding set, where a task needs them and they are missing.
+
+    With no_new_privs a bounding set that cannot be made smaller is passed over.
+    """
+    unprivileged = {fact.pid for _, fact in forest.facts if fact.property == "no_new_privs"}
+    told: set[str] = set()
+    for _, fact in forest.facts:
+        needed = USED_FOR.get(fact.property)
+        if needed is None or needed in have or needed in told:
+            continue
+        if fact.property == "cap_bounding":
+            dropped = frozenset(host.bounding or ()) - frozenset(capability_names(fact.value))
+            changes = bool(dropped) and fact.pid not in unprivileged
+        else:
+            changes = bool(host.root) and set(fact.value.split()) != {"0"}
+        if changes:
+            told.add(needed)
+            detail = (
+                f"task {fact.pid} needs another {WORDS_OF[fact.property]}, and the restoring process has no CAP_{needed.upper()}"
+            )
+            yield kinds.CRIU_CAPABILITY.found(
+                detail, pid=fact.pid, property=fact.property, recorded=fact.value, target="missing", at=fact.at
+            )
+
+
+USED_FOR = {"uid": "setuid", "gid": "setgid", "cap_bounding": "setpcap"}
+WORDS_OF = {"uid": "user", "gid": "group", "cap_bounding": "bounding set"}
 
 
 def capability_names(word: str) -> Iterator[str]:
@@ -134,15 +166,35 @@ def _namespaces(forest: Forest, host: Host) -> Iterator[Answer]:
             )
 
 
-def _security(forest: Forest, host: Host) -> Iterator[Answer]:
-    module = forest.image_facts.get("security_module", "")
-    if module in ("", "none"):
-        return
-    if host.security_modules is None:
+def _security(forest: Forest, host: Host, invocation: Invocation) -> Iterator[Answer]:
+    """Ask for the module of the tasks' labels: without a label nothing is restored, and any module will do."""
+    module = forest.image_facts.get("security_module", "none")
+    given = invocation.value("--lsm-profile").partition(":")[0]
+    wanted = {"--lsm-profile": given} if given in ("apparmor", "selinux") else {}
+    if any(True for _ in labels(forest)):
+        wanted["a task's label"] = module
+    if wanted and host.security_modules is None:
         yield Unknown(code=kinds.CRIU_SECURITY.code, missing="the security modules of the host")
-    elif module not in host.security_modules:
-        target = ", ".join(host.security_modules) or "none"
-        yield kinds.CRIU_SECURITY.found(property="security module", recorded=module, target=target)
+        return
+    have = host.security_modules or ()
+    for what, named in wanted.items():
+        if named not in have:
+            detail = f"{what} is of {named}, and the host runs {', '.join(have) or 'no security module'}"
+            yield kinds.CRIU_SECURITY.found(detail, property="security module", recorded=named, target=", ".join(have) or "none")
+    if module == "apparmor" and module in have and not given:
+        yield from _profiles(forest, host)
+
+
+def _profiles(forest: Forest, host: Host) -> Iterator[Answer]:
+    for fact, profile in labels(forest):
+        found = host.answers.profiles.get(profile)
+        if found is None:
+            yield Unknown(code=kinds.CRIU_PROFILE.code, missing=f"whether the profile {profile} is loaded on the host")
+        elif not found:
+            yield kinds.CRIU_PROFILE.found(
+                f"the profile {profile} is not loaded", pid=fact.pid, property="security profile", recorded=profile,
+                target="missing", at=fact.at,
+            )  # fmt: skip
 
 
 def _joined(forest: Forest) -> Iterator[Answer]:

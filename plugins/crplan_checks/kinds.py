@@ -230,7 +230,16 @@ NUMBER_ABOVE_NEW: Final = _kind(
     "Raise kernel.pid_max, on kernels before 6.14 for the whole machine.",
     "Since Linux 6.14 pid_max belongs to a pid namespace, and a new one begins with the highest; before, it is the machine's.",
 )
-HOST: Final = (CAPABILITY_MISSING, FEATURE_MISSING, LIMIT_TOO_LOW, NUMBER_ABOVE_NEW)
+EXECUTOR_MISSING: Final = _kind(
+    "executor-missing",
+    "error",
+    "refused",
+    "No executor of the host can do this plan.",
+    "Install a C compiler for the executor c, build the program of `--emit c` elsewhere, or do without what tasks share: "
+    "`crplan run --option sharing=possible`.",
+    "Two interpreters cannot live in one memory, so shared memory and signal handlers need the executor c. CRIU restores both.",
+)
+HOST: Final = (CAPABILITY_MISSING, FEATURE_MISSING, LIMIT_TOO_LOW, NUMBER_ABOVE_NEW, EXECUTOR_MISSING)
 
 NUMBER_TAKEN: Final = _kind(
     "number-taken",
@@ -298,9 +307,18 @@ CRIU_SECURITY: Final = _kind(
     "criu-security-module",
     "error",
     "refused",
-    "The tasks were confined by a security module that the host does not run.",
-    "Restore on a host with that security module, or give --lsm-profile.",
-    "The inventory names the module, SELinux or AppArmor; labels of one mean nothing to the other.",
+    "A task has a label of a security module that the host does not run.",
+    "Restore on a host with that security module.",
+    "`can't render profile`, `mismatched lsm types`: the inventory names the module, SELinux or AppArmor; labels of one mean "
+    "nothing to the other. An image without labels is restored whatever the host runs.",
+)
+CRIU_PROFILE: Final = _kind(
+    "criu-security-profile",
+    "error",
+    "refused",
+    "A task is confined by a profile of AppArmor that is not loaded on the host.",
+    "Load the profile (apparmor_parser), or give --lsm-profile=apparmor:NAME with one that is.",
+    "`can't write lsm profile`: CRIU names the profile to the kernel, which must have it.",
 )
 CRIU_JOINED: Final = _kind(
     "criu-joined-namespace",
@@ -325,6 +343,7 @@ CRIU_HOST: Final = (
     CRIU_CAPABILITY,
     CRIU_FEATURE,
     CRIU_SECURITY,
+    CRIU_PROFILE,
     CRIU_JOINED,
     CRIU_PID_MAX,
     CRIU_LIMIT,

@@ -127,6 +127,8 @@ class Container:
         """Bytes of the archive of files that the container changed, -1 where there is none."""
         self.reference = ""
         """The name of the container's image and the content that it is said to have, where that is a name that can move."""
+        self.made_from = ""
+        """The digest of the configuration of the container's image, and its name."""
         self.odd_files: list[str] = []
         """Files of that archive that have more rights than others."""
         self.members: list[str] = []
@@ -161,8 +163,11 @@ class Container:
         self._first(FROM_CONFIG, known)
         name, identifier = (given.get(field) for field in ("rootfsImageName", "rootfsImageRef"))
         identifier = identifier or given.get("rootfsImageID") or given.get("rootfsImage")
-        if isinstance(name, str) and isinstance(identifier, str) and name and DIGEST.search(identifier) and "@" not in name:
-            self.reference = f"{name} is {identifier}"
+        content = DIGEST.search(identifier) if isinstance(identifier, str) else None
+        if isinstance(name, str) and content is not None:
+            self.made_from = f"{content[0]} {name}"
+            if name and "@" not in name:
+                self.reference = f"{name} is {identifier}"
         named = {kind: known.get(field, "") for kind, field in FIELD_OF_KIND.items()}
         self.joined_containers.update((kind, container) for kind, container in named.items() if container)
 
@@ -181,6 +186,7 @@ class Container:
         self.deleted = self.deleted or other.deleted
         self.network = self.network or other.network
         self.reference = self.reference or other.reference
+        self.made_from = self.made_from or other.made_from
         self.statistics = self.statistics or other.statistics
         self.root_difference = max(self.root_difference, other.root_difference)
         self.odd_files = [*self.odd_files, *other.odd_files]

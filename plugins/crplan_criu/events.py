@@ -72,6 +72,8 @@ def events(dump: Dump, where: str = "", commands: Iterable[AnyEvent] = ()) -> It
         yield from commands
         container = dump.container
         yield from engine_files.properties(container.specification, container.network)
+        if container.made_from:
+            yield PropertyRecorded(property="container image", value=container.made_from, at=place("config.dump"))
         if container.root_difference >= 0:
             at = place(engine_files.ROOT_DIFFERENCE)
             yield PropertyRecorded(property="changed files of the root (bytes)", value=str(container.root_difference), at=at)

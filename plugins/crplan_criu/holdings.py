@@ -7,7 +7,7 @@ same log whatever it lies in. Damage to such an image is a fact and no end of th
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from crplan_criu import holdings_files, holdings_memory, messages_contents
+from crplan_criu import holdings_cgroups, holdings_files, holdings_memory, messages_contents
 from crplan_criu.image_file import ImageFile, PageRuns, Shared, text
 from crplan_criu.images import place
 from crplan_criu.wire import Budget, number, octets
@@ -81,6 +81,7 @@ READERS: Final[dict[str, Callable[[ImageFile], Iterator[ContentsEvent]]]] = {
     "pagemap": holdings_memory.pages,
     "core": holdings_memory.threads,
     "mountpoints": _mounts,
+    "cgroup": holdings_cgroups.cgroups,
     "filelocks": holdings_files.locks,
     "netns": _network,
     "netdev": _devices,

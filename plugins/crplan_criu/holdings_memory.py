@@ -1,16 +1,20 @@
 """Memory, processor state and limits of the tasks of a dump. Source: CRIU 4.2 `images/mm.proto`, `vma.proto`, `pagemap.proto`."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
 
 from crplan_criu import messages_contents as messages
 from crplan_criu.image_file import ImageFile, PageRuns, text
 from crplan_criu.wire import number, numbers, octets, parts, scalars
 from planner.events.contents import (
+    Area,
+    AreasRecorded,
     ContentsEvent,
     LimitsRecorded,
     MappedFileRecorded,
     MemoryRecorded,
+    PageRun,
+    PagesRecorded,
     ProcessorRecorded,
     RegistersRecorded,
     TaskFilesRecorded,
@@ -19,12 +23,33 @@ from planner.identity import ProcessId
 
 FILE_PRIVATE, FILE_SHARED, ANONYMOUS_SHARED, MEMFD, GUARD = 1 << 6, 1 << 7, 1 << 8, 1 << 14, 1 << 16
 """Bits of an area's status (CRIU `include/image.h`)."""
+DUMPED: Final = 1
+SEGMENTS: Final = ANONYMOUS_SHARED | 1 << 10
+"""Areas whose `shmid` is the number of shared memory."""
+FILES: Final = FILE_PRIVATE | FILE_SHARED | MEMFD
+"""Areas whose `shmid` is an open file."""
+KINDS: Final = (
+    (GUARD, "guard"), (1 << 10, "System V shared memory"), (ANONYMOUS_SHARED, "shared memory"), (1 << 11, "packet socket"),
+    (1 << 1, "stack"), (1 << 2, "vsyscall"), (1 << 3, "vdso"), (1 << 12, "vvar"), (1 << 5, "heap"), (1 << 13, "aio ring"),
+    (1 << 15, "shadow stack"), (1 << 17, "uprobes"),
+)  # fmt: skip
+"""What an area is by the bits of its status; the first that is set counts."""
+GROWS_DOWN: Final = 0x100
+SHARED: Final = 1
+"""Flags of mmap(2)."""
+NAMED: Final = sum(bit for bit, _ in KINDS)
+ACCESS: Final = tuple("".join(word if bits >> place & 1 else "-" for place, word in enumerate("rwx")) for bits in range(8))
+"""What may be done with an area by the three bits of mmap(2), as in /proc/PID/maps."""
 EXECUTABLE: Final = 4
 
 PAGE: Final = 4096
 """Bytes of a page; CRIU does not record them, and images of machines with larger pages show a part of their sizes."""
+AT_ONCE: Final = 1000
+"""Areas or runs of pages of an event: a line of a log has a largest size."""
 IN_PARENT: Final = 1
+LAZY: Final = 2
 PRESENT: Final = 4
+Kept = Literal["here", "before", "lazy", "nowhere"]
 
 STATE: Final = (
     "x87", "sse", "avx", "bndregs", "bndcsr", "opmask", "zmm_hi256", "hi16_zmm", "pt", "pkru", "pasid", "cet_user", "cet_kernel",
@@ -52,15 +77,17 @@ def areas(image: ImageFile) -> Iterator[ContentsEvent]:
     for fields in image.read(messages.MM):
         mapped = shared = count = 0
         by_file: dict[int, list[int]] = {}
+        listed: list[Area] = []
         for part in parts(fields, "vmas"):
             area = scalars(image.decode(messages.VMA, part)).get
             status = area("status", 0)
+            listed.append(_area(area, status))
             if status & GUARD:
                 continue
             size = max(area("end", 0) - area("start", 0), 0)
             count, mapped = count + 1, mapped + size
             shared += size if status & (FILE_SHARED | ANONYMOUS_SHARED) else 0
-            if status & (FILE_PRIVATE | FILE_SHARED | MEMFD):
+            if status & FILES:
                 found = by_file.setdefault(area("shmid", 0), [0, 0, 0, 0])
                 found[0] += 1
                 found[1] += size
@@ -80,6 +107,29 @@ def areas(image: ImageFile) -> Iterator[ContentsEvent]:
             environment=(number(fields, "env_start"), number(fields, "env_end")),
             at=image.at,
         )
+        for first in range(0, len(listed), AT_ONCE):
+            yield AreasRecorded(pid=pid, areas=tuple(listed[first : first + AT_ONCE]), at=image.at)
+
+
+def _area(area: Callable[[str, int], int], status: int) -> Area:
+    """Return an area as it is recorded; `area` gives a field of its entry, or what is taken for one that is missing."""
+    flags = area("flags", 0)
+    named, number = status & FILES, area("shmid", 0)
+    return Area(
+        start=area("start", 0),
+        end=area("end", 0),
+        access=ACCESS[area("prot", 0) & 7] + ("s" if flags & SHARED else "p"),
+        kind=_kind(status, flags) if status & NAMED or flags & GROWS_DOWN else "",
+        file=number if named else 0,
+        offset=area("pgoff", 0) if named else 0,
+        segment=number if status & SEGMENTS and not named else 0,
+        dumped=bool(status & DUMPED),
+    )
+
+
+def _kind(status: int, flags: int) -> str:
+    known = next((words for bit, words in KINDS if status & bit), "")
+    return known or ("stack" if flags & GROWS_DOWN and not status & FILES else "")
 
 
 def pages(image: ImageFile) -> Iterator[ContentsEvent]:
@@ -88,6 +138,7 @@ def pages(image: ImageFile) -> Iterator[ContentsEvent]:
     listed = image.entries()
     head = image.decode(messages.PAGEMAP_HEAD, next(listed, b""))
     runs: list[tuple[int, int, bool]] = []
+    recorded: list[PageRun] = []
     for entry in listed:
         run = scalars(image.decode(messages.PAGEMAP, entry)).get
         size = (run("nr_pages", 0) or run("compat_nr_pages", 0)) * PAGE
@@ -97,9 +148,13 @@ def pages(image: ImageFile) -> Iterator[ContentsEvent]:
             before += size
         elif flags & PRESENT:
             stored += size
+        kept: Kept = "before" if earlier else "here" if flags & PRESENT else "lazy" if flags & LAZY else "nowhere"
+        recorded.append(PageRun(start=run("vaddr", 0), pages=size // PAGE, kept=kept))
         runs.append((run("vaddr", 0), size // PAGE, bool(flags & PRESENT and not earlier)))
     image.keep_runs(PageRuns(number(head, "pages_id"), runs))
     yield MemoryRecorded(pid=ProcessId(image.number), stored=stored, in_parent=before, at=image.at)
+    for first in range(0, len(recorded), AT_ONCE):
+        yield PagesRecorded(pid=ProcessId(image.number), runs=tuple(recorded[first : first + AT_ONCE]), at=image.at)
 
 
 def state_names(mask: int) -> tuple[str, ...]:

@@ -102,19 +102,24 @@ def _unix(image: ImageFile, data: bytes) -> Iterator[ContentsEvent]:
 
 def _packet(image: ImageFile, data: bytes) -> Iterator[ContentsEvent]:
     fields = image.decode(messages.PACKET_SOCKET, data)
+    options, names = _options(image, fields)
     yield _file(image, fields, "packet socket")
     yield SocketRecorded(
         file=number(fields, "id"),
         family="packet",
         kind=KINDS.get(number(fields, "type"), str(number(fields, "type"))),
         protocol=str(number(fields, "protocol")),
+        send_buffer=number(options, "so_sndbuf"),
+        receive_buffer=number(options, "so_rcvbuf"),
         namespace=number(fields, "ns_id"),
+        options=names,
         at=image.at,
     )
 
 
 def _netlink(image: ImageFile, data: bytes) -> Iterator[ContentsEvent]:
     fields = image.decode(messages.NETLINK_SOCKET, data)
+    options, names = _options(image, fields)
     yield _file(image, fields, "netlink socket")
     yield SocketRecorded(
         file=number(fields, "id"),
@@ -123,7 +128,10 @@ def _netlink(image: ImageFile, data: bytes) -> Iterator[ContentsEvent]:
         kind="raw",
         protocol=str(number(fields, "protocol")),
         local_port=number(fields, "portid"),
+        send_buffer=number(options, "so_sndbuf"),
+        receive_buffer=number(options, "so_rcvbuf"),
         namespace=number(fields, "ns_id"),
+        options=names,
         at=image.at,
     )
 

@@ -74,10 +74,16 @@ UNIX_SOCKET = message(
     skipped="9 12 13 17-20",
 )
 
-PACKET_SOCKET = message("packet_sock_entry", {**fields_of("id type protocol flags ifindex"), 20: Field("ns_id")}, skipped="6-19")
+PACKET_SOCKET = message(
+    "packet_sock_entry",
+    {**fields_of("id type protocol flags ifindex"), 7: Field("opts", "message"), 20: Field("ns_id")},
+    skipped="6 8-19",
+)
 
 NETLINK_SOCKET = message(
-    "netlink_sk_entry", {**fields_of("id ino protocol state"), 7: Field("portid"), 13: Field("ns_id")}, skipped="5 6 8-12 14"
+    "netlink_sk_entry",
+    {**fields_of("id ino protocol state"), 7: Field("portid"), 12: Field("opts", "message"), 13: Field("ns_id")},
+    skipped="5 6 8-11 14",
 )
 
 NAMESPACE_FILE = message("ns_file_entry", fields_of("id ns_id ns_cflag flags"))
@@ -144,8 +150,6 @@ VMA = message(
     {
         **fields_of("start end pgoff shmid", kind="u64"),
         **fields_of("prot flags status", 5),
-        **fields_of("pgoff", 3, "skip"),
-        **fields_of("flags", 6, "skip"),
     },
     skipped="8-10",
 )
@@ -229,10 +233,29 @@ NETWORK = message("netns_entry", {8: Field("ext_key", "bytes")}, skipped="1-7 9 
 
 FILE_LOCK = message("file_lock_entry", {**fields_of("flag type"), **fields_of("pid fd", 3, "i32")}, skipped="5 6")
 
+CGROUPS = message("cgroup_entry", {2: Field("controllers", "message", repeated=True)}, skipped="1")
+
+CG_CONTROLLER = message(
+    "cg_controller_entry", {1: Field("cnames", "bytes", repeated=True), 2: Field("dirs", "message", repeated=True)}, skipped="3"
+)
+
+CG_DIRECTORY = message(
+    "cgroup_dir_entry",
+    {
+        1: Field("dir_name", "bytes"),
+        2: Field("children", "message", repeated=True),
+        3: Field("properties", "message", repeated=True),
+    },
+    skipped="4",
+)
+
+CG_PROPERTY = message("cgroup_prop_entry", {1: Field("name", "bytes"), 2: Field("value", "bytes")}, skipped="3")
+
 CONTENTS_MESSAGES = (
     FDINFO, FILE, REGULAR_FILE, INET_SOCKET, IP_OPTIONS, SOCKET_OPTIONS, UNIX_SOCKET, PACKET_SOCKET, NETLINK_SOCKET,
     NAMESPACE_FILE, EVENTFD, EPOLL, EPOLL_TARGET, SIGNALFD, TIMERFD, INOTIFY, WATCH, FILE_HANDLE, FANOTIFY,
     PIPE, FIFO, TERMINAL, TUN, MEMFD,
     MEMFD_INODE, PIDFD, EXTERNAL, BPF_MAP, REMAP, FS, MM, VMA, PAGEMAP_HEAD, PAGEMAP, MOUNT, TASK_LIMITS, LIMIT, TASK_CORE, CORE,
     THREAD_INFO, FLOATING_POINT, EXTENDED_STATE, CPUINFO, PROCESSOR, STATISTICS, DUMP_STATISTICS, NET_DEVICE, NETWORK, FILE_LOCK,
+    CGROUPS, CG_CONTROLLER, CG_DIRECTORY, CG_PROPERTY,
 )  # fmt: skip

@@ -19,7 +19,7 @@ def _read(source: Source, request: ReadRequest) -> Iterator[AnyEvent]:
     from crplan_proc.capture import capture
     from crplan_proc.recognise import number_of
 
-    yield from capture(number_of(source.directory))
+    yield from capture(number_of(source.directory), request.detail)
 
 
 @hookimpl

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from crplan_proc.crossings import crossings
 from crplan_proc.snapshot import KINDS, Process, Snapshot, steady
 from planner.errors import BadImage
@@ -24,23 +26,26 @@ from planner.events.records import (
     TaskStateRecorded,
     ThreadRecorded,
 )
+from planner.hookspecs import Detail
 from planner.identity import NO_PID, NamespaceId, Number, Pids, ProcessId
 from planner.text import escaped
 
 UNKNOWN: Final = NamespaceId(-1)
+HELD: Final = ("all", "commands", "values")
+"""Details that ask what the tasks hold."""
 
 
-def capture(pid: int) -> list[AnyEvent]:
-    """Return the image events of the tree below process `pid` as it stands now.
+def capture(pid: int, detail: Detail = "tree") -> list[AnyEvent]:
+    """Return the image events of the tree below process `pid` as it stands now, with more than the tree where that is asked for.
 
     Level 0 is the pid namespace that `pid` is in; when it is the init of that namespace, all who are in it or below belong to
     the tree, entered tasks included. Raises BadImage where the process does not exist, is a thread, or its tree keeps changing.
     """
-    return list(events(steady(pid)))
+    return list(events(steady(pid), detail))
 
 
-def events(snapshot: Snapshot) -> Iterator[AnyEvent]:
-    """Yield the image events of a snapshot, parents first and children by number."""
+def events(snapshot: Snapshot, detail: Detail = "tree") -> Iterator[AnyEvent]:
+    """Yield the image events of a snapshot, parents first and children by number; what tasks hold is read when it is yielded."""
     tree = _Tree(snapshot)
     yield ImageOpened(
         format="capture",
@@ -55,6 +60,11 @@ def events(snapshot: Snapshot) -> Iterator[AnyEvent]:
     yield from tree.adopters()
     yield from tree.crossings()
     yield FactRecorded(property="subreaper", value="not shown by /proc", at=f"/proc/{snapshot.root}/status")
+    if detail in HELD:
+        # Loaded where it is asked for: a capture of the tree alone stays as light as it was.
+        from crplan_proc.held import Held
+
+        yield from Held(tree.snapshot, tree.numbers(), tree.ids).events(detail)
     yield ImageClosed(tasks=len(tree.ordered), complete=True, at=f"/proc/{snapshot.root}")
 
 
@@ -66,6 +76,7 @@ class _Tree:
         root = snapshot.processes[snapshot.root]
         self.level = len(root.status.pids) - 1
         self.ordered = self._order()
+        self.snapshot = msgspec.structs.replace(snapshot, shared=self._counted(snapshot.shared))
         self.ids: dict[str, dict[int, NamespaceId]] = {kind: {} for kind in KINDS}
         self.where: dict[tuple[str, int], int] = {}
         own = dict(root.namespaces).get("pid", 0)
@@ -108,6 +119,22 @@ class _Tree:
             ordered.append(process)
             waiting += children.get(process.status.number, ())
         return ordered
+
+    def _counted(self, shared: dict[str, dict[int, int]]) -> dict[str, dict[int, int]]:
+        """Return what tasks share with ids that are counted in the order of the tree: equal trees have equal ones."""
+        counted: dict[str, dict[int, int]] = {}
+        for kind, objects in shared.items():
+            ids: dict[int, int] = {}
+            users = [process.status.number for process in self.ordered if process.status.number in objects]
+            counted[kind] = {number: ids.setdefault(objects[number], len(ids) + 1) for number in users}
+        return counted
+
+    def numbers(self) -> dict[int, ProcessId]:
+        """Return the processes' numbers in the log by those that this process sees."""
+        return {
+            process.status.number: ProcessId(self.vector(process.status.pids, process.status.number)[0])
+            for process in self.ordered
+        }
 
     def _rank(self, process: Process) -> tuple[bool, int]:
         """The root first, then by number."""
@@ -184,11 +211,11 @@ class _Tree:
                 )
 
     def crossings(self) -> Iterator[FactRecorded]:
-        """Yield what tasks of several pid namespaces hold together."""
+        """Yield what tasks of several pid namespaces hold together: facts of no one task, and so of no part of the image's id."""
+        numbers = self.numbers()
         for found in crossings(self.snapshot):
-            pids = [self.vector(self.snapshot.processes[number].status.pids, number)[0] for number in found.processes]
+            pids = sorted(numbers[number] for number in found.processes)
             yield FactRecorded(
-                pid=ProcessId(pids[0]),
                 property="crosses pid namespaces",
                 value=f"{escaped(found.what)} is held by tasks {', '.join(map(str, pids))}",
                 at=f"/proc/{found.processes[0]}/fd",

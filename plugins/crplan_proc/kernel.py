@@ -132,6 +132,18 @@ def same_file(one: int, descriptor: int, other: int, others: int) -> bool:
     return answer == 0
 
 
+def file_order(one: tuple[int, int], other: tuple[int, int]) -> int:
+    """Return 0 where two descriptors, each of a process, are one open file, and otherwise which one the kernel puts first.
+
+    Where that cannot be asked they are two files, in the order of their numbers.
+    """
+    call = KCMP_NUMBERS.get(os.uname().machine)
+    answer: int = (
+        -1 if call is None else ctypes.CDLL(None, use_errno=True).syscall(call, one[0], other[0], KCMP_FILE, one[1], other[1])
+    )
+    return (one > other) - (one < other) if answer not in (0, 1, 2) else (0, -1, 1)[answer]
+
+
 NETLINK_SOCK_DIAG: Final = 4
 SOCK_DIAG_BY_FAMILY: Final = 20
 REQUEST_DUMP: Final = 0x301

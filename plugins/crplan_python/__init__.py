@@ -64,6 +64,6 @@ def _run_into(visit: "Retargeted", record: Callable[[AnyEvent], None], timeout: 
 
 
 def _refuses(plan: Plan) -> str:
-    from crplan_python.limits import refuses
+    from crplan_runtime.limits import refuses
 
     return refuses(plan)

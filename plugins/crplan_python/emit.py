@@ -1,50 +1,20 @@
 """Writes the standalone program: the plan as three tables, and the runtime behind them."""
 
-import re
 from collections.abc import Iterator, Sequence
-from pkgutil import get_data
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from crplan_python.limits import refuses
+from crplan_runtime.limits import refuses
+from crplan_runtime.lines import escaped, process_line, step_words
+from crplan_runtime.text import FUTURE, GUEST, PARTS, runtime
+
 from planner import steps
 from planner.errors import CannotEmit
+from planner.plans import wording
 from planner.plans.model import Plan
-from planner.plans.wording import Table, step_words
+from planner.plans.wording import Table
 
 if TYPE_CHECKING:
     from planner.plans.retarget import Retargeted
-
-PARTS: Final = (
-    "tables",
-    "kernel",
-    "signals",
-    "streams",
-    "board",
-    "proc",
-    "namespaces",
-    "actor",
-    "privileges",
-    "executor",
-    "program",
-)
-"""The parts of the runtime, each after those that it imports."""
-
-GUEST: Final = "guest"
-"""The part that a rebuild in an existing pid namespace needs besides."""
-
-FUTURE: Final = "from __future__ import annotations\n"
-
-HOLD_BACK: Final = """\
-import _signal
-
-# Signals that ask for the end wait from here on: in an import, an interpreter may swallow what a signal raises.
-_signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT))
-
-"""
-"""The program's first statements that do anything, in front of its imports."""
-
-PLAIN_IMPORT: Final = re.compile(r"^(?:import \w+|from collections\.abc import \w+)\n", re.MULTILINE)
-PART_IMPORT: Final = re.compile(r"^from crplan_python\.runtime\.\w+ import (?:\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
 
 
 def emit(plan: Plan) -> str:
@@ -66,7 +36,6 @@ def emit_visit(visit: "Retargeted", pidfd: int) -> str:
 
 
 def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
-    imports, runtime = _runtime(parts)
     table = plan.process_table()
     stops = len(plan.steps)
     while stops and isinstance(plan.steps[stops - 1], steps.Stop):
@@ -85,14 +54,10 @@ def _program(plan: Plan, parts: tuple[str, ...], call: str) -> str:
             "\n# What is compared with /proc: a step each, by the rule `verify`.\n",
             _table("CHECKS", [check_line(step) for step in plan.steps[checks:stops]]),
             *_stops(plan.steps[stops:], table),
-            "\n# Each process: its pid at each level, outermost first, its role, the init of its namespace, and its name.\n",
+            "\n# Each process: its pid at each level, outermost first, its role, and its name.\n",
             _table("PROCESSES", [process_line(process) for process in plan.processes]),
             "\n",
-            HOLD_BACK,
-            imports,
-            runtime,
-            '\n\nif __name__ == "__main__":\n',
-            f"    sys.exit({call})\n",
+            runtime(parts, call),
         )
     )
 
@@ -109,64 +74,14 @@ def _all_steps(plan: Plan) -> str:
     return "STEPS + CHECKS" + " + STOPS" * isinstance(plan.steps[-1], steps.Stop)
 
 
-def process_line(process: steps.Process) -> str:
-    """Write a process as a line of the table."""
-    return f"{_numbers(process.pids)} {process.role} {process.namespace} ={_escaped(process.name)}"
-
-
 def step_line(step: steps.AnyStep, table: Table) -> str:
     """Write a step as a line of the table, with its sentence and its rule as a comment."""
-    return f"{step.number:5} {step.actor:7} {_words(step):44} # {_plain(step_words(step, table))} [{_escaped(step.rule)}]"
+    return f"{step.number:5} {step_words(step):46} # {_plain(wording.step_words(step, table))} [{escaped(step.rule)}]"
 
 
 def check_line(step: steps.AnyStep) -> str:
     """Write a verify step as a line of the table of checks."""
-    return f"{step.number:5} {step.actor:7} {_words(step)}"
-
-
-def _words(step: steps.AnyStep) -> str:
-    match step:
-        case steps.Create():
-            words = [f"create {step.child} signal={0 if step.sibling else step.exit_signal}"]
-            words += (
-                ["new_namespace"] * step.new_namespace
-                + ["new_user"] * step.new_user
-                + ["sibling"] * step.sibling
-                + sorted(step.share)
-            )
-        case steps.CreateThread():
-            words = [f"thread {step.child}"]
-        case steps.SetSession():
-            words = ["setsid"]
-        case steps.SetGroup():
-            words = [f"setpgid {step.target} {step.group}"]
-        case steps.SetSubreaper():
-            words = [f"subreaper {'on' if step.on else 'off'}"]
-        case steps.Enter():
-            words = [f"enter {step.namespace}"]
-        case steps.Exit():
-            words = [f"exit {step.status}"] + ["thread_only"] * step.thread_only
-        case steps.Kill():
-            words = [f"kill {step.target} {step.signal}"]
-        case steps.Reap():
-            words = [f"reap {step.child}"]
-        case steps.Stop():
-            words = [f"stop {step.target}"]
-        case steps.Unshare():
-            words = ["unshare", *step.kinds]
-        case steps.MapIds():
-            words = [f"map {step.target}"] + ["own"] * step.own
-            words += [f"{name}={_extents(map_)}" for name, map_ in (("uid", step.uid_map), ("gid", step.gid_map)) if map_]
-        case steps.Join():
-            words = [f"join {step.target} {step.kind}"]
-        case steps.Verify():
-            words = [f"verify {step.target} parent={step.parent} group={step.group} session={step.session}"]
-            words += [f"zombie status={step.status}"] * step.zombie
-            words += [f"threads={_numbers(step.threads)}"] * bool(step.threads)
-            words += ["subreaper"] * step.subreaper
-            words += [f"exit_signal={step.exit_signal}"] * (step.exit_signal >= 0)
-            words += [f"{kind}={holder}" for kind, holder in step.namespaces.items()]
-    return " ".join(words)
+    return f"{step.number:5} {step_words(step)}"
 
 
 def _head(plan: Plan) -> str:
@@ -185,36 +100,6 @@ def _head(plan: Plan) -> str:
 
 def _table(name: str, lines: list[str]) -> str:
     return f'{name} = """\\\n' + "".join(f"{line.rstrip()}\n" for line in lines) + '"""\n'
-
-
-def _runtime(parts: tuple[str, ...]) -> tuple[str, str]:
-    """Return the imports of the parts, and the parts without them."""
-    imports: set[str] = set()
-    texts: list[str] = []
-    for part in parts:
-        text = (get_data("crplan_python.runtime", f"{part}.py") or b"").decode()
-        text = PART_IMPORT.sub("", text.replace(FUTURE, ""))
-        imports.update(PLAIN_IMPORT.findall(text))
-        docstring, _, body = PLAIN_IMPORT.sub("", text).lstrip('"').partition('"""\n')
-        title = "".join(f"# {line}".rstrip() + "\n" for line in docstring.splitlines())
-        texts.append(f"\n\n{title}\n\n{body.strip()}\n")
-    return "".join(sorted(imports)), "".join(texts)
-
-
-def _numbers(numbers: tuple[int, ...]) -> str:
-    return ",".join(str(number) for number in numbers)
-
-
-def _extents(extents: tuple[steps.Extent, ...]) -> str:
-    return ",".join(f"{extent.inside}:{extent.outside}:{extent.count}" for extent in extents)
-
-
-def _escaped(text: str) -> str:
-    """Write a text so that it is one word of letters, digits and harmless marks; other bytes as %XX."""
-    return "".join(
-        chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"-_.:/+@" else f"%{byte:02X}"
-        for byte in text.encode("utf-8", "backslashreplace")
-    )
 
 
 def _plain(text: str) -> str:

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from crplan_python.child import Program, run_program
+from crplan_runtime.child import Program, run_program
+
 from crplan_python.emit import emit, emit_visit
 from planner.events.records import AnyEvent
 from planner.plans.model import Plan

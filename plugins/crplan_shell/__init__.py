@@ -9,9 +9,9 @@ from planner.text import Terminal
 
 AGENT: Final = Option(
     name="agent",
-    help="what makes the calls: Python or Perl, whichever the machine has (embedded), one of them, or the file of --emit agent",
+    help="where the Python stands that makes the calls: in the script, or in the file that --emit agent writes",
     default="embedded",
-    choices=("embedded", "python", "perl", "external"),
+    choices=("embedded", "external"),
 )
 
 

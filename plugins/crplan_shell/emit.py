@@ -1,21 +1,26 @@
 """Writes a plan as a shell script: a head, the plan as a function of one line a step, and the machinery behind it.
 
-The machinery holds the agent, which makes the calls that a shell cannot make and knows no plan. It is the same in every script,
-and can stand in a file of its own. The text is a pure function of the plan.
+The machinery holds the agent, which makes the calls that a shell cannot make and is told the plan line by line. It is the same in
+every script, and can stand in a file of its own. The text is a pure function of the plan.
 """
 
+import hashlib
 from collections.abc import Iterator
+from functools import cache
+from pkgutil import get_data
 from typing import Final
 
-from crplan_shell.limits import needs, refuses
-from crplan_shell.lines import CHECK_COLUMNS, check_words, escaped, sentence, step_words
-from crplan_shell.text import BOTH, digest, machinery
+from crplan_runtime.limits import refuses
+from crplan_runtime.text import FUTURE, PARTS, TOLD, runtime
+
+from crplan_shell.lines import CHECK_COLUMNS, check_words, escaped, in_quotes, sentence, step_words
 from planner import steps
 from planner.errors import CannotEmit
 from planner.plans.model import Plan
-from planner.plans.wording import Table
 
+EMBEDDED: Final = "embedded"
 EXTERNAL: Final = "external"
+DIGEST_DIGITS: Final = 16
 AGENT_FILE: Final = "crplan-agent.sh"
 
 SENTENCE_COLUMN: Final = 52
@@ -43,17 +48,13 @@ fi
 """
 
 
-def emit(plan: Plan, agent: str = BOTH) -> str:
-    """Return the script; `agent` is embedded, python, perl or external. Raises CannotEmit for what a script cannot do."""
+def emit(plan: Plan, agent: str = EMBEDDED) -> str:
+    """Return the script; `agent` is embedded or external. Raises CannotEmit for what an interpreter cannot do."""
     reason = refuses(plan)
     if reason:
         raise CannotEmit(reason)
-    if agent == EXTERNAL:
-        tail = f"{SOURCE}\nrebuild {digest(machinery())}\n"
-    else:
-        text = machinery(agent)
-        tail = f"{text}\nrebuild {digest(text)}\n"
-    return "".join((_head(plan, agent), "\n", _plan(plan), "\n", tail))
+    text = SOURCE if agent == EXTERNAL else machinery()
+    return "".join((_head(plan), "\n", _plan(plan), "\n", text, f"\nrebuild {digest()}\n"))
 
 
 def emit_agent() -> str:
@@ -64,23 +65,40 @@ def emit_agent() -> str:
     return f"# shellcheck shell=sh disable=SC2317,SC2329\n{title}\n{machinery()}"
 
 
-def _head(plan: Plan, agent: str) -> str:
-    interpreter = {"python": "python3", "perl": "perl"}.get(agent, "python3 or perl")
+@cache
+def machinery() -> str:
+    """Return the part that is the same in every script, byte for byte."""
+    text = (get_data("crplan_shell", "prelude.sh") or b"").decode().replace("@AGENT@\n", agent())
+    return f"machinery={hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]}\n{text}"
+
+
+def digest() -> str:
+    """Return the digest with which the machinery begins."""
+    return machinery().partition("\n")[0].partition("=")[2]
+
+
+@cache
+def agent() -> str:
+    """Return the program that makes the calls which a shell cannot make: the runtime, told its plan line by line."""
+    return f"{FUTURE}\n{runtime((*PARTS, TOLD), 'main_told()')}"
+
+
+def _head(plan: Plan) -> str:
     lines = [
         f"Rebuilds {len(plan.processes)} processes in {len(plan.steps)} steps (plan {plan.plan_id}).",
         "",
         "It makes a new pid namespace, creates every process in it with its numbers, checks each against /proc,",
         "prints `ready PID` and holds until SIGTERM, SIGINT or the end of that process; then it ends everything.",
-        f"The processes wait and run nothing. Needs Linux 5.9 or later, {interpreter}, and root or user namespaces.",
-        "CRPLAN_DRY_RUN=1 prints the steps and does nothing; CRPLAN_TIMEOUT is how many seconds a step may take (30).",
+        "The processes wait and run nothing. Needs Linux 5.8 or later, python3 (3.8 or later), and root",
+        "or user namespaces. CRPLAN_DRY_RUN=1 prints the steps and does nothing, for which a shell is enough;",
+        "CRPLAN_TIMEOUT is how many seconds a step may take (30).",
     ]
     lines += [f"Not restored: {escaped(line)}" for line in plan.uncovered]
     return SHEBANG + "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 
 def _plan(plan: Plan) -> str:
-    lines = [f"need {what} {task}" for what, task in needs(plan)]
-    lines += _step_lines(plan)
+    lines = list(_step_lines(plan))
     lines.append(f"ready after {len(plan.steps)} root {plan.root}")
     text = "".join(f"    {line}\n" for line in lines)
     return (
@@ -91,20 +109,19 @@ def _plan(plan: Plan) -> str:
 def _step_lines(plan: Plan) -> Iterator[str]:
     processes = plan.process_table()
     digits = len(str(len(plan.steps)))
-    said = [(step, _said(step, processes)) for step in plan.steps]
+    widths = _check_widths(plan)
+    said = [(step, in_quotes(sentence(step, processes))) for step in plan.steps]
     column = min(SENTENCE_COLUMN, max((len(words) for step, words in said if not _is_check(step)), default=0))
-    widths = _check_widths(plan, processes)
     headed = False
     for step, words in said:
-        if not _is_check(step):
-            line = " ".join(step_words(step, processes))
-            yield f"step {step.number:<{digits}} {words:<{column}} {line}"
-            continue
-        if not headed:
-            yield "# Every process is compared with /proc. Outside is 0."
-            yield f"# {'':{digits + 4}} {_row(CHECK_COLUMNS, widths)}"
-            headed = True
-        yield f"check {step.number:<{digits}} {_row(check_words(step, processes), widths)}"
+        if isinstance(step, steps.Verify) and _is_check(step):
+            if not headed:
+                yield "# Every process is compared with /proc. Outside is 0."
+                yield f"#     {'':{digits}} {_row(CHECK_COLUMNS, widths)}"
+                headed = True
+            yield f"check {step.number:<{digits}} {_row(check_words(step), widths)}"
+        else:
+            yield f"step {step.number:<{digits}} {words:<{column}} {step_words(step, processes)}"
 
 
 def _is_check(step: steps.AnyStep) -> bool:
@@ -112,16 +129,11 @@ def _is_check(step: steps.AnyStep) -> bool:
     return isinstance(step, steps.Verify) and step.rule == "verify"
 
 
-def _said(step: steps.AnyStep, processes: Table) -> str:
-    return "'" + sentence(step, processes).replace("'", r"'\''") + "'"
-
-
-def _check_widths(plan: Plan, processes: Table) -> list[int]:
-    rows = [CHECK_COLUMNS, *(check_words(step, processes) for step in plan.steps if _is_check(step))]
-    return [min(WORD_COLUMN, max(len(row[place]) for row in rows)) for place in range(len(CHECK_COLUMNS) - 1)]
+def _check_widths(plan: Plan) -> list[int]:
+    rows = [CHECK_COLUMNS, *(check_words(step) for step in plan.steps if isinstance(step, steps.Verify) and _is_check(step))]
+    return [min(WORD_COLUMN, max(map(len, column))) for column in zip(*rows, strict=True)]
 
 
 def _row(words: list[str], widths: list[int]) -> str:
-    """Return words in columns; those behind the last column follow it."""
-    fixed = [f"{word:<{width}}" for word, width in zip(words, widths, strict=False)]
-    return " ".join((*fixed, *words[len(widths) :])).rstrip()
+    """Return words in columns."""
+    return " ".join(f"{word:<{width}}" for word, width in zip(words, widths, strict=True)).rstrip()

@@ -1,23 +1,18 @@
-"""One step as one line of shell: what it does as a sentence, and the words for the agent, quoted.
-
-Numbers are level-0 numbers and vectors are written outermost first, as in the plan; the agent translates.
-"""
+"""One step as one line of shell: what it does as a sentence, and the words that the agent is told."""
 
 import re
 from typing import Final
 
+from crplan_runtime import lines
+
 from planner import steps
-from planner.identity import Pids, ProcessId
+from planner.identity import ProcessId
 from planner.plans import wording
 
-SIGCHLD: Final = 17
-_BARE: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./,@%+:-")
-_BARE_WORD: Final = re.compile(r"[A-Za-z0-9_./,@%+:-]+")
-NAME_BYTES: Final = 15
-"""Bytes of a task's name that the kernel keeps."""
-
-CHECK_COLUMNS: Final = ["process", "pids", "parent", "session", "group", "state", "signal", "more"]
+CHECK_COLUMNS: Final = ["process", "parent", "session", "group", "state", "signal", "more"]
 """What stands in a row of the table of checks."""
+
+_BARE_WORD: Final = re.compile(r"[A-Za-z0-9_./,@%+:=-]+")
 
 
 def quoted(text: str) -> str:
@@ -25,11 +20,13 @@ def quoted(text: str) -> str:
 
     Words are joined by blanks on their way to the agent, so a blank inside a word is escaped like any odd character.
     """
-    return _in_quotes(escaped(text).replace(" ", r"\x20"))
+    word = escaped(text).replace(" ", r"\x20")
+    return word if _BARE_WORD.fullmatch(word) else in_quotes(word)
 
 
-def _in_quotes(word: str) -> str:
-    return word if _BARE_WORD.fullmatch(word) else "'" + word.replace("'", r"'\''") + "'"
+def in_quotes(text: str) -> str:
+    """Return a text in quotes of the shell, which leave it as it is."""
+    return "'" + text.replace("'", r"'\''") + "'"
 
 
 def escaped(text: str) -> str:
@@ -47,92 +44,21 @@ def sentence(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> 
     return escaped(wording.step_words(step, processes))
 
 
-def step_words(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> list[str]:
-    """Return a step's quoted words for the agent: what is done to which process, how, and by which rule."""
-    words = [quoted(word) for word in (*_deed(step, processes), "rule", step.rule)]
-    if isinstance(step, steps.Create) and processes[step.child].name:
-        words[-2:-2] = ["named", _in_quotes(_kept(processes[step.child].name))]
-    return words
+def step_words(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> str:
+    """Return a step's words for the agent: who does what, the numbers and the name of a child, and the rule."""
+    words = [lines.step_words(step)]
+    if isinstance(step, steps.Create | steps.CreateThread):
+        child = processes[step.child]
+        words += [f"as={lines.slashed(child.pids)}"]
+        words += [f"named={lines.name_word(child)}"] * (bool(child.name) and isinstance(step, steps.Create))
+        words += [f"role={child.role}"] * (child.role == "reaper")
+    return " ".join((*words, quoted(f"rule={step.rule}")))
 
 
-def check_words(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> list[str]:
+def check_words(step: steps.Verify) -> list[str]:
     """Return the words of a verify step as the table of checks has them: first those of CHECK_COLUMNS, without their names."""
-    _, task, *named = _deed(step, processes)
-    values = dict(zip(named[::2], named[1::2], strict=True))
-    columns = [values.pop(name, "any") for name in ("as", "parent", "session", "group", "state", "signal")]
-    return [quoted(word) for word in (task, *columns, *(word for pair in values.items() for word in pair))]
-
-
-def _deed(step: steps.AnyStep, processes: dict[ProcessId, steps.Process]) -> list[str]:
-    subject = _subject(step)
-    match step:
-        case steps.Create():
-            words = ["create", str(subject), "as", _slashed(processes[subject].pids), "by", str(step.actor)]
-            flags = ["newpid"] * step.new_namespace + ["newuser"] * step.new_user + ["parent"] * step.sibling
-            exit_signal = 0 if step.sibling else step.exit_signal
-            words += ["flags", ",".join(flags)] * bool(flags)
-            words += ["share", ",".join(sorted(step.share))] * bool(step.share)
-            words += ["signal", str(exit_signal)] * (exit_signal != SIGCHLD)
-            words += ["role", "reaper"] * (processes[subject].role == "reaper")
-        case steps.CreateThread():
-            words = ["thread", str(subject), "as", _slashed(processes[subject].pids), "by", str(step.actor)]
-        case steps.SetSession():
-            words = ["setsid", str(subject)]
-        case steps.SetGroup():
-            words = ["setpgid", str(subject), "to", str(step.group), "by", str(step.actor)]
-        case steps.SetSubreaper():
-            words = ["subreaper", str(subject), "turn", "on" if step.on else "off"]
-        case steps.Enter():
-            actor = processes.get(step.actor)
-            home = actor.namespace if actor else ProcessId(0)
-            words = ["enter", str(subject), "namespace", "own" if step.namespace == home else str(step.namespace)]
-        case steps.Exit():
-            words = ["exit", str(subject), "status", str(step.status)] + ["only", "leader"] * step.thread_only
-        case steps.Kill():
-            words = ["kill", str(subject), "signal", str(step.signal), "by", str(step.actor)]
-        case steps.Reap():
-            words = ["reap", str(subject), "by", str(step.actor)]
-        case steps.Stop():
-            words = ["stop", str(subject)]
-        case steps.Unshare():
-            words = ["unshare", str(subject), "kinds", ",".join(step.kinds)]
-        case steps.MapIds():
-            words = ["map", str(subject), "by", str(step.actor)] + ["own", "yes"] * step.own
-            words += ["uid", _extents(step.uid_map)] * bool(step.uid_map) + ["gid", _extents(step.gid_map)] * bool(step.gid_map)
-        case steps.Join():
-            words = ["join", str(subject), "kind", step.kind, "of", str(step.target)]
-        case steps.Verify():
-            words = ["verify", str(subject), "as", _slashed(processes[subject].pids), "parent", str(step.parent)]
-            words += ["group", str(step.group), "session", str(step.session), "state", "zombie" if step.zombie else "alive"]
-            words += ["status", str(step.status)] * bool(step.zombie and step.status)
-            vectors = sorted(processes[thread].pids for thread in step.threads)
-            words += ["threads", ",".join(_slashed(vector) for vector in vectors)] * bool(vectors)
-            words += ["subreaper", "on"] * (step.subreaper and not step.zombie)
-            words += ["signal", str(step.exit_signal)] * (step.exit_signal >= 0)
-            places = [f"{kind}:{holder}" for kind, holder in step.namespaces.items()]
-            words += ["namespaces", ",".join(places)] * bool(places)
-    return words
-
-
-def _subject(step: steps.AnyStep) -> ProcessId:
-    match step:
-        case steps.Create() | steps.CreateThread() | steps.Reap():
-            return step.child
-        case steps.SetGroup() | steps.Kill() | steps.MapIds() | steps.Verify() | steps.Stop():
-            return step.target
-        case _:
-            return step.actor
-
-
-def _extents(extents: tuple[steps.Extent, ...]) -> str:
-    return ",".join(f"{extent.inside}:{extent.outside}:{extent.count}" for extent in extents)
-
-
-def _kept(name: str) -> str:
-    """Return as much of a name as the kernel keeps, each odd byte as a hexadecimal escape."""
-    kept = name.encode("utf-8", "surrogatepass")[:NAME_BYTES]
-    return "".join(chr(byte) if chr(byte) in _BARE else f"\\x{byte:02x}" for byte in kept)
-
-
-def _slashed(pids: Pids) -> str:
-    return "/".join(str(number) for number in pids)
+    _, _, process, parent, group, session, *more = lines.step_words(step).split()
+    state = f"zombie={step.status}" if step.zombie else "alive"
+    signal = str(step.exit_signal) if step.exit_signal >= 0 else "any"
+    rest = [word for word in more if word != "zombie" and not word.startswith(("status=", "exit_signal="))]
+    return [process, *(word.partition("=")[2] for word in (parent, session, group)), state, signal, " ".join(rest)]

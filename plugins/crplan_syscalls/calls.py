@@ -4,7 +4,8 @@ Both back ends write the same calls, so the listing cannot promise what the prog
 `set_tid`, innermost first, by `planner.steps.set_tid` alone.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 
@@ -24,6 +25,8 @@ NEVER_ENDS: Final = frozenset({17, 18, 19, 20, 21, 22, 23, 28}) | frozenset(rang
 
 MAX_LEVELS: Final = 32
 
+Table = dict[ProcessId, steps.Process]
+
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A step as the kernel will see it.
@@ -42,68 +45,112 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     result: int = 0
 
 
-def call(step: steps.AnyStep, table: dict[ProcessId, steps.Process]) -> Call:
+def call(step: steps.AnyStep, table: Table) -> Call:
     """Return the call of a step; raises CannotEmit, naming the task, for what raw system calls cannot do."""
-    actor = table.get(step.actor)
-    level = steps.actor_level(actor)
-    match step:
-        case steps.Create():
-            child = table[step.child]
-            flags = frozenset(flag for what in step.share for flag in _shared(step, what))
-            flags |= {"CLONE_NEWPID"} if step.new_namespace else frozenset()
-            flags |= {"CLONE_NEWUSER"} if step.new_user else frozenset()
-            flags |= {"CLONE_PARENT"} if step.sibling else frozenset()
-            return Call(
-                op="CREATE",
-                subject=step.child,
-                b=0 if step.sibling else step.exit_signal,
-                flags=flags,
-                set_tid=steps.set_tid(_bounded(child)),
-                result=steps.seen_by(level, child.pids),
-            )
-        case steps.CreateThread():
-            child = table[step.child]
-            return Call(
-                op="SPAWN",
-                subject=step.child,
-                flags=frozenset(THREAD_FLAGS),
-                set_tid=steps.set_tid(_bounded(child)),
-                result=steps.seen_by(level, child.pids),
-            )
-        case steps.SetSession():
-            return Call(op="SETSID", subject=step.actor, result=actor.pids[-1] if actor else 0)
-        case steps.SetGroup():
-            target = _seen(step, actor, step.target, table)
-            return Call(op="SETPGID", subject=step.target, a=target, b=_seen(step, actor, step.group, table))
-        case steps.SetSubreaper():
-            return Call(op="SUBREAPER", subject=step.actor, a=int(step.on))
-        case steps.Enter():
-            return Call(op="ENTER", subject=step.namespace, a=_namespace(step, actor, table))
-        case steps.Exit():
-            own = actor.pids[-1] if actor else 0
-            return Call(op="EXIT", subject=step.actor, a=_possible_status(step, actor), b=int(step.thread_only), result=own)
-        case steps.Kill():
-            return Call(op="KILL", subject=step.target, a=steps.seen_by(level, table[step.target].pids), b=step.signal)
-        case steps.Reap():
-            number = steps.seen_by(level, table[step.child].pids)
-            return Call(op="REAP", subject=step.child, a=number, result=number)
-        case steps.Unshare():
-            flags = frozenset(namespace_flag(kind, step.actor) for kind in step.kinds)
-            return Call(op="UNSHARE", subject=_inside(step, actor), flags=flags)
-        case steps.MapIds():
-            if step.target not in table:
-                raise CannotEmit(f"task {step.target} is to get id maps, and the plan does not create it")
-            return Call(op="MAP", subject=step.target, b=int(step.own))
-        case steps.Join():
-            own = _inside(step, actor)
-            seen = steps.seen_by(level, table[step.target].pids) if step.target in table else 0
-            if not seen:
-                raise CannotEmit(f"task {own} would enter a namespace of {step.target}, which it cannot see")
-            return Call(op="JOIN", subject=step.target, a=seen, flags=frozenset((namespace_flag(step.kind, own),)))
-        case steps.Verify():
-            return Call(op="VERIFY", subject=step.target)
-        case steps.Stop():
-            return Call(op="STOP", subject=step.target)
+    return CALLS[type(step)](step, table.get(step.actor), table)
+
+
+def _create(step: steps.Create, actor: steps.Process | None, table: Table) -> Call:
+    flags = frozenset(flag for what in step.share for flag in _shared(step, what))
+    flags |= {"CLONE_NEWPID"} if step.new_namespace else frozenset()
+    flags |= {"CLONE_NEWUSER"} if step.new_user else frozenset()
+    flags |= {"CLONE_PARENT"} if step.sibling else frozenset()
+    return _clone(step, actor, table, op="CREATE", b=0 if step.sibling else step.exit_signal, flags=flags)
+
+
+def _create_thread(step: steps.CreateThread, actor: steps.Process | None, table: Table) -> Call:
+    return _clone(step, actor, table, op="SPAWN", flags=frozenset(THREAD_FLAGS))
+
+
+def _clone(
+    step: steps.Create | steps.CreateThread,
+    actor: steps.Process | None,
+    table: Table,
+    *,
+    op: str,
+    b: int = 0,
+    flags: frozenset[str],
+) -> Call:
+    child = table[step.child]
+    number = steps.seen_by(steps.actor_level(actor), child.pids)
+    return Call(op=op, subject=step.child, b=b, flags=flags, set_tid=steps.set_tid(_bounded(child)), result=number)
+
+
+def _set_session(step: steps.SetSession, actor: steps.Process | None, _: Table) -> Call:
+    return Call(op="SETSID", subject=step.actor, result=actor.pids[-1] if actor else 0)
+
+
+def _set_group(step: steps.SetGroup, actor: steps.Process | None, table: Table) -> Call:
+    target = _seen(step, actor, step.target, table)
+    return Call(op="SETPGID", subject=step.target, a=target, b=_seen(step, actor, step.group, table))
+
+
+def _set_subreaper(step: steps.SetSubreaper, _: steps.Process | None, __: Table) -> Call:
+    return Call(op="SUBREAPER", subject=step.actor, a=int(step.on))
+
+
+def _enter(step: steps.Enter, actor: steps.Process | None, table: Table) -> Call:
+    return Call(op="ENTER", subject=step.namespace, a=_namespace(step, actor, table))
+
+
+def _exit(step: steps.Exit, actor: steps.Process | None, _: Table) -> Call:
+    own = actor.pids[-1] if actor else 0
+    return Call(op="EXIT", subject=step.actor, a=_possible_status(step, actor), b=int(step.thread_only), result=own)
+
+
+def _kill(step: steps.Kill, actor: steps.Process | None, table: Table) -> Call:
+    number = steps.seen_by(steps.actor_level(actor), table[step.target].pids)
+    return Call(op="KILL", subject=step.target, a=number, b=step.signal)
+
+
+def _reap(step: steps.Reap, actor: steps.Process | None, table: Table) -> Call:
+    number = steps.seen_by(steps.actor_level(actor), table[step.child].pids)
+    return Call(op="REAP", subject=step.child, a=number, result=number)
+
+
+def _unshare(step: steps.Unshare, actor: steps.Process | None, _: Table) -> Call:
+    flags = frozenset(namespace_flag(kind, step.actor) for kind in step.kinds)
+    return Call(op="UNSHARE", subject=_inside(step, actor), flags=flags)
+
+
+def _map_ids(step: steps.MapIds, _: steps.Process | None, table: Table) -> Call:
+    if step.target not in table:
+        raise CannotEmit(f"task {step.target} is to get id maps, and the plan does not create it")
+    return Call(op="MAP", subject=step.target, b=int(step.own))
+
+
+def _join(step: steps.Join, actor: steps.Process | None, table: Table) -> Call:
+    own = _inside(step, actor)
+    seen = steps.seen_by(steps.actor_level(actor), table[step.target].pids) if step.target in table else 0
+    if not seen:
+        raise CannotEmit(f"task {own} would enter a namespace of {step.target}, which it cannot see")
+    return Call(op="JOIN", subject=step.target, a=seen, flags=frozenset((namespace_flag(step.kind, own),)))
+
+
+def _verify(step: steps.Verify, _: steps.Process | None, __: Table) -> Call:
+    return Call(op="VERIFY", subject=step.target)
+
+
+def _stop(step: steps.Stop, _: steps.Process | None, __: Table) -> Call:
+    return Call(op="STOP", subject=step.target)
+
+
+CALLS: Final[dict[type[steps.AnyStep], Callable[[Any, steps.Process | None, Table], Call]]] = {
+    steps.Create: _create,
+    steps.CreateThread: _create_thread,
+    steps.SetSession: _set_session,
+    steps.SetGroup: _set_group,
+    steps.SetSubreaper: _set_subreaper,
+    steps.Enter: _enter,
+    steps.Exit: _exit,
+    steps.Kill: _kill,
+    steps.Reap: _reap,
+    steps.Unshare: _unshare,
+    steps.MapIds: _map_ids,
+    steps.Join: _join,
+    steps.Verify: _verify,
+    steps.Stop: _stop,
+}
 
 
 def calls(plan: Plan) -> list[Call]:
@@ -139,7 +186,7 @@ def _shared(step: steps.Create, what: str) -> tuple[str, ...]:
     return SHARED[what]
 
 
-def _seen(step: steps.SetGroup, actor: steps.Process | None, pid: ProcessId, table: dict[ProcessId, steps.Process]) -> int:
+def _seen(step: steps.SetGroup, actor: steps.Process | None, pid: ProcessId, table: Table) -> int:
     """Return the number of a process in the actor's namespace: setpgid takes 0 for the caller, so 0 must never be passed.
 
     The executor, which knows only outer numbers, looks up those that stand for the level-0 numbers given here; 0 is its group.
@@ -157,7 +204,7 @@ def _seen(step: steps.SetGroup, actor: steps.Process | None, pid: ProcessId, tab
     return number
 
 
-def _namespace(step: steps.Enter, actor: steps.Process | None, table: dict[ProcessId, steps.Process]) -> int:
+def _namespace(step: steps.Enter, actor: steps.Process | None, table: Table) -> int:
     """Return the number of the namespace's init as the actor sees it, or its own for the way back; 0 is the executor's way back.
 
     The executor finds an init by its level-0 number in the container's proc instance.

@@ -27,8 +27,8 @@ PLACE: Final = struct.Struct("=III")
 FLAGS: Final = dict(CLONE_FLAGS)
 
 
-def plan_file(plan: Plan, keeper: int = 0, executor: int = 0) -> bytes:
-    """Return the file; with `keeper` and `executor`, free numbers of a namespace that is there. Raises CannotEmit."""
+def plan_file(plan: Plan, guests: tuple[int, int, int] = (0, 0, 0)) -> bytes:
+    """Return the file; `guests` are free numbers of a namespace that is there: keeper, executor, watcher. Raises CannotEmit."""
     rows = tables(plan)
     parts = [
         b"".join(map(_process, rows.processes)),
@@ -46,7 +46,7 @@ def plan_file(plan: Plan, keeper: int = 0, executor: int = 0) -> bytes:
         places.append(at)
         at += len(parts[place])
     sizes = (len(rows.processes), len(rows.steps) + 1, rows.root, int(rows.keeps_proc))
-    return HEAD.pack(MAGIC, *sizes, int(bool(executor)), keeper, executor, *places, at) + b"".join(parts)
+    return HEAD.pack(MAGIC, *sizes, *guests, *places, at) + b"".join(parts)
 
 
 def _process(row: ProcessRow) -> bytes:

@@ -34,7 +34,7 @@ def emit_program(plan: Plan) -> str:
     """Return the program's text; raises CannotEmit when the plan asks for what raw system calls cannot do."""
     rows = tables(plan)
     sizes = {"PROCESSES": len(rows.processes), "STEPS": len(rows.steps) + 1, "LEVELS": rows.levels, "ROOT": rows.root}
-    sizes |= {"KEEPS_PROC": int(rows.keeps_proc), "INSIDE": 0}
+    sizes |= {"KEEPS_PROC": int(rows.keeps_proc), "INSIDE": 0, "WATCHER": 0}
     defines = "".join(f"#define {name} {value}\n" for name, value in sizes.items())
     parts = (_part("plan.h"), *(f"{text}\n" for text in _tables(plan, rows)), *map(_part, RUNTIME), _part("main.c"))
     return "\n".join((f"{_head(plan)}\n", _sentences(plan), defines, *parts))

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from crplan_python.child import Program, run_program
+from crplan_runtime.child import Program, run_program
 
 from crplan_syscalls.build import CannotBuild, executable, program
 from crplan_syscalls.data import plan_file
@@ -44,7 +44,7 @@ def run_into(visit: "Retargeted", record: Callable[[AnyEvent], None], timeout: f
     """Rebuild the tree in a pid namespace that is there, otherwise as `run` does; raises OSError where its process is not."""
     pidfd = os.pidfd_open(visit.into)
     try:
-        data = plan_file(visit.plan, int(visit.keeper), int(visit.executor))
+        data = plan_file(visit.plan, (int(visit.keeper), int(visit.executor), int(visit.watcher)))
         with _prepared(data) as (command, inherited, variables):
             variables = (*variables, ("CRPLAN_INTO", str(pidfd)))
             called = Program("c", command, visit.plan_id, visit.plan.root, b"", (*inherited, pidfd), variables)

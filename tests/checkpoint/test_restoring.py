@@ -7,7 +7,7 @@ import pytest
 
 from planner.checkpoint.manifest import Manifest, PartRecord
 from planner.checkpoint.parts import parts_of
-from planner.checkpoint.restoring import Places, differences, files, helper_number, outermost, refuse, version
+from planner.checkpoint.restoring import Places, differences, files, helper_number, outermost, refuse, refuse_plain, version
 from planner.errors import CannotEmit
 from planner.events.records import AnyEvent, NamespaceRecorded, TaskNamespacesRecorded
 from planner.forest.model import Forest
@@ -60,15 +60,18 @@ def manifest(tree: Forest, **changes: object) -> Manifest:
 
 
 def test_the_table_of_a_part_has_each_task_innermost_first_and_the_births_in_it() -> None:
-    found = files(manifest(forest()), forest(), PLACES)
+    found = files(forest(), PLACES)
     assert found["part0.table"] == "birth 2 /work/part1.sh 106\n"
     assert found["part1.table"] == "pid 1 1 3\npid 2 2 4\nbirth 2 /work/part2.sh 206 206\n"
     assert found["part2.table"] == "pid 1 1 3 5\npid 2 2 4 6\n"
 
 
-def test_threads_one_level_deep_get_a_helper_that_sees_to_their_outer_numbers() -> None:
-    found = files(manifest(tree := forest("1 2.1:1/2+3.2+4.3")), tree, PLACES)
-    assert found["part0.table"].splitlines()[0] == "thread 1 /work/part1.forking 3 105"
+def test_threads_of_inner_parts_get_a_helper_that_gives_them_their_numbers_at_every_level() -> None:
+    found = files(forest("1 2.1:1/2+3.2+4.3 5.4:2/2 6.5.1:5/6+7.6.2"), PLACES)
+    assert found["part0.table"].splitlines()[0] == "threads 1 /work/part1.threads /work/part1.born 2 108"
+    assert found["part1.threads"] == "2 2 3\n2 3 4\n"
+    assert found["part2.threads"] == "5 2 6 7\n"
+    assert "CRPLAN_LATE=1" in found["part1.sh"]
 
 
 def test_a_helper_has_a_number_that_nothing_of_the_tree_has() -> None:
@@ -78,13 +81,35 @@ def test_a_helper_has_a_number_that_nothing_of_the_tree_has() -> None:
 
 
 def test_an_inner_part_is_restored_as_a_sibling_and_frozen_before_it_runs() -> None:
-    found = files(manifest(forest()), forest(), PLACES)
+    found = files(forest(), PLACES)
     assert "restore --images-dir /image/part1" in found["part1.sh"]
     assert "--restore-sibling" in found["part1.sh"]
     assert "--tcp-established" in found["part1.sh"]
     assert "echo 1 > /cgroup/part1/cgroup.freeze" in found["part1.action"]
     assert found["part1.sh"].index("/cgroup/part1/cgroup.procs") < found["part1.sh"].index("restore --images-dir")
     assert "--restore-sibling" not in outermost(PLACES, mounts=True)[-1]
+
+
+def test_plain_images_are_restored_without_the_library_and_where_criu_would_restore_them() -> None:
+    plain = msgspec.structs.replace(PLACES, plain=True)
+    words = outermost(plain, mounts=False)
+    assert words[:4] == ("/criu", "restore", "--images-dir", "/image")
+    assert "--root" not in words
+    assert "LD_PRELOAD" not in " ".join(outermost(plain, mounts=True))
+    assert outermost(plain, mounts=True)[-1].count("--root /work/root") == 1
+    given = msgspec.structs.replace(plain, options=("--root", "/rootfs"))
+    assert "--root /work/root" not in outermost(given, mounts=True)[-1]
+
+
+def test_plain_images_with_nested_namespaces_are_refused() -> None:
+    refuse_plain(forest("1 2:1"))
+    with pytest.raises(CannotEmit, match="no manifest"):
+        refuse_plain(forest())
+
+
+def test_a_session_that_is_led_from_outside_may_be_another_after_a_restore() -> None:
+    assert differences(forest("5:0/3/3 6:5/3/3"), forest("5:0/9/9 6:5/9/9")) == []
+    assert differences(forest("5:0/3/3 6:5/3/6"), forest("5:0/9/9 6:5/9/9")) != []
 
 
 @pytest.mark.parametrize("kind", ["mnt"])
@@ -98,12 +123,6 @@ def test_a_part_without_mounts_of_its_own_is_refused(kind: str) -> None:
     with pytest.raises(CannotEmit, match="no mount namespace of its own"):
         refuse(manifest(forest()), forest(extra=(space, *shared)))
     refuse(manifest(forest()), forest())
-
-
-def test_threads_two_levels_deep_are_refused() -> None:
-    tree = forest("1 2.1:1/2 3.2.1:2/3+4.3.2")
-    with pytest.raises(CannotEmit, match="2 pid namespaces deep"):
-        refuse(manifest(tree), tree)
 
 
 def test_a_shared_namespace_and_an_old_criu_are_refused() -> None:

@@ -28,6 +28,7 @@ def gate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("CRTOOLS_SCRIPT_ACTION", action)
         monkeypatch.setenv("CRTOOLS_IMAGE_DIR", str(image))
         monkeypatch.setenv("PATH", "")
+        monkeypatch.setattr("planner.cli.commands.gate.SECONDS", 120)
         code = cli.main(["gate", *words])
         return code, " ".join(capsys.readouterr().err.split())
 
@@ -69,10 +70,10 @@ def test_an_error_of_its_own_passes_unless_it_is_strict(gate: Gate, tmp_path: Pa
 
 def test_the_gate_has_the_options_of_the_criu_that_calls_it(gate: Gate, monkeypatch: pytest.MonkeyPatch, shell_job: Path) -> None:
     assert "unknown" in gate(shell_job)[1], "nothing says how this was called"
-    monkeypatch.setattr("planner.cli.commands.gate.options_of", lambda process: ("--restore-detached",))
+    monkeypatch.setattr("planner.cli.commands.gate.options_above", lambda process: ("--restore-detached",))
     code, said = gate(shell_job)
     assert (code, "--shell-job is needed and not given" in said) == (1, True), said
-    monkeypatch.setattr("planner.cli.commands.gate.options_of", lambda process: ("--shell-job",))
+    monkeypatch.setattr("planner.cli.commands.gate.options_above", lambda process: ("--shell-job",))
     assert gate(shell_job)[0] == 0
 
 

@@ -29,8 +29,8 @@ def test_files_are_added_removed_and_changed_by_their_paths(tmp_path: Path) -> N
     b = image(tmp_path / "b", criu_dumps.regular(1, "/log", 6), criu_dumps.regular(2, "/new", 1))
     assert changes(a, b) == [
         ("changed", "file", "/log", "file, 5 bytes, mode 0644", "file, 6 bytes, mode 0644"),
-        ("came", "file", "/new", "", "file, 1 bytes, mode 0644"),
-        ("went", "file", "/old", "file, 1 bytes, mode 0644", ""),
+        ("added", "file", "/new", "", "file, 1 bytes, mode 0644"),
+        ("removed", "file", "/old", "file, 1 bytes, mode 0644", ""),
     ]
     assert planner.diff(a, b).differs
 

@@ -1,8 +1,11 @@
 """Images that lie elsewhere: how much is fetched of them, and that many are waited for at once."""
 
+import contextlib
 import gzip
 import io
 import json
+import os
+import shutil
 import tarfile
 import threading
 import time
@@ -21,6 +24,8 @@ from planner import fleet
 from planner.fleet import ImageRow
 from planner.fleet.layouts import Packed
 from planner.fleet.opening import FIRST, MOST, Ranges
+from planner.fleet.sources import Done
+from planner.fleet.work import Work
 from tests.helpers.archives import _cri_o, _images
 from tests.helpers.places import EXAMPLES
 
@@ -131,19 +136,42 @@ def test_the_archive_that_a_layout_is_given_as_is_an_archive() -> None:
         assert {member.name: archive.extractfile(member).read() for member in members} == contents  # type: ignore[union-attr]
 
 
-def test_a_web_server_without_ranges_is_read_from_the_beginning() -> None:
+@contextlib.contextmanager
+def web_server(directory: Path) -> Iterator[str]:
+    """Yield the URL of a server that knows no ranges and gives no ETag, as that of the standard library."""
+
     class Quiet(SimpleHTTPRequestHandler):
         def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments, directory=str(EXAMPLES))
+            super().__init__(*arguments, directory=str(directory))
 
         def log_message(self, *_: Any) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        base = f"http://127.0.0.1:{server.server_port}"
-        found = scan(f"{base}/kubernetes.tar", f"{base}/gone.tar")
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def test_an_object_without_a_tag_is_read_again_when_its_time_has_changed(tmp_path: Path) -> None:
+    image = tmp_path / "image.ckpt"
+    shutil.copy(EXAMPLES / "nested.ckpt", image)
+    with web_server(tmp_path) as base:
+        work = Work(f"{base}/image.ckpt")
+        done = Done()
+        assert [len(list(done.once([work]))) for _ in range(2)] == [1, 0]
+        row = scan(work.uri)[work.uri]
+        done = Done([(row.uri, row.etag)])
+        assert row.modified.endswith("Z")
+        assert not list(done.once([work]))
+        shutil.copy(EXAMPLES / "orphan.ckpt", image)
+        os.utime(image, (1_000_000_000, 1_000_000_000))
+        assert list(done.once([work])) == [work]
+
+
+def test_a_web_server_without_ranges_is_read_from_the_beginning() -> None:
+    with web_server(EXAMPLES) as base:
+        found = scan(f"{base}/kubernetes.tar", f"{base}/gone.tar")
     assert (found[f"{base}/kubernetes.tar"].error, found[f"{base}/kubernetes.tar"].tasks) == ("", 4)
     assert "cannot be opened: FileNotFoundError" in found[f"{base}/gone.tar"].error
 

@@ -2,7 +2,8 @@
 
 Inputs follow from `--seed`, which is fixed where it is not given; `--fresh` draws one and prints it. Exit code 1 where a fault
 was found; `--save DIR` keeps the inputs that showed one. `--proofs` only plans changed directories, archives and logs, which must
-prove or be refused: that takes a few milliseconds an input.
+prove or be refused: that takes a few milliseconds an input. `--wire` gives each field of each message of a CRIU dump each of its
+forms, in an order that follows from the seed, and asks for all that an image holds.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.fuzz import proofs
+from tests.fuzz import proofs, wire
 from tests.fuzz.judge import Fault, commands, faults
 from tests.fuzz.seeds import Input, Seed, mutated, seeds
 
@@ -85,6 +86,21 @@ def try_proof(found: list[Seed], seed: int, number: int, tally: Tally, save: Pat
         made.write(save / f"{seed}-{number}")
 
 
+def try_wire(listed: list[Input], seed: int, number: int, tally: Tally, save: Path | None = None) -> None:
+    """Try the field that comes next in the order of a seed with every command, and add what came of it to the tally."""
+    made = listed[number % len(listed)]
+    tally.inputs[made.name.partition("#")[0]] += 1
+    with tempfile.TemporaryDirectory(prefix="crplan-fuzz-") as place:
+        path = made.write(Path(place))
+        for argv in wire.commands(str(path)):
+            code, wrong = faults(argv)
+            tally.codes[code] += 1
+            for fault in wrong:
+                _note(fault, argv, made.name, tally)
+                if save is not None:
+                    made.write(save / f"{seed}-{number}")
+
+
 def _note(fault: Fault, argv: list[str], where: str, tally: Tally) -> None:
     what = f"{fault.what}" if fault.what != "traceback" else f"traceback {fault.detail.partition(': ')[0]}"
     tally.faults[what] += 1
@@ -102,16 +118,22 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="draw a seed")
     parser.add_argument("--save", type=Path, help="directory for inputs that showed a fault")
     parser.add_argument("--proofs", action="store_true", help="only plan what can be planned, instead of every command")
+    parser.add_argument("--wire", action="store_true", help="only fields of CRIU messages, one after the other")
     args = parser.parse_args()
     seed = secrets.randbits(48) if args.fresh else args.seed
     if args.save:
         args.save.mkdir(parents=True, exist_ok=True)
     print(f"seed {seed}", flush=True)
-    found, tally, end = seeds(), Tally(), time.monotonic() + 60 * args.minutes
+    found, tally, end = [] if args.wire else seeds(), Tally(), time.monotonic() + 60 * args.minutes
+    listed = list(wire.inputs()) if args.wire else []
+    random.Random(seed).shuffle(listed)
     for number in count(args.first):
         if time.monotonic() > end or (args.count is not None and number >= args.first + args.count):
             break
-        (try_proof if args.proofs else try_one)(found, seed, number, tally, args.save)
+        if args.wire:
+            try_wire(listed, seed, number, tally, args.save)
+        else:
+            (try_proof if args.proofs else try_one)(found, seed, number, tally, args.save)
         if number % 500 == 499 and (number % 5000 == 4999 or not args.proofs):
             print(f"{number + 1} inputs, {tally.faults.total()} faults", file=sys.stderr, flush=True)
     print("\n".join(tally.lines()))

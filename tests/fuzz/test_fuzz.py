@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from crplan_criu.holdings import READERS
+from crplan_criu.images import split_name
 
-from tests.fuzz import judge, texts
+from tests.fuzz import judge, texts, wire
 from tests.fuzz.__main__ import FIXED, Tally, input_of, try_one
 from tests.fuzz.seeds import Seed, seeds
+from tests.helpers.amounts import first
 
 INPUTS = 240
 
@@ -18,7 +21,7 @@ def samples() -> list[Seed]:
     return seeds()
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", first(range(4), 2))
 def test_a_fixed_sample_shows_no_fault(samples: list[Seed], part: int) -> None:
     tally = Tally()
     for number in range(part, INPUTS, 4):
@@ -38,6 +41,26 @@ def test_every_text_of_a_log_or_plan_is_clean_on_every_output(samples: list[Seed
                 wrong += [(made.name, argv[:1] + argv[2:], fault) for fault in judge.faults(argv)[1]]
     assert not wrong, "\n".join(map(str, wrong))
     assert seen == texts.types() | {"plan"}
+
+
+@pytest.mark.parametrize("share", [600, pytest.param(40, marks=pytest.mark.slow)], ids=["some fields", "more fields"])
+def test_fields_of_criu_messages_in_every_form_show_no_fault(share: int, tmp_path: Path) -> None:
+    wrong, forms = [], set()
+    for number, made in enumerate(wire.inputs()):
+        if number % share == 7:
+            path = made.write(tmp_path / str(number))
+            forms.add(made.name.rpartition(":")[2].partition(" ")[2])
+            for place, argv in enumerate(wire.commands(str(path))):
+                if share > 100 and (number // share + place) % 4:
+                    continue
+                wrong += [(made.name, argv[:1] + argv[2:], fault) for fault in judge.faults(argv)[1]]
+    assert not wrong, "\n".join(map(str, wrong))
+    assert len(forms) > min(len(wire.FORMS) - 1, 4000 // share)
+
+
+def test_the_dump_of_fields_has_every_kind_of_image_that_is_read() -> None:
+    kinds = {split_name(name)[0] for name in wire.dump()} | {"stats-dump"}
+    assert kinds >= {*READERS}
 
 
 def test_an_input_follows_from_its_number_alone(samples: list[Seed]) -> None:

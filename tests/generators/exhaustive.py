@@ -59,12 +59,6 @@ Shape = tuple[tuple[Task, ...], tuple[tuple[int, int], ...]]
 
 def canonical(tasks: tuple[Task, ...], dead: tuple[tuple[int, ...], ...]) -> tuple[tuple[Task, ...], tuple[tuple[int, ...], ...]]:
     """Return the same shape for all that differ by numbering only; the last entry of each `dead` names a namespace."""
-    count = len(tasks)
-    nodes = count + len(dead)
-
-    def node(label: int) -> int:
-        return label if label >= NOBODY else count - 2 - label
-
     colours: list[object] = []
     for index, task in enumerate(tasks):
         own = (task.session == index, task.group == index, task.space == index)
@@ -73,23 +67,9 @@ def canonical(tasks: tuple[Task, ...], dead: tuple[tuple[int, ...], ...]) -> tup
     classes = _ranks(colours)
     for _ in range(3):
         before = len(set(classes))
-        if before == nodes:
+        if before == len(classes):
             break
-        around: list[list[tuple[int, int]]] = [[] for _ in range(nodes)]
-        rich: list[tuple[int, ...]] = []
-        for index, task in enumerate(tasks):
-            targets = (task.parent, node(task.session), node(task.group), task.space, task.births)
-            seen = tuple(-1 if target < 0 else classes[target] for target in targets)
-            rich.append((classes[index], *seen))
-            for kind, target in enumerate(targets):
-                if target >= 0:
-                    around[target].append((kind, classes[index]))
-        for index, entry in enumerate(dead):
-            space = entry[-1]
-            rich.append((classes[count + index], -1 if space < 0 else classes[space]))
-            if space >= 0:
-                around[space].append((5, classes[count + index]))
-        classes = _ranks([(own, tuple(sorted(others))) for own, others in zip(rich, around, strict=True)])
+        classes = _refined(tasks, dead, classes)
         if len(set(classes)) == before:
             break
     groups: dict[int, list[int]] = {}
@@ -100,6 +80,26 @@ def canonical(tasks: tuple[Task, ...], dead: tuple[tuple[int, ...], ...]) -> tup
         return _renumbered(tasks, dead, [group[0] for group in ordered])
     choices = product(*(permutations(group) for group in ordered))
     return min(_renumbered(tasks, dead, [index for group in choice for index in group]) for choice in choices)
+
+
+def _refined(tasks: tuple[Task, ...], dead: tuple[tuple[int, ...], ...], classes: list[int]) -> list[int]:
+    """Return the classes of tasks and dead leaders, told apart by the classes of those that they name and that name them."""
+    count = len(tasks)
+
+    def node(label: int) -> int:
+        return label if label >= NOBODY else count - 2 - label
+
+    named = [(task.parent, node(task.session), node(task.group), task.space, task.births) for task in tasks]
+    around: list[list[tuple[int, int]]] = [[] for _ in classes]
+    rich: list[tuple[int, ...]] = []
+    for index, (kinds, targets) in enumerate(
+        [*((range(5), targets) for targets in named), *(((5,), entry[-1:]) for entry in dead)]
+    ):
+        rich.append((classes[index], *(-1 if target < 0 else classes[target] for target in targets)))
+        for kind, target in zip(kinds, targets, strict=True):
+            if target >= 0:
+                around[target].append((kind, classes[index]))
+    return _ranks([(own, tuple(sorted(others))) for own, others in zip(rich, around, strict=True)])
 
 
 def _ranks(colours: list) -> list[int]:  # type: ignore[type-arg]
@@ -177,25 +177,29 @@ def build(state: State) -> tuple[Kernel, list[Process]]:
 
     for index, task in enumerate(tasks):
         process = processes[index]
-        process.parent = kernel.outside if task.parent == NOBODY else processes[task.parent]
-        if process.parent.children is None:
-            process.parent.children = {}
-        process.parent.children[process] = None
-        process.session = pid(task.session)
-        process.session.sessions += 1
-        process.group = pid(task.group)
-        process.group.members += 1
-        process.group.session = process.session
+        _belong(process, kernel.outside if task.parent == NOBODY else processes[task.parent], pid(task.session), pid(task.group))
         process.leads_session = task.session == index
         if task.zombie:
             process.state = ZOMBIE
-            if task.space == index:
-                process.namespace.closed = True
+            process.namespace.closed |= task.space == index
         if task.flagged:
             kernel.set_subreaper(process, True)
         if task.births != NOBODY:
             process.births = spaces[task.births]
     return kernel, processes
+
+
+def _belong(process: Process, parent: Process, session: Pid, group: Pid) -> None:
+    """Give a process its parent, its session and its group, and count it there."""
+    process.parent = parent
+    if parent.children is None:
+        parent.children = {}
+    parent.children[process] = None
+    process.session = session
+    session.sessions += 1
+    process.group = group
+    group.members += 1
+    group.session = session
 
 
 def _pid(number: int, space: Namespace, init: bool, owner: Process | None) -> Pid:

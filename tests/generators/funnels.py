@@ -30,6 +30,7 @@ from planner.kernel.model import Kernel
 from planner.kernel.objects import DYING, LIVING, ZOMBIE, Namespace, Pid, Process
 from planner.kernel.rules import KernelError
 from tests.generators.histories_model import image_events
+from tests.helpers import shrinking
 
 Seat = int
 """A process of a story; seat 0 is whoever builds the container, seat 1 its init."""
@@ -64,62 +65,68 @@ class Stage:
         """Carry a step out; False where the kernel refuses it, or somebody is missing."""
         word, seat, *rest = step
         try:
-            self._play(word, self._living(seat), rest)
+            actor = self._living(seat)
+            if actor.main_ended and word != "end-thread":
+                raise Absent
+            WORDS[word](self, actor, *rest)
         except (KernelError, Absent):
             return False
         self.story.append(step)
         return True
 
-    def _play(self, word: object, actor: Process, rest: list[object]) -> None:
-        kernel = self.kernel
-        if actor.main_ended and word != "end-thread":
+    def _clone(self, actor: Process, seat: Seat, pids: Pids, new: bool, sibling: bool) -> None:
+        if seat in self.cast or (actor is self.kernel.outside and (sibling or (new and self.kernel.container))):
             raise Absent
-        match word, rest:
-            case "clone", (int(seat), tuple(pids), bool(new), bool(sibling)):
-                if seat in self.cast or (actor is kernel.outside and (sibling or (new and kernel.container))):
-                    raise Absent
-                self.cast[seat] = kernel.clone(actor, pids, new, sibling, 0 if sibling else 17)
-            case "setsid", ():
-                kernel.setsid(actor)
-            case "group", (int(whom), int(leader)):
-                target, group = self.cast.get(whom), self.cast.get(leader)
-                if target is None or group is None:
-                    raise Absent
-                number = 0 if target is actor else self._seen(actor, target.pid)
-                kernel.setpgid(actor, number, 0 if group is target else self._seen(actor, group.pid))
-            case "enter", (int(whose),):
-                if whose == 0:
-                    raise Absent
-                target = self._living(whose)
-                kernel.enter(actor, 0 if target is actor else self._seen(actor, target.pid))
-            case "subreaper", (bool(on),):
-                kernel.set_subreaper(actor, on)
-            case "exec", ():
-                kernel.run(actor)
-            case "exit", (int(status),):
-                if actor is kernel.outside or actor is self.cast[1]:
-                    raise Absent
-                kernel.exit(actor, status)
-            case "wait", (int(whom),):
-                child = self.cast.get(whom)
-                if child is None or self.is_gone(child):
-                    raise Absent
-                kernel.wait(actor, self._seen(actor, child.pid))
-            case "thread", (int(seat), tuple(pids)):
-                if seat in self.threads or actor is kernel.outside:
-                    raise Absent
-                self.threads[seat] = actor, kernel.clone_thread(actor, pids)
-            case "end-thread", (int(seat),):
-                process, pid = self.threads.get(seat, (None, None))
-                if process is not actor or pid is None or pid.owner is None:
-                    raise Absent
-                kernel.exit_thread(actor, pid)
-            case "end-leading", (int(status),):
-                if actor is kernel.outside:
-                    raise Absent
-                kernel.exit_leading_thread(actor, status)
-            case _:
-                raise AssertionError(word)
+        self.cast[seat] = self.kernel.clone(actor, pids, new, sibling, 0 if sibling else 17)
+
+    def _setsid(self, actor: Process) -> None:
+        self.kernel.setsid(actor)
+
+    def _group(self, actor: Process, moved: Seat, leader: Seat) -> None:
+        target, group = self.cast.get(moved), self.cast.get(leader)
+        if target is None or group is None:
+            raise Absent
+        number = 0 if target is actor else self._seen(actor, target.pid)
+        self.kernel.setpgid(actor, number, 0 if group is target else self._seen(actor, group.pid))
+
+    def _enter(self, actor: Process, owner: Seat) -> None:
+        if owner == 0:
+            raise Absent
+        target = self._living(owner)
+        self.kernel.enter(actor, 0 if target is actor else self._seen(actor, target.pid))
+
+    def _subreaper(self, actor: Process, on: bool) -> None:
+        self.kernel.set_subreaper(actor, on)
+
+    def _exec(self, actor: Process) -> None:
+        self.kernel.run(actor)
+
+    def _exit(self, actor: Process, status: int) -> None:
+        if actor is self.kernel.outside or actor is self.cast[1]:
+            raise Absent
+        self.kernel.exit(actor, status)
+
+    def _wait(self, actor: Process, seat: Seat) -> None:
+        child = self.cast.get(seat)
+        if child is None or self.is_gone(child):
+            raise Absent
+        self.kernel.wait(actor, self._seen(actor, child.pid))
+
+    def _thread(self, actor: Process, seat: Seat, pids: Pids) -> None:
+        if seat in self.threads or actor is self.kernel.outside:
+            raise Absent
+        self.threads[seat] = actor, self.kernel.clone_thread(actor, pids)
+
+    def _end_thread(self, actor: Process, seat: Seat) -> None:
+        process, pid = self.threads.get(seat, (None, None))
+        if process is not actor or pid is None or pid.owner is None:
+            raise Absent
+        self.kernel.exit_thread(actor, pid)
+
+    def _end_leading(self, actor: Process, status: int) -> None:
+        if actor is self.kernel.outside:
+            raise Absent
+        self.kernel.exit_leading_thread(actor, status)
 
     def _living(self, seat: object) -> Process:
         process = self.cast.get(seat) if isinstance(seat, int) else None
@@ -146,6 +153,22 @@ class Stage:
         if any(process.state == DYING for process in kernel.processes()):
             return []
         return image_events(kernel)
+
+
+WORDS: dict[object, Callable[..., None]] = {
+    "clone": Stage._clone,
+    "setsid": Stage._setsid,
+    "group": Stage._group,
+    "enter": Stage._enter,
+    "subreaper": Stage._subreaper,
+    "exec": Stage._exec,
+    "exit": Stage._exit,
+    "wait": Stage._wait,
+    "thread": Stage._thread,
+    "end-thread": Stage._end_thread,
+    "end-leading": Stage._end_leading,
+}
+"""What each word of a step does."""
 
 
 def traps(kernel: Kernel) -> bool:
@@ -671,31 +694,12 @@ class Garden:
 def shrunk(story: Sequence[Step], fails: Callable[[list[AnyEvent]], bool]) -> list[Step]:
     """Leave out of a story whatever is not needed for `fails` to be true of its image, and add deaths that leave less to see."""
 
-    def still(steps: Sequence[Step]) -> list[Step]:
+    def still(steps: list[Step]) -> list[Step]:
         stage = Stage(steps)
         image = stage.image()
         return stage.story if image and fails(image) else []
 
-    kept = list(story)
-    smaller = True
-    while smaller:
-        before = kept
-        size = len(kept) // 2
-        while size:
-            start = 1
-            while start < len(kept):
-                fewer = still(kept[:start] + kept[start + size :])
-                if fewer and len(fewer) < len(kept):
-                    kept = fewer
-                else:
-                    start += size
-            size //= 2
-        smaller = kept != before
-        for ending in _endings(kept):
-            if fewer := still(kept + ending):
-                kept, smaller = fewer, True
-                break
-    return kept
+    return shrinking.shrunk(story, still, _endings)
 
 
 def _endings(story: Sequence[Step]) -> Iterator[list[Step]]:

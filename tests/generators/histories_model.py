@@ -1,5 +1,6 @@
 """Histories played on the model kernel: for comparison with the real one, and as forests with known pid namespaces."""
 
+from collections.abc import Callable
 from random import Random
 
 from planner.events.records import (
@@ -39,82 +40,65 @@ class ModelPlayer:
         word, actor, *rest = operation
         assert isinstance(actor, int)
         try:
-            return self._play(str(word), actor, *rest)
+            return WORDS[str(word)](self, actor, *rest) or 0
         except KernelError as error:
             self.met[error.rule] = self.met.get(error.rule, 0) + 1
             return error.errno
 
-    def _play(self, word: str, actor: int, *rest: object) -> int:
-        kernel = self.kernel
+    def _clone(self, actor: int, seat: int, pids: Pids, new: int, sibling: int, signal: int, *shared: int) -> int:
         process = self.processes[actor]
-        match word, rest:
-            case "clone", (int(seat), tuple(pids), new, sibling, int(signal), *shared):
-                # The model speaks of leading threads; any other has never entered anything.
-                entered = process.births
-                if actor in self.threads:
-                    process.births = process.namespace
-                try:
-                    child = kernel.clone(process, pids, bool(new), bool(sibling), signal, named(TABLES, *shared))
-                finally:
-                    process.births = entered
-                self.processes[seat] = child
-                return child.pid.number_in(process.namespace) if process.namespace.level >= 0 else 0
-            case "outsider", (int(seat), int(how)):
-                self.processes[seat] = self._outsider(process, how)
-            case "thread", (int(seat), tuple(pids)):
-                self.threads[seat] = kernel.clone_thread(process, pids)
-                self.processes[seat] = process
-                return pids[-1]
-            case "setsid", ():
-                kernel.setsid(process)
-                return 0
-            case "setpgid", (int(number), int(group)):
-                kernel.setpgid(process, number, group)
-            case "setpgid-own", (int(number),):
-                kernel.setpgid_to_own(process, number)
-            case "setpgid-other", (int(number), int(seat)):
-                target = kernel._moved_by(process, number or process.pid.number_in(process.namespace))
-                kernel._move(process, target, self.processes.get(seat, process).group)
-            case "subreaper", (on,):
-                kernel.set_subreaper(process, bool(on))
-            case "enter", (int(number),):
-                kernel.enter(process, number)
-            case "enter-root", ():
-                assert kernel.container is not None
-                kernel.enter_namespace(process, kernel.container)
-            case "split", (int(bits),):
-                leave(process, named(TABLES, bits))
-            case "unshare", (int(bits),):
-                shared = dict(process.objects or {})
-                kinds = named(SPACES, bits)
-                unshare(process, kinds)
-                # A puppet maps itself at once, as unshare(1) does with --map-root-user.
-                process.others[USER].mapped |= USER in kinds
-                if shared != (process.objects or {}):
-                    self.met["namespace-sharing"] = self.met.get("namespace-sharing", 0) + 1
-            case "join", (int(number), int(bits)):
-                numbers = process.namespace.numbers
-                join(process, numbers.get(number) if number else process.pid, named(SPACES, bits)[0])
-            case "exec", ():
-                kernel.run(process)
-            case "exit", (int(code),):
-                kernel.exit(process, code << 8)
-            case "end", (int(code),):
-                if actor in self.threads:
-                    kernel.exit_thread(process, self.threads[actor], code << 8)
-                else:
-                    kernel.exit_leading_thread(process, code << 8)
-            case "kill", (int(number), int(signal)):
-                kernel.kill(process, number, signal)
-            case "wait", (int(number),):
-                return kernel.wait(process, number)
-            case _:
-                raise AssertionError(word)
-        return 0
+        # The model speaks of leading threads; any other has never entered anything.
+        entered = process.births
+        if actor in self.threads:
+            process.births = process.namespace
+        try:
+            child = self.kernel.clone(process, pids, bool(new), bool(sibling), signal, named(TABLES, *shared))
+        finally:
+            process.births = entered
+        self.processes[seat] = child
+        return child.pid.number_in(process.namespace) if process.namespace.level >= 0 else 0
 
-    def _outsider(self, parent: Process, how: int) -> Process:
+    def _thread(self, actor: int, seat: int, pids: Pids) -> int:
+        self.threads[seat] = self.kernel.clone_thread(self.processes[actor], pids)
+        self.processes[seat] = self.processes[actor]
+        return pids[-1]
+
+    def _setpgid_other(self, actor: int, number: int, seat: int) -> None:
+        process = self.processes[actor]
+        target = self.kernel._moved_by(process, number or process.pid.number_in(process.namespace))
+        self.kernel._move(process, target, self.processes.get(seat, process).group)
+
+    def _enter_root(self, actor: int) -> None:
+        assert self.kernel.container is not None
+        self.kernel.enter_namespace(self.processes[actor], self.kernel.container)
+
+    def _unshare(self, actor: int, bits: int) -> None:
+        process = self.processes[actor]
+        shared = dict(process.objects or {})
+        kinds = named(SPACES, bits)
+        unshare(process, kinds)
+        # A puppet maps itself at once, as unshare(1) does with --map-root-user.
+        process.others[USER].mapped |= USER in kinds
+        if shared != (process.objects or {}):
+            self.met["namespace-sharing"] = self.met.get("namespace-sharing", 0) + 1
+
+    def _join(self, actor: int, number: int, bits: int) -> None:
+        process = self.processes[actor]
+        join(process, process.namespace.numbers.get(number) if number else process.pid, named(SPACES, bits)[0])
+
+    def _kill(self, actor: int, number: int, signal: int) -> None:
+        self.kernel.kill(self.processes[actor], number, signal)
+
+    def _end(self, actor: int, code: int) -> None:
+        if actor in self.threads:
+            self.kernel.exit_thread(self.processes[actor], self.threads[actor], code << 8)
+        else:
+            self.kernel.exit_leading_thread(self.processes[actor], code << 8)
+
+    def _outsider(self, actor: int, seat: int, how: int) -> None:
         """Make another process outside the container: 1 leads a session, 2 leads a group."""
-        child = Process(parent.namespace, 17)
+        parent = self.processes[actor]
+        child = self.processes[seat] = Process(parent.namespace, 17)
         child.parent = parent
         child.others = parent.others
         child.pid = Pid((Number(0),), parent.namespace, child, False)
@@ -128,7 +112,6 @@ class ModelPlayer:
             self.kernel.setsid(child)
         elif how == 2:
             self.kernel.setpgid(child, 0, 0)
-        return child
 
     def world(self) -> World:
         """Return all processes of the container by their level-0 numbers."""
@@ -137,6 +120,34 @@ class ModelPlayer:
         world = {process.pids[0]: process for process in standing}
         assert len(world) == len(standing)
         return world
+
+
+def _of_process(does: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Return what carries out a word that needs only the model and the process that acts."""
+    return lambda player, actor, *rest: does(player.kernel, player.processes[actor], *rest)
+
+
+WORDS: dict[str, Callable[..., int | None]] = {
+    "clone": ModelPlayer._clone,
+    "outsider": ModelPlayer._outsider,
+    "thread": ModelPlayer._thread,
+    "setsid": _of_process(lambda kernel, process: kernel.setsid(process)),
+    "setpgid": _of_process(lambda kernel, process, number, group: kernel.setpgid(process, number, group)),
+    "setpgid-own": _of_process(lambda kernel, process, number: kernel.setpgid_to_own(process, number)),
+    "setpgid-other": ModelPlayer._setpgid_other,
+    "subreaper": _of_process(lambda kernel, process, on: kernel.set_subreaper(process, bool(on))),
+    "enter": _of_process(lambda kernel, process, number: kernel.enter(process, number)),
+    "enter-root": ModelPlayer._enter_root,
+    "split": _of_process(lambda kernel, process, bits: leave(process, named(TABLES, bits))),
+    "unshare": ModelPlayer._unshare,
+    "join": ModelPlayer._join,
+    "exec": _of_process(lambda kernel, process: kernel.run(process)),
+    "exit": _of_process(lambda kernel, process, code: kernel.exit(process, code << 8)),
+    "end": ModelPlayer._end,
+    "kill": ModelPlayer._kill,
+    "wait": _of_process(lambda kernel, process, number: kernel.wait(process, number)),
+}
+"""What each word of an operation does."""
 
 
 def _alike(processes: list[Process], outside: Process) -> dict[int, tuple[tuple[str, int], ...]]:

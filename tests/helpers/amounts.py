@@ -29,6 +29,11 @@ def first(values: Iterable[Any], fast: int) -> list[Any]:
     return [pytest.param(value, marks=[] if place < fast else [pytest.mark.slow]) for place, value in enumerate(values)]
 
 
+def spread(values: Iterable[Any], every: int) -> list[Any]:
+    """Return values for `parametrize`, each a test of its own; all but the first and each `every`-th behind it are slow."""
+    return [pytest.param(value, marks=[] if place % every == 0 else [pytest.mark.slow]) for place, value in enumerate(values)]
+
+
 def _blocks(number: int, fast: int, size: int) -> Iterator[Any]:
     begin = 0
     while begin < number:

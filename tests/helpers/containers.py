@@ -57,7 +57,9 @@ class Dump:
         fields = {"dump_criu_run_id": run.encode()} if run else {}
         ids_of_dumper = encode(messages.KOBJ_IDS, vm=1, files=1, fs=1, sighand=1, **HOST)
         self.files = {
-            "inventory.img": image("inventory", encode(messages.INVENTORY, img_version=2, root_ids=ids_of_dumper, **fields))
+            "inventory.img": image(
+                "inventory", encode(messages.INVENTORY, img_version=2, fdinfo_per_id=1, root_ids=ids_of_dumper, **fields)
+            )
         }
         if external:
             self.files[f"pidns-{self.ids['pid']}.img"] = image("pidns", encode(messages.PIDNS, ext_key=external.encode()))

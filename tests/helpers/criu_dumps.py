@@ -74,11 +74,11 @@ def tree(pids: Sequence[int] = (10,), shared: bool = False, own: Sequence[str] =
     return files
 
 
-def core(pid: int, state: int = 0b11, limits: Sequence[tuple[int, int]] = (), keys: int = 0) -> bytes:
-    """Return the core image of a living task with an extended state and resource limits."""
+def core(pid: int, state: int = 0b11, limits: Sequence[tuple[int, int]] = (), keys: int = 0, task_state: int = 1) -> bytes:
+    """Return the core image of a task, living by its `task_state`, with an extended state and resource limits."""
     xsave = encoded(messages_contents.EXTENDED_STATE, {"xstate_bv": state, "pkru": [keys, 0]})
     registers = encoded(messages_contents.THREAD_INFO, {"fpregs": encoded(messages_contents.FLOATING_POINT, {"xsave": xsave})})
-    task = encoded(messages.TASK_CORE, {"task_state": 1, "exit_code": 0, "comm": f"task-{pid}"})
+    task = encoded(messages.TASK_CORE, {"task_state": task_state, "exit_code": 0, "comm": f"task-{pid}"})
     listed = [encoded(messages_contents.LIMIT, {"cur": soft, "max": hard}) for soft, hard in limits]
     if listed:
         task += encoded(messages_contents.TASK_CORE, {"rlimits": encoded(messages_contents.TASK_LIMITS, {"rlimits": listed})})

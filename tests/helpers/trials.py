@@ -26,6 +26,7 @@ from planner.testing.forests import notation
 from tests.generators.histories import PROFILES, Historian, Operation
 from tests.generators.histories_model import ModelPlayer, image_events
 from tests.generators.scenes import scenes
+from tests.helpers import shrinking
 
 SCENES = "scenes"
 ALL_PROFILES = (*PROFILES, SCENES)
@@ -73,18 +74,7 @@ def can_act(player: ModelPlayer, operation: Operation) -> bool:
 
 def shrunk(operations: Sequence[Operation], fails: Callable[[list[AnyEvent]], bool]) -> list[Operation]:
     """Leave out of a history, its first operation apart, whatever is not needed for `fails` to be true of its image."""
-    kept = list(operations)
-    size = len(kept) // 2
-    while size:
-        start = 1
-        while start < len(kept):
-            fewer = kept[:start] + kept[start + size :]
-            if len(fewer) < len(kept) and fails(image_of(fewer)):
-                kept = fewer
-            else:
-                start += size
-        size //= 2
-    return kept
+    return shrinking.shrunk(operations, lambda fewer: fewer if fails(image_of(fewer)) else [])
 
 
 def reordered(plan: Plan, random: Random) -> Plan:

@@ -42,7 +42,7 @@ def test_a_page_shows_files_sockets_and_sizes_by_task(small: Path, capsys: pytes
         "10 task-10  /usr/bin/server",
         "0 file /var/log/server.log  at 120 of 120 bytes, read, shared with 11",
         "4 tcp listen 127.0.0.1:8080",
-        "unix stream established @abstract, peer file 7",
+        "unix stream established @abstract inode 71  peer 72",
         "3 file /tmp/gone  at 0 of 7 bytes, read  deleted, comes back from a ghost",
         "memory 16.0 KiB mapped in 3 areas, 12.0 KiB of pages stored",
         "9 descriptors, 10 open files",

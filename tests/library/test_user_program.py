@@ -43,3 +43,4 @@ def test_help_shows_the_functions_of_the_library() -> None:
     ran = subprocess.run([sys.executable, "-c", "import planner; help(planner)"], capture_output=True, text=True, cwd="/")
     for name in ("read", "read_many", "plan", "simulate", "emit", "check", "diff", "explain", "capture", "run"):
         assert f"\n    {name}(" in ran.stdout, name
+    assert max(map(len, ran.stdout.splitlines())) < 600, "a signature names its types and does not spell them out"

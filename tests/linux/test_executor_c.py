@@ -25,7 +25,7 @@ from planner.plans.model import Plan
 from planner.steps import Verify
 from planner.testing.drafts import with_init
 from planner.testing.plans import PLANS, chain, taken_number, wide
-from tests.helpers.amounts import FULL
+from tests.helpers.amounts import FULL, spread
 from tests.helpers.executors import Sandbox, expected, shares
 from tests.helpers.places import DATA
 from tests.linux.executor_suite import ExecutorSuite, kill_rounds
@@ -59,7 +59,7 @@ class TestProgram(ExecutorSuite):
             subprocess.run(["cc", OPTIMISE, "-Wall", "-Wextra", "-Werror", "-o", program, source], check=True, timeout=60)
         return [str(program)]
 
-    @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.stem)
+    @pytest.mark.parametrize("image", spread(IMAGES, 4), ids=lambda image: image.stem)
     def test_every_image_is_rebuilt(self, image: Path, tmp_path: Path) -> None:
         plan = planner.plan(planner.read(str(image)))
         with self.start(plan, tmp_path) as sandbox:

@@ -17,7 +17,6 @@ from planner.steps import Verify
 from tests.helpers.executors import Sandbox, expected
 from tests.helpers.places import DATA
 
-SAMPLES = DATA / "criu"
 SAMPLES = ("child_netns", "container")
 KINDS = ("user", "mnt", "uts", "ipc", "net", "cgroup", "time")
 
@@ -50,10 +49,10 @@ def together(namespaces: dict[int, int]) -> set[frozenset[int]]:
 @pytest.mark.parametrize("program", [python, shell, c])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_who_is_together_in_a_dump_is_together_in_its_rebuild(name: str, program: Any, tmp_path: Path) -> None:
-    image = SAMPLES / name / "img"
+    image = DATA / "criu" / name / "img"
     log = planner.read(str(image))
     plan = planner.plan(log)
-    truth = {task["pid"][0]: task["ns"] for task in json.loads((SAMPLES / name / "truth.json").read_text())["tasks"]}
+    truth = {task["pid"][0]: task["ns"] for task in json.loads((DATA / "criu" / name / "truth.json").read_text())["tasks"]}
     created = {
         event.kind for event in log if getattr(event, "facts", {}).get("created") == "yes" and getattr(event, "id", -1) == 0
     }

@@ -22,7 +22,7 @@ import tests.linux.test_executor_c as c
 import tests.linux.test_executor_python as python
 import tests.linux.test_executor_shell as shell
 from planner.testing.plans import PLANS
-from tests.helpers.amounts import FULL
+from tests.helpers.amounts import FULL, first
 from tests.helpers.counts import count
 from tests.helpers.executors import Sandbox
 from tests.linux.executor_suite import ExecutorSuite
@@ -37,7 +37,6 @@ EXECUTORS: Final[dict[str, ExecutorSuite]] = {
     "python": python.TestProgram(),
     "dash": shell.TestDash(),
     "bash": shell.TestBash(),
-    "perl": shell.TestPerl(),
     "run": python.TestRun(),
     "run_c": c.TestRun(),
 }
@@ -87,7 +86,7 @@ def chosen(moments: list[tuple[str, int]], all_calls: bool) -> list[tuple[str, i
     return [*moments[: first : 1 if FULL else max(1, first // BEGINNING)], *moments[first:]]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: str(number.name))
+@pytest.mark.parametrize("number", first([signal.SIGTERM, signal.SIGINT], 1), ids=lambda number: str(number.name))
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name != "c" else []) for name in EXECUTORS])
 @pytest.mark.parametrize("all_calls", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
 def test_a_signal_at_any_system_call_ends_it(name: str, number: signal.Signals, all_calls: bool, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.helpers.amounts import amount, blocks
 from tests.helpers.trials import code, planned, trial
 
 NUMBER = amount("CRPLAN_FUNNELS", 2500, 1500)
-FAST = 200
+FAST = 100
 LARGE = 120
 """Survivors of a large funnel."""
 GARDEN = "garden"

@@ -23,7 +23,7 @@ from tests.helpers.linuxcr import Entry, build
 from tests.helpers.trials import ALL_PROFILES, image_of, random_history
 
 NUMBER = amount("CRPLAN_IMAGES", 600, 400)
-FAST = 40
+FAST = 20
 GENERATIONS = ("P3", "S", "B")
 STEPS = (25, 60, 150, 300)
 LARGE = 900

@@ -27,7 +27,7 @@ from tests.helpers.places import ROOT
 from tests.helpers.trials import ALL_PROFILES, code, image_of, planned, random_history, reordered, shrunk, story, trial
 
 NUMBER = amount("CRPLAN_HISTORIES_PLANNED", 10_000, 3000)
-FAST = 200
+FAST = 100
 STEPS = (25, 60, 150, 300)
 ORDERS = 3
 """Other orders in which each plan is run."""
@@ -96,7 +96,7 @@ def attempt_without_thrift(case: Case) -> str:
     return ""
 
 
-@pytest.mark.parametrize("block", blocks(NUMBER // 20, 50, 50))
+@pytest.mark.parametrize("block", blocks(NUMBER // 20, 25, 50))
 def test_births_that_are_built_without_thrift_lead_to_a_plan(block: range) -> None:
     """It is what a plan falls back on that came into a trap, and would go untested."""
     failures = [(case, found) for case in fixed_cases(block) if (found := attempt_without_thrift(case))]
@@ -124,7 +124,7 @@ def digest(block: range) -> str:
     return together.hexdigest()
 
 
-@pytest.mark.parametrize("block", blocks(NUMBER // 20, 50, 50))
+@pytest.mark.parametrize("block", blocks(NUMBER // 20, 25, 50))
 def test_the_same_image_gives_the_same_bytes_under_any_hash_seed(block: range) -> None:
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
     command = [sys.executable, "-c", DIGEST.format(block=block)]

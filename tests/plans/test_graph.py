@@ -92,6 +92,17 @@ def test_a_step_is_named_by_its_number_or_by_itself() -> None:
     for number in (0, len(made.steps) + 1):
         with pytest.raises(KeyError):
             predecessors(made, number)
+    for given in ("1", None, True, 1.0):
+        with pytest.raises(TypeError, match="takes a step or its number"):
+            predecessors(made, given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", ["image.ckpt", None, 3])
+def test_what_is_no_plan_is_a_type_error_that_names_the_function(given: object) -> None:
+    with pytest.raises(TypeError, match=r"planner\.to_networkx takes a plan"):
+        to_networkx(given)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"planner\.predecessors takes a plan"):
+        predecessors(given, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", FORESTS)

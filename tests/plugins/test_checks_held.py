@@ -10,32 +10,16 @@ import msgspec
 import pytest
 from crplan_checks import criu_held, kinds_held
 from crplan_criu.messages_contents import FIFO, INET_SOCKET, MOUNT, UNIX_SOCKET
-from crplan_criu.read import read
 
-from planner.contents.fold import fold_contents
-from planner.events.records import AnyEvent, LogOpened
 from planner.findings.registry import Answer, Finding, Passed, Unknown
 from planner.findings.verdicts import Invocation
-from planner.hookspecs import Artefact, ReadRequest
+from planner.hookspecs import Artefact
 from planner.host.facts import Answers, Host, PathFact
 from planner.host.questions import places, questions
-from planner.pipeline import sources
-from planner.pipeline.resolve import resolve
 from tests.helpers import criu_dumps
+from tests.helpers.held import artefact, held
 
 FILE, DIRECTORY = 0o100644, 0o40755
-
-
-def artefact(directory: Path, files: dict[str, bytes]) -> Artefact:
-    source = sources.from_path(str(criu_dumps.write(directory, files)))
-    events: list[AnyEvent] = [LogOpened(format_version=2), *read(source, ReadRequest(detail="all"))]
-    return msgspec.structs.replace(resolve(events).artefact(), contents=fold_contents(events))
-
-
-def held(directory: Path, entry: bytes, **files: bytes) -> Artefact:
-    """Return an image whose one task holds file 1 by a descriptor."""
-    images = criu_dumps.tree() | {"fdinfo-2.img": criu_dumps.descriptors((3, 1))}
-    return artefact(directory, images | {"files.img": criu_dumps.image("files", entry)} | files)
 
 
 def answers(given: Artefact, host: Host | None, *options: str) -> list[Answer]:
@@ -129,6 +113,7 @@ def test_a_connected_socket_is_bound_with_its_option_alone(tmp_path: Path) -> No
     host = Host(processor=(), answers=Answers(addresses={"tcp 127.0.0.1:80": "EADDRNOTAVAIL"}))
     given = held(tmp_path, listening(state=1, dst_port=9))
     assert codes(given, host, "--tcp-close") == [] and codes(given, host, "--tcp-established") == ["criu-address-missing"]
+    assert codes(held(tmp_path, listening(state=7, dst_port=9)), host, "--tcp-close") == [], "the dump has closed it"
 
 
 def test_a_unix_socket_needs_its_directory_and_its_abstract_name(tmp_path: Path) -> None:

@@ -4,16 +4,22 @@ from collections.abc import Iterable
 
 import msgspec
 import pytest
+from crplan_checks.host import check
 
 from planner.checks.ask import Asked, ask
-from planner.events.records import AnyEvent, FactRecorded, ImageOpened
+from planner.checks.executors import executor_of, with_executors
+from planner.events.records import AnyEvent, FactRecorded, ImageOpened, NamespaceRecorded
 from planner.findings.registry import Finding
 from planner.findings.verdicts import Invocation, verdict_line
-from planner.host.facts import CAPABILITIES, Feature, Host, Limits, PidNamespace
-from planner.identity import ProcessId
+from planner.forest.model import Forest
+from planner.hookspecs import Artefact
+from planner.host.facts import CAPABILITIES, Answers, ExecutorFact, Feature, Host, Limits, PidNamespace
+from planner.identity import NamespaceId, ProcessId
 from planner.pipeline import reading
 from planner.pipeline import resolve as pipeline
+from planner.pipeline.reading import default_registry
 from planner.testing.forests import events
+from planner.testing.plans import PLANS
 from tests.helpers.criu_images import criu_image
 from tests.helpers.verdicts import verdict_of
 
@@ -191,11 +197,51 @@ def with_facts(*facts: FactRecorded, **image_facts: str) -> list[AnyEvent]:
     ],
 )
 def test_what_criu_restore_lacks_is_named(host: Host, code: str) -> None:
-    asked = asked_of(with_facts(architecture="x86_64", security_module="apparmor"), host)["criu-host"]
+    asked = asked_of(with_facts(LABEL, architecture="x86_64", security_module="apparmor"), host)["criu-host"]
     assert code in {finding.code for finding in asked.findings}
-    assert verdict_of(with_facts(architecture="x86_64", security_module="apparmor"), host=host).verdict == "refused"
-    fine = asked_of(with_facts(architecture="x86_64", security_module="apparmor"), ABLE)["criu-host"]
-    assert fine.findings == ()
+    assert verdict_of(with_facts(LABEL, architecture="x86_64", security_module="apparmor"), host=host).verdict == "refused"
+
+
+def test_without_a_label_any_security_module_will_do_and_an_option_asks_for_one() -> None:
+    host, unlabelled = change(security_modules=("capability",)), with_facts(architecture="x86_64", security_module="apparmor")
+    assert asked_of(unlabelled, host)["criu-host"].findings == ()
+    told = verdict_of(unlabelled, "criu-restore", ("--lsm-profile=selinux:a:b:c",), host)
+    assert told.codes == ("criu-security-module",)
+
+
+@pytest.mark.parametrize(("loaded", "codes"), [(True, []), (False, ["criu-security-profile"])])
+def test_a_profile_must_be_loaded(loaded: bool, codes: list[str]) -> None:
+    image = with_facts(LABEL, architecture="x86_64", security_module="apparmor")
+    host = change(answers=Answers(profiles={"docker-default": loaded}))
+    assert [finding.code for finding in asked_of(image, host)["criu-host"].findings] == codes
+    assert [question.code for question in asked_of(image, ABLE)["criu-host"].unknown] == ["criu-security-profile"]
+
+
+@pytest.mark.parametrize(
+    ("property", "value", "capability"),
+    [("uid", "1000 1000 1000 1000", "setuid"), ("gid", "0 0 0 7", "setgid"), ("cap_bounding", "1", "setpcap")],
+)
+def test_what_criu_changes_of_a_task_needs_its_capability(property: str, value: str, capability: str) -> None:
+    fact = FactRecorded(pid=ProcessId(2), property=property, value=value, at="core-2.img#0")
+    host = change(bounding=("chown", "kill"))
+    image = in_the_users_namespace(fact)
+    assert asked_of(image, host)["criu-host"].findings == ()
+    lacking = change(host, capabilities=tuple(set(CAPABILITIES) - {capability}))
+    (finding,) = asked_of(image, lacking)["criu-host"].findings
+    assert (finding.code, f"CAP_{capability.upper()}" in finding.message) == ("criu-capability-missing", True)
+    ordinary = "0 0 0 0" if capability != "setpcap" else "ffffffff"
+    same = msgspec.structs.replace(fact, value=ordinary)
+    assert asked_of(in_the_users_namespace(same), lacking)["criu-host"].findings == ()
+
+
+def in_the_users_namespace(fact: FactRecorded) -> list[AnyEvent]:
+    """Return an image whose tasks are in the user namespace of the process that took it."""
+    history = with_facts(fact, architecture="x86_64")
+    shared = NamespaceRecorded(kind="user", id=NamespaceId(0), facts={"created": "no"}, at="ids-1.img#0")
+    return [*history[:-1], shared, history[-1]]
+
+
+LABEL = FactRecorded(pid=ProcessId(2), property="security_label", value="docker-default (enforce)", at="core-2.img#0")
 
 
 def test_every_capability_of_a_task_must_be_there() -> None:
@@ -203,12 +249,7 @@ def test_every_capability_of_a_task_must_be_there() -> None:
     host = change(capabilities=("sys_admin",))
     own_user = asked_of(with_facts(fact, architecture="x86_64"), host)["criu-host"]
     assert own_user.findings == ()
-    history = with_facts(fact, architecture="x86_64")
-    from planner.events.records import NamespaceRecorded
-    from planner.identity import NamespaceId
-
-    shared = NamespaceRecorded(kind="user", id=NamespaceId(0), facts={"created": "no"}, at="ids-1.img#0")
-    (finding,) = asked_of([*history[:-1], shared, history[-1]], host)["criu-host"].findings
+    (finding,) = asked_of(in_the_users_namespace(fact), host)["criu-host"].findings
     assert (finding.code, finding.pid, finding.recorded) == ("criu-capability-missing", 2, "kill")
 
 
@@ -292,3 +333,33 @@ def test_podman_needs_the_runtime_that_the_container_was_made_with() -> None:
     for there, expected in (("yes", ()), ("no", ("engine-runtime-missing",))):
         host = change(tools={"criu": "4.2", "podman": "yes", "runc": there})
         assert verdict_of(history, "podman", host=host).codes == expected
+
+
+def test_a_host_without_an_executor_for_the_plan_is_told_what_each_lacks() -> None:
+    python = ExecutorFact(name="python", abilities=("threads", "files", "namespaces", "into"))
+    compiler = "no C compiler (cc, gcc or clang) is in PATH"
+    c = ExecutorFact(name="c", abilities=("threads", "files", "memory", "namespaces", "many"), missing=compiler)
+    artefact = Artefact(plan=PLANS["shared_memory"](), forest=Forest())
+    invocation = Invocation(consumer="run")
+
+    def findings(*executors: ExecutorFact) -> list[Finding]:
+        host = msgspec.structs.replace(ABLE, executors=executors)
+        return [each for each in check(artefact, host) if isinstance(each, Finding)]
+
+    (finding,) = findings(python, c)
+    assert finding.code == "executor-missing"
+    assert finding.message == f"no executor can do the plan: python cannot do shared memory; {compiler}"
+    assert executor_of(invocation, msgspec.structs.replace(ABLE, executors=(python, c)), artefact) == "c"
+    assert findings(python, msgspec.structs.replace(c, missing="")) == []
+    assert findings() == [], "an older file of a host does not know"
+
+
+def test_of_the_executors_of_this_machine_all_are_asked_where_none_serves() -> None:
+    def refused() -> str:
+        return "no compiler"
+
+    registry = default_registry()
+    lame = tuple(msgspec.structs.replace(each, missing=refused) for each in registry.executors)
+    artefact = Artefact(plan=PLANS["shared_memory"](), forest=Forest())
+    asked = with_executors(ABLE, msgspec.structs.replace(registry, executors=lame), artefact.plan)
+    assert {each.name: each.missing for each in asked.executors} == dict.fromkeys(("python", "c"), "no compiler")

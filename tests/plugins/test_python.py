@@ -8,11 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from crplan_python.emit import GUEST, PARTS, emit, process_line, step_line
-from crplan_python.limits import refuses
-from crplan_python.runtime import tables
-from crplan_python.runtime.guest import children_of
-from crplan_python.runtime.proc import Proc
+from crplan_python.emit import emit, step_line
+from crplan_runtime.limits import refuses
+from crplan_runtime.lines import process_line
+from crplan_runtime.parts import tables
+from crplan_runtime.parts.guest import children_of
+from crplan_runtime.parts.proc import Proc
+from crplan_runtime.text import GUEST, PARTS, TOLD
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,8 +47,8 @@ def test_the_program_imports_the_standard_library_only() -> None:
 
 def test_the_parts_follow_those_that_they_import() -> None:
     directory = Path(tables.__file__).parent
-    assert {path.stem for path in directory.glob("*.py")} == {"__init__", *PARTS, GUEST}
-    for place, part in enumerate((*PARTS, GUEST)):
+    assert {path.stem for path in directory.glob("*.py")} == {"__init__", *PARTS, GUEST, TOLD}
+    for place, part in enumerate((*PARTS, GUEST, TOLD)):
         for other in re.findall(r"^from crplan_python\.runtime\.(\w+) import", (directory / f"{part}.py").read_text(), re.M):
             assert other in PARTS[:place], f"{part} imports {other}"
 
@@ -71,8 +73,8 @@ def test_the_program_reads_from_its_tables_what_the_plan_says(name: str) -> None
         "\n".join(map(process_line, plan.processes)),
         "\n".join(step_line(step, plan.process_table()) for step in plan.steps),
     )
-    assert {pid: (process.pids, process.role, process.namespace, process.name) for pid, process in read.processes.items()} == {
-        process.pid: (process.pids, process.role, process.namespace, process.name) for process in plan.processes
+    assert {pid: (process.pids, process.role, process.name) for pid, process in read.processes.items()} == {
+        process.pid: (process.pids, process.role, process.name) for process in plan.processes
     }
     assert [(step.number, step.actor, step.rule) for step in read.steps] == [
         (step.number, step.actor, step.rule) for step in plan.steps
@@ -83,8 +85,8 @@ def test_the_program_reads_from_its_tables_what_the_plan_says(name: str) -> None
 def test_no_name_breaks_out_of_its_line(name: str) -> None:
     process = Process(pid=ProcessId(1), pids=(Number(1),), role="task", namespace=ProcessId(1), name=name.encode().decode())
     line = process_line(process)
-    assert re.fullmatch(r"1 task 1 =[A-Za-z0-9_.:/+@%-]*", line)
-    assert tables.Process(line).name.encode("latin-1") == name.encode()
+    assert re.fullmatch(r"1 task =[A-Za-z0-9_.:/+@%-]*", line)
+    assert tables.Process(line).name.encode("latin-1") == name.encode()[:15]
 
 
 def test_a_dry_run_prints_a_line_for_every_step_and_needs_no_linux(tmp_path: Path) -> None:

@@ -6,17 +6,17 @@ import re
 import shlex
 import shutil
 import subprocess
-from importlib.resources import files
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
+from crplan_runtime.limits import refuses
+from crplan_runtime.parts.tables import Process
+from crplan_runtime.parts.told import Listener, Refused
 from crplan_shell import crplan_backends
-from crplan_shell.agent.proc import bytes_of
-from crplan_shell.emit import AGENT_FILE, emit, emit_agent
-from crplan_shell.limits import refuses
+from crplan_shell.emit import AGENT_FILE, agent, emit, emit_agent, machinery
 from crplan_shell.lines import escaped, quoted
-from crplan_shell.text import PARTS, agent, machinery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +26,6 @@ from planner.hookspecs import Artefact
 from planner.plans.model import Plan
 from planner.plans.relax import conceded
 from planner.plans.wording import step_lines
-from planner.steps import CreateThread
 from planner.testing.drafts import Draft, with_init
 from planner.testing.plans import PLANS
 from planner.text import FILE
@@ -123,7 +122,7 @@ def test_all_scripts_have_the_same_agent_and_one_line_a_step(name: str) -> None:
     lines = [line.split() for line in own_lines(script).splitlines() if line.startswith(("    step ", "    check "))]
     assert [int(line[1]) for line in lines] == [step.number for step in plan.steps]
     for words, step in zip(lines, plan.steps, strict=True):
-        assert words[0] == "check" or words[-2:] == ["rule", step.rule]
+        assert words[0] == "check" or words[-1] == f"rule={step.rule}"
     assert own_lines(script).endswith(f"    ready after {len(plan.steps)} root {plan.root}\n}}\n\n")
 
 
@@ -132,10 +131,10 @@ def test_the_plan_comes_first() -> None:
     assert next(number for number, line in enumerate(lines) if " create 1 " in line) < 60
 
 
-@pytest.mark.parametrize(("kind", "agents"), [("embedded", (1, 1)), ("python", (1, 0)), ("perl", (0, 1)), ("external", (0, 0))])
-def test_a_script_holds_the_agents_that_were_asked_for(kind: str, agents: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("kind", "agents"), [("embedded", 1), ("external", 0)])
+def test_a_script_holds_the_agent_that_was_asked_for(kind: str, agents: int) -> None:
     script = emit(everything(), kind)
-    assert (script.count("\nPYTHON\n"), script.count("\nPERL\n")) == agents
+    assert script.count("\nPYTHON\n") == agents
     head = own_lines(emit(everything())).partition("\nplan() {")[2]
     assert head in script, "the plan is the same whatever carries it out"
 
@@ -164,23 +163,12 @@ def test_an_external_agent_belongs_to_its_scripts(shell: str, tmp_path: Path) ->
 
 def test_the_agent_knows_nothing_of_any_plan_and_runs_on_old_pythons() -> None:
     ast.parse(agent(), feature_version=(3, 8))
-    assert machinery().count("\nPYTHON\n") == machinery().count("\nPERL\n") == 1
-    assert "crplan_shell" not in agent()
-    modules = {
-        name.name if isinstance(node, ast.Import) else node.module
-        for node in ast.walk(ast.parse(agent()))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in node.names
-    }
-    assert modules <= {
-        *("__future__", "collections.abc", "contextlib", "ctypes", "errno", "gc", "mmap", "os", "resource", "select", "signal"),
-        *("socket", "struct", "time", "typing"),
-    }
-
-
-def test_the_agent_has_all_its_parts() -> None:
-    folder = Path(str(files("crplan_shell").joinpath("agent")))
-    assert {path.stem for path in folder.glob("*.py")} == {*PARTS, "__init__"}
+    assert machinery().count("\nPYTHON\n") == 1
+    assert "crplan_runtime" not in agent()
+    nodes = list(ast.walk(ast.parse(agent())))
+    modules = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    modules |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in modules} <= sys.stdlib_module_names
 
 
 def test_a_checker_of_scripts_finds_nothing(tmp_path: Path) -> None:
@@ -222,11 +210,11 @@ def test_a_hostile_name_stays_one_word(name: str) -> None:
     plan = PLANS["process_groups"]()
     harmless, hostile = emit(renamed(plan, "x")), emit(renamed(plan, name))
     assert all(re.fullmatch(r"[ -~]*", line) for line in hostile.split("\n"))
-    strip = re.compile(r" named (\S+)|\(plan [0-9a-f]+\)")
+    strip = re.compile(r" named=(\S+)|\(plan [0-9a-f]+\)")
     assert [strip.sub("", line) for line in hostile.split("\n")] == [strip.sub("", line) for line in harmless.split("\n")]
     assert max(len(line) for line in own_lines(hostile).split("\n")) < 300
-    words = [shlex.split(found)[0] for found in re.findall(r" named (\S+)", own_lines(hostile))]
-    assert {bytes_of(word) for word in words} == {name.encode()[:15]}
+    words = re.findall(r" named=(\S+)", own_lines(hostile))
+    assert {Process(f"1 task ={word}").name.encode("latin-1") for word in words} == {name.encode()[:15]}
 
 
 @given(st.text())
@@ -275,8 +263,8 @@ def test_a_dry_run_prints_the_sentences_of_every_other(shell: str) -> None:
 @pytest.mark.parametrize(
     ("tools", "sentence"),
     [
-        ((), "crplan: this machine has neither a python3 (3.8 or later, with ctypes) nor a perl"),
-        (("false",), "crplan: this machine has neither a python3 (3.8 or later, with ctypes) nor a perl"),
+        ((), "crplan: this machine has no python3 (3.8 or later, with ctypes)"),
+        (("false",), "crplan: this machine has no python3 (3.8 or later, with ctypes)"),
     ],
 )
 def test_what_the_machine_lacks_is_said_before_the_first_step(
@@ -329,12 +317,40 @@ def test_an_init_ends_itself_by_a_code_or_a_fault_only() -> None:
         assert bool(refuses(draft.plan(1))) == refused
 
 
-def test_the_machine_is_asked_for_what_not_every_machine_can() -> None:
-    asked = {
-        name: re.findall(r"^ +need (\w+) (\d+)$", emit(conceded(make(), POSSIBLE)), re.MULTILINE) for name, make in PLANS.items()
-    }
-    for name, make in PLANS.items():
-        plan = make()
-        first = next((str(step.child) for step in plan.steps if isinstance(step, CreateThread)), None)
-        assert ("threads", first) in asked[name] if first else "threads" not in dict(asked[name])
-    assert ("cores", "30") in re.findall(r"^ +need (\w+) (\d+)$", emit(everything()), re.MULTILINE)
+def test_the_agent_hears_the_plan_that_was_written() -> None:
+    for make in PLANS.values():
+        plan = conceded(make(), POSSIBLE)
+        heard = Listener().plan(told(plan))
+        assert [(step.number, step.actor, step.rule) for step in heard.steps] == [
+            (step.number, step.actor, step.rule) for step in plan.steps
+        ]
+        assert {task: process.pids for task, process in heard.processes.items()} == {
+            process.pid: process.pids for process in plan.processes
+        }
+        assert heard.root == plan.root
+
+
+def told(plan: Plan) -> list[str]:
+    """Return what a script tells its agent."""
+    script = emit(plan, "external").partition("\n# The machinery")[0]
+    machine, _, _ = machinery().partition("# usage: says")
+    return run("dash", f"{script}\n{machine}\nplan").stdout.splitlines()
+
+
+def test_a_line_that_cannot_be_is_refused_where_it_stands() -> None:
+    lines = told(PLANS["parent_and_child"]())
+    for place, old, new, said in (
+        (1, " as=", " is=", "task 1: its numbers are not told: EINVAL"),
+        (2, "step 2", "step 3", "task 1: step 2 was to come: EINVAL"),
+        (2, " setsid ", " dance ", "task 1: the line is not understood: 1 dance: EINVAL"),
+        (3, " create 2 ", " create 1 ", "task 1: the number is used twice: EEXIST"),
+        (3, " create 2 ", " create x ", "task 1: the line is not understood"),
+        (len(lines) - 1, " verify 2 ", " verify 9 ", "task 9: verify: task 9 was not created: ESRCH"),
+        (len(lines), "root 1", "root 7", "task 7: the root was not created: ESRCH"),
+    ):
+        assert old in lines[place - 1]
+        wrong = [*lines[: place - 1], lines[place - 1].replace(old, new), *lines[place:]]
+        with pytest.raises(Refused, match=re.escape(said)):
+            Listener().plan(wrong)
+    with pytest.raises(EOFError):
+        Listener().plan(lines[:-1])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.amounts import first
 from tests.helpers.places import ROOT
 
 CHILD = """
@@ -46,7 +47,7 @@ def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("processes", ["0", "1"])
+@pytest.mark.parametrize("processes", first(["1", "0"], 1))
 def test_a_run_says_what_it_leaves_out_and_gives_default_signals(processes: str, tmp_path: Path) -> None:
     ended = run(tmp_path, "-n", processes)
     assert ended.returncode == 0, ended.stdout
@@ -54,6 +55,7 @@ def test_a_run_says_what_it_leaves_out_and_gives_default_signals(processes: str,
     assert "1 passed" in ended.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_slow_tests_run_when_they_are_asked_for_and_there_is_time(tmp_path: Path) -> None:
     assert "2 passed" in run(tmp_path, "-n", "0", "--part", "all").stdout
     ended = run(tmp_path, "-n", "0", "--part", "all", "--budget", "0.000001")

@@ -7,7 +7,15 @@ import pytest
 from tests.helpers.places import ROOT
 from tests.structure.test_imports import LAYERS
 
-DOCUMENTS = ("CONTRIBUTING.md", "CHANGELOG.md", "planner/README.md", "plugins/README.md", "README.md", "planner/events/README.md")
+DOCUMENTS = (
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "planner/README.md",
+    "plugins/README.md",
+    "plugins/EXECUTORS.md",
+    "README.md",
+    "planner/events/README.md",
+)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -2,6 +2,7 @@
 
 import argparse
 
+from planner.cli.image_job import add_detail_argument, detail_of
 from planner.cli.streams import Output, say
 from planner.cli.terminal import STANDARD_OUTPUT, write_artefact
 from planner.errors import EXPECTED
@@ -22,6 +23,7 @@ def process_number(text: str) -> int:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("pid", metavar="PID", type=process_number, help="the process whose tree is read, as `ps` shows it")
+    add_detail_argument(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
 
 
@@ -29,7 +31,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     """Write what /proc says of the tree; returns the exit code. Nothing is written when it cannot be read."""
     directory = f"/proc/{args.pid}"
     try:
-        events = list(captured(args.pid, registry))
+        events = list(captured(args.pid, registry, detail_of(args)))
     except EXPECTED as error:
         problem = problem_of(error)
         say(*lines(problem, directory))

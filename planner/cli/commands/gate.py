@@ -6,13 +6,12 @@ Its words go to standard error, which is CRIU's log. CRIU runs a program without
 
 import argparse
 import os
-import shlex
 import signal
 import time
 from types import FrameType
 from typing import Final
 
-from planner.cli.criu_caller import options_of
+from planner.cli.criu_caller import options_above
 from planner.cli.main import GATE_ACTION
 from planner.cli.streams import say
 from planner.findings.report import ImageReport
@@ -35,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--criu-options",
         metavar="OPTIONS",
         help="the options that criu restore is given, as one word; without it those of the criu that calls the gate, and not"
-        " known where that is driven over RPC",
+        " known where that is driven over RPC by another program than runc and crun",
     )
 
 
@@ -65,15 +64,12 @@ def _passed(directory: str, reason: str, strict: bool) -> int:
     return int(strict)
 
 
-def _options(given: str | None) -> str | None:
-    """Return the options as one word, None where they are not known."""
-    if given is not None:
-        return given
-    found = options_of(os.getppid())
-    return None if found is None else shlex.join(found)
+def _options(given: str | None) -> str | tuple[str, ...] | None:
+    """Return the options, as they were given or by their long names; None where they are not known."""
+    return options_above(os.getppid()) if given is None else given
 
 
-def _judged(directory: str, options: str | None) -> ImageReport:
+def _judged(directory: str, options: str | tuple[str, ...] | None) -> ImageReport:
     """Return the report on the images for this machine; raises `TimeoutError` after `SECONDS`."""
 
     def late(number: int, frame: FrameType | None) -> None:

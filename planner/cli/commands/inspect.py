@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_values_argument(parser)
     parser.add_argument("--mapped", action="store_true", help="list mapped files, too")
+    parser.add_argument(
+        "--areas", action="store_true", help="list every area of memory, with its permissions and the pages that are kept of it"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default: text)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")
     parser.set_defaults(detail="all", apart=True, replan=False, until=None)
@@ -49,7 +52,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
 def _one(job: Job, wanted: Selection) -> tuple[InspectedImage, int]:
     try:
         job.read()
-        return selected(inspected(job.image, job.history), wanted), 0
+        return selected(inspected(job.image, job.history, areas=job.args.areas), wanted), 0
     except EXPECTED as error:
         problem = problem_of(error, job.history)
         say(*lines(problem, job.image))

@@ -12,7 +12,7 @@ from planner.planning.solver.components import components
 from planner.planning.solver.engine import Engine
 from planner.planning.solver.obvious import excluded_parents
 from planner.planning.solver.problem import INIT, Problem, Process, read_problem
-from planner.planning.solver.reduction import Groups, Reduced, birth_session, reduce_problem
+from planner.planning.solver.reduction import Groups, Reduced, birth_session, reduce_groups
 from planner.planning.solver.refusal import refuse
 from planner.planning.solver.rules import Rules
 from planner.planning.solver.solution import Answer, Birth, How, Refusal, Solution, Undecided
@@ -40,7 +40,8 @@ def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS, exactly: bool
     `explained` a refusal names the rows that conflicts were about, and not the fewest that exclude each other, which is slower.
     """
     problem = read_problem(forest)
-    reduced = reduce_problem(problem)
+    groups = Groups(problem)
+    reduced = reduce_groups(groups)
     births: Births = {}
     for part in components(problem, reduced):
         found = _search(problem, part, exactly, most_conflicts)
@@ -49,9 +50,9 @@ def solve(forest: Forest, *, most_conflicts: int = MOST_CONFLICTS, exactly: bool
         if not isinstance(found, dict):
             return found
         births |= found
-    _add_regular(problem, reduced, births)
+    _add_regular(groups, reduced, births)
     lost = tuple(space for space in problem.lost if births[space.init].namespace == space.id)
-    excluded = excluded_parents(problem, births)
+    excluded = excluded_parents(groups, reduced, births)
     return Solution(births=tuple(_in_order(problem, births)), lost=lost, excluded=excluded)
 
 
@@ -127,9 +128,9 @@ def _is_below(births: Births, pid: ProcessId, parent: ProcessId) -> bool:
     return False
 
 
-def _add_regular(problem: Problem, reduced: Reduced, births: Births) -> None:
+def _add_regular(groups: Groups, reduced: Reduced, births: Births) -> None:
     """Add the births of whatever was taken off, parents first; dead group leaders are created beside a member who sees them."""
-    groups = Groups(problem)
+    problem = groups.problem
     late: list[Process] = []
     lines = _Lines(births)
     children: dict[ProcessId, list[Process]] = {pid: [] for pid in reduced.heads}

@@ -7,13 +7,14 @@ a row or a birth may be named that could be left out, and an answer may be missi
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from planner.identity import ProcessId
 from planner.planning.solver.components import components
 from planner.planning.solver.engine import FALSE, TRUE, Engine, Literal
-from planner.planning.solver.problem import INIT, Problem
-from planner.planning.solver.reduction import Reduced, reduce_problem
+from planner.planning.solver.problem import INIT
+from planner.planning.solver.reduction import Groups, Reduced, widened
 from planner.planning.solver.refusal import with_members_of_dead_leaders
 from planner.planning.solver.rules import Rules
 from planner.planning.solver.solution import Birth, Excluded
@@ -32,25 +33,31 @@ Cause = tuple[Literal, ...]
 """What is assumed about one process."""
 
 
-def excluded_parents(problem: Problem, births: dict[ProcessId, Birth]) -> tuple[Excluded, ...]:
+def excluded_parents(groups: Groups, reduced: Reduced, births: dict[ProcessId, Birth]) -> tuple[Excluded, ...]:
     """Return why parents do not create their children, for the processes that others create, in image order.
+
+    `reduced` is the problem as it was searched, in which most of these processes were taken off.
 
     A process about which this was not found within the bounds has no record.
     """
-    asked = [pid for pid in problem.processes if births[pid].parent not in (None, births[pid].creator)][:MOST_ASKED]
+    others = (pid for pid in groups.problem.processes if births[pid].parent not in (None, births[pid].creator))
+    asked = list(islice(others, MOST_ASKED))
     if not asked:
         return ()
-    parts = components(problem, reduce_problem(problem, asked))
-    found = {one.pid: one for part in parts for one in _of_part(problem, part, births, set(asked))}
+    parts = components(groups.problem, widened(groups, reduced, asked))
+    found = {one.pid: one for part in parts for one in _of_part(groups, reduced, part, births, set(asked))}
     return tuple(found[pid] for pid in asked if pid in found)
 
 
-def _of_part(problem: Problem, part: Reduced, births: dict[ProcessId, Birth], asked: set[ProcessId]) -> Iterator[Excluded]:
+def _of_part(
+    groups: Groups, whole: Reduced, part: Reduced, births: dict[ProcessId, Birth], asked: set[ProcessId]
+) -> Iterator[Excluded]:
     """Yield what excludes the parents of the processes that are asked about in one part."""
     if asked.isdisjoint(part.core) or len(part.core) > MOST_PROCESSES:
         return
     asked = asked.intersection(part.core) - {INIT}
-    wider = with_members_of_dead_leaders(problem, part, asked)
+    problem = groups.problem
+    wider = with_members_of_dead_leaders(groups, whole, part, asked)
     if not asked or len(wider.core) > MOST_PROCESSES:
         return
     rules = Rules(problem, wider, questioned=True)

@@ -10,7 +10,7 @@ head's children are in are born below it. No session may come into the namespace
 be out of sight.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 
 import msgspec
@@ -45,7 +45,12 @@ class Reduced(msgspec.Struct, frozen=True):
 
 def reduce_problem(problem: Problem, kept: Iterable[ProcessId] = ()) -> Reduced:
     """Return the parts of a problem; those who are to be `kept` are in the core."""
-    groups = Groups(problem)
+    return reduce_groups(Groups(problem), kept)
+
+
+def reduce_groups(groups: "Groups", kept: Iterable[ProcessId] = ()) -> Reduced:
+    """Return the parts of a problem, as `reduce_problem` does."""
+    problem = groups.problem
     pinned = {INIT, *kept, *(pid for pid, process in problem.processes.items() if not process.places)}
     while True:
         reduced = _take_off(problem, groups, pinned)
@@ -53,6 +58,41 @@ def reduce_problem(problem: Problem, kept: Iterable[ProcessId] = ()) -> Reduced:
         if not more:
             return reduced
         pinned |= more
+
+
+def widened(groups: "Groups", reduced: Reduced, kept: Iterable[ProcessId]) -> Reduced:
+    """Return the core and the demands that `reduce_groups` finds with more processes `kept`, from what it found without them.
+
+    Who stays because of them is looked up from one to the next, so that the cost is that of the core alone.
+    """
+    problem, core, ready = groups.problem, set(reduced.core), list(kept)
+    while True:
+        for pid in ready:
+            if pid not in core:
+                core.add(pid)
+                ready += _holds(problem, problem.processes[pid])
+                for demand in groups.demands.get(pid, ()):
+                    if not _is_of_birth_session(problem, problem.processes[demand.process]):
+                        ready += _holds(problem, problem.processes[demand.process])
+        found = _reduced(groups, core)
+        ready = list(groups.bound(found) - core)
+        if not ready:
+            return found
+
+
+def _reduced(
+    groups: "Groups", staying: Iterable[ProcessId], taken: Collection[ProcessId] = (), heads: Iterable[ProcessId] = ()
+) -> Reduced:
+    """Return a problem in two parts, given who stays."""
+    problem, rank = groups.problem, groups.rank
+    core = dict.fromkeys(sorted(staying, key=rank.__getitem__))
+    parents = (OUTSIDE, *core)
+    demands = [demand for parent in parents for demand in groups.demands.get(parent, ()) if demand.process not in core]
+    demands.sort(key=lambda demand: rank[demand.process])
+    members = map(problem.processes.__getitem__, core)
+    moving = (one for one in members if one.pid != INIT or not groups.comes_with_birth(one))
+    hidden = dict.fromkeys(one.group for one in moving if groups.is_hidden(one) and one.group is not None)
+    return Reduced(tuple(core), tuple(demands), tuple(taken), frozenset(heads), tuple(hidden))
 
 
 class Groups:
@@ -65,6 +105,21 @@ class Groups:
             if process.group is not None:
                 self.members.setdefault(process.group, []).append(pid)
         self._comes: dict[ProcessId, bool] = {}
+
+    @cached_property
+    def rank(self) -> dict[ProcessId, int]:
+        """The place of each process in image order."""
+        return {pid: place for place, pid in enumerate(self.problem.processes)}
+
+    @cached_property
+    def demands(self) -> dict[ProcessId, list[Demand]]:
+        """For each parent what is demanded of it where it stays and its children are taken off."""
+        demands: dict[ProcessId, list[Demand]] = {}
+        for pid, process in self.problem.processes.items():
+            if not _is_granted(self.problem, process):
+                assert process.parent is not None and process.session is not None
+                demands.setdefault(process.parent, []).append(Demand(process.parent, process.session, pid))
+        return demands
 
     def is_hidden(self, process: Process) -> bool:
         """Return whether a process cannot simply join its group, once it and the group exist."""
@@ -173,18 +228,24 @@ class Groups:
 
 def _take_off(problem: Problem, groups: Groups, pinned: set[ProcessId]) -> Reduced:
     processes = problem.processes
+    held = {pid: _holds(problem, process) for pid, process in processes.items()}
     holds = dict.fromkeys(processes, 0)
-    for process in processes.values():
-        for other in _holds(problem, process):
+    for others in held.values():
+        for other in others:
             holds[other] += 1
     taken: dict[ProcessId, None] = {}
     heads: set[ProcessId] = set()
-    demands: list[Demand] = []
     owed: dict[ProcessId, list[ProcessId]] = {}
     """For each parent its children whose demand stands: they hold it, and their session's leader."""
+    owing = {
+        demand.process
+        for demands in groups.demands.values()
+        for demand in demands
+        if not _is_of_birth_session(problem, processes[demand.process])
+    }
 
     def goes(pid: ProcessId) -> bool:
-        if pid in pinned or holds[pid] > len(owed.get(pid, ())) or not _may_go(processes[pid], groups):
+        if holds[pid] > len(owed.get(pid, ())) or pid in pinned or not _may_go(processes[pid], groups):
             return False
         return pid not in owed or groups.may_be_head(processes[pid], [processes[child] for child in owed[pid]])
 
@@ -192,42 +253,30 @@ def _take_off(problem: Problem, groups: Groups, pinned: set[ProcessId]) -> Reduc
     for pid in ready:
         if pid in taken:
             continue
-        process = processes[pid]
         taken[pid] = None
-        released = list(_holds(problem, process))
-        if not _is_granted(problem, process):
-            assert process.parent is not None and process.session is not None
-            demands.append(Demand(process.parent, process.session, pid))
-            if not _is_of_birth_session(problem, process):
-                owed.setdefault(process.parent, []).append(pid)
-                released = []
-                ready += [process.parent] if process.parent and goes(process.parent) else []
+        released = held[pid]
+        if pid in owing:
+            parent = processes[pid].parent or OUTSIDE
+            owed.setdefault(parent, []).append(pid)
+            released = []
+            ready += [parent] if parent and goes(parent) else []
         elif pid in owed:
             heads.add(pid)
-            released += [other for child in owed[pid] for other in _holds(problem, processes[child]) if other != pid]
+            released = released + [other for child in owed[pid] for other in held[child] if other != pid]
         for other in released:
             holds[other] -= 1
             if goes(other):
                 ready.append(other)
-    demands = [demand for demand in demands if demand.parent not in taken]
-    core = tuple(pid for pid in processes if pid not in taken)
-    staying = (processes[pid] for pid in core if pid != INIT or not groups.comes_with_birth(processes[INIT]))
-    hidden = dict.fromkeys(process.group for process in staying if groups.is_hidden(process) and process.group is not None)
-    order = {pid: rank for rank, pid in enumerate(processes)}
-    demands.sort(key=lambda demand: order[demand.process])
-    return Reduced(core, tuple(demands), tuple(taken), frozenset(heads), tuple(hidden))
+    return _reduced(groups, [pid for pid in processes if pid not in taken], taken, heads)
 
 
-def _holds(problem: Problem, process: Process) -> Iterable[ProcessId]:
-    """Yield who has to stay while a process stays: its parent, its session's leader, and the inits that come before it."""
-    if process.parent:
-        yield process.parent
-    if process.session and process.session != process.pid:
-        yield process.session
-    for place in process.places:
-        init = problem.init_before(process.pid, place)
-        if init != OUTSIDE:
-            yield init
+def _holds(problem: Problem, process: Process) -> list[ProcessId]:
+    """Return who has to stay while a process stays: its parent, its session's leader, and the inits that come before it."""
+    held = [problem.init_before(process.pid, place) for place in process.places]
+    if process.session != process.pid:
+        held.append(process.session or OUTSIDE)
+    held.append(process.parent or OUTSIDE)
+    return [other for other in held if other != OUTSIDE]
 
 
 def _may_go(process: Process, groups: Groups) -> bool:

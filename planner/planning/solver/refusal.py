@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.components import components
 from planner.planning.solver.problem import INIT, Problem
-from planner.planning.solver.reduction import Reduced, reduce_problem
+from planner.planning.solver.reduction import Groups, Reduced, reduce_groups, reduce_problem, widened
 from planner.planning.solver.rules import Lifted, Rules
 from planner.planning.solver.solution import Refusal, Undecided
 
@@ -26,7 +26,8 @@ def refuse(problem: Problem, reduced: Reduced, blamed: Sequence[ProcessId], most
     rows = [pid for pid in blamed if not problem.processes[pid].dead]
     if (refusal := refuse_rows(problem, rows, most_conflicts)) is not None:
         return refusal
-    everything = with_members_of_dead_leaders(problem, reduced)
+    groups = Groups(problem)
+    everything = with_members_of_dead_leaders(groups, reduce_groups(groups), reduced)
     needed = _contradiction(problem, everything, Rules(problem, everything, questioned=True).words.rows(), most_conflicts)
     if not needed:
         return Undecided(conflicts=most_conflicts, processes=reduced.core)
@@ -111,11 +112,11 @@ def _refuse_leader(problem: Problem, leader: ProcessId) -> Refusal:
     return Refusal(processes=(member.pid,), facts=(*member.facts, *problem.processes[leader].facts))
 
 
-def with_members_of_dead_leaders(problem: Problem, reduced: Reduced, kept: Iterable[ProcessId] = ()) -> Reduced:
+def with_members_of_dead_leaders(groups: Groups, whole: Reduced, part: Reduced, kept: Iterable[ProcessId] = ()) -> Reduced:
     """Return a part of a problem with those who are to be `kept`, and with those that say where its dead leaders lived."""
-    dead = {pid for pid in reduced.core if problem.processes[pid].dead and pid != INIT}
-    members = [pid for pid, process in problem.processes.items() if process.session in dead or process.group in dead]
-    wider = reduce_problem(problem, [*members, *kept])
-    inside = set(reduced.core) - {INIT}
-    parts = components(problem, wider)
+    processes = groups.problem.processes
+    dead = {pid for pid in part.core if processes[pid].dead and pid != INIT}
+    members = [pid for pid, process in processes.items() if process.session in dead or process.group in dead] if dead else []
+    parts = components(groups.problem, widened(groups, whole, [*members, *kept]))
+    inside = set(part.core) - {INIT}
     return next((part for part in parts if not inside.isdisjoint(part.core)), parts[0])

@@ -3,7 +3,7 @@
  */
 struct plan_file {
 	uint32_t magic, processes, steps, root, keeps_proc;
-	uint32_t inside, keeper, executor;	/* free numbers of the namespace that the plan is for, where there is one */
+	uint32_t keeper, executor, watcher;	/* free numbers of the namespace that the plan is for, where there is one */
 	uint32_t processes_at, steps_at, lists_at, places_at, maps_at, rules_at, size;
 };
 
@@ -21,7 +21,8 @@ static const char (*rules)[RULE_BYTES + 1];
 #define STEPS (plan->steps)
 #define ROOT (plan->root)
 #define KEEPS_PROC (plan->keeps_proc)
-#define INSIDE (plan->inside)
+#define INSIDE (plan->keeper)
+#define WATCHER (plan->watcher)
 
 /* Map the plan; false where there is none that this program can read. */
 static int load_plan(int file)

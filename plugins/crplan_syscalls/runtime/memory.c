@@ -75,12 +75,26 @@ static void replace_and_exit(long unused)
 }
 
 /*
+ * Create the watcher, and before it what does the same work with memory and ends: inside a namespace that is there already a
+ * number that the kernel chooses could be one that a task needs.
+ */
+static long spawn_beside(unsigned long flags, void *stack, void (*life)(long))
+{
+	int number = (int)WATCHER;
+	struct clone_arguments arguments = {
+		.flags = flags, .set_tid = number ? (uintptr_t)&number : 0, .set_tid_size = number ? 1 : 0
+	};
+
+	return spawn(SYS_clone3, (long)&arguments, sizeof arguments, stack, life, 0);
+}
+
+/*
  * CLONE_VFORK holds the caller inside the kernel for as long as the child lives, so nobody writes to the pages while they are
  * replaced. Where /proc cannot be read they stay private: slower, and no less right.
  */
 static void share_memory(void *stack)
 {
-	long child = spawn(SYS_clone, CLONE_VM | CLONE_VFORK, 0, stack, replace_and_exit, 0);
+	long child = spawn_beside(CLONE_VM | CLONE_VFORK, stack, replace_and_exit);
 
 	if (child > 0)
 		while (CALL5(SYS_waitid, P_PID, child, NULL, WEXITED | __WALL, NULL) == -EINTR)

@@ -329,8 +329,8 @@ static void rebuild(void)
 		refuse("socketpair", errno);
 	watcher_stack = stacks + (size_t)(PROCESSES + 1) * STACK_SIZE + WATCHER_STACK;
 	share_memory(watcher_stack);
-	watcher = spawn(SYS_clone, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, 0,
-			watcher_stack, watch, 0);
+	watcher = spawn_beside(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, watcher_stack,
+			       watch);
 	if (watcher < 0)
 		refuse("clone", (int)-watcher);
 	act(0);

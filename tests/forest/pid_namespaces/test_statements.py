@@ -56,22 +56,28 @@ def placings(tree: Forest) -> Iterator[tuple[dict[ProcessId, Space], dict[Space,
 
 def is_lawful(tree: Forest, where: dict[ProcessId, Space], around: dict[Space, Space]) -> bool:
     """Hold one placing against numbers, parents, sessions and what the image says."""
+    return has_lawful_numbers(tree, where, around) and is_as_stated(tree, where, around)
+
+
+def has_lawful_numbers(tree: Forest, where: dict[ProcessId, Space], around: dict[Space, Space]) -> bool:
+    """Tell whether no number is there twice, and parents and sessions are in sight."""
 
     def line(space: Space) -> list[Space]:
         return [*line(around[space]), space] if space != 1 else [1]
 
-    borne: set[tuple[Space, int]] = set()
+    taken = Counter(pair for task in tree.tasks.values() for pair in zip(line(where[task.pid])[1:], task.pids[1:], strict=True))
+    if any(times > 1 for times in taken.values()):
+        return False
     for task in tree.tasks.values():
-        for space, number in zip(line(where[task.pid])[1:], task.pids[1:], strict=True):
-            if (space, number) in borne:
-                return False
-            borne.add((space, number))
-        for above in (task.parent, task.session):
+        for above in {task.parent, task.session} & where.keys():
             seen = line(where[task.pid])[:-1] if task.pids[-1] == 1 and above != task.pid else line(where[task.pid])
-            if above in where and task.level and where[above] not in seen:
+            if where[above] not in (seen if task.level else [1]):
                 return False
-            if above in where and not task.level and where[above] != 1:
-                return False
+    return True
+
+
+def is_as_stated(tree: Forest, where: dict[ProcessId, Space], around: dict[Space, Space]) -> bool:
+    """Tell whether the pid namespaces that the image names are one each, and lie in each other as it says."""
     names: dict[NamespaceId, Space] = {NamespaceId(0): 1}
     said = [(task.namespace, where[task.pid]) for task in tree.tasks.values() if task.namespace >= 0]
     while said:

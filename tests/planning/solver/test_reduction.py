@@ -1,12 +1,14 @@
 """What is taken off the tree is regular: a search over everybody comes to the same answer."""
 
+from random import Random
+
 import pytest
 
 from planner.errors import Contradiction
 from planner.forest.model import Forest
 from planner.planning.solver.births import solve
 from planner.planning.solver.problem import read_problem
-from planner.planning.solver.reduction import reduce_problem
+from planner.planning.solver.reduction import Groups, reduce_groups, reduce_problem, widened
 from planner.planning.solver.rules import Rules
 from planner.planning.solver.solution import Solution
 from planner.testing.forests import forest
@@ -82,3 +84,13 @@ def test_what_is_regular_needs_no_search(text: str) -> None:
 )
 def test_what_is_not_stays_with_all_that_it_names(text: str, staying: tuple[int, ...]) -> None:
     assert core(text) == staying
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_more_processes_are_kept_as_if_they_had_been_kept_from_the_start(shape: str) -> None:
+    for seed in range(25):
+        problem = read_problem(drawn(f"widened {seed}", SHAPES[shape]))
+        kept = Random(seed).choices(list(problem.processes), k=3)
+        groups = Groups(problem)
+        wide, anew = widened(groups, reduce_groups(groups), kept), reduce_problem(problem, kept)
+        assert (wide.core, wide.demands, wide.hidden) == (anew.core, anew.demands, anew.hidden)
