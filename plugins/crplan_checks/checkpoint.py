@@ -114,7 +114,7 @@ def _consecutive(forest: Forest, task: Task) -> bool:
 
 def _of_fact(fact: FactRecorded) -> Iterator[Answer]:
     if fact.property == CROSSES:
-        yield kinds.CROSSING.found(f"{fact.value}; each part would get its own", pid=fact.pid, property=fact.property, at=fact.at)
+        yield kinds.CROSSING.found(f"{fact.value}; each part would get its own", property=fact.property, at=fact.at)
     elif fact.property == "pid_for_children":
         detail = f"the next children of task {fact.pid} would be in pid namespace {fact.value}, which a restore loses"
         yield kinds.PENDING.found(detail, pid=fact.pid, property=fact.property, recorded=fact.value, at=fact.at)

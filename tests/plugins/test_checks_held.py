@@ -113,6 +113,7 @@ def test_a_connected_socket_is_bound_with_its_option_alone(tmp_path: Path) -> No
     host = Host(processor=(), answers=Answers(addresses={"tcp 127.0.0.1:80": "EADDRNOTAVAIL"}))
     given = held(tmp_path, listening(state=1, dst_port=9))
     assert codes(given, host, "--tcp-close") == [] and codes(given, host, "--tcp-established") == ["criu-address-missing"]
+    assert codes(held(tmp_path, listening(state=7, dst_port=9)), host, "--tcp-close") == [], "the dump has closed it"
 
 
 def test_a_unix_socket_needs_its_directory_and_its_abstract_name(tmp_path: Path) -> None:
