@@ -11,6 +11,7 @@ Wherever it makes sense, a function takes a path, bytes, an open binary stream, 
     planner.check("image.ckpt").findings   # what is wrong with the image, here or on another host
     planner.explain("image.ckpt", "pid:7") # who creates task 7, by which rule and because of which facts
     planner.diff("monday.tar", "friday.tar")
+    planner.inspect("image.ckpt").tasks    # what the processes hold: files, sockets, memory
 
 The command line uses the same functions. What they raise on purpose derives from `planner.CrplanError`. `planner.hookspecs` holds
 the contract of plugins. `import crplan` gives the same objects.
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from planner.library.comparing import diff
     from planner.library.explaining import explain
     from planner.library.images import capture, read, read_many
+    from planner.library.inspecting import inspect as inspect
     from planner.library.planning import emit, plan, simulate
     from planner.library.rebuilding import run
     from planner.plans.graph import predecessors, to_networkx
@@ -67,6 +69,7 @@ _HOMES = {
     "library.comparing": ("diff",),
     "library.explaining": ("explain",),
     "library.images": ("capture", "read", "read_many"),
+    "library.inspecting": ("inspect",),
     "library.planning": ("emit", "plan", "simulate"),
     "library.rebuilding": ("run",),
     "plans.graph": ("predecessors", "to_networkx"),

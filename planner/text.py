@@ -23,9 +23,10 @@ _NO_CHARACTERS: Final = "\ufdd0-\ufdef" + "".join(
 _UNSEEN: Final = f"\u1680\u2000-\u200a\u202f\u205f\u3000\ud800-\uf8ff\U000f0000-\U0010ffff{_NO_CHARACTERS}"
 """Spaces that look like the usual one, surrogates, characters for private use, and codes without a character."""
 
-_NOT_SHOWN: Final = re.compile(f"[\x00-\x1f\x7f-\xa0{_FORMATS}{_UNSEEN}]")
-_CONTROLS: Final = re.compile(f"\x1b\\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_FORMATS}]")
-_JSON_CONTROLS: Final = re.compile(f"[\x7f-\x9f{_FORMATS}]")
+_NOT_SHOWN: Final = f"[\x00-\x1f\x7f-\xa0{_FORMATS}{_UNSEEN}]"
+_CONTROLS: Final = f"\x1b\\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_FORMATS}]"
+_JSON_CONTROLS: Final = f"[\x7f-\x9f{_FORMATS}]"
+"""These three are compiled where a text is not plain ASCII: to compile them takes longer than to plan a small image."""
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ def shown(text: str) -> Shown:
     """
     if text.isascii() and text.isprintable():
         return Shown(text)
-    return Shown(_NOT_SHOWN.sub(_escape, text))
+    return Shown(re.sub(_NOT_SHOWN, _escape, text))
 
 
 def escaped(text: str) -> Shown:
@@ -94,7 +95,9 @@ def clause(sentence: str) -> str:
 
 def without_controls(text: str) -> str:
     """Return a text of lines in which every control character is escaped but line ends, tabs and the sequences of colours."""
-    return _CONTROLS.sub(lambda found: found[0] if len(found[0]) > 1 else _escape(found), text)
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return re.sub(_CONTROLS, lambda found: found[0] if len(found[0]) > 1 else _escape(found), text)
 
 
 def json_document(record: object, indent: int = 2) -> bytes:
@@ -110,7 +113,7 @@ def json_line(encoded: bytes) -> bytes:
     """Return encoded JSON with escapes for the control characters that JSON lets stand: they say the same to a program."""
     if encoded.isascii() and b"\x7f" not in encoded:
         return encoded
-    return _JSON_CONTROLS.sub(_json_escape, encoded.decode("utf-8", "replace")).encode()
+    return re.sub(_JSON_CONTROLS, _json_escape, encoded.decode("utf-8", "replace")).encode()
 
 
 def _json_escape(found: re.Match[str]) -> str:

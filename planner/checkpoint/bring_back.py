@@ -4,12 +4,10 @@ All parts are frozen until they stand and have been compared with the image; the
 """
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,15 +17,16 @@ import msgspec
 from planner.checkpoint import freezer as cgroups
 from planner.checkpoint import manifest as manifests
 from planner.checkpoint.freezer import Freezer
+from planner.checkpoint.journal import started
 from planner.checkpoint.manifest import Manifest
 from planner.checkpoint.parts import parts_of
-from planner.checkpoint.restoring import FAILED, LOWEST_CRIU, Places, differences, files, outermost, version
+from planner.checkpoint.remains import Remains, end, guarded, new, remove
+from planner.checkpoint.restoring import FAILED, GO, INIT, LOWEST_CRIU, Places, differences_of_pod, files, outermost, version
 from planner.checkpoint.worker import what_criu_said
 from planner.errors import CannotEmit, CheckpointFailed
 from planner.forest.model import Forest
 
 LIBRARY: Final = Path(__file__).with_name("numbers.c")
-DIRECTORY: Final = "/run/crplan"
 TRIES: Final = 3
 """Restores before a difference is told."""
 PATIENCE: Final = 120.0
@@ -54,24 +53,20 @@ class Restore(msgspec.Struct, frozen=True, kw_only=True):
 
 def restore(task: Restore) -> int:
     """Restore the tree and return the number of its root; raises CannotEmit and CheckpointFailed, and then nothing is left."""
-    if task.manifest is not None:
-        _check_digests(task.directory, task.manifest)
+    assert task.manifest is not None
+    _check_digests(task.directory, task.manifest)
     if version(task.criu_version) < LOWEST_CRIU:
         raise CannotEmit(f"{task.criu} is CRIU {task.criu_version or 'of an unknown version'}, expected 3.14 or later")
-    os.makedirs(DIRECTORY, 0o700, exist_ok=True)
-    work = tempfile.mkdtemp(prefix="restore-", dir=DIRECTORY)
-    try:
-        os.mkdir(f"{work}/root")
-        if task.manifest is not None:
-            compile_library(work)
-            prove_reached(work, task.criu)
+    remains = new()
+    with guarded(remains):
+        os.makedirs(f"{remains.work}/root", 0o700)
+        compile_library(remains.work)
+        prove_reached(remains.work, task.criu)
         for _ in range(TRIES - 1):
             # Nothing of it has run: what came by a race for a number may be tried again.
             with suppress(Differs):
-                return _within_cgroups(task, work)
-        return _within_cgroups(task, work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+                return _within_cgroups(task, remains)
+        return _within_cgroups(task, remains)
 
 
 def _check_digests(directory: str, manifest: Manifest) -> None:
@@ -131,7 +126,7 @@ def _quiet(command: list[str], environment: dict[str, str] | None = None) -> int
         return 1
 
 
-def _within_cgroups(task: Restore, work: str) -> int:
+def _within_cgroups(task: Restore, remains: Remains) -> int:
     place = cgroups.hierarchy()
     own = cgroups.place_of(os.getpid(), place)
     if not own:
@@ -141,7 +136,7 @@ def _within_cgroups(task: Restore, work: str) -> int:
         Freezer(path=os.path.join(base.path, part.name), version=place.version, created=True) for part in parts_of(task.forest)
     ]
     places = Places(
-        work=work,
+        work=remains.work,
         image=task.directory,
         cgroup=base.path,
         outside=own,
@@ -149,29 +144,29 @@ def _within_cgroups(task: Restore, work: str) -> int:
         freeze_word=base.words(True),
         criu=task.criu,
         options=task.options,
-        plain=task.manifest is None,
     )
-    stands = False
+    remains.base, remains.parts, remains.own, remains.criu = base, parts, own, 0
+    remains.write()
     try:
         os.mkdir(base.path)
         for each in parts:
             os.mkdir(each.path)
-        root = _run(task, places)
-        stands = True
-        _compare(task, root)
+        root = run(task, places, remains)
+        compare((task,), (root,))
     except BaseException:
         end(base, parts)
+        remove([*parts, base])
         raise
-    finally:
-        for each in reversed(parts):
-            cgroups.thaw(each)
-            if stands:
-                cgroups.give_back(each, {}, own)
-        _remove([*parts, base])
+    remains.stands = True
+    remains.write()
     return root
 
 
-def _run(task: Restore, places: Places) -> int:
+def run(task: Restore, places: Places, remains: Remains, keep: tuple[int, ...] = ()) -> int:
+    """Run criu to its end and return the number of the root, which stands still; raises CheckpointFailed.
+
+    `keep` are open files that criu inherits.
+    """
     for name, content in files(task.forest, places).items():
         with open(os.open(f"{places.work}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700), "w") as stream:
             stream.write(content)
@@ -179,6 +174,8 @@ def _run(task: Restore, places: Places) -> int:
     mounts = any(name.startswith("mountpoints-") for name in os.listdir(places.images_of("part0")))
     first = places.cgroup_of("part0")
     # What an earlier try has left: criu does not write over a pidfile, and would hold its frozen tasks for ever.
+    if places.plain:
+        os.mkfifo(f"{places.work}/{GO}", 0o600)
     for name in ("root.pid", FAILED, *(f"{name}.born" for name in names)):
         with suppress(FileNotFoundError):
             os.unlink(f"{places.work}/{name}")
@@ -190,11 +187,14 @@ def _run(task: Restore, places: Places) -> int:
     running = subprocess.Popen(
         outermost(places, mounts=mounts),
         preexec_fn=enter,
+        pass_fds=keep,
         start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    remains.criu, remains.criu_since = running.pid, started(running.pid)
+    remains.write()
     if _awaited(running, places):
         said = [(name, what_criu_said(f"{places.work}/{name}.log")) for name in reversed(names)]
         words = next((f"{name}: {words}" for name, words in said if words), "it said nothing")
@@ -211,9 +211,43 @@ def _awaited(running: "subprocess.Popen[bytes]", places: Places) -> int:
     while time.monotonic() < end:
         with suppress(subprocess.TimeoutExpired):
             return running.wait(cgroups.PAUSE * 4)
-        if os.path.exists(f"{places.work}/{FAILED}") or any(map(_dies_as_init, cgroups.members(places.cgroup))):
+        if places.plain:
+            hold(running.pid, places)
+        if os.path.exists(f"{places.work}/{FAILED}") or _an_init_dies(places):
             return 1
     raise CheckpointFailed(f"criu did not restore the tree within {PATIENCE:g} seconds")
+
+
+def hold(criu: int, places: Places) -> None:
+    """Freeze what criu has restored of plain images, but not criu and its helpers, once its action script waits for that."""
+    try:
+        go = os.open(f"{places.work}/{GO}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        root = int(Path(f"{places.work}/{INIT}").read_text())
+        for number in cgroups.members(places.cgroup) - {root}:
+            if number == criu or _parent(number) == criu:
+                with suppress(OSError):
+                    Path(f"{places.outside}/cgroup.procs").write_text(str(number))
+        Path(f"{places.cgroup}/{places.freeze_file}").write_text(places.freeze_word)
+        os.write(go, b"\n")
+    finally:
+        os.close(go)
+
+
+def _parent(process: int) -> int:
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as stream:
+            return int(stream.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _an_init_dies(places: Places) -> bool:
+    """Whether an init of the restore ends. A cgroup does not list it any more, but what it waits for has it as a parent."""
+    inside = cgroups.members(places.cgroup)
+    return any(map(_dies_as_init, inside | {_parent(number) for number in inside} - {0}))
 
 
 def _dies_as_init(process: int) -> bool:
@@ -227,31 +261,9 @@ def _dies_as_init(process: int) -> bool:
         return False
 
 
-def _compare(task: Restore, root: int) -> None:
-    """Raise CheckpointFailed where the tree that stands is another than that of the image."""
-    if different := differences(task.forest, task.capture(root)):
+def compare(tasks: Sequence[Restore], roots: Sequence[int]) -> None:
+    """Raise Differs where the trees that stand are others than those of the images."""
+    found = [task.capture(root) for task, root in zip(tasks, roots, strict=True)]
+    if different := differences_of_pod([task.forest for task in tasks], found):
         more = f", and {len(different) - 1} more differences" if len(different) > 1 else ""
         raise Differs(f"what criu has restored differs from the image, and was ended: {different[0]}{more}")
-
-
-def end(base: Freezer, parts: list[Freezer]) -> None:
-    """End every process of the restore: those in its cgroups, again and again until none is left."""
-    limit = time.monotonic() + cgroups.PATIENCE
-    while (inside := cgroups.members(base.path)) and time.monotonic() < limit:
-        for number in inside:
-            with suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
-        for each in parts:
-            with suppress(OSError):
-                cgroups.thaw(each)
-        time.sleep(cgroups.PAUSE)
-
-
-def _remove(made: list[Freezer]) -> None:
-    limit = time.monotonic() + cgroups.PATIENCE
-    for each in made:
-        while os.path.isdir(each.path) and time.monotonic() < limit:
-            try:
-                os.rmdir(each.path)
-            except OSError:
-                time.sleep(cgroups.PAUSE)

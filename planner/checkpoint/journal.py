@@ -73,7 +73,7 @@ class Journal(msgspec.Struct, kw_only=True):
 def new(directory: str = DIRECTORY) -> Journal:
     """Return a journal of this process that is not written yet."""
     os.makedirs(directory, 0o700, exist_ok=True)
-    return Journal(file=os.path.join(directory, f"{PREFIX}{os.getpid()}.json"), owner=os.getpid(), started=_started(os.getpid()))
+    return Journal(file=os.path.join(directory, f"{PREFIX}{os.getpid()}.json"), owner=os.getpid(), started=started(os.getpid()))
 
 
 def repair(directory: str = DIRECTORY) -> Iterator[str]:
@@ -91,7 +91,7 @@ def repair(directory: str = DIRECTORY) -> Iterator[str]:
         except (OSError, msgspec.DecodeError) as error:
             yield f"{os.path.join(directory, name)} cannot be read: {error}"
             continue
-        if _started(journal.owner) == journal.started:
+        if started(journal.owner) == journal.started:
             continue
         try:
             yield from journal.undo()
@@ -105,7 +105,7 @@ def unmount(file: str) -> bool:
     return result == 0
 
 
-def _started(process: int) -> int:
+def started(process: int) -> int:
     """Return when a process began, in clock ticks, -1 where it has ended."""
     try:
         with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as stream:
@@ -125,6 +125,6 @@ def _await(criu: int) -> None:
                     return
         except OSError:
             return
-        if _started(criu) < 0:
+        if started(criu) < 0:
             return
         time.sleep(PAUSE)

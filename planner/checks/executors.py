@@ -11,9 +11,9 @@ from planner.plugins import Registry
 
 
 def with_executors(host: Host, registry: Registry, plan: Plan | None = None, into: bool = False) -> Host:
-    """Return the facts of this machine with its executors: all, or for a plan those up to the one that serves it.
+    """Return the facts of this machine with its executors: all, or for a plan those up to the first that serves it.
 
-    Only they are asked what they lack here, since some compile a program to know.
+    Only they are asked what they lack here, since some compile a program to know; all are where none serves the plan.
     """
     asked: dict[str, ExecutorFact] = {}
 
@@ -25,8 +25,10 @@ def with_executors(host: Host, registry: Registry, plan: Plan | None = None, int
     if plan is None:
         for executor in registry.executors:
             serves(executor)
-    else:
-        serving(needed(plan, into), registry.executors, serves)
+    elif serving(needed(plan, into), registry.executors, serves) is None:
+        # What each of them lacks is the reason why none does it.
+        for executor in registry.executors:
+            serves(executor)
     ordered = tuple(asked[executor.name] for executor in registry.executors if executor.name in asked)
     return msgspec.structs.replace(host, executors=ordered)
 
@@ -37,4 +39,7 @@ def executor_of(invocation: Invocation, host: Host | None, artefact: Artefact) -
         return ""
     asked = needed(artefact.plan, invocation.consumer == "run-into")
     found = serving(asked, host.executors, lambda executor: not executor.missing)
+    if found is None:
+        # None serves: the one is judged that could do it, were it whole.
+        found = serving(asked, host.executors, lambda executor: True)
     return found.name if found is not None else ""

@@ -44,8 +44,12 @@ def judge(
     settings: Settings,
     hosts: Mapping[str, Host] | None = None,
     error: Problem | None = None,
+    path: str = "",
 ) -> ImageReport:
-    """Return the entry of an image; `artefact` is None where no plan could be made. Raises `UsageError` for a check's option."""
+    """Return the entry of an image; `artefact` is None where no plan could be made. Raises `UsageError` for a check's option.
+
+    `path` is how the image was named, where `image` is a shorter name.
+    """
     if artefact is not None:
         artefact = msgspec.structs.replace(artefact, contents=fold_contents(artefact.events))
     chosen = _invocations(artefact, request)
@@ -59,6 +63,7 @@ def judge(
         invocations=chosen,
         hosts=hosts,
         error=error,
+        path=path,
     )
 
 

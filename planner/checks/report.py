@@ -74,8 +74,12 @@ def image_report(
     invocations: Sequence[Invocation] = (),
     hosts: Mapping[str, Host] | None = None,
     error: Problem | None = None,
+    path: str = "",
 ) -> ImageReport:
-    """Return the entry of one image; `artefact` is None where no plan could be made, and `error` says why."""
+    """Return the entry of one image; `artefact` is None where no plan could be made, and `error` says why.
+
+    `path` is how the image was named, for commands that are to be typed as they stand; `image` by itself where it is "".
+    """
     asked = tuple(asked)
     judged: Mapping[str, Host | None] = dict(hosts or {}) or {"": None}
     raised = [_Raised("", (), (), found) for found in (artefact.findings if artefact else ())]
@@ -95,7 +99,7 @@ def image_report(
             findings,
             unknown,
             any(each.invocation == invocation and (each.findings or each.passed or each.unknown) for each in asked),
-            escaped(image),
+            escaped(path or image),
         )
         for invocation in (invocations if artefact or not error or error.exit_code == CANNOT_RESTART else ())
         for host, facts in judged.items()

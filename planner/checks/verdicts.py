@@ -49,6 +49,9 @@ def verdict(
     stay = [each for name in (*BAD, "unknown") for each in by_outcome.get(name, ()) if not each.needs]
     every_need = tuple(option for name in BAD for each in by_outcome.get(name, ()) for option in each.needs)
     besides = tuple(option for found in mine if not found.outcome for option in found.needs)
+    if outcome == "ok" and besides:
+        reason = f"given {' '.join(dict.fromkeys(besides))}"
+        needs = tuple(dict.fromkeys(besides))
     works = (
         ""
         if stay or (outcome == "unknown" and not needs)

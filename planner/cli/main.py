@@ -162,16 +162,15 @@ def _leading(argv: list[str]) -> tuple[list[str], list[str]]:
 
 def parser_of(command: str, explicit: bool = True) -> "argparse.ArgumentParser":
     """Return the parser of a command; without `explicit` that of `crplan IMAGE`. Help, manual and completion come from it."""
-    import argparse
     from importlib import import_module
 
-    from planner.cli.parser import Parser
+    from planner.cli.parser import Formatter, Parser
 
     parser = Parser(
         prog=f"crplan {command}" if explicit else "crplan",
         description=(COMMANDS[command][0].upper() + COMMANDS[command][1:] + ".") if explicit else _usage(),
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
         allow_abbrev=False,
     )
     import_module(f"planner.cli.commands.{command}").add_arguments(parser)

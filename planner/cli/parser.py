@@ -7,6 +7,14 @@ from planner.cli import streams
 from planner.text import shown
 
 
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal; argparse itself would import shutil for that, also where no help is asked for."""
+
+    def __init__(self, prog: str) -> None:
+        """Begin the help of a program."""
+        super().__init__(prog, width=streams.columns(80) - 2)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that shows arguments escaped, and fails as every command does where its help cannot be written."""
 

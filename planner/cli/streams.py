@@ -101,6 +101,17 @@ def shows_unicode(stream: TextIO | None) -> bool:
     return (stream.encoding or "").lower().replace("-", "") == "utf8" and os.environ.get("TERM") != "linux"
 
 
+def columns(fallback: int) -> int:
+    """Return the columns of the terminal, as COLUMNS or the terminal says, else `fallback`."""
+    stated = os.environ.get("COLUMNS", "")
+    if stated.isascii() and stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or fallback if sys.__stdout__ else fallback
+    except (OSError, ValueError):  # no terminal, or a stream that is closed
+        return fallback
+
+
 def silence(stream: TextIO | None) -> None:
     """Send what is left in the buffer of a broken stream to nowhere: Python complains when it cannot flush it at its end."""
     if stream is None:

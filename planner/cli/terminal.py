@@ -8,7 +8,7 @@ from typing import Final, TextIO, TypeGuard
 import msgspec
 
 from planner.cli.files import replace
-from planner.cli.streams import INPUT_NAME, write
+from planner.cli.streams import INPUT_NAME, columns, write
 from planner.errors import BadImage
 from planner.hookspecs import MAX_WINDOW, Source
 from planner.pipeline.sources import STANDARD_INPUT, from_path, from_stream
@@ -54,9 +54,7 @@ def width(stream: TextIO | None) -> int:
     """Return the columns to fill, between 60 and 160."""
     if not _is_terminal(stream):
         return FILE_WIDTH
-    from shutil import get_terminal_size
-
-    return min(max(get_terminal_size((FILE_WIDTH, 24)).columns, 60), 160)
+    return min(max(columns(FILE_WIDTH), 60), 160)
 
 
 def write_artefact(data: str | bytes, file: str | None, *, executable: bool = False) -> None:

@@ -63,7 +63,7 @@ def _changes(what: What, before: Mapping[str, str], after: Mapping[str, str], pi
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         if old != new:
-            kind: ChangeKind = "came" if old is None else "went" if new is None else "changed"
+            kind: ChangeKind = "added" if old is None else "removed" if new is None else "changed"
             yield ContentChange(kind=kind, what=what, name=name, before=old or "", after=new or "", pid=pid)
 
 
@@ -91,10 +91,17 @@ def socket_name(socket: SocketRecorded) -> str:
     """Return what a socket is and where it is bound and connected to, "" for one without an address."""
     if socket.family == "unix":
         return f"unix {socket.kind} {socket.state} {socket.local}" if socket.local else ""
+    if not socket.family.startswith("inet"):
+        # The port of a netlink socket is a number that the kernel gave.
+        return f"{socket.family} {socket.kind} {socket.protocol}"
     if not (socket.local_port or socket.remote_port):
         return ""
-    remote = f" -> {socket.remote}:{socket.remote_port}" if socket.remote_port else ""
-    return f"{socket.protocol} {socket.state} {socket.local}:{socket.local_port}{remote}"
+    remote = f" -> {_end(socket.remote, socket.remote_port)}" if socket.remote_port else ""
+    return f"{socket.protocol} {socket.state} {_end(socket.local, socket.local_port)}{remote}"
+
+
+def _end(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _mounts(contents: Contents) -> dict[str, str]:

@@ -15,7 +15,7 @@ from planner.schemas import published
 from planner.text import Line, Span, escaped, json_document, render
 
 KIND: Final = "crplan-diff"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """Version of the JSON document; within it fields are only added."""
 
 
@@ -99,13 +99,10 @@ def schema() -> bytes:
     return published(DiffDocument, f"crplan comparison, format version {FORMAT_VERSION}")
 
 
-STYLES: Final = {"heading": "bold", "came": "green", "went": "red", "changed": "yellow", "name": "bold", "quiet": "dim"}
+STYLES: Final = {"heading": "bold", "added": "green", "removed": "red", "changed": "yellow", "name": "bold", "quiet": "dim"}
 """Colours repeat what the signs +, - and ~ say."""
 
-SIGNS: Final = {"came": "+", "went": "-", "changed": "~"}
-
-WORDS: Final = {"came": "added", "went": "removed", "changed": "changed"}
-"""What the kinds of change of the document are called in human-readable output."""
+SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
 
 
 def text(compared: DiffDocument, *, colour: bool = False, unicode: bool = True) -> str:
@@ -141,8 +138,8 @@ def _lines(compared: DiffDocument) -> Iterator[Line]:
 def _paired_lines(one: Paired) -> Iterator[Line]:
     """Yield the comparison of one name below that name."""
     if not isinstance(one.comparison, DiffDocument):
-        sign = "went" if one.only == "before" else "came"
-        yield [(f"{SIGNS[sign]} ", sign), (escaped(one.name), "name"), (f": {WORDS[sign]}", "")]
+        sign = "removed" if one.only == "before" else "added"
+        yield [(f"{SIGNS[sign]} ", sign), (escaped(one.name), "name"), (f": {sign}", "")]
         return
     first, *rest = _lines(one.comparison)
     yield [(f"{escaped(one.name)}: ", "name"), *first]
@@ -159,7 +156,7 @@ def headline(compared: DiffDocument) -> str:
     if not compared.differs:
         return "no difference"
     counts = {kind: sum(change.kind == kind for change in compared.tasks) for kind in SIGNS}
-    parts = [f"{count} {WORDS[kind]}" for kind, count in counts.items() if count]
+    parts = [f"{count} {kind}" for kind, count in counts.items() if count]
     tasks = f"tasks: {', '.join(parts)}" if parts else "the same tasks"
     if compared.contents:
         held = Counter(change.what for change in compared.contents)
@@ -221,7 +218,7 @@ def _plan_lines(compared: DiffDocument) -> Iterator[Line]:
     for side, word in ((compared.before, "before"), (compared.after, "after")):
         if isinstance(side, Side) and isinstance(side.problem, Problem):
             yield [
-                ("  ! ", "went"),
+                ("  ! ", "removed"),
                 (f"{word}: cannot be planned: {escaped(side.problem.message)} [{escaped(side.problem.code)}]", ""),
             ]
     plan = compared.plan
@@ -240,9 +237,9 @@ def _plan_lines(compared: DiffDocument) -> Iterator[Line]:
 
 def helper_words(helper: HelperChange) -> str:
     """Return what became of a helper."""
-    if helper.kind == "came":
+    if helper.kind == "added":
         return f"{helper.role} {helper.after} appeared"
-    if helper.kind == "went":
+    if helper.kind == "removed":
         return f"{helper.role} {helper.before} is no longer needed"
     return f"{helper.role} {helper.before} is now {helper.after}, or has other pids"
 
@@ -262,10 +259,10 @@ def order_words(order: OrderChange) -> str:
 
 def steps_words(plan: PlanChange) -> str:
     """Return how the number of steps changed."""
-    if not (plan.helpers or plan.creators or plan.orders or plan.steps_came or plan.steps_went):
+    if not (plan.helpers or plan.creators or plan.orders or plan.steps_added or plan.steps_removed):
         return f"the same {plan.steps_after} steps, with other facts to verify or in an order that no step depends on"
-    came, went = len(plan.steps_came), len(plan.steps_went)
-    return f"{plan.steps_before} -> {plan.steps_after} steps; {came} added, {went} removed, verify steps not counted"
+    added, removed = len(plan.steps_added), len(plan.steps_removed)
+    return f"{plan.steps_before} -> {plan.steps_after} steps; {added} added, {removed} removed, verify steps not counted"
 
 
 def _because(rule: str) -> str:
@@ -295,7 +292,7 @@ def markdown(compared: DiffDocument) -> str:
 def _markdown_of(one: Paired) -> str:
     if isinstance(one.comparison, DiffDocument):
         return markdown(one.comparison).replace("### crplan:", f"### crplan: {_plain(escaped(one.name))}:", 1)
-    return f"### crplan: {_plain(escaped(one.name))}: {WORDS['went' if one.only == 'before' else 'came']}\n"
+    return f"### crplan: {_plain(escaped(one.name))}: {'removed' if one.only == 'before' else 'added'}\n"
 
 
 def _task_row(change: TaskChange) -> str:
@@ -304,7 +301,7 @@ def _task_row(change: TaskChange) -> str:
         said = "; ".join(change_words(fact) for fact in change.changes)
     else:
         said = ", ".join(_fact_words(fact) for fact in change.changes)
-    return f"| {WORDS[change.kind]} | {label} | {_code(escaped(change.name))} | {_plain(said)} |"
+    return f"| {change.kind} | {label} | {_code(escaped(change.name))} | {_plain(said)} |"
 
 
 def _plan_entries(compared: DiffDocument) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""What changed between two forests: tasks that came, went, moved, or are in another session, group, namespace or state.
+"""What changed between two forests: tasks added, removed or moved, or in another session, group, namespace or state.
 
 A task is the same in both when it has the same number at level 0. A task that was given another number is known again where that
-is unambiguous: under the same parent one task went and one came that have the same name and stand at the same level. Everything
-that names such a task is then read with its new number, so that its children have not moved.
+is unambiguous: under the same parent one task was removed and one added that have the same name and stand at the same level.
+Everything that names such a task is then read with its new number, so that its children have not moved.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from planner.identity import OUTSIDE, Level, ProcessId
 from planner.plans.fold import PLAN_FORMAT
 from planner.plans.wording import status_words, vector
 
-ChangeKind = Literal["came", "went", "changed"]
+ChangeKind = Literal["added", "removed", "changed"]
 Property = Literal[
     "number", "parent", "session", "group", "namespace", "state", "name", "threads", "subreaper", "exit signal", "dead leader"
 ]
@@ -33,8 +33,8 @@ class PropertyChange(msgspec.Struct, frozen=True, kw_only=True):
 class TaskChange(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one task.
 
-    `before` and `after` are its level-0 pids in either forest, 0 where it is not. A task that came or went has all its facts
-    as changes from or to nothing.
+    `before` and `after` are its level-0 pids in either forest, 0 where it is not. A task that was added or removed has all
+    its facts as changes from or to nothing.
     """
 
     kind: ChangeKind
@@ -77,7 +77,7 @@ def _by_parent(forest: Forest, pids: Iterable[ProcessId]) -> dict[ProcessId, dic
 
 
 def compare(before: Forest, after: Forest, same: Matches | None = None) -> tuple[TaskChange, ...]:
-    """Return what became of every task that is not as it was: in the order of the second forest, with those that went last."""
+    """Return what became of every task that is not as it was: in the order of the second forest, removed tasks last."""
     return tuple(_Comparison(before, after, matches(before, after) if same is None else same).run())
 
 
@@ -96,7 +96,7 @@ class _Comparison:
         for pid, task in self.after.tasks.items():
             if pid not in origins:
                 changes = tuple(PropertyChange(property=name, before="", after=text) for name, text in _facts(self.after, task))
-                yield TaskChange(kind="came", before=OUTSIDE, after=pid, name=task.name, changes=changes)
+                yield TaskChange(kind="added", before=OUTSIDE, after=pid, name=task.name, changes=changes)
                 continue
             origin = self.before.tasks[origins[pid]]
             if changes := tuple(self._changes(origin, task)):
@@ -104,7 +104,7 @@ class _Comparison:
         for pid, task in self.before.tasks.items():
             if pid not in self.same:
                 changes = tuple(PropertyChange(property=name, before=text, after="") for name, text in _facts(self.before, task))
-                yield TaskChange(kind="went", before=pid, after=OUTSIDE, name=task.name, changes=changes)
+                yield TaskChange(kind="removed", before=pid, after=OUTSIDE, name=task.name, changes=changes)
         yield from self._leaders()
 
     def _changes(self, old: Task, new: Task) -> Iterator[PropertyChange]:

@@ -19,7 +19,7 @@ from planner.plans.wording import Table, actor_words, step_words
 class HelperChange(msgspec.Struct, frozen=True, kw_only=True):
     """A helper (or the reaper of a subtree) that only one of the plans needs, or that has another number; 0 is none."""
 
-    kind: Literal["came", "went", "changed"]
+    kind: Literal["added", "removed", "changed"]
     before: ProcessId
     after: ProcessId
     role: str
@@ -52,7 +52,7 @@ class OrderChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanChange(msgspec.Struct, frozen=True, kw_only=True):
-    """How the second plan differs; `steps_went` are numbers of the first plan, `steps_came` of the second."""
+    """How the second plan differs; `steps_removed` are numbers of the first plan, `steps_added` of the second."""
 
     before_id: str
     after_id: str
@@ -61,8 +61,8 @@ class PlanChange(msgspec.Struct, frozen=True, kw_only=True):
     helpers: tuple[HelperChange, ...] = ()
     creators: tuple[CreatorChange, ...] = ()
     orders: tuple[OrderChange, ...] = ()
-    steps_went: tuple[StepNumber, ...] = ()
-    steps_came: tuple[StepNumber, ...] = ()
+    steps_removed: tuple[StepNumber, ...] = ()
+    steps_added: tuple[StepNumber, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -207,8 +207,8 @@ class _PlanComparison:
             helpers=tuple(self._helpers()),
             creators=tuple(self._creators()),
             orders=tuple(self._orders()),
-            steps_went=tuple(number for number, key in before.keys.items() if key not in after.numbers),
-            steps_came=tuple(number for number, key in after.keys.items() if key not in before.numbers),
+            steps_removed=tuple(number for number, key in before.keys.items() if key not in after.numbers),
+            steps_added=tuple(number for number, key in after.keys.items() if key not in before.numbers),
         )
 
     def _helpers(self) -> Iterator[HelperChange]:
@@ -218,13 +218,13 @@ class _PlanComparison:
                 continue
             rule = self.after.rule_of(pid)
             if pid not in origins:
-                yield HelperChange(kind="came", before=OUTSIDE, after=pid, role=process.role, rule=rule)
+                yield HelperChange(kind="added", before=OUTSIDE, after=pid, role=process.role, rule=rule)
             elif self.before.table[origins[pid]].pids != process.pids:
                 yield HelperChange(kind="changed", before=origins[pid], after=pid, role=process.role, rule=rule)
         for pid, process in self.before.table.items():
             if process.role in {"helper", "reaper"} and pid not in self.pairs:
                 rule = self.before.rule_of(pid)
-                yield HelperChange(kind="went", before=pid, after=OUTSIDE, role=process.role, rule=rule)
+                yield HelperChange(kind="removed", before=pid, after=OUTSIDE, role=process.role, rule=rule)
 
     def _creators(self) -> Iterator[CreatorChange]:
         origins = {name: pid for pid, name in self.before.names.items() if pid in self.before.births}

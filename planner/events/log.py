@@ -9,7 +9,8 @@ unknown fields are passed over and lines of an unknown type are kept as they are
 date one version at a time; a newer version is refused, because its known types may mean something else.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import islice
 from typing import BinaryIO, Final, Protocol
 
@@ -35,9 +36,14 @@ class _Line(msgspec.Struct):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode: Callable[[bytes], WrittenEvent] = msgspec.json.Decoder(WrittenEvent).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[WrittenEvent]:
+    """Return what decodes an event; it takes a while to make, and is for logs alone."""
+    return msgspec.json.Decoder(WrittenEvent)
 
 
 def recognises(head: bytes) -> bool:
@@ -184,7 +190,7 @@ def _opened(line: bytes, upcasts: Mapping[int, Upcast], version: int) -> LogOpen
     head = _decode_line(line)
     if head.type != "LogOpened" or head.seq != 0:
         raise _Refused(f"expected LogOpened with seq 0, found {head.type[:40]} with seq {head.seq}")
-    event = _decode(line)
+    event = _decoder().decode(line)
     assert isinstance(event, LogOpened)
     if event.format_version > version:
         raise _Refused(
@@ -203,7 +209,7 @@ def _event(line: bytes, seq: int) -> AnyEvent:
         if found != seq:
             raise _Refused(f"expected seq {seq}, found {found}")
     try:
-        event = _decode(line)
+        event = _decoder().decode(line)
     except msgspec.ValidationError:
         name = _decode_line(line).type
         if name in _KNOWN:

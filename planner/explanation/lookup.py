@@ -230,20 +230,27 @@ def _is_fact_on(event: AnyEvent, pid: ProcessId) -> bool:
             return False
 
 
-def lines(explanation: Explanation) -> Iterator[str]:
-    """Yield an explanation as human-readable lines."""
-    yield explanation.headline
-    shown: set[int] = set()
-    for reason in explanation.reasons:
-        rule = f" [{escaped(reason.rule)}]" if reason.rule else ""
-        yield f"  {escaped(reason.text)}{rule}"
-        if reason.sentence:
-            source = f" ({reason.source})" if reason.source else ""
-            yield f"      {reason.sentence}{source}"
-        yield from _evidence(reason.because, shown)
+def lines(*explanations: Explanation) -> Iterator[str]:
+    """Yield explanations as human-readable lines, a blank one between them; what was said once is not said again."""
+    shown: set[int | str] = set()
+    for place, explanation in enumerate(explanations):
+        yield from [""] * bool(place)
+        yield explanation.headline
+        for reason in explanation.reasons:
+            yield from _reason(reason, shown)
 
 
-def _evidence(because: Sequence[Evidence], shown: set[int]) -> Iterator[str]:
+def _reason(reason: Reason, shown: set[int | str]) -> Iterator[str]:
+    rule = f" [{escaped(reason.rule)}]" if reason.rule else ""
+    yield f"  {escaped(reason.text)}{rule}"
+    if reason.sentence and reason.sentence not in shown:
+        shown.add(reason.sentence)
+        source = f" ({reason.source})" if reason.source else ""
+        yield f"      {reason.sentence}{source}"
+    yield from _evidence(reason.because, shown)
+
+
+def _evidence(because: Sequence[Evidence], shown: set[int | str]) -> Iterator[str]:
     """Yield the facts behind a reason, those that stand above already by their number alone."""
     above = [fact.seq for fact in because if fact.seq in shown]
     new = [fact for fact in because if fact.seq not in shown]

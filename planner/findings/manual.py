@@ -6,7 +6,11 @@ from typing import Final
 from planner.findings.registry import Kind
 
 HOME: Final = "https://pypi.org/project/crplan/"
-"""Where the project is found; reports of other tools link to it."""
+"""Where the project is found once it is released; reports in SARIF link to it (`informationUri`, `helpUri`).
+
+It is the one public address that the project has. The page shows the README and has no anchor for a code, so an address names
+none: what the section of a code says stands in the report itself (`fullDescription`, `help`), and in DOCUMENT beside the sources.
+"""
 
 DOCUMENT: Final = "plugins/FINDINGS.md"
 
@@ -15,11 +19,6 @@ CONSEQUENCES: Final = {
     "hangs": "The restore may not come to its end.",
     "wrong": "The restore reports success, and the tree differs.",
 }
-
-
-def help_uri(code: str) -> str:
-    """Return the address of what is to be read on a code."""
-    return f"{HOME}#{code}"
 
 
 def document(kinds: Mapping[str, Kind], owners: Mapping[str, str]) -> str:

@@ -263,11 +263,6 @@ def outside_peers(forest: Forest, contents: Contents) -> Iterator[SocketRecorded
     return iter(())
 
 
-CONNECTED: Final = frozenset(
-    ("established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "close-wait", "last-ack", "closing", "new-syn-recv")
-)
-
-
 def address_of(socket: SocketRecorded) -> Address | None:
     """Return the address that a restore binds a socket to, None where it binds none."""
     if socket.family == "unix":

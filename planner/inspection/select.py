@@ -46,9 +46,7 @@ def selected(image: InspectedImage, wanted: Selection) -> InspectedImage:
         held = {file for task in image.tasks if task.pid in wanted.pids for file in _held(task)}
         held |= {file for task in tasks if task.descriptors_of for file in tables.get(task.descriptors_of, ())}
         files = {number: file for number, file in files.items() if number in held}
-    mounts = image.mounts
-    if wanted.of_files:
-        mounts = tuple(each for each in mounts if _path_matches(each.mountpoint, wanted) or _path_matches(each.source, wanted))
+    mounts = tuple(each for each in image.mounts if _path_matches(each.mountpoint, wanted) or _path_matches(each.source, wanted))
     return msgspec.structs.replace(image, tasks=tuple(tasks), files=tuple(files.values()), mounts=mounts)
 
 

@@ -26,16 +26,21 @@ CONTAINER: Final = (
 """Facts of the header that stand first, with the words for them."""
 
 
-def text(document: InspectDocument, *, colour: bool = False, unicode: bool = True, mapped: bool = False) -> str:
-    """Return the document as human-readable text; with `mapped` every mapped file is listed."""
-    return render(_lines(document, mapped), STYLES, colour=colour, unicode=unicode)
+def text(
+    document: InspectDocument, *, colour: bool = False, unicode: bool = True, mapped: bool = False, asked: bool = False
+) -> str:
+    """Return the document as human-readable text; with `mapped` every mapped file is listed.
+
+    With `asked` the document is the answer to a question, and what is about the whole image is left out.
+    """
+    return render(_lines(document, mapped, asked), STYLES, colour=colour, unicode=unicode)
 
 
-def _lines(document: InspectDocument, mapped: bool) -> Iterator[Line]:
+def _lines(document: InspectDocument, mapped: bool, asked: bool) -> Iterator[Line]:
     for position, image in enumerate(document.images):
         if position:
             yield []
-        yield from _image(image, mapped)
+        yield from _image(image, mapped, asked)
 
 
 def size_words(size: int) -> str:
@@ -48,15 +53,19 @@ def size_words(size: int) -> str:
     return f"{size} bytes" if unit == 0 else f"{number:.1f} {UNITS[unit]}"
 
 
-def _image(image: InspectedImage, mapped: bool) -> Iterator[Line]:
+def _image(image: InspectedImage, mapped: bool, asked: bool) -> Iterator[Line]:
     head = " ".join(filter(None, (image.format, image.generation)))
     yield [(escaped(image.image), "heading"), (f"   {escaped(head)}", "quiet")]
     if image.error is not None:
         yield [(f"  cannot be read: {escaped(image.error.message)}", "odd")]
         return
     yield [(f"  image {image.image_id}" + (f", contents {image.content_id}" if image.content_id else ""), "quiet")]
-    yield from _header(image)
-    yield from _sums(image)
+    if not asked:
+        yield from _header(image)
+        yield from _sums(image)
+    elif not (image.tasks or image.files or image.mounts):
+        yield []
+        yield [("Nothing that was asked for is recorded in this image.", "odd")]
     files = {file.id: file for file in image.files}
     if image.tasks:
         yield []
@@ -94,7 +103,7 @@ def _sums(image: InspectedImage) -> Iterator[Line]:
     sums = image.sums
     yield []
     yield [("Sum", "heading")]
-    threads = f", {sums.threads} threads beside their first" if sums.threads else ""
+    threads = f", {_plural(sums.threads, 'thread')} beside their first" if sums.threads else ""
     yield [(f"  {_plural(sums.tasks, 'process', 'es')}{threads}", "")]
     if sums.files:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sums.files.items())

@@ -16,7 +16,6 @@ from planner.findings.registry import KINDS, Finding
 from planner.forest.digest import image_id
 from planner.forest.fold import fold
 from planner.forest.laws_processes import undecided
-from planner.forest.minimise import narrowed
 from planner.forest.model import Forest
 from planner.forest.pid_namespaces.infer import MOST_SOLUTIONS, Decision, solutions
 from planner.hookspecs import Artefact, BackEnd
@@ -153,13 +152,14 @@ def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Fore
             except Contradiction as error:
                 refused[number] = error
     first = next((error for error in refused if error.code == "plan-undecided"), refused[0])
-    from planner.planning.refusals import proved, told  # the search is loaded for refusals alone
+    from planner.forest.minimise import narrowed
+    from planner.planning.refusals import told  # the search is loaded for refusals alone
 
     law = told(likeliest, first)
     smallest = narrowed(forest, law)
     if smallest is law and len(refused) >= most and first.code != "plan-undecided":
         smallest = undecided(law, "placing in pid namespaces")
-    raise proved(likeliest, smallest)
+    raise smallest
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:

@@ -20,6 +20,8 @@ def plan_regular(forest: Forest) -> tuple[Cast, list[Event]] | None:
     """Return the cast of a regular forest, and its births and changes in order; None for any other."""
     if forest.leaders or (forest.root != 1 and ProcessId(1) in forest.tasks):
         return None
+    if not all(_keeps_session(forest, task) for task in forest.tasks.values()):
+        return None
     led = {task.group for task in forest.tasks.values()}
     saving = {task.parent for task in forest.tasks.values() if _is_saved(forest, task)}
     spaces, clones = spaces_of(forest), tasks_of(forest)
@@ -41,6 +43,12 @@ def plan_regular(forest: Forest) -> tuple[Cast, list[Event]] | None:
         elif clone.pid in saving and clone.group in there and parent and clone.group not in (parent.group, parent.pid):
             order.append(Event(clone.pid, Change("join", clone.group)))
     return Cast(forest, spaces, clones), order
+
+
+def _keeps_session(forest: Forest, task: Task) -> bool:
+    """Tell whether a task is in its parent's session or leads its own; asked first, since most other forests end here."""
+    parent = forest.tasks.get(task.parent)
+    return parent is None or task.session in (task.pid, parent.session)
 
 
 def _is_saved(forest: Forest, task: Task) -> bool:

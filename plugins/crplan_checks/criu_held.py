@@ -20,7 +20,6 @@ from planner.forest.model import Forest
 from planner.hookspecs import Artefact
 from planner.host.facts import Host, PathFact
 from planner.host.questions import (
-    CONNECTED,
     Places,
     abstract_sockets,
     address_of,
@@ -210,8 +209,9 @@ def _addresses(forest: Forest, contents: Contents, host: Host, invocation: Invoc
     told: set[str] = set()
     every = (*host_sockets(forest, contents), *abstract_sockets(forest, contents), *outside_peers(forest, contents))
     for socket in every:
-        if socket.protocol == "tcp" and socket.state in CONNECTED and not invocation.has("--tcp-established"):
-            # Without the option the restore is refused for another reason, and with --tcp-close nothing is bound.
+        closed = invocation.has("--tcp-close") or not invocation.has("--tcp-established")
+        if socket.protocol == "tcp" and socket.remote_port and closed:
+            # With --tcp-close nothing is bound, and without both options the restore is refused for another reason.
             continue
         if socket.interface and (interface := host.answers.interfaces.get(socket.interface)) is not True:
             if interface is None:

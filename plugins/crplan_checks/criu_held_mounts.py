@@ -24,8 +24,8 @@ OF_ENGINES: Final = frozenset({"engine", "container_id"})
 def options(forest: Forest, contents: Contents, host: Host | None, invocation: Invocation, given: Places) -> Iterator[Answer]:
     """Yield the external mounts whose source criu is not told; engines tell it themselves.
 
-    A source is a path of the host that restores. Without a host there is none to name, so it decides nothing: one note
-    tells of all, and the command shows where each source is to be put in.
+    A source is a path of the host that restores. Without a host there is none to name, so the verdict is that of a restore which
+    is given them: its line says so, one note tells of all, and the command shows where each source is to be put in.
     """
     if invocation.consumer != "criu-restore" or not own(forest, "mnt"):
         return

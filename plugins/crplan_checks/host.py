@@ -1,11 +1,13 @@
 """What `crplan run` needs for this plan, and whether the host has it; a fact that the host file lacks is unknown."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from crplan_checks import kinds
 from planner.findings.registry import Answer, Kind, Passed, Unknown
 from planner.hookspecs import Artefact
 from planner.host.facts import Feature, Host
+from planner.plans.abilities import Ability, needed, serving
 from planner.plans.model import Plan
 from planner.ranges import parse_ranges
 from planner.steps import Create, CreateThread, Enter, SetSubreaper
@@ -20,9 +22,37 @@ def check(artefact: Artefact, host: Host | None) -> Iterator[Answer]:
         (kinds.FEATURE_MISSING, _features(artefact.plan, host)),
         (kinds.LIMIT_TOO_LOW, _limits(artefact, host)),
         (kinds.NUMBER_ABOVE_NEW, _numbers(artefact.plan, host)),
+        *(((kinds.EXECUTOR_MISSING, _executors(artefact.plan, host)),) if host.executors else ()),
     ):
         given = list(answers)
         yield from given or (Passed(code=kind.code),)
+
+
+DONE: Final[dict[Ability, str]] = {
+    "threads": "threads",
+    "files": "shared files",
+    "memory": "shared memory",
+    "namespaces": "other namespaces",
+    "into": "a pid namespace that is there",
+}
+"""Abilities in words; `many` is none that a plan depends on."""
+
+
+def _executors(plan: Plan, host: Host) -> Iterator[Answer]:
+    """Yield what keeps each executor from doing the plan where all are kept from it."""
+    asked = needed(plan, into=host.target >= 0)
+    if serving(asked, host.executors, lambda executor: not executor.missing):
+        return
+    reasons = []
+    for executor in host.executors:
+        lacks = sorted(asked - {"many"} - set(executor.abilities))
+        reasons.append(f"{executor.name} cannot do {' and '.join(DONE[each] for each in lacks)}" if lacks else executor.missing)
+    yield kinds.EXECUTOR_MISSING.found(
+        "no executor can do the plan: " + "; ".join(reasons),
+        property="executor",
+        recorded=", ".join(sorted(DONE[each] for each in asked - {"many"})),
+        target="missing",
+    )
 
 
 def _capabilities(host: Host) -> Iterator[Answer]:

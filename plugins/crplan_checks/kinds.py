@@ -230,7 +230,16 @@ NUMBER_ABOVE_NEW: Final = _kind(
     "Raise kernel.pid_max, on kernels before 6.14 for the whole machine.",
     "Since Linux 6.14 pid_max belongs to a pid namespace, and a new one begins with the highest; before, it is the machine's.",
 )
-HOST: Final = (CAPABILITY_MISSING, FEATURE_MISSING, LIMIT_TOO_LOW, NUMBER_ABOVE_NEW)
+EXECUTOR_MISSING: Final = _kind(
+    "executor-missing",
+    "error",
+    "refused",
+    "No executor of the host can do this plan.",
+    "Install a C compiler for the executor c, build the program of `--emit c` elsewhere, or do without what tasks share: "
+    "`crplan run --option sharing=possible`.",
+    "Two interpreters cannot live in one memory, so shared memory and signal handlers need the executor c. CRIU restores both.",
+)
+HOST: Final = (CAPABILITY_MISSING, FEATURE_MISSING, LIMIT_TOO_LOW, NUMBER_ABOVE_NEW, EXECUTOR_MISSING)
 
 NUMBER_TAKEN: Final = _kind(
     "number-taken",

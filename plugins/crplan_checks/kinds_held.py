@@ -135,7 +135,8 @@ CRIU_EXTERNAL_SOURCE: Final = kind(
     "",
     "The tree has external mounts, whose sources are paths of the host that restores.",
     "Put the path in place of each SOURCE in the command; with --here or --host the path is checked, too.",
-    "Without the option CRIU stops with `No mapping for ... mountpoint`. A verdict on the image only does not count it.",
+    "Without the option CRIU stops with `No mapping for ... mountpoint`. A verdict on the image only is that of a restore which "
+    "is given them.",
 )
 CRIU_MOUNT_SOURCE: Final = kind(
     "criu-mount-source",

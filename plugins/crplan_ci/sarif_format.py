@@ -12,7 +12,7 @@ import msgspec
 
 from crplan_ci.wording import comparison, ended, place, subject, unanswered
 from planner import __version__
-from planner.findings.manual import HOME, help_uri
+from planner.findings.manual import HOME
 from planner.findings.report import ImageReport, Question, Report, Reported
 from planner.options import Options
 from planner.text import Terminal, json_document
@@ -88,7 +88,7 @@ def _rule(code: str, sentence: str, documentation: str, hint: str, level: str) -
     rule: dict[str, object] = {
         "id": code,
         "name": "".join(word.capitalize() for word in code.split("-")),
-        "helpUri": help_uri(code),
+        "helpUri": HOME,
         "shortDescription": {"text": sentence or code},
         "fullDescription": {"text": documentation or sentence or code},
         "defaultConfiguration": {"level": level},

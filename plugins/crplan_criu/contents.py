@@ -23,12 +23,9 @@ PTMX: Final = 5 << 8 | 2
 SLAVES: Final = range(136, 144)
 """Majors of the devices of slaves."""
 
-ESTABLISHED: Final = frozenset((1, 2, 3, 4, 5, 6, 8, 9, 11))
-"""States of a TCP socket that is or was connected: all but closed (7) and listening (10)."""
 TCP: Final = 6
 LONGEST: Final = 200
 """Bytes of a path that a message quotes."""
-SOCK_STREAM: Final = 1
 
 
 class Contents:
@@ -59,8 +56,8 @@ class Contents:
         fields = decode(messages_contents.FILE, entry, unknown)
         if "isk" in fields:
             socket = decode(messages.INET_SOCKET, octets(fields, "isk"), unknown)
-            tcp = number(socket, "type") == SOCK_STREAM and number(socket, "proto") == TCP
-            self.sockets += tcp and number(socket, "state") in ESTABLISHED
+            # A socket with another end is a connection for CRIU, also one that the dump has closed.
+            self.sockets += number(socket, "proto") == TCP and number(socket, "dst_port") > 0
         elif "reg" in fields:
             regular = decode(messages.REGULAR_FILE, octets(fields, "reg"), unknown)
             if "name" not in regular:
@@ -87,6 +84,8 @@ class Contents:
             master = device == PTMX
             if not master and device >> 8 & 0xFFF not in SLAVES:
                 continue
+            if "termios" not in fields:
+                continue  # Its other end was gone at the dump: CRIU makes one that hangs up, whatever the options are.
             index = number(decode(messages.PTY, octets(fields, "pty"), {}), "index") if "pty" in fields else device & 0xFF
             yield FactRecorded(
                 property=f"terminal {'master' if master else 'slave'} {index}",

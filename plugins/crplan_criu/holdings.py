@@ -38,7 +38,7 @@ def _mounts(image: ImageFile) -> Iterator[ContentsEvent]:
             mountpoint=text(octets(fields, "mountpoint")),
             root=text(octets(fields, "root")),
             source=text(octets(fields, "source")),
-            file_system=named or known or f"type {code}",
+            file_system=named or known or (f"type {code}" if code else "unknown"),
             options=text(octets(fields, "options")),
             shared=number(fields, "shared_id"),
             master=number(fields, "master_id"),

@@ -16,6 +16,7 @@ from planner.events.contents import (
     PageRun,
     PagesRecorded,
     ProcessorRecorded,
+    PropertyRecorded,
     RegistersRecorded,
     TaskFilesRecorded,
 )
@@ -107,8 +108,11 @@ def areas(image: ImageFile) -> Iterator[ContentsEvent]:
             environment=(number(fields, "env_start"), number(fields, "env_end")),
             at=image.at,
         )
-        for first in range(0, len(listed), AT_ONCE):
-            yield AreasRecorded(pid=pid, areas=tuple(listed[first : first + AT_ONCE]), at=image.at)
+        told = image.allowed(listed)
+        for first in range(0, len(told), AT_ONCE):
+            yield AreasRecorded(pid=pid, areas=tuple(told[first : first + AT_ONCE]), at=image.at)
+        if len(told) < len(listed):
+            yield PropertyRecorded(pid=pid, property="areas not recorded", value=str(len(listed) - len(told)), at=image.at)
 
 
 def _area(area: Callable[[str, int], int], status: int) -> Area:
@@ -153,8 +157,12 @@ def pages(image: ImageFile) -> Iterator[ContentsEvent]:
         runs.append((run("vaddr", 0), size // PAGE, bool(flags & PRESENT and not earlier)))
     image.keep_runs(PageRuns(number(head, "pages_id"), runs))
     yield MemoryRecorded(pid=ProcessId(image.number), stored=stored, in_parent=before, at=image.at)
-    for first in range(0, len(recorded), AT_ONCE):
-        yield PagesRecorded(pid=ProcessId(image.number), runs=tuple(recorded[first : first + AT_ONCE]), at=image.at)
+    told = image.allowed(recorded)
+    for first in range(0, len(told), AT_ONCE):
+        yield PagesRecorded(pid=ProcessId(image.number), runs=tuple(told[first : first + AT_ONCE]), at=image.at)
+    if len(told) < len(recorded):
+        value = str(len(recorded) - len(told))
+        yield PropertyRecorded(pid=ProcessId(image.number), property="runs of pages not recorded", value=value, at=image.at)
 
 
 def state_names(mask: int) -> tuple[str, ...]:

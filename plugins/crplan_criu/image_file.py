@@ -27,6 +27,10 @@ MOST_RUNS: Final = 1_000_000
 """Runs of pages that are kept of all tasks together."""
 
 
+MOST_AREAS: Final = 250_000
+"""Areas of memory, and runs of pages, that are recorded of all tasks together: a few bytes of an image tell each."""
+
+
 class Shared:
     """What the files of a dump have in common while they are read.
 
@@ -36,6 +40,7 @@ class Shared:
     def __init__(self) -> None:
         self.runs: dict[int, PageRuns] = {}
         self.runs_left = MOST_RUNS
+        self.records_left = MOST_AREAS
         self.unknown: dict[str, int] = {}
         self.kept: dict[bytes, object] = {}
         """Parts that were decoded, for the many tasks that have the same."""
@@ -79,6 +84,12 @@ class ImageFile:
         self._shared.runs_left -= len(runs.runs)
         if self._shared.runs_left >= 0:
             self._shared.runs[self.number] = runs
+
+    def allowed(self, listed: list[Read]) -> list[Read]:
+        """Return the parts of a list that may still be recorded of the dump."""
+        kept = listed[: self._shared.records_left]
+        self._shared.records_left -= len(kept)
+        return kept
 
     def once(self, data: bytes, read: "Callable[[ImageFile, bytes], Read]") -> Read:
         """Return what `read` makes of a part, which is kept for others like it; raises BadImage. One function reads a part."""

@@ -148,8 +148,8 @@ CG_MEMBER = message("cg_member_entry", {1: Field("name", "bytes"), 2: Field("pat
 
 TTY_INFO = message(
     "tty_info_entry",
-    fields_of("id") | fields_of("sid pgrp rdev", 6) | {12: Field("pty", "message")},
-    skipped="2-5 9-11 13-17",
+    fields_of("id") | fields_of("sid pgrp rdev", 6) | {9: Field("termios", "message"), 12: Field("pty", "message")},
+    skipped="2-5 10-11 13-17",
 )
 
 PTY = message("tty_pty_entry", {1: Field("index")})
@@ -158,7 +158,7 @@ REGULAR_FILE = message(
     "reg_file_entry", {1: Field("id"), 5: Field("fown", "bytes"), 6: Field("name", "bytes")}, skipped="2-4 7-20"
 )
 
-INET_SOCKET = message("inet_sk_entry", fields_of("id ino family type proto state"), skipped="7-40")
+INET_SOCKET = message("inet_sk_entry", fields_of("id ino family type proto state src_port dst_port"), skipped="9-40")
 
 MOUNT = message(
     "mnt_entry",

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from crplan_proc.crossings import crossings
 from crplan_proc.snapshot import KINDS, Process, Snapshot, steady
 from planner.errors import BadImage
@@ -62,7 +64,7 @@ def events(snapshot: Snapshot, detail: Detail = "tree") -> Iterator[AnyEvent]:
         # Loaded where it is asked for: a capture of the tree alone stays as light as it was.
         from crplan_proc.held import Held
 
-        yield from Held(snapshot, tree.numbers(), tree.ids).events(detail)
+        yield from Held(tree.snapshot, tree.numbers(), tree.ids).events(detail)
     yield ImageClosed(tasks=len(tree.ordered), complete=True, at=f"/proc/{snapshot.root}")
 
 
@@ -74,6 +76,7 @@ class _Tree:
         root = snapshot.processes[snapshot.root]
         self.level = len(root.status.pids) - 1
         self.ordered = self._order()
+        self.snapshot = msgspec.structs.replace(snapshot, shared=self._counted(snapshot.shared))
         self.ids: dict[str, dict[int, NamespaceId]] = {kind: {} for kind in KINDS}
         self.where: dict[tuple[str, int], int] = {}
         own = dict(root.namespaces).get("pid", 0)
@@ -116,6 +119,15 @@ class _Tree:
             ordered.append(process)
             waiting += children.get(process.status.number, ())
         return ordered
+
+    def _counted(self, shared: dict[str, dict[int, int]]) -> dict[str, dict[int, int]]:
+        """Return what tasks share with ids that are counted in the order of the tree: equal trees have equal ones."""
+        counted: dict[str, dict[int, int]] = {}
+        for kind, objects in shared.items():
+            ids: dict[int, int] = {}
+            users = [process.status.number for process in self.ordered if process.status.number in objects]
+            counted[kind] = {number: ids.setdefault(objects[number], len(ids) + 1) for number in users}
+        return counted
 
     def numbers(self) -> dict[int, ProcessId]:
         """Return the processes' numbers in the log by those that this process sees."""
@@ -199,11 +211,11 @@ class _Tree:
                 )
 
     def crossings(self) -> Iterator[FactRecorded]:
-        """Yield what tasks of several pid namespaces hold together."""
+        """Yield what tasks of several pid namespaces hold together: facts of no one task, and so of no part of the image's id."""
+        numbers = self.numbers()
         for found in crossings(self.snapshot):
-            pids = [self.vector(self.snapshot.processes[number].status.pids, number)[0] for number in found.processes]
+            pids = sorted(numbers[number] for number in found.processes)
             yield FactRecorded(
-                pid=ProcessId(pids[0]),
                 property="crosses pid namespaces",
                 value=f"{escaped(found.what)} is held by tasks {', '.join(map(str, pids))}",
                 at=f"/proc/{found.processes[0]}/fd",

@@ -93,8 +93,8 @@ def plan_change(before: str, after: str, names: tuple[dict[int, str], dict[int, 
     ("before", "after", "words"),
     [
         ("1 2:1", "1 2:1", []),
-        ("1 2:1", "1 2:1 3:1", ["3 came"]),
-        ("1 2:1 3:1", "1 2:1", ["3 went"]),
+        ("1 2:1", "1 2:1 3:1", ["3 added"]),
+        ("1 2:1 3:1", "1 2:1", ["3 removed"]),
         ("1 2:1 3:2", "1 2:1 3:1/1/1", ["3 parent 2 -> 1"]),
         ("1 2:1 3:1", "1 2:1 3:1/3", ["3 session 1 -> 3", "3 group 1 -> 3"]),
         ("1 2:1 3:1", "1 2:1 3:1//3", ["3 group 1 -> 3"]),
@@ -156,14 +156,14 @@ def test_a_whole_branch_with_other_numbers_is_known_again() -> None:
 )
 def test_what_is_ambiguous_came_and_went(before: str, after: str, names: dict[int, str]) -> None:
     kinds = {change.kind for change in compare(fold(named(before, names)), fold(named(after, names)))}
-    assert kinds == {"came", "went"}
+    assert kinds == {"added", "removed"}
 
 
 def test_a_helper_appears_when_a_leader_has_died() -> None:
     change = plan_change("1 9:1/9 2:1/9", "1 2:1/9")
     (helper,) = change.helpers
-    assert (helper.kind, helper.after, helper.rule) == ("came", 9, "dead-session-leader")
-    assert plan_change("1 2:1/9", "1 9:1/9 2:1/9").helpers[0].kind == "went"
+    assert (helper.kind, helper.after, helper.rule) == ("added", 9, "dead-session-leader")
+    assert plan_change("1 2:1/9", "1 9:1/9 2:1/9").helpers[0].kind == "removed"
 
 
 def test_another_creator_is_told_with_both_rules() -> None:

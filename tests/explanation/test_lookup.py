@@ -210,7 +210,11 @@ def test_the_command_takes_steps_and_pids(log_file: Path, capsys: pytest.Capture
     assert both.startswith("step 1: ")
     assert "\nprocess 1: " in both
     assert explain("pid:1").startswith("process 1: ")
-    assert explain("step:1") + "\n" + explain("pid:1") == both
+    assert both.startswith(explain("step:1") + "\nprocess 1: ")
+    assert [line for line in explain("pid:1").splitlines() if not line.startswith("      ")] == [
+        line for line in both.partition("\n\n")[2].splitlines() if not line.startswith("      ")
+    ]
+    assert both.count("event 2, at offset") == 1, "what was said once is not said again"
     assert explain("7").startswith("process 7: ")
     document = json.loads(explain("7", "--json"))
     assert document["explanations"][0]["subject"] == "process 7"

@@ -4,7 +4,7 @@ import pytest
 
 from planner.checks.ask import known_kinds
 from planner.cli import main as cli
-from planner.findings.manual import DOCUMENT, HOME, help_uri
+from planner.findings.manual import DOCUMENT
 from planner.plugins import load
 from tests.helpers.places import ROOT
 
@@ -22,7 +22,3 @@ def test_every_code_has_a_section_with_its_sentence() -> None:
         section = TEXT.partition(f"\n### {code}\n")[2].partition("\n### ")[0]
         assert kind.sentence in section, code
         assert kind.hint in section, code
-
-
-def test_the_address_of_a_section_is_that_of_the_document() -> None:
-    assert help_uri("no-task") == f"{HOME}#no-task"

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.generators.histories import PROFILES, Answer, Historian, Operation, Player, Standing, World
+from tests.generators.histories import OUTER_PARENTS, PROFILES, Answer, Historian, Operation, Player, Standing, World
 from tests.generators.scenes import scenes
 from tests.helpers.places import DATA
 
@@ -95,8 +95,8 @@ def record(only: Iterable[str] = ()) -> None:
     from tests.kernel.test_rules import STORIES, Story
 
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    chosen = set(only) or {*PROFILES, "scenes", "stories"}
-    for profile in [profile for profile in PROFILES if profile in chosen]:
+    chosen = set(only) or {*PROFILES, *OUTER_PARENTS, "scenes", "stories"}
+    for profile in [profile for profile in (*PROFILES, *OUTER_PARENTS) if profile in chosen]:
         historians = [Random(f"transcript {profile} {number}") for number in range(1, EACH + 1)]
         _keep(profile, [partial(_run, random, profile) for random in historians])
     if "scenes" in chosen:
@@ -128,7 +128,7 @@ def _keep(name: str, plays: Iterable[Callable[[Player], None]]) -> None:
             recorder = Recorder(arena)
             play(recorder)
             lines += recorder.lines
-    write(DIRECTORY / f"{name}.jsonl", lines)
+    write((DIRECTORY / name.replace(" ", "-")).with_suffix(".jsonl"), lines)
 
 
 def _word(standing: Standing) -> str:

@@ -78,6 +78,9 @@ class Tree:
             assert time.monotonic() < end, "the tree does not stand"
             time.sleep(0.01)
         (self.root,) = map(int, Path(f"/proc/{self._above.pid}/task/{self._above.pid}/children").read_text().split())
+        while sum(task.state == "zombie" for task in below(self.root).values()) < self._tree.count("(Z"):
+            assert time.monotonic() < end, "the zombies have not ended"
+            time.sleep(0.01)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -102,6 +105,23 @@ class Tree:
                 return True
             time.sleep(0.01)
         return False
+
+
+def running(directory: Path) -> list[int]:
+    """Return the roots of trees that run in a directory, by their program."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdecimal() else []
+        except OSError:
+            continue
+        if (
+            words[:1] == [bytes(directory / "nested")]
+            and words[2:3] == [b"r"]
+            and _status(int(entry.name))["NSpid"].endswith("\t1")
+        ):
+            found.append(int(entry.name))
+    return found
 
 
 def below(root: int) -> dict[tuple[int, ...], Standing]:

@@ -6,9 +6,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+import planner
 from planner.cli.main import main
 from planner.inspection import document as documents
-from planner.inspection.document import InspectedImage
+from planner.inspection.document import InspectDocument, InspectedImage, encoded
 from tests.helpers import criu_dumps
 from tests.helpers.places import DATA
 from tests.helpers.schemas import meaning
@@ -72,6 +73,27 @@ def test_a_question_leaves_what_it_is_about(
     entry = inspect(small, capsys, *words)
     assert [task["pid"] for task in entry.get("tasks", [])] == pids  # type: ignore[attr-defined]
     assert [file["id"] for file in entry.get("files", [])] == files  # type: ignore[attr-defined]
+
+
+def test_an_answer_is_short_and_says_where_nothing_was_found(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, found in (
+        (("--pid", "11"), "task-11"),
+        (("--pid", "99"), "Nothing that was asked for"),
+        (("--port", "8080"), "tcp"),
+    ):
+        assert main(["inspect", str(small), *words]) == 0
+        page = capsys.readouterr().out
+        assert found in page and "\nImage" not in page and "\nSum" not in page and "\nMounts" not in page
+
+
+def test_the_library_gives_the_same_entry(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = planner.inspect(small)
+    assert json.loads(encoded(InspectDocument(images=(entry,))))["images"][0] == inspect(small, capsys)
+    log = planner.inspect(planner.read(small))
+    assert log.image_id == entry.image_id and "alone" in log.not_recorded[0]
+    assert planner.inspect(small, areas=True).tasks[0].areas and not entry.tasks[0].areas
+    with pytest.raises(TypeError, match=r"planner\.inspect takes"):
+        planner.inspect(3)  # type: ignore[arg-type]
 
 
 def test_a_shared_table_stands_once_and_its_holders_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,6 +51,16 @@ def test_an_end_that_orphans_no_group_leaves_a_stopped_member_alone() -> None:
     assert member.state == ZOMBIE
 
 
+def test_an_init_in_an_orphaned_group_outlives_the_hangup() -> None:
+    """It has no handler for SIGHUP, and an init is given only what it handles (`sig_task_ignored`)."""
+    kernel, shell, leader, member = job()
+    init = kernel.clone(leader, (5, 1), new_namespace=True)
+    kernel.stop(4)
+    kernel.exit(shell)
+    assert leader.state == member.state == ZOMBIE
+    assert init.state == LIVING
+
+
 def test_what_is_gone_is_not_stopped() -> None:
     kernel, _, _, _ = job()
     with pytest.raises(KernelError):

@@ -241,6 +241,32 @@ def test_the_tree_stands_among_those_who_were_there(levels: int, tmp_path: Path)
         expect(place, before)
 
 
+@pytest.mark.parametrize(
+    ("tree", "stopped"),
+    [
+        ("100:0/0/0 101:100/101 102:101T 110.1:100/110T 111.2:110", (102, 110)),
+        pytest.param("100:0/0/0T 120:100/0/160T 140:100/140 141:140//150T 142:140//150", (100, 120, 141), marks=pytest.mark.slow),
+    ],
+)
+def test_stopped_tasks_stand_stopped_among_those_who_were_there(tree: str, stopped: Sequence[int], tmp_path: Path) -> None:
+    """Also where the group is led from outside, or its leader has died; all ends when the run does."""
+    with container((7, 99)) as place:
+        before = place.inhabitants()
+        with Run(image(tmp_path, tree), place.init) as run:
+            run.ready()
+            now = place.inhabitants()
+            states = {number: state_of(now[number]) for process in plan_of(tree).processes if (number := process.pids[0]) in now}
+            assert {number for number, state in states.items() if state == "T"} == set(stopped)
+            run.child.terminate()
+            assert run.ended() == (0, "")
+        expect(place, before)
+
+
+def state_of(pid: int) -> str:
+    """Return the letter of a process's state."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def subtrees(history: Sequence[AnyEvent]) -> Iterator[list[AnyEvent]]:
     """Yield what lies below each child of the init as an image of its own; what the init leads is outside of it then."""
     tasks = {event.pids[0]: event for event in history if isinstance(event, TaskRecorded)}

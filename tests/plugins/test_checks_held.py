@@ -123,6 +123,7 @@ def test_a_connected_socket_is_bound_with_its_option_alone(tmp_path: Path) -> No
     host = Host(processor=(), answers=Answers(addresses={"tcp 127.0.0.1:80": "EADDRNOTAVAIL"}))
     given = held(tmp_path, listening(state=1, dst_port=9))
     assert codes(given, host, "--tcp-close") == [] and codes(given, host, "--tcp-established") == ["criu-address-missing"]
+    assert codes(held(tmp_path, listening(state=7, dst_port=9)), host, "--tcp-close") == [], "the dump has closed it"
 
 
 def test_a_unix_socket_needs_its_directory_and_its_abstract_name(tmp_path: Path) -> None:
@@ -206,3 +207,31 @@ def test_an_external_mount_needs_a_source_of_the_host_that_is_judged(tmp_path: P
     assert "criu-external-mount" in [each.code for each in answers(given, Host()) if isinstance(each, Finding)]
     mapped = answers(given, None, "--external=mnt[DEV]:/dev")
     assert [each.code for each in mapped if isinstance(each, Finding)] == []
+
+
+@pytest.mark.parametrize(("there", "expected"), [("directory", []), ("missing", ["criu-mount-source", "criu-mountpoint"])])
+def test_a_mount_needs_its_source_and_its_place_below_the_root(tmp_path: Path, there: str, expected: list[str]) -> None:
+    given = {"fstype": 1, "root_dev": 1, "flags": 0, "source": "none", "options": ""}
+    mounts = [
+        given | {"mnt_id": 1, "parent_mnt_id": 0, "root": "/", "mountpoint": "/"},
+        given | {"mnt_id": 5, "parent_mnt_id": 1, "root": "/dev", "mountpoint": "/dev", "ext_mount": True, "ext_key": "DEV"},
+    ]
+    entries = [criu_dumps.encoded(MOUNT, each) for each in mounts]
+    images = criu_dumps.tree(pids=(1,), own=("mnt", "pid")) | {"mountpoints-2.img": criu_dumps.image("mountpoints", *entries)}
+    fact = msgspec.convert({"kind": there}, PathFact)
+    host = Host(processor=(), answers=Answers(paths={"/srv/dev": fact, "/srv/root/dev": fact}))
+    options = ("--root=/srv/root", "--external=mnt[DEV]:/srv/dev")
+    assert codes(artefact(tmp_path, images), host, *options) == expected
+
+
+@pytest.mark.parametrize(("there", "expected"), [(True, []), (False, ["criu-interface-missing"])])
+def test_a_socket_that_is_bound_to_an_interface_needs_it(tmp_path: Path, there: bool, expected: list[str]) -> None:
+    host = Host(processor=(), answers=Answers(addresses={"tcp 127.0.0.1:80": "free"}, interfaces={"eth7": there}))
+    assert codes(held(tmp_path, listening(ifname="eth7")), host) == expected
+
+
+@pytest.mark.parametrize(("there", "expected"), [("free", []), ("ECONNREFUSED", ["criu-unix-peer"])])
+def test_a_peer_outside_of_the_image_must_receive(tmp_path: Path, there: str, expected: list[str]) -> None:
+    given = {"ino": 7, "type": 2, "state": 7, "flags": 2, "uflags": 1, "peer": 0, "name": b"/run/log", "opts": b""}
+    host = Host(processor=(), answers=Answers(addresses={"peer datagram /run/log": there}))
+    assert codes(held(tmp_path, criu_dumps.file(1, "usk", UNIX_SOCKET, **given)), host) == expected

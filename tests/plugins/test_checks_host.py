@@ -4,16 +4,22 @@ from collections.abc import Iterable
 
 import msgspec
 import pytest
+from crplan_checks.host import check
 
 from planner.checks.ask import Asked, ask
+from planner.checks.executors import executor_of, with_executors
 from planner.events.records import AnyEvent, FactRecorded, ImageOpened, NamespaceRecorded
 from planner.findings.registry import Finding
 from planner.findings.verdicts import Invocation, verdict_line
-from planner.host.facts import CAPABILITIES, Answers, Feature, Host, Limits, PidNamespace
+from planner.forest.model import Forest
+from planner.hookspecs import Artefact
+from planner.host.facts import CAPABILITIES, Answers, ExecutorFact, Feature, Host, Limits, PidNamespace
 from planner.identity import NamespaceId, ProcessId
 from planner.pipeline import reading
 from planner.pipeline import resolve as pipeline
+from planner.pipeline.reading import default_registry
 from planner.testing.forests import events
+from planner.testing.plans import PLANS
 from tests.helpers.criu_images import criu_image
 from tests.helpers.verdicts import verdict_of
 
@@ -327,3 +333,33 @@ def test_podman_needs_the_runtime_that_the_container_was_made_with() -> None:
     for there, expected in (("yes", ()), ("no", ("engine-runtime-missing",))):
         host = change(tools={"criu": "4.2", "podman": "yes", "runc": there})
         assert verdict_of(history, "podman", host=host).codes == expected
+
+
+def test_a_host_without_an_executor_for_the_plan_is_told_what_each_lacks() -> None:
+    python = ExecutorFact(name="python", abilities=("threads", "files", "namespaces", "into"))
+    compiler = "no C compiler (cc, gcc or clang) is in PATH"
+    c = ExecutorFact(name="c", abilities=("threads", "files", "memory", "namespaces", "many"), missing=compiler)
+    artefact = Artefact(plan=PLANS["shared_memory"](), forest=Forest())
+    invocation = Invocation(consumer="run")
+
+    def findings(*executors: ExecutorFact) -> list[Finding]:
+        host = msgspec.structs.replace(ABLE, executors=executors)
+        return [each for each in check(artefact, host) if isinstance(each, Finding)]
+
+    (finding,) = findings(python, c)
+    assert finding.code == "executor-missing"
+    assert finding.message == f"no executor can do the plan: python cannot do shared memory; {compiler}"
+    assert executor_of(invocation, msgspec.structs.replace(ABLE, executors=(python, c)), artefact) == "c"
+    assert findings(python, msgspec.structs.replace(c, missing="")) == []
+    assert findings() == [], "an older file of a host does not know"
+
+
+def test_of_the_executors_of_this_machine_all_are_asked_where_none_serves() -> None:
+    def refused() -> str:
+        return "no compiler"
+
+    registry = default_registry()
+    lame = tuple(msgspec.structs.replace(each, missing=refused) for each in registry.executors)
+    artefact = Artefact(plan=PLANS["shared_memory"](), forest=Forest())
+    asked = with_executors(ABLE, msgspec.structs.replace(registry, executors=lame), artefact.plan)
+    assert {each.name: each.missing for each in asked.executors} == dict.fromkeys(("python", "c"), "no compiler")

@@ -77,6 +77,7 @@ def test_what_is_missing_is_named(dumps: list[Dump]) -> None:
 def test_the_command_shows_where_the_source_of_an_external_mount_is_to_be_named(dumps: list[Dump]) -> None:
     verdict = next(dump for dump in dumps if dump.name == "zdtm_ns_stopped").verdict()
     assert (verdict.verdict, verdict.command) == ("ok", "criu restore --images-dir images '--external=mnt[ZDTM_DEV]:SOURCE'")
+    assert verdict.reason == "given --external=mnt[ZDTM_DEV]:SOURCE", "criu refuses to restore without, and the line says so"
 
 
 def test_where_the_advice_is_to_let_crplan_rebuild_the_tree_it_does(dumps: list[Dump]) -> None:

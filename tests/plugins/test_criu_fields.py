@@ -115,6 +115,7 @@ CHANGED: Changes = {
     ("timens_entry", "monotonic"): b"",
     ("timens_entry", "boottime"): b"",
     ("tty_info_entry", "rdev"): 136 << 8 | 9,
+    ("tty_info_entry", "termios"): None,
     ("tty_info_entry", "pty"): encode(messages.PTY, index=7),
     ("cgroup_entry", "sets"): [],
     ("cg_set_entry", "ctls"): [],
@@ -162,8 +163,8 @@ class Small:
             "cgroup.img": image("cgroup", made(messages.CGROUP, sets=[made(messages.CG_SET, id=2, ctls=[member])])),
             "tty-info.img": image(
                 "tty-info",
-                made(messages.TTY_INFO, id=1, sid=1, pgrp=1, rdev=5 << 8 | 2, pty=made(messages.PTY, index=3)),
-                encode(messages.TTY_INFO, id=2, sid=1, pgrp=1, rdev=136 << 8 | 3, pty=encode(messages.PTY, index=3)),
+                made(messages.TTY_INFO, id=1, sid=1, pgrp=1, rdev=5 << 8 | 2, termios=b"", pty=made(messages.PTY, index=3)),
+                encode(messages.TTY_INFO, id=2, sid=1, pgrp=1, rdev=136 << 8 | 3, termios=b"", pty=encode(messages.PTY, index=3)),
             ),
         }
         if ("pidns_entry", "ext_key") in self.changes:

@@ -117,7 +117,6 @@ INSIDE: dict[str, set[str]] = {
     "planner.cli.fleet_progress": {"rich.console", "rich.progress"},
     "planner.cli.progress": {"rich.console", "rich.progress"},
     "planner.cli.main": {
-        "argparse",
         "difflib",
         "importlib",
         "msgspec",
@@ -131,7 +130,6 @@ INSIDE: dict[str, set[str]] = {
         "signal",
     },
     "planner.cli.streams": {"planner.text", "select"},
-    "planner.cli.terminal": {"shutil"},
     "planner.entry_points": {"importlib.metadata", "importlib.util"},
     "planner.events.log": {"html"},
     "planner.fleet.clusters": {"dask", "distributed"},
@@ -144,7 +142,7 @@ INSIDE: dict[str, set[str]] = {
     "planner.kernel.deadlock_orders": {"networkx"},
     "planner.kernel.deadlocks": {"networkx"},
     "planner.library.checking": {"planner.host.record"},
-    "planner.pipeline.resolve": {"planner.planning.refusals"},
+    "planner.pipeline.resolve": {"planner.forest.minimise", "planner.planning.refusals"},
     "planner.plans.graph": {"networkx"},
     "planner.text": {"rich.console", "rich.text"},
 }

@@ -140,7 +140,8 @@ def _checked(job: Job, form: ReportFormat, request: Request, settings: Settings,
     else:
         hosts = asked_here(hosts, request, artefact, job.registry)
     name = image_words([_image_name(each) for each in job.images])
-    return judge(job.registry, name, artefact, request, settings, hosts, problem)
+    typed = job.images[0] if len(job.images) == 1 else name
+    return judge(job.registry, name, artefact, request, settings, hosts, problem, typed)
 
 
 def _request(args: argparse.Namespace, given: Mapping[str, Mapping[str, str]]) -> Request:

@@ -51,8 +51,7 @@ def run(args: argparse.Namespace, registry: Registry) -> int:
     if args.json:
         _write(ExplanationDocument(kind="crplan-explanation", format_version=FORMAT_VERSION, explanations=found))
     else:
-        text = "\n".join("".join(f"{line}\n" for line in lines(explanation)) for explanation in found)
-        write_artefact(text, None)
+        write_artefact("".join(f"{line}\n" for line in lines(*found)), None)
     return 0
 
 

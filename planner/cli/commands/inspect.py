@@ -66,4 +66,5 @@ def _page(document: InspectDocument, args: argparse.Namespace, wanted: Selection
         colour=wants_colour(args.color, stdout),
         unicode=shows_unicode(stdout),
         mapped=args.mapped or wanted.of_files,
+        asked=bool(wanted.pids or wanted.of_files),
     )

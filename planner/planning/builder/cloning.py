@@ -95,7 +95,9 @@ class Cloning:
         rule = self._rule(birth, clone)
         if rule == "parent-creates" and stage == AS_BORN and birth.group is not None and self._leaves_group(birth):
             rule = "before-own-group"
-        self.clones[birth.pid] = _cloned(clone, here, rule=rule, birth_session=birth.session)
+        before = (clone.creator, clone.stage, clone.sibling, clone.rule, clone.birth_session)
+        if before != (here.creator, here.stage, here.sibling, rule, birth.session):
+            self.clones[birth.pid] = _cloned(clone, here, rule=rule, birth_session=birth.session)
 
     def _leaves_group(self, birth: Birth) -> bool:
         """Tell whether a creator goes from the group that a process is born in to another one, or to its own."""

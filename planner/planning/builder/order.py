@@ -85,8 +85,8 @@ class Sorting:
 
     def _waiting(self, pid: ProcessId) -> list[ProcessId]:
         """Return those that a process must clone before it goes on."""
-        waiting = list(self._unborn.get((pid, self._stages[pid]), ()))
-        return waiting if self._left.get(pid) else [*waiting, *self._unborn.get((pid, LAST), ())]
+        last = () if self._left.get(pid) else self._unborn.get((pid, LAST), ())
+        return [*self._unborn.get((pid, self._stages[pid]), ()), *last]
 
     def _offer(self, pid: ProcessId) -> None:
         """Have a process clone what it can at its stage, and go on where that is nothing."""
@@ -108,7 +108,7 @@ class Sorting:
     def _advance(self, pid: ProcessId) -> None:
         """Have a process make its next change, if nothing holds it back."""
         left = self._left.get(pid)
-        if not left or self._waiting(pid):
+        if not left or self._unborn.get((pid, self._stages[pid])):
             return
         for change in left:
             if change.group != pid and change.group not in self._made:

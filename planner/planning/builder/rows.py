@@ -1,6 +1,6 @@
 """What each process of a solution must be when all is done: a task, the reaper of a subtree image, or a placeholder."""
 
-import msgspec
+from collections.abc import Mapping
 
 from planner.forest.model import Forest
 from planner.identity import OUTSIDE, NamespaceId, Number, ProcessId
@@ -18,10 +18,7 @@ BEFORE_MEMBER = 8
 def clones_of(forest: Forest, spaces: Spaces, solution: Solution) -> dict[ProcessId, Clone]:
     """Return all processes of a solution by pid, in image order and then the placeholders, each cloned by its creator."""
     births = {birth.pid: birth for birth in solution.births}
-    found = tasks_of(forest)
-    for pid, clone in found.items():
-        birth = births[pid]
-        found[pid] = msgspec.structs.replace(clone, parent=birth.parent, creator=birth.creator, birth_session=birth.session)
+    found = tasks_of(forest, births)
     members = _first_members(found)
     for number, member in members.items():
         if number not in found:
@@ -29,25 +26,30 @@ def clones_of(forest: Forest, spaces: Spaces, solution: Solution) -> dict[Proces
     return found
 
 
-def tasks_of(forest: Forest) -> dict[ProcessId, Clone]:
-    """Return the tasks of a forest in image order, each cloned by its parent, behind the reaper of a subtree image."""
+def tasks_of(forest: Forest, births: Mapping[ProcessId, Birth] | None = None) -> dict[ProcessId, Clone]:
+    """Return the tasks of a forest in image order, behind the reaper of a subtree image, each cloned as its birth says.
+
+    Where none is given, each is cloned by its parent in its final session.
+    """
     found: dict[ProcessId, Clone] = {}
-    if forest.root != 1:
+    root = forest.root
+    if root != 1:
         found[ProcessId(1)] = _reaper(forest)
-    for place, task in enumerate(forest.tasks.values(), 2):
-        parent = ProcessId(1) if task.pid == forest.root != 1 else task.parent
-        found[task.pid] = Clone(
-            pid=task.pid,
+    for place, (pid, task) in enumerate(forest.tasks.items(), 2):
+        parent = ProcessId(1) if pid == root != 1 else task.parent
+        birth = births[pid] if births is not None else None
+        found[pid] = Clone(
+            pid=pid,
             pids=task.pids,
             namespace=task.namespace,
-            parent=parent,
+            parent=parent if birth is None else birth.parent,
             session=task.session,
             group=task.group,
             zombie=task.zombie,
             order=place * GAP,
-            creator=parent,
-            birth_session=task.session,
-            rule="root-first" if task.pid == 1 else "parent-creates",
+            creator=parent if birth is None else birth.creator,
+            birth_session=task.session if birth is None else birth.session,
+            rule="root-first" if pid == 1 else "parent-creates",
             because=(task.recorded,),
         )
     return found

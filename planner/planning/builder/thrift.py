@@ -35,7 +35,9 @@ class _Saving(Rewriting):
             self.bear_late(birth)
         self.bear_early()
         for pid in self.births:
-            self.inherit_group(self.births[pid])
+            birth = self.births[pid]
+            if birth.moved_to is not None or birth.visits:
+                self.inherit_group(birth)
         for pid in self.births:
             birth = self.births[pid]
             if birth.how != "created" and not self.by_parent(birth):
@@ -46,7 +48,8 @@ class _Saving(Rewriting):
             if birth.how in LEFT:
                 self.by_parent(birth)
         for birth in list(self.births.values()):
-            self.from_outside(birth)
+            if birth.how == "entered":
+                self.from_outside(birth)
         return in_order(self.spaces, self.births)
 
     def bear_late(self, birth: Birth) -> None:
@@ -115,7 +118,7 @@ class _Saving(Rewriting):
     def from_outside(self, birth: Birth) -> None:
         """Have a process that enters be created by the executor, where its creator would have to do it before it changes."""
         creator = self.clones.get(birth.creator)
-        enters = birth.how == "entered" and birth.session == OUTSIDE and birth.group in (None, OUTSIDE)
+        enters = birth.session == OUTSIDE and birth.group in (None, OUTSIDE)
         moved = birth.moved_to is not None or birth.visits
         changes = creator is not None and (creator.leads_session or (birth.group == OUTSIDE and creator.group != OUTSIDE))
         if enters and not moved and changes:
@@ -124,7 +127,7 @@ class _Saving(Rewriting):
     def by_parent(self, birth: Birth) -> bool:
         """Have a parent create a process itself where it can be in the session and group; tell whether it does."""
         parent = self.births.get(birth.parent or OUTSIDE)
-        if parent is None or self.relied_on.get(birth.pid) or not self.is_apart(birth.pid, parent.pid):
+        if parent is None or self.relied_on.get(birth.pid):
             return False
         by_parent = msgspec.structs.replace(birth, creator=parent.pid, how="created", group=None)
         moved: list[Birth] | None = []
@@ -132,7 +135,7 @@ class _Saving(Rewriting):
             moved = self.born_in_session(parent.pid, birth.session)
             if moved is None:
                 moved = self.beside_leader(parent, birth.session)
-        if moved is None:
+        if moved is None or not self.is_apart(birth.pid, parent.pid):
             return False
         before = [self.births[one.pid] for one in moved]
         self.put(*moved)
@@ -166,7 +169,7 @@ class _Saving(Rewriting):
         ending: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
         for birth in self.births.values():
             clone = self.clones[birth.pid]
-            if not self.is_init(birth.pid) and may_end(self.forest, clone):
+            if may_end(self.forest, clone) and not self.is_init(birth.pid):
                 for session in dict.fromkeys((birth.session, clone.session)):
                     ending.setdefault((birth.namespace, session), []).append(birth)
         for birth in list(self.births.values()):
@@ -177,19 +180,21 @@ class _Saving(Rewriting):
 
     def beside_others(self) -> None:
         """Have inits that are not directly below their creator's pid namespace be cloned by a process that is."""
+        inits = [birth for birth in self.births.values() if birth.how == "created" and self.is_init(birth.pid)]
+        jumping = [birth for birth in inits if self.space_of(birth.creator) != self.spaces.outside(birth.namespace)]
         near: dict[tuple[NamespaceId, ProcessId], list[Birth]] = {}
-        for birth in self.births.values():
+        for birth in self.births.values() if jumping else ():
             if not self.is_init(birth.pid):
                 for session in dict.fromkeys((birth.session, self.clones[birth.pid].session)):
                     near.setdefault((birth.namespace, session), []).append(birth)
-        for birth in list(self.births.values()):
+        for birth in jumping:
             outer = self.spaces.outside(birth.namespace)
-            above = self.births.get(birth.creator)
-            jumps = self.is_init(birth.pid) and birth.how == "created"
-            if not jumps or (EXECUTOR_SPACE if above is None else above.namespace) == outer:
-                continue
             if not self.first_fitting(birth, near.get((outer, birth.session), []), self.cloned_beside):
                 self.first_fitting(birth, self.placeholders.get(outer, []), self.beside_placeholder)
+
+    def space_of(self, pid: ProcessId) -> NamespaceId:
+        """Return the pid namespace of a process, the executor's for the executor."""
+        return self.births[pid].namespace if pid else EXECUTOR_SPACE
 
     def leaves(self, pid: ProcessId, parent: ProcessId) -> bool:
         """Tell whether a process ends where its final parent lives, and leaves its children to that alone."""

@@ -115,6 +115,7 @@ def read_problem(forest: Forest) -> Problem:
 class _Reading:
     def __init__(self, forest: Forest) -> None:
         self.forest = forest
+        self.root = forest.root
         self.namespaces = Namespaces(forest)
         self.lost: list[LostNamespace] = []
         self.pids_in_use = _pids_in_use(forest, self.namespaces)
@@ -122,7 +123,7 @@ class _Reading:
     def problem(self) -> Problem:
         tasks = self.forest.tasks
         processes: dict[ProcessId, Process] = {}
-        if self.forest.root != INIT:
+        if self.root != INIT:
             self.namespaces.init[ROOT_NAMESPACE] = INIT
             processes[INIT] = self._reaper()
         sessions: dict[ProcessId, list[Task]] = {}
@@ -134,19 +135,20 @@ class _Reading:
             for leader in (task.session, task.group):
                 if leader not in tasks and leader not in processes and leader != OUTSIDE:
                     processes[leader] = self._dead_leader(leader, task, sessions.get(leader), groups.get(leader, []), processes)
-            processes[pid] = self._task(task)
+            processes[pid] = self._task(pid, task)
         session_of = {OUTSIDE: OUTSIDE, **{group: members[0].session for group, members in groups.items()}}
         led = {group: [member.pid for member in members if member.pid != group] for group, members in groups.items()}
         return Problem(processes, self.namespaces, tuple(self.lost), session_of, led)
 
-    def _task(self, task: Task) -> Process:
-        parent = INIT if task.pid == self.forest.root != INIT else task.parent
-        is_init = self.namespaces.init.get(task.namespace) == task.pid
+    def _task(self, pid: ProcessId, task: Task) -> Process:
+        parent = INIT if pid == self.root != INIT else task.parent
+        is_init = self.namespaces.init.get(task.namespace) == pid
         ended = is_ended(self.forest, task)
+        places = (task.namespace,)
         return Process(
-            task.pid,
-            (task.namespace,),
-            (task.namespace,),
+            pid,
+            places,
+            places,
             parent,
             task.session,
             task.group,
@@ -227,7 +229,7 @@ class _Reading:
             return False
         pid = self.namespaces.init[place]
         init = self.forest.tasks.get(pid)
-        has_living_init = pid == INIT if init is None else not is_ended(self.forest, init)
+        has_living_init = place in self.forest.namespaces if init is None else not is_ended(self.forest, init)
         return has_living_init and self._is_free(place, pids)
 
     def _is_free(self, place: NamespaceId, pids: Pids) -> bool:

@@ -91,7 +91,8 @@ def _give_namespaces(book: Book, actor: Clone, created: StepNumber) -> None:
     if actor.pid == 1 and USER in others.early:
         book.made[USER, ROOT_NAMESPACE] = created
         map_ids(book, actor, (USER, ROOT_NAMESPACE))
-    if actor.pid == book.cast.forest.root and (keys := tuple((kind, ROOT_NAMESPACE) for kind in others.early if kind != USER)):
+    keys = tuple((kind, ROOT_NAMESPACE) for kind in others.early if kind != USER)
+    if keys and actor.pid == book.cast.forest.root:
         unshare(book, actor, keys, "namespaces-of-root")
     for move in others.early_moves.get(actor.pid, ()):
         change_namespaces(book, move)

@@ -6,12 +6,13 @@ waits for.
 """
 
 from planner.events.records import StepPlanned
-from planner.identity import OUTSIDE, EventNumber, ProcessId, StepNumber
+from planner.identity import EventNumber, ProcessId, StepNumber
 from planner.planning.cast import Cast
 from planner.planning.steps.entered_namespaces import Key
 from planner.planning.steps.exit_signals import ExitSignals
 from planner.planning.steps.other_namespaces import OtherNamespaces
 from planner.planning.steps.sharing import Sharing
+from planner.planning.steps.waits import Known
 from planner.steps import AnyStep, Wait
 
 Needs = list[tuple[int, str]]
@@ -31,7 +32,8 @@ class Book:
         self.exit_signals = ExitSignals(cast, born)
         self.findings = sharing.findings + self.exit_signals.findings + self.others.findings
         self.planned: list[StepPlanned] = []
-        self.actors_of: list[ProcessId] = [OUTSIDE]
+        self._known = Known()
+        self.actors_of = self._known.actors
         """The actor of each step, by number."""
         self.created: dict[ProcessId, int] = {}
         """The step that created each process."""
@@ -68,15 +70,18 @@ class Book:
 
     def add(self, step: AnyStep, because: tuple[EventNumber, ...]) -> int:
         """Add a step, with the evidence behind it, and return its number."""
-        self.actors_of.append(step.actor)
+        self._known.add(step)
         self.last[step.actor] = step.number
         self.planned.append(StepPlanned(step=step, because=because))
         return step.number
 
     def waits(self, actor: ProcessId, needs: Needs) -> tuple[Wait, ...]:
-        """Keep of `needs` what other processes than `actor` do, the first rule for each step, in step order."""
+        """Return what the next step, by `actor`, waits for: of `needs` what it does not know to be done, in step order.
+
+        Each step is named with the first rule for it.
+        """
         others: dict[int, str] = {}
         for number, rule in needs:
             if number and self.actors_of[number] != actor:
                 others.setdefault(number, rule)
-        return tuple(Wait(StepNumber(number), others[number]) for number in sorted(others)) if others else ()
+        return tuple(Wait(StepNumber(number), others[number]) for number in self._known.new(actor, others)) if others else ()

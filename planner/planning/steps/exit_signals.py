@@ -33,6 +33,8 @@ class ExitSignals:
         """The exit signal that each task has finally, where the image records one."""
         self.findings: list[FindingRaised] = []
         self._cast = cast
+        self._recorded = {pid: task.exit_signal for pid, task in cast.forest.tasks.items() if task.exit_signal >= 0}
+        """The exit signals that the image records."""
         self._sources: dict[ProcessId, Clone] = {}
         """Who was cloned with the signal that an actor has: itself, or for a sibling the process that its creators lead up to."""
         self._parents: dict[ProcessId, ProcessId] = {}
@@ -45,33 +47,28 @@ class ExitSignals:
         for pid in born:
             source = self._sources[pid]
             self.asked[pid] = self.asked.setdefault(source.pid, self._own(source))
-            if self._recorded(pid) >= 0:
+            if pid in self._recorded:
                 self._settle(cast.clones[pid])
-
-    def _recorded(self, pid: ProcessId) -> int:
-        task = self._cast.forest.tasks.get(pid)
-        return -1 if task is None else task.exit_signal
 
     def _choose_for_siblings(self, born: list[ProcessId]) -> None:
         """Give a source that may have any signal the one that its first sibling wants."""
         for pid in born:
             source = self._sources[pid]
-            if source.pid != pid and self._recorded(pid) >= 0 and not self._adopted(pid) and not self._why_not(pid):
-                free = source.ends or self._recorded(source.pid) < 0 or self._adopted(source.pid)
+            if source.pid != pid and pid in self._recorded and not self._adopted(pid) and not self._why_not(pid):
+                free = source.ends or source.pid not in self._recorded or self._adopted(source.pid)
                 if free:
-                    self.asked.setdefault(source.pid, self._recorded(pid))
+                    self.asked.setdefault(source.pid, self._recorded[pid])
 
     def _adopted(self, pid: ProcessId) -> bool:
         return self._parents[pid] != self._cast.clones[pid].parent
 
     def _own(self, actor: Clone) -> int:
         """Return the signal that an actor is cloned with when no sibling's matters."""
-        recorded = self._recorded(actor.pid)
-        return SIGCHLD if recorded < 0 or self._why_not(actor.pid) else recorded
+        return SIGCHLD if self._why_not(actor.pid) else self._recorded.get(actor.pid, SIGCHLD)
 
     def _why_not(self, pid: ProcessId) -> str:
         """Say why no clone may ask for the recorded signal, "" where it may."""
-        recorded = self._recorded(pid)
+        recorded = self._recorded.get(pid, SIGCHLD)
         if recorded > HIGHEST_SIGNAL:
             return f"signals end at {HIGHEST_SIGNAL}"
         if recorded in UNSTOPPABLE and self._parents[pid] == OUTSIDE:
@@ -82,7 +79,7 @@ class ExitSignals:
 
     def _settle(self, actor: Clone) -> None:
         """Note what a recorded signal becomes, and why it becomes another."""
-        pid, recorded = actor.pid, self._recorded(actor.pid)
+        pid, recorded = actor.pid, self._recorded[actor.pid]
         final = self.final[pid] = SIGCHLD if self._adopted(pid) else self.asked[pid]
         if final == recorded:
             return

@@ -16,7 +16,6 @@ from planner.planning.steps.draft import Book, Needs
 from planner.planning.steps.ends import end_helpers, end_zombies
 from planner.planning.steps.groups import final_groups
 from planner.planning.steps.namespaces import other_namespaces
-from planner.planning.steps.waits import without_known
 from planner.steps import CreateThread, SetSubreaper, Stop, Verify
 
 
@@ -32,7 +31,7 @@ def write_steps(cast: Cast, order: list[Event]) -> tuple[list[StepPlanned], list
     end_zombies(book)
     _verify(book)
     _stop(book)
-    return without_known(book.planned), book.findings
+    return book.planned, book.findings
 
 
 def _threads(book: Book) -> None:

@@ -10,11 +10,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
-from planner.events.records import StepPlanned
 from planner.identity import OUTSIDE, ProcessId, StepNumber
-from planner.steps import AnyStep, Create, Wait
+from planner.steps import AnyStep, Create
 
 MOST_CREATORS: Final = 16
 """How many creators up the line are asked for what they knew."""
@@ -23,84 +20,78 @@ MOST_WAITS: Final = 4
 """How many of the latest waits of each of them are followed."""
 
 
-def without_known(planned: Iterable[StepPlanned]) -> list[StepPlanned]:
-    """Return the steps of a plan, numbered from 1 and in order, with those waits alone that say something new."""
-    known = _Known()
-    kept: list[StepPlanned] = []
-    for event in planned:
-        step = event.step
-        waits = known.new(step)
-        if len(waits) < len(step.waits):
-            event = msgspec.structs.replace(event, step=msgspec.structs.replace(step, waits=waits))
-        known.add(step, waits)
-        kept.append(event)
-    return kept
-
-
-class _Known:
+class Known:
     """What each process knows to be done at each of its steps."""
 
     def __init__(self) -> None:
-        self._actors: list[ProcessId] = [OUTSIDE]
+        """Begin before the first step of a plan."""
+        self.actors: list[ProcessId] = [OUTSIDE]
         """The actor of each step, by number."""
         self._born: dict[ProcessId, tuple[ProcessId, StepNumber]] = {}
         """The creator of each process, and the step."""
-        self._waits: dict[ProcessId, tuple[list[StepNumber], list[StepNumber]]] = {}
+        self._waits: dict[ProcessId, tuple[list[int], list[int]]] = {}
         """For each process, at which of its steps it has waited, and for what, in order."""
-        self._latest: dict[tuple[ProcessId, ProcessId], tuple[list[StepNumber], list[StepNumber]]] = {}
+        self._latest: dict[tuple[ProcessId, ProcessId], tuple[list[int], list[int]]] = {}
         """For each process and another one, at which steps it has waited for that one, and for which step of it at the latest."""
 
-    def add(self, step: AnyStep, waits: tuple[Wait, ...]) -> None:
-        """Take note of a step and of what it waits for."""
-        actor = step.actor
-        self._actors.append(actor)
-        if isinstance(step, Create):
-            self._born[step.child] = (actor, step.number)
-        for wait in waits:
-            at, steps = self._waits.setdefault(actor, ([], []))
-            at.append(step.number)
-            steps.append(wait.step)
-            at, latest = self._latest.setdefault((actor, self._actors[wait.step]), ([], []))
-            at.append(step.number)
-            latest.append(max(wait.step, latest[-1]) if latest else wait.step)
+    def add(self, step: AnyStep) -> None:
+        """Take note of the next step."""
+        self.actors.append(step.actor)
+        if type(step) is Create:
+            self._born[step.child] = (step.actor, step.number)
 
-    def new(self, step: AnyStep) -> tuple[Wait, ...]:
-        """Return the waits of a step for what its actor does not know to be done, the others of the same step included."""
-        if not step.waits:
-            return ()
-        kept: list[Wait] = []
-        for wait in sorted(step.waits, key=lambda wait: -wait.step):
-            if self._is_known(step.actor, wait.step, step.number):
+    def new(self, actor: ProcessId, others: Iterable[int]) -> list[int]:
+        """Return the steps that the next one, by `actor`, has to wait for so that `others` are done; take note of them."""
+        at = len(self.actors)
+        kept: list[int] = []
+        for other in sorted(others, reverse=True):
+            if self._is_known(actor, other, at):
                 continue
-            if not any(self._is_known(self._actors[other.step], wait.step, other.step) for other in kept[:MOST_WAITS]):
-                kept.append(wait)
-        return tuple(kept[::-1])
+            if not any(self._is_known(self.actors[later], other, later) for later in kept[:MOST_WAITS]):
+                kept.append(other)
+        kept.reverse()
+        for other in kept:
+            when, steps = self._waits.setdefault(actor, ([], []))
+            when.append(at)
+            steps.append(other)
+            when, latest = self._latest.setdefault((actor, self.actors[other]), ([], []))
+            when.append(at)
+            latest.append(max(other, latest[-1]) if latest else other)
+        return kept
 
-    def _is_known(self, process: ProcessId, step: StepNumber, at: StepNumber) -> bool:
+    def _is_known(self, process: ProcessId, step: int, at: int) -> bool:
         """Tell whether a process that has come to its step `at` knows that another step is done.
 
         Steps are numbered in an order that they can be done in, so that nothing is known of a later one.
         """
-        actor = self._actors[step]
+        actor = self.actors[step]
         for _ in range(MOST_CREATORS):
             if process == actor:
                 return step <= at
-            if self._has_waited(process, actor, step, at):
+            if process in self._waits and self._has_heard(process, actor, step, at):
                 return True
-            when, waited_for = self._waits.get(process, ((), ()))
-            place = bisect_right(when, at)
-            for other in waited_for[max(0, place - MOST_WAITS) : place]:
-                if step <= other and self._has_waited(self._actors[other], actor, step, other):
-                    return True
-            if process not in self._born:
+            born = self._born.get(process)
+            if born is None or born[1] < step:
                 return False
-            process, at = self._born[process]
-            if at < step:
-                return False
+            process, at = born
         return False
 
-    def _has_waited(self, process: ProcessId, actor: ProcessId, step: StepNumber, at: StepNumber) -> bool:
+    def _has_heard(self, process: ProcessId, actor: ProcessId, step: int, at: int) -> bool:
+        """Tell whether a process has waited for `step` of `actor`, or of late for a process that had waited for it."""
+        if self._has_waited(process, actor, step, at):
+            return True
+        when, waited_for = self._waits[process]
+        place = bisect_right(when, at)
+        for other in waited_for[max(0, place - MOST_WAITS) : place]:
+            if step <= other and self._has_waited(self.actors[other], actor, step, other):
+                return True
+        return False
+
+    def _has_waited(self, process: ProcessId, actor: ProcessId, step: int, at: int) -> bool:
         """Tell whether a process has waited, up to its step `at`, for `step` of `actor` or for a later one."""
-        when, latest = self._latest.get((process, actor), ((), ()))
+        waits = self._latest.get((process, actor))
+        if waits is None:
+            return False
+        when, latest = waits
         place = bisect_right(when, at)
         return place > 0 and latest[place - 1] >= step

@@ -1,13 +1,13 @@
 """Waits that say nothing new are left out, and the orders that a plan allows stay the same."""
 
+from collections.abc import Iterable
 from random import Random
 
 import msgspec
 import pytest
 
-from planner.events.records import StepPlanned
 from planner.identity import StepNumber
-from planner.planning.steps.waits import without_known
+from planner.planning.steps.waits import Known
 from planner.plans.model import Plan
 from planner.steps import AnyStep, Create, Wait
 from tests.helpers.stories import plan, told, waits_of
@@ -27,18 +27,29 @@ def done_before(steps: list[AnyStep]) -> dict[StepNumber, set[StepNumber]]:
     return before
 
 
-def with_more_waits(made: Plan, random: Random) -> list[StepPlanned]:
+def with_more_waits(made: Plan, random: Random) -> list[AnyStep]:
     """Return the steps of a plan, which wait for other steps, too, that are done before them anyway."""
     before = done_before(list(made.steps))
     actors = {step.number: step.actor for step in made.steps}
-    events: list[StepPlanned] = []
+    given: list[AnyStep] = []
     for step in made.steps:
         others = [number for number in sorted(before[step.number]) if actors[number] != step.actor]
         more = {Wait(number, "served-before-ending") for number in random.sample(others, min(len(others), random.randrange(4)))}
         waits = {wait.step: wait for wait in (*more, *step.waits)}
         step = msgspec.structs.replace(step, waits=tuple(waits[number] for number in sorted(waits)))
-        events.append(StepPlanned(step=step, because=()))
-    return events
+        given.append(step)
+    return given
+
+
+def without_known(steps: Iterable[AnyStep]) -> list[AnyStep]:
+    """Return the steps of a plan with those waits alone that say something new."""
+    known = Known()
+    kept: list[AnyStep] = []
+    for step in steps:
+        new = set(known.new(step.actor, [wait.step for wait in step.waits]))
+        known.add(step)
+        kept.append(msgspec.structs.replace(step, waits=tuple(wait for wait in step.waits if wait.step in new)))
+    return kept
 
 
 @pytest.mark.parametrize("profile", ALL_PROFILES)
@@ -47,9 +58,9 @@ def test_what_is_left_out_follows_from_what_stays(profile: str) -> None:
         made = planned(image_of(random_history(f"waits {seed}", profile, 150))).plan
         given = with_more_waits(made, Random(seed))
         kept = without_known(given)
-        assert done_before([event.step for event in kept]) == done_before([event.step for event in given])
-        added = sum(len(event.step.waits) for event in given) - sum(len(step.waits) for step in made.steps)
-        left = sum(len(event.step.waits) for event in kept) - sum(len(step.waits) for step in made.steps)
+        assert done_before(kept) == done_before(given)
+        added = sum(len(step.waits) for step in given) - sum(len(step.waits) for step in made.steps)
+        left = sum(len(step.waits) for step in kept) - sum(len(step.waits) for step in made.steps)
         assert left <= added / 2, "most of what was added is found to be known"
 
 
@@ -80,5 +91,5 @@ def test_the_same_step_waits_for_the_last_of_a_row() -> None:
             waits=(Wait(StepNumber(1), "a"), Wait(StepNumber(2), "b"), Wait(StepNumber(3), "c")),
         ),
     ]
-    kept = without_known([StepPlanned(step=step, because=()) for step in steps])
-    assert kept[3].step.waits == (Wait(StepNumber(3), "c"),)
+    kept = without_known(steps)
+    assert kept[3].waits == (Wait(StepNumber(3), "c"),)
