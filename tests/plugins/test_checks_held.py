@@ -79,6 +79,18 @@ def test_a_file_whose_name_was_gone_comes_back_from_the_image(tmp_path: Path) ->
     assert codes(given, at("/srv/a", "missing")) == [] and questions(given.forest, given.contents).paths == ()
 
 
+@pytest.mark.parametrize(("there", "expected"), [("file", []), ("missing", ["criu-path-missing"])])
+def test_a_file_that_comes_back_from_a_link_needs_the_link_and_not_its_name(
+    tmp_path: Path, there: str, expected: list[str]
+) -> None:
+    remap = criu_dumps.encoded(criu_dumps.messages_contents.REMAP, {"orig_id": 1, "remap_id": 7, "remap_type": 0})
+    link = criu_dumps.regular(7, "/srv/link_remap.1", 5, FILE)
+    images = {"remap-fpath.img": criu_dumps.image("remap-fpath", remap), "files.img": criu_dumps.image("files", RECORDED, link)}
+    given = held(tmp_path, RECORDED, **images)
+    assert questions(given.forest, given.contents).paths == ("/srv/link_remap.1",)
+    assert codes(given, at("/srv/link_remap.1", there, 5)) == expected
+
+
 def test_an_executable_a_library_and_a_directory_have_findings_of_their_own(tmp_path: Path) -> None:
     files = criu_dumps.tree() | {
         "files.img": criu_dumps.image(
