@@ -213,7 +213,7 @@ def _awaited(running: "subprocess.Popen[bytes]", places: Places) -> int:
             return running.wait(cgroups.PAUSE * 4)
         if places.plain:
             hold(running.pid, places)
-        if os.path.exists(f"{places.work}/{FAILED}") or any(map(_dies_as_init, cgroups.members(places.cgroup))):
+        if os.path.exists(f"{places.work}/{FAILED}") or _an_init_dies(places):
             return 1
     raise CheckpointFailed(f"criu did not restore the tree within {PATIENCE:g} seconds")
 
@@ -242,6 +242,12 @@ def _parent(process: int) -> int:
             return int(stream.read().rpartition(")")[2].split()[1])
     except OSError:
         return 0
+
+
+def _an_init_dies(places: Places) -> bool:
+    """Whether an init of the restore ends. A cgroup does not list it any more, but what it waits for has it as a parent."""
+    inside = cgroups.members(places.cgroup)
+    return any(map(_dies_as_init, inside | {_parent(number) for number in inside} - {0}))
 
 
 def _dies_as_init(process: int) -> bool:
