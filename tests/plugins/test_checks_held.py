@@ -63,10 +63,32 @@ def test_a_file_that_is_written_has_no_size_and_may_grow(tmp_path: Path) -> None
     assert codes(held(tmp_path, entry), at("/srv/a", "missing")) == ["criu-path-missing"]
 
 
+def test_a_mount_may_forbid_writing_and_code(tmp_path: Path) -> None:
+    there = PathFact(kind="file", size=5, mode=FILE, read_only=True, no_code=True)
+    host = Host(processor=(), answers=Answers(paths={"/srv/a": there}))
+    assert codes(held(tmp_path / "read", RECORDED), host) == []
+    written = criu_dumps.regular(1, "/srv/a", 5, FILE, flags=2)
+    assert codes(held(tmp_path / "written", written), host) == ["criu-file-read-only"]
+    code = {"mm-10.img": criu_dumps.memory(0, criu_dumps.area(1, 4096, prot=5))}
+    assert codes(held(tmp_path / "code", RECORDED, **code), host) == ["criu-mount-noexec"]
+
+
 def test_a_file_whose_name_was_gone_comes_back_from_the_image(tmp_path: Path) -> None:
     remap = criu_dumps.encoded(criu_dumps.messages_contents.REMAP, {"orig_id": 1, "remap_id": 7, "remap_type": 1})
     given = held(tmp_path, RECORDED, **{"remap-fpath.img": criu_dumps.image("remap-fpath", remap)})
     assert codes(given, at("/srv/a", "missing")) == [] and questions(given.forest, given.contents).paths == ()
+
+
+@pytest.mark.parametrize(("there", "expected"), [("file", []), ("missing", ["criu-path-missing"])])
+def test_a_file_that_comes_back_from_a_link_needs_the_link_and_not_its_name(
+    tmp_path: Path, there: str, expected: list[str]
+) -> None:
+    remap = criu_dumps.encoded(criu_dumps.messages_contents.REMAP, {"orig_id": 1, "remap_id": 7, "remap_type": 0})
+    link = criu_dumps.regular(7, "/srv/link_remap.1", 5, FILE)
+    images = {"remap-fpath.img": criu_dumps.image("remap-fpath", remap), "files.img": criu_dumps.image("files", RECORDED, link)}
+    given = held(tmp_path, RECORDED, **images)
+    assert questions(given.forest, given.contents).paths == ("/srv/link_remap.1",)
+    assert codes(given, at("/srv/link_remap.1", there, 5)) == expected
 
 
 def test_an_executable_a_library_and_a_directory_have_findings_of_their_own(tmp_path: Path) -> None:
@@ -121,6 +143,14 @@ def test_a_unix_socket_needs_its_directory_and_its_abstract_name(tmp_path: Path)
     given = held(tmp_path / "a", bound)
     assert codes(given, at("/run/x", "missing")) == ["criu-directory-missing"]
     assert codes(given, at("/run/x", "directory", None, DIRECTORY)) == []
+    for kind, expected in (
+        ("socket", []),
+        ("missing", []),
+        ("file", ["criu-address-taken"]),
+        ("directory", ["criu-address-taken"]),
+    ):
+        there = {"/run/x": PathFact(kind="directory", mode=DIRECTORY), "/run/x/s": msgspec.convert({"kind": kind}, PathFact)}
+        assert codes(given, Host(processor=(), answers=Answers(paths=there))) == expected
     abstract = criu_dumps.file(1, "usk", UNIX_SOCKET, ino=7, type=1, state=10, peer=0, name=b"\0n", opts=b"")
     given = held(tmp_path / "b", abstract)
     for found, expected in (("free", []), ("EADDRINUSE", ["criu-address-taken"])):
