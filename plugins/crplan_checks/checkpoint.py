@@ -110,10 +110,9 @@ def _threads(forest: Forest, parts: tuple[Part, ...]) -> Iterator[Answer]:
         for task in threaded:
             if len(threaded) == 1 and _consecutive(forest, task):
                 continue
-            detail = (
-                f"the {len(forest.threads[task.pid])} threads of task {task.pid} may get other numbers outside of its namespace"
-            )
-            yield kinds.THREADS.found(detail, pid=task.pid, property="threads", recorded=str(len(forest.threads[task.pid])))
+            count = len(forest.threads[task.pid])
+            detail = f"the {count} threads of task {task.pid} have outer numbers that criu alone would not restore"
+            yield kinds.THREADS.found(detail, pid=task.pid, property="threads", recorded=str(count))
 
 
 def _consecutive(forest: Forest, task: Task) -> bool:

@@ -72,8 +72,8 @@ THREADS: Final = kind(
     "checkpoint-thread-numbers",
     "warning",
     "",
-    "Threads of a nested task may get other numbers in the outer pid namespaces when they are restored.",
-    "Nothing has to be done for the checkpoint; `crplan restore` compares the numbers and says where they differ.",
+    "Threads of a nested task may get other numbers in the outer pid namespaces when criu alone restores them.",
+    "Nothing has to be done where `crplan restore` restores the checkpoint: it gives the threads their numbers at every level.",
     "CRIU gives a thread its innermost number only; the outer ones are the next free ones.",
 )
 PENDING: Final = kind(
