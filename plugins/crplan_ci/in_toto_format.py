@@ -33,7 +33,8 @@ def attest(report: Report, files: Mapping[str, Sequence[Subject]]) -> bytes:
     """Return the statement; `files` are those of each image by the name that the report gives it."""
     whole = msgspec.structs.replace(report, images=tuple(report.images))
     subjects = [subject for image in whole.images for subject in _subjects(image, files.get(image.image, ()))]
-    return _statement(subjects, PREDICATE, whole)
+    once = {json_document(subject): subject for subject in subjects}
+    return _statement(list(once.values()), PREDICATE, whole)
 
 
 def emit(artefact: Artefact, options: Options, terminal: Terminal) -> bytes:
