@@ -185,6 +185,15 @@ def test_an_attestation_names_the_image_and_holds_the_report(tmp_path: Path, cap
     assert subject == {"name": "a.tar", "digest": {"sha256": hashlib.sha256(image.read_bytes()).hexdigest()}}
 
 
+def test_subjects_of_one_name_are_told_apart_by_their_digests_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x").mkdir()
+    images = [archive(tmp_path / "a.tar", json.dumps(USUAL).encode()), archive(tmp_path / "x" / "a.tar", b"{}")]
+    assert main(["check", *map(str, images), "--apart", "--format", "in-toto"]) == 0
+    subjects = json.loads(capsys.readouterr().out)["subject"]
+    digests = [hashlib.sha256(image.read_bytes()).hexdigest() for image in images]
+    assert sorted(subjects, key=str) == [{"digest": {"sha256": digest}} for digest in sorted(digests)]
+
+
 def test_the_subject_of_a_directory_is_its_sorted_list_and_of_a_pipe_the_image(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
