@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from planner.checkpoint.journal import started
 from planner.checkpoint.manifest import Manifest
 from planner.checkpoint.parts import parts_of
 from planner.checkpoint.remains import Remains, end, guarded, new, remove
-from planner.checkpoint.restoring import FAILED, LOWEST_CRIU, Places, differences, files, outermost, version
+from planner.checkpoint.restoring import FAILED, GO, INIT, LOWEST_CRIU, Places, differences_of_pod, files, outermost, version
 from planner.checkpoint.worker import what_criu_said
 from planner.errors import CannotEmit, CheckpointFailed
 from planner.forest.model import Forest
@@ -53,16 +53,15 @@ class Restore(msgspec.Struct, frozen=True, kw_only=True):
 
 def restore(task: Restore) -> int:
     """Restore the tree and return the number of its root; raises CannotEmit and CheckpointFailed, and then nothing is left."""
-    if task.manifest is not None:
-        _check_digests(task.directory, task.manifest)
+    assert task.manifest is not None
+    _check_digests(task.directory, task.manifest)
     if version(task.criu_version) < LOWEST_CRIU:
         raise CannotEmit(f"{task.criu} is CRIU {task.criu_version or 'of an unknown version'}, expected 3.14 or later")
     remains = new()
     with guarded(remains):
         os.makedirs(f"{remains.work}/root", 0o700)
-        if task.manifest is not None:
-            compile_library(remains.work)
-            prove_reached(remains.work, task.criu)
+        compile_library(remains.work)
+        prove_reached(remains.work, task.criu)
         for _ in range(TRIES - 1):
             # Nothing of it has run: what came by a race for a number may be tried again.
             with suppress(Differs):
@@ -145,7 +144,6 @@ def _within_cgroups(task: Restore, remains: Remains) -> int:
         freeze_word=base.words(True),
         criu=task.criu,
         options=task.options,
-        plain=task.manifest is None,
     )
     remains.base, remains.parts, remains.own, remains.criu = base, parts, own, 0
     remains.write()
@@ -153,8 +151,8 @@ def _within_cgroups(task: Restore, remains: Remains) -> int:
         os.mkdir(base.path)
         for each in parts:
             os.mkdir(each.path)
-        root = _run(task, places, remains)
-        _compare(task, root)
+        root = run(task, places, remains)
+        compare((task,), (root,))
     except BaseException:
         end(base, parts)
         remove([*parts, base])
@@ -164,7 +162,11 @@ def _within_cgroups(task: Restore, remains: Remains) -> int:
     return root
 
 
-def _run(task: Restore, places: Places, remains: Remains) -> int:
+def run(task: Restore, places: Places, remains: Remains, keep: tuple[int, ...] = ()) -> int:
+    """Run criu to its end and return the number of the root, which stands still; raises CheckpointFailed.
+
+    `keep` are open files that criu inherits.
+    """
     for name, content in files(task.forest, places).items():
         with open(os.open(f"{places.work}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700), "w") as stream:
             stream.write(content)
@@ -172,6 +174,8 @@ def _run(task: Restore, places: Places, remains: Remains) -> int:
     mounts = any(name.startswith("mountpoints-") for name in os.listdir(places.images_of("part0")))
     first = places.cgroup_of("part0")
     # What an earlier try has left: criu does not write over a pidfile, and would hold its frozen tasks for ever.
+    if places.plain:
+        os.mkfifo(f"{places.work}/{GO}", 0o600)
     for name in ("root.pid", FAILED, *(f"{name}.born" for name in names)):
         with suppress(FileNotFoundError):
             os.unlink(f"{places.work}/{name}")
@@ -183,6 +187,7 @@ def _run(task: Restore, places: Places, remains: Remains) -> int:
     running = subprocess.Popen(
         outermost(places, mounts=mounts),
         preexec_fn=enter,
+        pass_fds=keep,
         start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -206,9 +211,43 @@ def _awaited(running: "subprocess.Popen[bytes]", places: Places) -> int:
     while time.monotonic() < end:
         with suppress(subprocess.TimeoutExpired):
             return running.wait(cgroups.PAUSE * 4)
-        if os.path.exists(f"{places.work}/{FAILED}") or any(map(_dies_as_init, cgroups.members(places.cgroup))):
+        if places.plain:
+            hold(running.pid, places)
+        if os.path.exists(f"{places.work}/{FAILED}") or _an_init_dies(places):
             return 1
     raise CheckpointFailed(f"criu did not restore the tree within {PATIENCE:g} seconds")
+
+
+def hold(criu: int, places: Places) -> None:
+    """Freeze what criu has restored of plain images, but not criu and its helpers, once its action script waits for that."""
+    try:
+        go = os.open(f"{places.work}/{GO}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        root = int(Path(f"{places.work}/{INIT}").read_text())
+        for number in cgroups.members(places.cgroup) - {root}:
+            if number == criu or _parent(number) == criu:
+                with suppress(OSError):
+                    Path(f"{places.outside}/cgroup.procs").write_text(str(number))
+        Path(f"{places.cgroup}/{places.freeze_file}").write_text(places.freeze_word)
+        os.write(go, b"\n")
+    finally:
+        os.close(go)
+
+
+def _parent(process: int) -> int:
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as stream:
+            return int(stream.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _an_init_dies(places: Places) -> bool:
+    """Whether an init of the restore ends. A cgroup does not list it any more, but what it waits for has it as a parent."""
+    inside = cgroups.members(places.cgroup)
+    return any(map(_dies_as_init, inside | {_parent(number) for number in inside} - {0}))
 
 
 def _dies_as_init(process: int) -> bool:
@@ -222,8 +261,9 @@ def _dies_as_init(process: int) -> bool:
         return False
 
 
-def _compare(task: Restore, root: int) -> None:
-    """Raise CheckpointFailed where the tree that stands is another than that of the image."""
-    if different := differences(task.forest, task.capture(root)):
+def compare(tasks: Sequence[Restore], roots: Sequence[int]) -> None:
+    """Raise Differs where the trees that stand are others than those of the images."""
+    found = [task.capture(root) for task, root in zip(tasks, roots, strict=True)]
+    if different := differences_of_pod([task.forest for task in tasks], found):
         more = f", and {len(different) - 1} more differences" if len(different) > 1 else ""
         raise Differs(f"what criu has restored differs from the image, and was ended: {different[0]}{more}")

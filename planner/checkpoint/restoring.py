@@ -5,7 +5,7 @@ pid namespaces and, in the child that is the parent of an inner part's root, run
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -21,6 +21,10 @@ SPARE: Final = 100
 LOG_FILE: Final = "restore.log"
 FAILED: Final = "failed"
 """The file that is made where an inner part does not come to stand."""
+INIT: Final = "init"
+"""The file that has the number of the root of plain images."""
+GO: Final = "go"
+"""The fifo from which the action script of plain images learns that all is frozen."""
 LOWEST_CRIU: Final = (3, 14)
 """The first version of CRIU whose clone3 takes numbers."""
 
@@ -47,7 +51,7 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
 
     def cgroup_of(self, part: str) -> str:
         """Return the cgroup of a part."""
-        return f"{self.cgroup}/{part}"
+        return self.cgroup if self.plain else f"{self.cgroup}/{part}"
 
 
 def refuse_plain(forest: Forest) -> None:
@@ -121,9 +125,18 @@ def table(forest: Forest, part: Part, parts: tuple[Part, ...], places: Places) -
 def action(part: Part, places: Places) -> str:
     """Return the action script of a part: it freezes all before anything runs.
 
-    criu and its own helpers leave the cgroup before: it would freeze itself.
+    criu and its own helpers leave the cgroup before: it would freeze itself. The script of plain images has the command do it: it
+    may be born in the pid namespace of a pod, from where criu has no number.
     """
     cgroup = places.cgroup_of(part.name)
+    if places.plain:
+        return f"""#!/bin/sh
+if [ "$CRTOOLS_SCRIPT_ACTION" = pre-resume ]; then
+    echo "$CRTOOLS_INIT_PID" > {places.work}/{INIT}
+    read -r word < {places.work}/{GO}
+fi
+exit 0
+"""
     return f"""#!/bin/sh
 case $CRTOOLS_SCRIPT_ACTION in
 pre-resume)
@@ -236,8 +249,16 @@ WORDS: Final = ("pids", "parent", "group", "session", "state", "exit status", "t
 
 def differences(wanted: Forest, found: Forest) -> list[str]:
     """Return in words where a restored tree is another than that of the image; nothing where it is the same."""
-    before: Mapping[ProcessId, Standing] = standing(wanted, led_from_outside(wanted))
-    after = standing(found, led_from_outside(found))
+    return differences_of_pod((wanted,), (found,))
+
+
+def differences_of_pod(wanted: Sequence[Forest], found: Sequence[Forest]) -> list[str]:
+    """Return the same for several images of one pid namespace; a capture of its init shows the tasks of all."""
+    before: dict[ProcessId, Standing] = {}
+    after: dict[ProcessId, Standing] = {}
+    for forests, all_of_them in ((wanted, before), (found, after)):
+        for forest in forests:
+            all_of_them.update(standing(forest, led_from_outside(forest)))
     lines = [f"task {pid} is missing" for pid in before if pid not in after]
     lines += [f"task {pid} is none of the image" for pid in after if pid not in before]
     for pid, facts in before.items():

@@ -8,6 +8,7 @@ import msgspec
 from planner.checks.ask import ask
 from planner.checks.consumers import consumers, invocations
 from planner.checks.report import Settings, image_report
+from planner.checks.verdicts import OWN
 from planner.contents.fold import fold_contents
 from planner.findings.problems import Problem
 from planner.findings.report import ImageReport
@@ -58,7 +59,7 @@ def judge(
         image=image,
         artefact=artefact,
         asked=asked,
-        not_checked=_not_checked(artefact, hosts, registry),
+        not_checked=_not_checked(artefact, hosts, registry, chosen),
         settings=settings,
         invocations=chosen,
         hosts=hosts,
@@ -73,8 +74,10 @@ def _invocations(artefact: Artefact | None, request: Request) -> tuple[Invocatio
     return invocations(names, options=request.options, into=request.into, complete=request.complete)
 
 
-def _not_checked(artefact: Artefact | None, hosts: Mapping[str, Host] | None, registry: Registry) -> Iterable[str]:
-    """Yield what nothing has looked at."""
+def _not_checked(
+    artefact: Artefact | None, hosts: Mapping[str, Host] | None, registry: Registry, chosen: tuple[Invocation, ...]
+) -> Iterable[str]:
+    """Yield what nothing has looked at, and what `crplan run` leaves out where it is one of the consumers."""
     if artefact is None:
         yield "anything beyond what is reported above: without a plan no check can be asked"
         return
@@ -82,4 +85,5 @@ def _not_checked(artefact: Artefact | None, hosts: Mapping[str, Host] | None, re
         yield "whether a machine has what this needs: no host was given (--here, --host FILE)"
     if not registry.checks:
         yield "everything that checks look at: none is installed"
-    yield from artefact.plan.uncovered
+    if any(invocation.consumer in OWN for invocation in chosen):
+        yield from artefact.plan.uncovered

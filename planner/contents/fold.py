@@ -67,8 +67,11 @@ def _handlers(contents: Contents) -> dict[type, Callable[[Any], None]]:
 
 
 def _recorded(contents: Contents, event: ContentsRecorded) -> None:
+    """Add up the files of the images; the containers of a pod have one each."""
     contents.recorded = True
-    contents.images, contents.sizes = dict(event.images), dict(event.sizes)
+    for found, counts in ((contents.images, event.images), (contents.sizes, event.sizes)):
+        for kind, count in counts.items():
+            found[kind] = found.get(kind, 0) + count
 
 
 def _task_files(contents: Contents, event: TaskFilesRecorded) -> None:

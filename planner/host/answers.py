@@ -49,7 +49,23 @@ def _path(path: str) -> PathFact | None:
     kind = next((name for bits, name in KINDS if stat.S_IFMT(found.st_mode) == bits), None)
     if kind is None:
         return None
-    return PathFact(kind=kind, size=found.st_size if kind == "file" else None, mode=found.st_mode)
+    if kind != "file":
+        return PathFact(kind=kind, mode=found.st_mode)
+    flags = _mount_flags(path)
+    return PathFact(
+        kind=kind,
+        size=found.st_size,
+        mode=found.st_mode,
+        read_only=bool(flags & os.ST_RDONLY),
+        no_code=bool(flags & os.ST_NOEXEC),
+    )
+
+
+def _mount_flags(path: str) -> int:
+    try:
+        return os.statvfs(path).f_flag
+    except OSError:
+        return 0
 
 
 def _bound(address: Address) -> str:

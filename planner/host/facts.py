@@ -73,11 +73,16 @@ PathKind = Literal["missing", "file", "directory", "device", "fifo", "socket"]
 
 
 class PathFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What stands at a path, links followed; `size` of regular files alone, `mode` is st_mode with the type."""
+    """What stands at a path, links followed; `size` of regular files alone, `mode` is st_mode with the type.
+
+    `read_only` and `no_code` are options of the mount that a regular file is on: nothing is written there, no code is mapped.
+    """
 
     kind: PathKind
     size: int | None = None
     mode: int | None = None
+    read_only: bool = False
+    no_code: bool = False
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

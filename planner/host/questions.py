@@ -207,7 +207,7 @@ def asked_paths(forest: Forest, contents: Contents, given: Places) -> set[str]:
     return {
         *opened(forest, contents, given).values(),
         *(path for _, path in watched(forest, contents)),
-        *(directory for _, directory in socket_directories(forest, contents)),
+        *(path for socket, directory in socket_directories(forest, contents) for path in (directory, socket.local)),
         *(source for _, source in mount_sources(contents, given)),
         *(path for _, path in mount_places(forest, contents, given)),
         *plugin_files(forest, given),

@@ -103,7 +103,7 @@ def _sums(image: InspectedImage) -> Iterator[Line]:
     sums = image.sums
     yield []
     yield [("Sum", "heading")]
-    threads = f", {sums.threads} threads beside their first" if sums.threads else ""
+    threads = f", {_plural(sums.threads, 'thread')} beside their first" if sums.threads else ""
     yield [(f"  {_plural(sums.tasks, 'process', 'es')}{threads}", "")]
     if sums.files:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sums.files.items())

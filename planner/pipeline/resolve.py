@@ -153,13 +153,13 @@ def decide_placed(history: list[AnyEvent], *, thrift: bool = True) -> tuple[Fore
                 refused[number] = error
     first = next((error for error in refused if error.code == "plan-undecided"), refused[0])
     from planner.forest.minimise import narrowed
-    from planner.planning.refusals import proved, told  # the search is loaded for refusals alone
+    from planner.planning.refusals import told  # the search is loaded for refusals alone
 
     law = told(likeliest, first)
     smallest = narrowed(forest, law)
     if smallest is law and len(refused) >= most and first.code != "plan-undecided":
         smallest = undecided(law, "placing in pid namespaces")
-    raise proved(likeliest, smallest)
+    raise smallest
 
 
 def _doubted(forest: Forest, refusal: Contradiction) -> list[ProcessId]:

@@ -104,12 +104,13 @@ def _built(forest: Forest, *, thrift: bool, exactly: bool) -> tuple[Cast, list[E
         return regular
     from planner.planning.builder.build import build
     from planner.planning.builder.order import Unordered
-    from planner.planning.refusals import refused
     from planner.planning.solver.births import solve
     from planner.planning.solver.solution import Solution
 
     answer = solve(forest, exactly=exactly)
     if not isinstance(answer, Solution):
+        from planner.planning.refusals import refused  # and with it what words a refusal
+
         raise refused(forest, answer)
     with suppress(Unordered):
         return build(forest, answer, thrift=thrift)

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import msgspec
 
 from planner.errors import BadImage
+from planner.events.contents import ContentsEvent
 from planner.events.records import AnyEvent, ImageEvent, ImageOpened, Place, TaskRecorded
 from planner.identity import OUTSIDE
 from planner.text import escaped
 
-IMAGE_EVENTS = ImageEvent.__args__
+IMAGE_EVENTS = (*ImageEvent.__args__, *ContentsEvent.__args__)
+"""What an image says of its tree and of what its processes hold; decisions of a log are made anew for the whole."""
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from planner.events.records import (
 )
 from planner.forest.model import SHARED_KINDS
 from planner.identity import NamespaceId
+from planner.pods.contents import HeldNumbers
 from planner.pods.parts import labelled
 
 ROOT: Final = NamespaceId(0)
@@ -39,6 +40,7 @@ class Renumbering:
 
     def __init__(self) -> None:
         self._first = True
+        self._held = HeldNumbers()
         self._objects = 0
         """Highest number of a shared object so far; that of the images before is added to the next one's."""
         self._namespaces = 0
@@ -57,6 +59,7 @@ class Renumbering:
 
     def next_image(self, events: Sequence[AnyEvent]) -> None:
         """Settle the namespaces of an image's root task: what nothing says to be the same is its own."""
+        self._held.next_image()
         self._objects_before = self._objects
         self._namespaces_before = 0 if self._first else self._namespaces + 1
         self._pid_namespaces_before = frozenset(self._pid_namespaces)
@@ -91,7 +94,7 @@ class Renumbering:
             return msgspec.structs.replace(event, namespaces={kind: new for kind, new in found.items() if new != LEFT_OUT})
         if isinstance(event, FactRecorded) and event.property == "pid_for_children" and event.value.isdecimal():
             return msgspec.structs.replace(event, value=str(self._namespace(PID, NamespaceId(int(event.value)))))
-        return event
+        return self._held.event(event, self._objects_before)
 
     def remarks(self, label: str) -> Iterator[FactRecorded]:
         """Yield what this image's root task has and the log cannot say by numbers."""

@@ -43,6 +43,7 @@ def _answers(forest: Forest, invocation: Invocation) -> Iterator[Answer]:
     yield from zombies(forest)
     for part in parts[1:]:
         yield from _border(forest, parts, part)
+        yield from _dead_beside(forest, part)
     yield from _threads(forest, parts)
     for _, fact in forest.facts:
         yield from _of_fact(fact)
@@ -94,6 +95,14 @@ def _border(forest: Forest, parts: Sequence[Part], part: Part) -> Iterator[Answe
         yield found.found(detail, pid=part.root, property=f"{kind} namespace", recorded=str(mine[kind]))
 
 
+def _dead_beside(forest: Forest, part: Part) -> Iterator[Answer]:
+    """Yield the dead siblings of a nested init that follow it among the children of their parent, by the order of numbers."""
+    for task in forest.tasks.values():
+        if task.zombie and task.parent == part.parent and task.namespace != part.namespace and task.pid > part.root:
+            detail = f"task {task.pid} is dead and a child of {part.parent}, as the init {part.root} of a nested pid namespace is"
+            yield kinds.ZOMBIE.found(detail, pid=task.pid, property="state", recorded=task.state)
+
+
 def _threads(forest: Forest, parts: tuple[Part, ...]) -> Iterator[Answer]:
     """Yield the nested tasks whose threads may come back with other outer numbers: several, or numbers with gaps."""
     for part in parts[1:]:
@@ -101,10 +110,9 @@ def _threads(forest: Forest, parts: tuple[Part, ...]) -> Iterator[Answer]:
         for task in threaded:
             if len(threaded) == 1 and _consecutive(forest, task):
                 continue
-            detail = (
-                f"the {len(forest.threads[task.pid])} threads of task {task.pid} may get other numbers outside of its namespace"
-            )
-            yield kinds.THREADS.found(detail, pid=task.pid, property="threads", recorded=str(len(forest.threads[task.pid])))
+            count = len(forest.threads[task.pid])
+            detail = f"the {count} threads of task {task.pid} have outer numbers that criu alone would not restore"
+            yield kinds.THREADS.found(detail, pid=task.pid, property="threads", recorded=str(count))
 
 
 def _consecutive(forest: Forest, task: Task) -> bool:

@@ -5,6 +5,7 @@ said of a file that changed in a way which CRIU ignores. Source: CRIU 4.2, `open
 `inet_bind` in sk-inet.c, `assign_xsave` in arch/x86/crtools.c.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -131,6 +132,8 @@ WORDS: Final = {
     kinds.CRIU_FILE_SIZE.code: "had {recorded} bytes at the dump and has {target}",
     kinds.CRIU_FILE_MODE.code: "had mode {recorded} at the dump and has {target}",
     kinds.CRIU_FILE_KIND.code: "was a {recorded} at the dump and is a {target}",
+    kinds.CRIU_READ_ONLY.code: "is open for writing, and its mount is read-only",
+    kinds.CRIU_NO_CODE.code: "is mapped as code, and its mount has noexec",
 }
 
 Difference = tuple[Kind, str, str, str]
@@ -138,8 +141,9 @@ Difference = tuple[Kind, str, str, str]
 
 
 def _differences(file: FileRecorded, fact: PathFact, roles: _Roles, skip: bool) -> Iterator[Difference]:
-    """Yield the one difference by which CRIU refuses a file, in the order in which it looks."""
+    """Yield the differences by which CRIU refuses a file; of kind, size and mode the first, in the order in which it looks."""
     code = file.id in roles.code
+    yield from _mount(file, fact, code)
     if fact.kind == "missing":
         directory = file.id in roles.directories or file.kind == "directory"
         kind = kinds.CRIU_EXECUTABLE_MISSING if code else kinds.CRIU_PATH_MISSING
@@ -154,6 +158,13 @@ def _differences(file: FileRecorded, fact: PathFact, roles: _Roles, skip: bool) 
         yield kinds.CRIU_FILE_MODE, "mode", f"{file.mode & 0o7777:04o}", f"{fact.mode & 0o7777:04o}"
 
 
+def _mount(file: FileRecorded, fact: PathFact, code: bool) -> Iterator[Difference]:
+    if fact.read_only and file.flags & os.O_ACCMODE != os.O_RDONLY:
+        yield kinds.CRIU_READ_ONLY, "mount", "writable", "read-only"
+    if fact.no_code and code:
+        yield kinds.CRIU_NO_CODE, "mount", "exec", "noexec"
+
+
 def _watched(forest: Forest, contents: Contents, host: Host) -> Iterator[Answer]:
     """Ask for the paths that are watched; a restore watches them again by their names."""
     for file, path in watched(forest, contents):
@@ -166,7 +177,7 @@ def _watched(forest: Forest, contents: Contents, host: Host) -> Iterator[Answer]
 
 
 def _directories(forest: Forest, contents: Contents, host: Host) -> Iterator[Answer]:
-    """Ask for the directories that unix sockets are bound in; the path itself may be taken, it is replaced."""
+    """Ask for the directories that unix sockets are bound in; at the path itself a socket is replaced, and nothing else."""
     asked = False
     for socket, directory in socket_directories(forest, contents):
         asked = True
@@ -180,6 +191,12 @@ def _directories(forest: Forest, contents: Contents, host: Host) -> Iterator[Ans
             yield kinds.CRIU_DIRECTORY_MISSING.found(
                 detail, property=f"directory {directory}", recorded="directory", target=fact.kind, at=socket.at
             )
+        there = host.answers.paths.get(socket.local)
+        if there is not None and there.kind not in ("missing", "socket"):
+            yield kinds.CRIU_ADDRESS_TAKEN.found(
+                f"a {there.kind} stands at {socket.local}, where a socket is bound", property=f"address {socket.local}",
+                recorded="socket", target=there.kind, at=socket.at,
+            )  # fmt: skip
     if asked:
         yield Passed(code=kinds.CRIU_DIRECTORY_MISSING.code)
 

@@ -72,8 +72,8 @@ THREADS: Final = kind(
     "checkpoint-thread-numbers",
     "warning",
     "",
-    "Threads of a nested task may get other numbers in the outer pid namespaces when they are restored.",
-    "Nothing has to be done for the checkpoint; `crplan restore` compares the numbers and says where they differ.",
+    "Threads of a nested task may get other numbers in the outer pid namespaces when criu alone restores them.",
+    "Nothing has to be done where `crplan restore` restores the checkpoint: it gives the threads their numbers at every level.",
     "CRIU gives a thread its innermost number only; the outer ones are the next free ones.",
 )
 PENDING: Final = kind(
@@ -84,4 +84,12 @@ PENDING: Final = kind(
     "Wait until the task has created the init, or have it come back to its own pid namespace.",
     "`/proc/PID/ns/pid_for_children` is not part of an image.",
 )
-CHECKPOINT: Final = (CROSSING, ENTERED, OUTSIDE, NO_INIT, USER, MOUNTS, MOUNTS_SPLIT, SHARED_NAMESPACE, THREADS, PENDING)
+ZOMBIE: Final = kind(
+    "checkpoint-zombie-number",
+    "error",
+    "refused",
+    "A task has a dead child younger than a nested init that is its child, too, and criu gives it the number of the init.",
+    "Let the parent collect the dead child before the checkpoint.",
+    "criu/cr-dump.c (fill_zombies_pids) reads the children in a /proc of its own, in which no init can be hidden.",
+)
+CHECKPOINT: Final = (CROSSING, ENTERED, OUTSIDE, NO_INIT, ZOMBIE, USER, MOUNTS, MOUNTS_SPLIT, SHARED_NAMESPACE, THREADS, PENDING)

@@ -61,7 +61,24 @@ CRIU_FILE_KIND: Final = kind(
     "refused",
     "Something of another kind stands on the host where a task holds a file.",
     _RECORD,
-    "`File ... has bad mode`: the type is a part of the mode, and --skip-file-rwx-check leaves it.",
+    "`File ... has bad mode`: the type is a part of the mode, and --skip-file-rwx-check leaves it. At a fifo, which has "
+    "no other end, CRIU waits.",
+)
+CRIU_READ_ONLY: Final = kind(
+    "criu-file-read-only",
+    "error",
+    "refused",
+    "A file that a task has open for writing is on a mount of the host that is read-only.",
+    "Mount the file system for writing (mount -o remount,rw).",
+    "`Can't open file ... on restore: Read-only file system`.",
+)
+CRIU_NO_CODE: Final = kind(
+    "criu-mount-noexec",
+    "error",
+    "refused",
+    "Code of a task is in a file on a mount of the host that allows no code.",
+    "Mount the file system with exec (mount -o remount,exec).",
+    "`Can't restore ... mapping`: the kernel maps no code from a mount with noexec.",
 )
 CRIU_ADDRESS_TAKEN: Final = kind(
     "criu-address-taken",
@@ -150,6 +167,8 @@ HELD: Final = (
     CRIU_FILE_SIZE,
     CRIU_FILE_MODE,
     CRIU_FILE_KIND,
+    CRIU_READ_ONLY,
+    CRIU_NO_CODE,
     CRIU_ADDRESS_TAKEN,
     CRIU_ADDRESS_MISSING,
     CRIU_INTERFACE_MISSING,

@@ -5,6 +5,7 @@ its process tree and of all that was recorded of it. The predicate is the report
 has it. Source: in-toto attestation framework, spec/v1/statement.md.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -32,7 +33,8 @@ def attest(report: Report, files: Mapping[str, Sequence[Subject]]) -> bytes:
     """Return the statement; `files` are those of each image by the name that the report gives it."""
     whole = msgspec.structs.replace(report, images=tuple(report.images))
     subjects = [subject for image in whole.images for subject in _subjects(image, files.get(image.image, ()))]
-    return _statement(subjects, PREDICATE, whole)
+    once = {json_document(subject): subject for subject in subjects}
+    return _statement(list(once.values()), PREDICATE, whole)
 
 
 def emit(artefact: Artefact, options: Options, terminal: Terminal) -> bytes:
@@ -49,6 +51,11 @@ def emit_problem(problem: Problem) -> bytes:
 
 
 def _statement(subjects: list[dict[str, Any]], predicate_type: str, predicate: object) -> bytes:
+    names = Counter(subject["name"] for subject in subjects)
+    for subject in subjects:
+        if names[subject["name"]] > 1:
+            # A name that is set is to be one subject's alone; subjects are matched by their digests.
+            subject.pop("name")
     return json_document(
         {"_type": STATEMENT, "subject": subjects, "predicateType": predicate_type, "predicate": msgspec.to_builtins(predicate)}
     )

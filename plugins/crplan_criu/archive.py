@@ -128,8 +128,9 @@ class Collector:
         self.input.stream = self.input.stream or stream
         for member in members(stream, self._headers):
             directory, _, name = member.name.rpartition("/")
-            if member.problem and len(self.odd_members) < MOST_ODD:
-                self.odd_members.append(f"{member.name}: {member.problem}" + (f" -> {member.link}" if member.link else ""))
+            if (member.problem or member.absolute) and len(self.odd_members) < MOST_ODD:
+                problem = member.problem or "has an absolute name"
+                self.odd_members.append(f"{member.name}: {problem}" + (f" -> {member.link}" if member.link else ""))
             if layer and directory not in DIRECTORIES:
                 continue
             if not ROOT_FILE_SYSTEMS.isdisjoint(directory.split("/")):

@@ -54,6 +54,8 @@ class Member(msgspec.Struct, frozen=True):
     problem: str = ""
     link: str = ""
     mode: int = 0
+    absolute: bool = False
+    """The name begins at the root, which is left out of `name`."""
 
 
 class Taken:
@@ -121,7 +123,7 @@ def members(stream: Stream, headers: Headers) -> Iterator[Member]:
         begin = stream.position
         plain = "/".join(part for part in name.split("/") if part not in ("", "."))
         if plain and kind != DIRECTORY and not name.endswith("/"):
-            yield Member(plain, size if not problem else 0, problem, link if kind in LINKS else "", mode)
+            yield Member(plain, size if not problem else 0, problem, link if kind in LINKS else "", mode, name[:1] == "/")
         if kind not in NO_CONTENT:
             _pass_over(stream, size, begin + size, where)
 

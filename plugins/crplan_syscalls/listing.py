@@ -14,8 +14,8 @@ members' names. A line equals what `strace -ff --decode-pids=pidns` shows of the
   it only pauses. Threads are among those.
 
 What an executor does beside the plan (waiting for other actors, reading /proc) is not listed. With `eclone` the creating call is
-the one of linux-cr's kernels, `eclone(flags, args, pids)`: the exit signal is in the low byte of the flags, and `pids` is
-outermost first, for the youngest namespaces of the caller (those of the child, without the 1 of a new one). Every process then
+the one of linux-cr's kernels, `eclone(flags, args, args_size, pids)`: the exit signal is in the low byte of the flags, and `pids`
+is outermost first, for the youngest namespaces of the caller (those of the child, without the 1 of a new one). Every process then
 calls restart, and the coordinator last.
 """
 
@@ -34,6 +34,9 @@ CLONE_ARGS_SIZE: Final = 88
 SIGKILL: Final = 9
 
 ABIS: Final = ("clone3", "eclone")
+
+ARGUMENT_BYTES: Final = 48
+"""The size of eclone's `struct clone_args`, as of v20: five words of 64 bits, nr_pids and a reserved one of 32."""
 
 
 def emit_listing(plan: Plan, abi: str = "clone3", generation: str = "") -> str:
@@ -132,7 +135,8 @@ def _eclone(what: Call) -> str:
     if "CLONE_NEWPID" in what.flags:
         numbers.pop()
     flags = [text for text in (flags_text(what.flags) if what.flags else "", signal_text(what.b) if what.b else "") if text]
-    return f"eclone({'|'.join(flags) or '0'}, {{clone_flags_high=0, child_stack=NULL, nr_pids={len(numbers)}}}, {numbers})"
+    arguments = f"{{clone_flags_high=0, child_stack=NULL, nr_pids={len(numbers)}}}, {ARGUMENT_BYTES}, {numbers}"
+    return f"eclone({'|'.join(flags) or '0'}, {arguments})"
 
 
 def _enter(step: AnyStep, what: Call) -> list[str]:

@@ -40,13 +40,18 @@ def kernel_notes(plan: Plan, generation: str) -> Iterator[str]:
     groups = [f"{step.target} into {step.group}" for step in plan.steps if isinstance(step, steps.SetGroup)]
     zombies = [str(step.target) for step in plan.steps if isinstance(step, steps.Verify) and step.zombie]
     helpers = [str(process.pid) for process in plan.processes if process.role == "helper"]
+    reapers = [str(process.pid) for process in plan.processes if process.role == "reaper"]
+    if reapers:
+        yield f"# The image does not have {', '.join(reapers)}, which stands above its root and calls no restart."
     for words, found in (("puts processes into groups", groups), ("lets zombies exit", zombies), ("takes ghosts away", helpers)):
         if found:
             yield f"# In restart the kernel {words}: {', '.join(found)}."
 
 
 def last_call(process: steps.Process, ended: frozenset[ProcessId], generation: str) -> list[str]:
-    """Return the restart call of a process, none for one that has ended before."""
+    """Return the restart call of a process, none for one that has ended before, or that the image does not have."""
+    if process.role == "reaper":
+        return []
     if not follows_v20(generation) and process.pid in ended:
         return []
     flags = "RESTART_GHOST" if process.role == "helper" else "0"

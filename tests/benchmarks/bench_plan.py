@@ -259,7 +259,7 @@ import gc, resource, sys, time
 from planner.pipeline.reading import default_registry, source_of, stream_events
 from planner.pipeline.resolve import resolve
 import crplan_linuxcr.read, planner.planning.decide, planner.forest.pid_namespaces.infer, planner.kernel.proof
-import planner.planning.births.births, planner.planning.steps.phases
+import planner.planning.solver.births, planner.planning.steps.phases
 registry = default_registry()
 gc.disable()
 empty = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

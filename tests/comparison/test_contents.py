@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from crplan_criu import messages_contents as contents
 
 import planner
 from planner.cli.main import main
@@ -63,3 +64,13 @@ def test_every_format_tells_what_changed(tmp_path: Path, capsys: pytest.CaptureF
     assert "/b" in out and "\x1b" not in out
     if form == "json":
         jsonschema.validate(json.loads(out), json.loads(SCHEMA.read_bytes()))
+
+
+def test_sockets_are_named_as_people_write_them(tmp_path: Path) -> None:
+    address = {"src_port": 80, "src_addr": [0, 0, 0, 1 << 24]}
+    sockets = (
+        criu_dumps.file(1, "isk", contents.INET_SOCKET, ino=1, family=10, type=1, proto=6, state=10, opts=b"", **address),
+        criu_dumps.file(2, "nlsk", contents.NETLINK_SOCKET, ino=2, protocol=16, state=7, portid=4711),
+    )
+    names = [name for _, _, name, _, _ in changes(image(tmp_path / "a"), image(tmp_path / "b", *sockets))]
+    assert names == ["netlink raw 16", "tcp listen [::1]:80"]

@@ -194,6 +194,60 @@ def test_plain_images_that_criu_cannot_restore_here_are_refused_before_it_runs(t
     assert leftovers() == []
 
 
+def joined(tree: Tree, directory: Path, words: str) -> "subprocess.Popen[bytes]":
+    """Start a container of the pod that a tree is the first of: its pid namespace, mounts of its own."""
+    directory.mkdir()
+    inside = f'mount -t proc proc /proc; exec setsid {nested.compiled(tree.directory.parent)} {directory} r "{words}"'
+    command = ["nsenter", "-t", str(tree.root), "-p", "unshare", "-m", "--propagation", "private", "sh", "-c", inside]
+    quiet = subprocess.DEVNULL
+    member = subprocess.Popen(command, start_new_session=True, stdin=quiet, stdout=quiet, stderr=quiet)
+    end = time.monotonic() + 10
+    while len([file for file in directory.iterdir() if file.stat().st_size]) < 1 + words.count("(") - words.count("(Z"):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return member
+
+
+def test_a_pod_comes_back_with_its_containers_in_one_pid_namespace(tmp_path: Path) -> None:
+    """Plain CRIU on both sides; the images are given in an order in which they cannot be restored."""
+    with Tree(tmp_path, "") as tree:
+        members = [joined(tree, tmp_path / name, words) for name, words in (("one", "t(S)"), ("two", "(t)(Z)"))]
+        children = [Path(f"/proc/{member.pid}/task/{member.pid}/children").read_text() for member in members]
+        roots = [tree.root, *map(int, children)]
+        before = [nested.below(root) for root in roots]
+        shared = ["--external", f"pid[{os.stat(f'/proc/{tree.root}/ns/pid').st_ino}]:pod"]
+        images = [tmp_path / f"image{position}" for position in range(len(roots))]
+        for root, image in zip(roots, images, strict=True):
+            image.mkdir()
+            command = [nested.criu(), "dump", "--tree", str(root), "--images-dir", str(image), "--leave-running"]
+            subprocess.run([*command, *(shared if root != tree.root else [])], check=True, capture_output=True, timeout=60)
+    for member in members:
+        member.wait()
+    done = run(images[2], str(images[0]), str(images[1]))
+    assert done.returncode == 0, done.stderr
+    assert leftovers() == []
+    restored_roots = [int(line.split()[1]) for line in done.stdout.splitlines()]
+    try:
+        assert [nested.below(root) for root in restored_roots] == [before[0], before[2], before[1]]
+        assert len({os.stat(f"/proc/{root}/ns/pid").st_ino for root in restored_roots}) == 1
+    finally:
+        os.kill(restored_roots[0], signal.SIGKILL)
+
+
+def test_a_container_of_a_pod_alone_is_refused(tmp_path: Path) -> None:
+    with Tree(tmp_path, "") as tree:
+        member = joined(tree, tmp_path / "one", "")
+        root = Path(f"/proc/{member.pid}/task/{member.pid}/children").read_text().strip()
+        shared = f"pid[{os.stat(f'/proc/{tree.root}/ns/pid').st_ino}]:pod"
+        (tmp_path / "image").mkdir()
+        command = [nested.criu(), "dump", "--tree", root, "--images-dir", str(tmp_path / "image"), "--external", shared]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+    member.wait()
+    done = run(tmp_path / "image")
+    assert done.returncode == 3
+    assert "give the images of the pod together" in done.stderr
+
+
 def test_a_dry_run_prints_every_file_and_command(tmp_path: Path) -> None:
     with Tree(tmp_path, "[()]") as tree:
         assert checkpoint(tree, tmp_path / "image", nested.criu())[0] == 0

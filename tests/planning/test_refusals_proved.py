@@ -9,11 +9,11 @@ from collections import Counter
 import pytest
 
 from planner.errors import Contradiction
-from planner.findings.registry import KINDS
 from planner.forest.model import Forest
 from planner.identity import ProcessId
 from planner.pipeline.resolve import resolve
-from planner.planning.refusals import OF_BIRTHS, proved
+from planner.planning.refusals import UNTOLD
+from planner.planning.refusals.laws import LAWS
 from planner.planning.solver.births import MOST_CONFLICTS
 from planner.planning.solver.problem import read_problem
 from planner.planning.solver.refusal import refuse_rows
@@ -33,7 +33,8 @@ SMALL = {
 }
 LARGE = {name: SHAPES[name] for name in ("chains", "two levels", "three levels", "groups")}
 
-CROSSED = "1 2:1/2 3:1/3 4:1/4 5:4/2 6:4/3 7:2/4 8:2/3 9:3/2 10:3/4"
+OF_BIRTHS = {UNTOLD, *(law.code for law in LAWS)} - {"init-trap"}
+"""Codes that say that no births lead to a tree; a trap is reached."""
 
 
 def refusal_of(text: str) -> tuple[Forest, Contradiction, list[ProcessId]] | None:
@@ -43,7 +44,7 @@ def refusal_of(text: str) -> tuple[Forest, Contradiction, list[ProcessId]] | Non
         resolve(events(text))
     except Contradiction as refusal:
         rows = [pid for pid, task in image.tasks.items() if task.recorded in set(refusal.because)]
-        return (image, refusal, rows) if refusal.code in {*OF_BIRTHS, "births-excluded"} else None
+        return (image, refusal, rows) if refusal.code in OF_BIRTHS else None
     return None
 
 
@@ -93,29 +94,3 @@ def test_the_search_says_that_no_fact_can_be_left_out(name: str, block: range) -
                 others = [other for other in needed if other != pid]
                 assert refuse_rows(read_problem(image), others, MOST_CONFLICTS) is None, f"the row of {pid} is not needed"
     tally("refusals of entangled forests", **codes)
-
-
-def test_facts_that_can_hold_are_told_as_they_are_found_to_exclude_each_other() -> None:
-    """What a path claims wrongly, or with a fact too many, is not handed on."""
-    image = forest(CROSSED)
-    rows = [task.recorded for task in image.tasks.values()]
-    told = Contradiction("session-not-below", "all rows", rows, 1)
-    few = Contradiction("session-not-below", "the first rows", rows[:3], 1)
-    refusal = proved(image, few)
-    assert refusal.code == "births-excluded"
-    assert "5 has parent 4, session 2, group 2" in refusal.message
-    for claimed in (few, told, Contradiction("crossing-sessions", "with a fact too many", rows[1:], 5)):
-        assert list(proved(image, claimed).because) == rows[4:]
-    exact = Contradiction("crossing-sessions", "said by a law", rows[4:], 5)
-    assert proved(image, exact) is exact
-
-
-def test_refusals_by_one_look_and_bounds_stand() -> None:
-    image = forest(CROSSED)
-    for code in ("plan-undecided", "init-trap", "parent-unknown"):
-        told = Contradiction(code, "as it was met", (1,), 1)
-        assert proved(image, told) is told
-
-
-def test_codes_are_known() -> None:
-    assert not OF_BIRTHS - KINDS.keys()

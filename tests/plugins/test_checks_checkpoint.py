@@ -62,6 +62,7 @@ BAD: dict[str, tuple[str, Sequence[AnyEvent]]] = {
     "checkpoint-entered": ("1 2:1 3.1:2/3 4.2:1/4@3", ()),
     "checkpoint-leader-outside": ("1 2:1 3.1:2/1", ()),
     "checkpoint-without-init": ("1 2:1 3.1:2/3z", ()),
+    "checkpoint-zombie-number": ("1 2:1 3.1:2/3 4:2z", ()),
     "checkpoint-user-namespace": (GOOD, spaces("user", 0, 1)),
     "checkpoint-shared-mounts": (GOOD, spaces("mnt", 0, 0)),
     "checkpoint-mounts-split": (
@@ -97,6 +98,11 @@ def test_every_kind_has_such_a_tree() -> None:
 )
 def test_a_namespace_of_its_own_or_of_the_host_passes(code: str, extra: list[AnyEvent]) -> None:
     assert code in answers(GOOD, extra)[1]
+
+
+def test_a_dead_child_older_than_the_nested_init_passes() -> None:
+    assert "checkpoint-zombie-number" in answers("1 2:1 3:2z 4.1:2/4")[1]
+    assert "checkpoint-zombie-number" in answers("1 2:1 3.1:2/3 4.2:3z")[1]
 
 
 def test_threads_with_consecutive_numbers_pass() -> None:

@@ -63,10 +63,32 @@ def test_a_file_that_is_written_has_no_size_and_may_grow(tmp_path: Path) -> None
     assert codes(held(tmp_path, entry), at("/srv/a", "missing")) == ["criu-path-missing"]
 
 
+def test_a_mount_may_forbid_writing_and_code(tmp_path: Path) -> None:
+    there = PathFact(kind="file", size=5, mode=FILE, read_only=True, no_code=True)
+    host = Host(processor=(), answers=Answers(paths={"/srv/a": there}))
+    assert codes(held(tmp_path / "read", RECORDED), host) == []
+    written = criu_dumps.regular(1, "/srv/a", 5, FILE, flags=2)
+    assert codes(held(tmp_path / "written", written), host) == ["criu-file-read-only"]
+    code = {"mm-10.img": criu_dumps.memory(0, criu_dumps.area(1, 4096, prot=5))}
+    assert codes(held(tmp_path / "code", RECORDED, **code), host) == ["criu-mount-noexec"]
+
+
 def test_a_file_whose_name_was_gone_comes_back_from_the_image(tmp_path: Path) -> None:
     remap = criu_dumps.encoded(criu_dumps.messages_contents.REMAP, {"orig_id": 1, "remap_id": 7, "remap_type": 1})
     given = held(tmp_path, RECORDED, **{"remap-fpath.img": criu_dumps.image("remap-fpath", remap)})
     assert codes(given, at("/srv/a", "missing")) == [] and questions(given.forest, given.contents).paths == ()
+
+
+@pytest.mark.parametrize(("there", "expected"), [("file", []), ("missing", ["criu-path-missing"])])
+def test_a_file_that_comes_back_from_a_link_needs_the_link_and_not_its_name(
+    tmp_path: Path, there: str, expected: list[str]
+) -> None:
+    remap = criu_dumps.encoded(criu_dumps.messages_contents.REMAP, {"orig_id": 1, "remap_id": 7, "remap_type": 0})
+    link = criu_dumps.regular(7, "/srv/link_remap.1", 5, FILE)
+    images = {"remap-fpath.img": criu_dumps.image("remap-fpath", remap), "files.img": criu_dumps.image("files", RECORDED, link)}
+    given = held(tmp_path, RECORDED, **images)
+    assert questions(given.forest, given.contents).paths == ("/srv/link_remap.1",)
+    assert codes(given, at("/srv/link_remap.1", there, 5)) == expected
 
 
 def test_an_executable_a_library_and_a_directory_have_findings_of_their_own(tmp_path: Path) -> None:
@@ -121,6 +143,14 @@ def test_a_unix_socket_needs_its_directory_and_its_abstract_name(tmp_path: Path)
     given = held(tmp_path / "a", bound)
     assert codes(given, at("/run/x", "missing")) == ["criu-directory-missing"]
     assert codes(given, at("/run/x", "directory", None, DIRECTORY)) == []
+    for kind, expected in (
+        ("socket", []),
+        ("missing", []),
+        ("file", ["criu-address-taken"]),
+        ("directory", ["criu-address-taken"]),
+    ):
+        there = {"/run/x": PathFact(kind="directory", mode=DIRECTORY), "/run/x/s": msgspec.convert({"kind": kind}, PathFact)}
+        assert codes(given, Host(processor=(), answers=Answers(paths=there))) == expected
     abstract = criu_dumps.file(1, "usk", UNIX_SOCKET, ino=7, type=1, state=10, peer=0, name=b"\0n", opts=b"")
     given = held(tmp_path / "b", abstract)
     for found, expected in (("free", []), ("EADDRINUSE", ["criu-address-taken"])):
@@ -189,3 +219,31 @@ def test_an_external_mount_needs_a_source_of_the_host_that_is_judged(tmp_path: P
     assert "criu-external-mount" in [each.code for each in answers(given, Host()) if isinstance(each, Finding)]
     mapped = answers(given, None, "--external=mnt[DEV]:/dev")
     assert [each.code for each in mapped if isinstance(each, Finding)] == []
+
+
+@pytest.mark.parametrize(("there", "expected"), [("directory", []), ("missing", ["criu-mount-source", "criu-mountpoint"])])
+def test_a_mount_needs_its_source_and_its_place_below_the_root(tmp_path: Path, there: str, expected: list[str]) -> None:
+    given = {"fstype": 1, "root_dev": 1, "flags": 0, "source": "none", "options": ""}
+    mounts = [
+        given | {"mnt_id": 1, "parent_mnt_id": 0, "root": "/", "mountpoint": "/"},
+        given | {"mnt_id": 5, "parent_mnt_id": 1, "root": "/dev", "mountpoint": "/dev", "ext_mount": True, "ext_key": "DEV"},
+    ]
+    entries = [criu_dumps.encoded(MOUNT, each) for each in mounts]
+    images = criu_dumps.tree(pids=(1,), own=("mnt", "pid")) | {"mountpoints-2.img": criu_dumps.image("mountpoints", *entries)}
+    fact = msgspec.convert({"kind": there}, PathFact)
+    host = Host(processor=(), answers=Answers(paths={"/srv/dev": fact, "/srv/root/dev": fact}))
+    options = ("--root=/srv/root", "--external=mnt[DEV]:/srv/dev")
+    assert codes(artefact(tmp_path, images), host, *options) == expected
+
+
+@pytest.mark.parametrize(("there", "expected"), [(True, []), (False, ["criu-interface-missing"])])
+def test_a_socket_that_is_bound_to_an_interface_needs_it(tmp_path: Path, there: bool, expected: list[str]) -> None:
+    host = Host(processor=(), answers=Answers(addresses={"tcp 127.0.0.1:80": "free"}, interfaces={"eth7": there}))
+    assert codes(held(tmp_path, listening(ifname="eth7")), host) == expected
+
+
+@pytest.mark.parametrize(("there", "expected"), [("free", []), ("ECONNREFUSED", ["criu-unix-peer"])])
+def test_a_peer_outside_of_the_image_must_receive(tmp_path: Path, there: str, expected: list[str]) -> None:
+    given = {"ino": 7, "type": 2, "state": 7, "flags": 2, "uflags": 1, "peer": 0, "name": b"/run/log", "opts": b""}
+    host = Host(processor=(), answers=Answers(addresses={"peer datagram /run/log": there}))
+    assert codes(held(tmp_path, criu_dumps.file(1, "usk", UNIX_SOCKET, **given)), host) == expected

@@ -91,6 +91,39 @@ def test_paths_that_lead_out_and_links_are_refused(tmp_path: Path, capsys: pytes
     assert found["trust-archive-member"][0].startswith("ctr.log: ") and "/etc/shadow" in found["trust-archive-member"][0]
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("../../etc/cron.d/x", tarfile.REGTYPE, "../../etc/cron.d/x"),
+        ("/etc/cron.d/x", tarfile.REGTYPE, "etc/cron.d/x"),
+        ("checkpoint/disk", tarfile.BLKTYPE, "block device"),
+        ("checkpoint/hard", tarfile.LNKTYPE, "/etc/shadow"),
+    ],
+)
+def test_members_that_lead_out_and_devices_are_refused_and_nothing_is_unpacked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, kind: bytes, words: str
+) -> None:
+    image = archive(tmp_path / "a.tar", json.dumps(USUAL).encode())
+    with tarfile.open(image, "a") as packed:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, "/etc/shadow" if kind == tarfile.LNKTYPE else ""
+        packed.addfile(member)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    code, found = verdict(image, capsys)
+    assert code == 3 and words in found["trust-archive-member"][0], found
+    assert sorted(each.name for each in tmp_path.rglob("*")) == ["a.tar", "here"]
+
+
+def test_root_inside_that_is_root_outside_is_noted_and_nothing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kinds = [each for each in USUAL["linux"]["namespaces"] if each["type"] != "user"]
+    specification = json.dumps(USUAL | {"linux": {"namespaces": kinds}}).encode()
+    assert verdict(archive(tmp_path / "a.tar", specification), capsys) == (
+        0,
+        {"trust-no-user-namespace": ["root inside is root outside"]},
+    )
+
+
 def root_difference(*given: tuple[str, int, bytes]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -150,6 +183,15 @@ def test_an_attestation_names_the_image_and_holds_the_report(tmp_path: Path, cap
     [subject] = statement["subject"]
     assert statement["_type"] == "https://in-toto.io/Statement/v1" and statement["predicate"]["kind"] == "crplan-check"
     assert subject == {"name": "a.tar", "digest": {"sha256": hashlib.sha256(image.read_bytes()).hexdigest()}}
+
+
+def test_subjects_of_one_name_are_told_apart_by_their_digests_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x").mkdir()
+    images = [archive(tmp_path / "a.tar", json.dumps(USUAL).encode()), archive(tmp_path / "x" / "a.tar", b"{}")]
+    assert main(["check", *map(str, images), "--apart", "--format", "in-toto"]) == 0
+    subjects = json.loads(capsys.readouterr().out)["subject"]
+    digests = [hashlib.sha256(image.read_bytes()).hexdigest() for image in images]
+    assert sorted(subjects, key=str) == [{"digest": {"sha256": digest}} for digest in sorted(digests)]
 
 
 def test_the_subject_of_a_directory_is_its_sorted_list_and_of_a_pipe_the_image(

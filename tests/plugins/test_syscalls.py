@@ -42,13 +42,13 @@ def test_actors_stand_in_plan_order() -> None:
 def test_clone3_takes_numbers_innermost_first_and_eclone_outermost_first() -> None:
     plan = PLANS["nested_namespaces"]()
     assert "set_tid=[2, 8, 12, 31], set_tid_size=4" in emit_listing(plan)
-    assert "nr_pids=4}, [31, 12, 8, 2])" in emit_listing(plan, "eclone")
+    assert "nr_pids=4}, 48, [31, 12, 8, 2])" in emit_listing(plan, "eclone")
 
 
 def test_eclone_leaves_the_1_of_a_new_namespace_out() -> None:
     first, *_ = (line for line in emit_listing(PLANS["nested_namespaces"](), "eclone").splitlines() if "NEWPID" in line)
-    assert first == "eclone(CLONE_NEWPID|SIGCHLD, {clone_flags_high=0, child_stack=NULL, nr_pids=0}, []) = ?"
-    assert "eclone(CLONE_NEWPID|SIGCHLD, {clone_flags_high=0, child_stack=NULL, nr_pids=2}, [20, 5]) = 5" in emit_listing(
+    assert first == "eclone(CLONE_NEWPID|SIGCHLD, {clone_flags_high=0, child_stack=NULL, nr_pids=0}, 48, []) = ?"
+    assert "eclone(CLONE_NEWPID|SIGCHLD, {clone_flags_high=0, child_stack=NULL, nr_pids=2}, 48, [20, 5]) = 5" in emit_listing(
         PLANS["nested_namespaces"](), "eclone"
     )
 
@@ -170,7 +170,7 @@ def test_every_process_restarts_and_the_coordinator_last(name: str) -> None:
     plan = PLANS[name]()
     lines = eclone_calls(plan)
     restarts = [line for line in lines if line.startswith("restart(")]
-    assert len(restarts) == len(plan.processes) + 1
+    assert len(restarts) == sum(process.role != "reaper" for process in plan.processes) + 1
     assert lines[-1] == restarts[-1] == "restart(?, 3, 0, -1) = ?"
     ghosts = [line for line in restarts if "RESTART_GHOST" in line]
     assert len(ghosts) == sum(process.role == "helper" for process in plan.processes)
@@ -198,3 +198,10 @@ def test_what_the_kernel_does_is_said_at_the_top() -> None:
     listing = emit_listing(PLANS["entered_and_adopted"](), "eclone", "P3")
     assert "# In restart the kernel takes ghosts away: 70, 71." in listing
     assert "is older than v20" in emit_listing(PLANS["zombies"](), "eclone", "A4")
+
+
+def test_who_stands_above_the_root_of_an_image_calls_no_restart() -> None:
+    listing = emit_listing(PLANS["subtree"](), "eclone")
+    reaper = listing.partition("# reaper 1 ")[2].partition("\n\n")[0]
+    assert "eclone(" in reaper and "restart(" not in reaper
+    assert "# The image does not have 1, which stands above its root and calls no restart.\n" in listing

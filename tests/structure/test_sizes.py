@@ -9,12 +9,6 @@ from tests.helpers.places import ROOT
 LONGEST = 400
 """Lines of a module."""
 
-LONGER = {
-    "planner/planning/births/births.py",
-    "planner/planning/births/sessions.py",
-}
-"""Modules that may be longer for now; no other may, and what has become shorter leaves the list."""
-
 MOST_AT_THE_TOP = 16
 
 MODULES = sorted(path for part in ("planner", "plugins") for path in (ROOT / part).rglob("*.py"))
@@ -26,15 +20,7 @@ def name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
-    length = len(path.read_text().splitlines())
-    if name(path) in LONGER:
-        assert length > LONGEST, "short enough: take it out of the list"
-    else:
-        assert length <= LONGEST
-
-
-def test_the_exceptions_are_there() -> None:
-    assert {name(path) for path in MODULES} >= LONGER
+    assert len(path.read_text().splitlines()) <= LONGEST
 
 
 def test_few_modules_stand_at_the_top() -> None:

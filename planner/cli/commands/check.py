@@ -164,7 +164,9 @@ def _files(groups: Sequence[Group]) -> dict[str, tuple[Subject, ...]]:
     for group in groups:
         names = [image.name for image in group.images]
         with suppress(BadImage):
-            found[image_words([_image_name(name) for name in names])] = subjects(names)
+            # Images of one name are told apart by their subjects alone.
+            called = image_words([_image_name(name) for name in names])
+            found[called] = (*found.get(called, ()), *subjects(names))
     return found
 
 

@@ -7,8 +7,11 @@ import signal
 from types import FrameType
 from typing import Final
 
+import msgspec
+
 from planner.checkpoint import manifest as manifests
 from planner.checkpoint.bring_back import Restore, restore
+from planner.checkpoint.plain import in_order, restore_plain, shared
 from planner.checkpoint.remains import repair
 from planner.checkpoint.restoring import Places, files, outermost, refuse, refuse_plain
 from planner.checks.criu_options import parse
@@ -21,7 +24,7 @@ from planner.findings.verdicts import BAD, ConsumerName
 from planner.forest.model import Forest
 from planner.library.checking import check
 from planner.library.images import captured
-from planner.pipeline.reading import stream_events
+from planner.pipeline.reading import pod_events, stream_events
 from planner.pipeline.resolve import resolve
 from planner.plugins import Registry
 from planner.text import escaped, shown
@@ -38,9 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " difference everything is ended. It prints `ready PID` and ends; the tree runs on."
     )
     parser.add_argument(
-        "image",
+        "images",
         metavar="DIRECTORY",
-        help="the directory that `crplan checkpoint` wrote, CRIU's images, or what holds `checkpoint/`",
+        nargs="+",
+        help="the directory that `crplan checkpoint` wrote, CRIU's images, or what holds `checkpoint/`; several are containers of"
+        " a pod that share a pid namespace (criu dump --external 'pid[INODE]:KEY')",
     )
     parser.add_argument("--dry-run", action="store_true", help="print each file and command, and change nothing")
     parser.add_argument("--criu", metavar="FILE", default="", help="the criu to run (CRPLAN_CRIU, or the one on PATH)")
@@ -49,38 +54,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
     """Restore and compare; returns 0; raises CannotEmit (3) for what is refused, CheckpointFailed (1) for what fails."""
-    directory = os.path.abspath(args.image)
-    if not manifests.there(directory):
-        directory = _plain(directory)
-    manifest = manifests.read(directory)[0] if manifests.there(directory) else None
-    forest = resolve(list(stream_events(open_image(directory), registry))).forest
-    if manifest is None:
-        refuse_plain(forest)
-    else:
-        refuse(manifest, forest)
     options = parse(args.criu_options)
+    given = [os.path.abspath(name) for name in args.images]
+    if len(given) > 1 or not manifests.there(given[0]):
+        return _run_plain([_plain(name) for name in given], options, args, registry)
+    manifest, _ = manifests.read(given[0])
+    task = _task(given[0], manifest, options, registry)
+    refuse(manifest, task.forest)
     if args.dry_run:
-        _print(forest, directory, options, plain=manifest is None)
+        _print([task])
         return 0
+    _begin()
+    _say_ready([restore(_with_criu(task, args.criu))])
+    return 0
+
+
+def _run_plain(directories: list[str], options: tuple[str, ...], args: argparse.Namespace, registry: Registry) -> int:
+    tasks = [_task(directory, None, options, registry) for directory in directories]
+    for task in tasks:
+        refuse_plain(task.forest)
+    ordered = in_order(tasks)
+    if len(ordered) > 1:
+        # The planner proves of all images together that no number is wanted twice, and that there is an order.
+        resolve(pod_events([open_image(task.directory) for task in ordered], registry)).artefact()
+    if args.dry_run:
+        _print(ordered)
+        return 0
+    _begin()
+    ordered = [_with_criu(task, args.criu) for task in ordered]
+    for task in ordered:
+        _judge(task)
+    _say_ready(restore_plain(ordered))
+    return 0
+
+
+def _task(directory: str, manifest: manifests.Manifest | None, options: tuple[str, ...], registry: Registry) -> Restore:
+    return Restore(
+        directory=directory,
+        manifest=manifest,
+        forest=resolve(list(stream_events(open_image(directory), registry))).forest,
+        capture=lambda root: _captured(root, registry),
+        criu="criu",
+        criu_version="",
+        options=options,
+    )
+
+
+def _with_criu(task: Restore, given: str) -> Restore:
+    criu = program_of(given)
+    return msgspec.structs.replace(task, criu=criu, criu_version=version_of(criu))
+
+
+def _begin() -> None:
+    """End what killed restores have left; raises CannotEmit without root's rights."""
     if os.geteuid():
         raise CannotEmit("a restore takes root: criu restore does")
     for words in repair():
         say(shown(f"crplan: an earlier restore was cut off: {escaped(words)}"))
-    criu = program_of(args.criu)
-    if manifest is None:
-        _judge(directory, options)
-    task = Restore(
-        directory=directory,
-        manifest=manifest,
-        forest=forest,
-        capture=lambda root: _captured(root, registry),
-        criu=criu,
-        criu_version=version_of(criu),
-        options=options,
-    )
     signal.signal(signal.SIGTERM, _interrupted)
-    write(f"ready {restore(task)}\n".encode())
-    return 0
+
+
+def _say_ready(roots: list[int]) -> None:
+    write("".join(f"ready {root}\n" for root in roots).encode())
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
@@ -99,9 +134,11 @@ def _plain(directory: str) -> str:
     raise UsageError(f"{directory} holds no images of CRIU, and is none that `crplan checkpoint` wrote; unpack an archive first")
 
 
-def _judge(directory: str, options: tuple[str, ...]) -> None:
+def _judge(task: Restore) -> None:
     """Say how `criu restore` of plain images is judged for this machine; raises CannotEmit where it would fail."""
-    given = shlex.join((*options, "--restore-detached", "--manage-cgroups=ignore"))
+    directory = task.directory
+    joins = (f"--inherit-fd=fd[9]:{key}",) if (key := shared(task.forest)) else ()
+    given = shlex.join((*task.options, *joins, "--restore-detached", "--manage-cgroups=ignore"))
     report = check(directory, here=True, consumer=CONSUMER, criu_options=given, ignore=RUNNING)
     if not report.images[0].verdicts:
         return
@@ -113,20 +150,23 @@ def _judge(directory: str, options: tuple[str, ...]) -> None:
     say(shown(f"crplan: {escaped(directory)}: {words}"))
 
 
-def _print(forest: Forest, directory: str, options: tuple[str, ...], *, plain: bool) -> None:
+def _print(tasks: list[Restore]) -> None:
     """Print what a restore would write and run, with names in capitals for what is chosen at the time."""
-    places = Places(
-        work="WORK",
-        image=directory,
-        cgroup="CGROUP",
-        outside="OUTSIDE",
-        freeze_file="cgroup.freeze",
-        freeze_word="1",
-        criu="criu",
-        options=options,
-        plain=plain,
-    )
     lines = []
-    for name, content in files(forest, places).items():
-        lines += [f"# WORK/{name}", content.rstrip("\n")]
-    write_artefact("\n".join([*lines, shlex.join(outermost(places, mounts=True)), ""]), None)
+    for task in tasks:
+        key = shared(task.forest) if task.manifest is None else ""
+        places = Places(
+            work="WORK",
+            image=task.directory,
+            cgroup="CGROUP",
+            outside="OUTSIDE",
+            freeze_file="cgroup.freeze",
+            freeze_word="1",
+            criu="criu",
+            options=(*task.options, "--inherit-fd", f"fd[N]:{key}") if key else task.options,
+            plain=task.manifest is None,
+        )
+        for name, content in files(task.forest, places).items():
+            lines += [f"# WORK/{name}", content.rstrip("\n")]
+        lines.append(shlex.join(outermost(places, mounts=task.manifest is not None)))
+    write_artefact("\n".join([*lines, ""]), None)

@@ -229,7 +229,7 @@ class _Reading:
             return False
         pid = self.namespaces.init[place]
         init = self.forest.tasks.get(pid)
-        has_living_init = pid == INIT if init is None else not is_ended(self.forest, init)
+        has_living_init = place in self.forest.namespaces if init is None else not is_ended(self.forest, init)
         return has_living_init and self._is_free(place, pids)
 
     def _is_free(self, place: NamespaceId, pids: Pids) -> bool:

@@ -6,7 +6,7 @@ from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.components import components
 from planner.planning.solver.problem import INIT, Problem
 from planner.planning.solver.reduction import Groups, Reduced, reduce_groups, reduce_problem, widened
-from planner.planning.solver.rules import Rules
+from planner.planning.solver.rules import Lifted, Rules
 from planner.planning.solver.solution import Refusal, Undecided
 
 Rows = list[ProcessId]
@@ -41,6 +41,12 @@ def refuse_rows(problem: Problem, rows: Rows, most_conflicts: int) -> Refusal | 
     return _refusal(problem, _shrunk(problem, everything, needed, most_conflicts)) if needed else None
 
 
+def exclude(problem: Problem, rows: Rows, most_conflicts: int, lifted: Lifted = "") -> bool:
+    """Return whether some rows, in image order, exclude each other, be it that the rules of one kind are `lifted`."""
+    everything = reduce_problem(problem, problem.processes)
+    return bool(_contradiction(problem, _about(problem, everything, rows), rows, most_conflicts, lifted))
+
+
 def _refusal(problem: Problem, needed: Rows) -> Refusal:
     return Refusal(processes=tuple(needed), facts=tuple(fact for pid in needed for fact in problem.processes[pid].facts))
 
@@ -54,9 +60,9 @@ def _shrunk(problem: Problem, everything: Reduced, needed: Rows, most_conflicts:
     return needed
 
 
-def _contradiction(problem: Problem, reduced: Reduced, rows: Rows, most_conflicts: int) -> Rows:
+def _contradiction(problem: Problem, reduced: Reduced, rows: Rows, most_conflicts: int, lifted: Lifted = "") -> Rows:
     """Return rows among those given from which a contradiction was derived; none where they can hold, or beyond the bound."""
-    rules = Rules(problem, reduced, questioned=True)
+    rules = Rules(problem, reduced, questioned=True, lifted=lifted)
     literals = {pid: rules.words.row(pid) for pid in rows}
     engine = rules.engine()
     if engine.search(list(literals.values()), most_conflicts) is not False:

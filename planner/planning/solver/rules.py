@@ -6,6 +6,8 @@ name. The executor is process 0. The sources of the rules are fork, setsid, setp
 was tried on 6.18. The rules of groups are in `group_rules`.
 """
 
+from typing import Literal as OneOf
+
 from planner.identity import OUTSIDE, ProcessId
 from planner.planning.solver.engine import FALSE, TRUE, Engine, Literal
 from planner.planning.solver.group_rules import Edge, say_groups
@@ -16,11 +18,16 @@ from planner.planning.solver.vocabulary import Vocabulary
 
 Pairs = dict[tuple[int, int], Literal]
 
+Lifted = OneOf["", "groups", "order", "waits"]
+"""Rules that are left out, to see whether they exclude something: of hidden groups, of what is made before, of dying inits."""
+
 
 class Rules:
     """The rules for the core of a problem, which holds each member's parent, session leader and namespace's init."""
 
-    def __init__(self, problem: Problem, reduced: Reduced, *, questioned: bool = False, near: bool = False) -> None:
+    def __init__(
+        self, problem: Problem, reduced: Reduced, *, questioned: bool = False, near: bool = False, lifted: Lifted = ""
+    ) -> None:
         """Write down the rules; with `questioned` each row is a literal, so that some can be left out.
 
         Those for likely creators alone, `near`, are few, and have a solution only if all the rules have one.
@@ -37,11 +44,12 @@ class Rules:
         """Who must be there before whom; it matters only where groups are made for others to be born in."""
         self.waits: list[Edge] = []
         """Inits of which the first cannot finish dying before the second has."""
-        if words.hidden or near:
+        if (words.hidden and lifted != "groups") or near:
             self.before = [edge for pid in words.core for edge in _births_before(words, pid)]
             say_groups(words, self.before, self.waits)
         for pid, parent in words.lines:
             _say_line(words, pid, parent)
+        self._acyclic = [edges for name, edges in (("order", self.before), ("waits", self.waits)) if edges and name != lifted]
 
     def engine(self) -> Engine:
         """Return a search over these rules."""
@@ -54,9 +62,8 @@ class Rules:
             tree = TreeOrder(engine, above, creators)
             engine.use(tree)
             engine.use(Regions(engine, tree, born))
-        for edges in (self.before, self.waits):
-            if edges:
-                engine.use(Acyclic(edges))
+        for edges in self._acyclic:
+            engine.use(Acyclic(edges))
         return engine
 
     def _ancestors(self) -> tuple[Matrix, Pairs, Pairs]:

@@ -4,10 +4,8 @@ import pytest
 
 from planner.errors import Contradiction
 from planner.pipeline.resolve import resolve
-from planner.planning.births.cast import Cast
-from planner.planning.births.standins import add_stand_ins
 from planner.plans.model import Plan
-from planner.testing.forests import events, forest
+from planner.testing.forests import events
 from tests.helpers.stories import happens, helpers, plan, rule_of, told, waits_of
 
 
@@ -16,9 +14,7 @@ def vector(made: Plan, pid: int) -> tuple[int, ...]:
 
 
 def test_living_leaders_need_no_stand_in() -> None:
-    cast = Cast(forest("1 2:1/2 3:2 4:1//4"))
-    add_stand_ins(cast)
-    assert [actor.pid for actor in cast.actors.values() if actor.mortal] == []
+    assert helpers(plan("1 2:1/2 3:2 4:1//4")) == []
 
 
 def test_a_dead_session_leader_leads_again_and_dies() -> None:

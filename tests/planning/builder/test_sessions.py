@@ -4,40 +4,22 @@ import pytest
 
 from planner.errors import Contradiction
 from planner.pipeline.resolve import resolve
-from planner.planning.births.cast import ANY, Cast
-from planner.planning.births.sessions import Sessions
-from planner.planning.births.standins import add_stand_ins
-from planner.testing.forests import events, forest
+from planner.testing.forests import events
 from tests.helpers.stories import happens, helpers, plan, rule_of, told
 
 
-def sessions(text: str) -> Sessions:
-    """Resolve the sessions of a forest."""
-    cast = Cast(forest(text))
-    add_stand_ins(cast)
-    found = Sessions(cast)
-    found.resolve()
-    return found
-
-
 def test_a_child_in_its_parents_session_needs_nothing() -> None:
-    found = sessions("1 2:1/2 3:2 4:3")
-    assert found.modes == {}
-    assert found.cast.actors[2].birth_session == ANY
+    made = plan("1 2:1/2 3:2 4:3")
+    assert {rule_of(made, line) for line in ("2 creates 3", "3 creates 4")} == {"parent-creates"}
 
 
 def test_a_child_of_the_old_session_is_born_in_a_window_before_setsid() -> None:
-    found = sessions("1 2:1/2 3:2/1")
-    assert found.modes[3] == "window"
-    assert found.cast.actors[2].birth_session == 1
     made = plan("1 2:1/2 3:2/1")
     assert happens(made, "1 creates 2", "2 creates 3", "2 setsid")
     assert rule_of(made, "2 creates 3") == "before-setsid"
 
 
 def test_a_window_is_a_demand_on_the_creators_own_birth_and_so_on_upwards() -> None:
-    found = sessions("1 2:1/2 3:2/3 4:3/4 5:4/1")
-    assert [found.cast.actors[pid].birth_session for pid in (2, 3, 4)] == [1, 1, 1]
     assert happens(plan("1 2:1/2 3:2/3 4:3/4 5:4/1"), "2 creates 3", "3 creates 4", "4 creates 5", "4 setsid")
 
 
@@ -48,7 +30,6 @@ def test_without_a_child_of_another_session_the_birth_of_a_leader_is_free() -> N
 def test_a_member_from_above_enters_and_the_init_adopts() -> None:
     """The leader stands above the parent's namespace, and the parent is an init."""
     text = "@1:0 !5 1 2.1:1@1 6.4:2/5@1"
-    assert sessions(text).modes == {6: "entered"}
     made = plan(text)
     assert happens(made, "5 enters 2", "301 creates 6", "301 ends")
     assert rule_of(made, "301 creates 6") == "session-enters"
@@ -62,7 +43,6 @@ def test_without_an_init_a_session_from_above_is_out_of_reach() -> None:
 
 def test_a_leader_below_its_parent_has_a_member_there_create_the_child() -> None:
     made = plan("1 2:1 3:2/3 4:2/3")
-    assert sessions("1 2:1 3:2/3 4:2/3").modes == {4: "below"}
     assert happens(made, "2 creates 3", "3 setsid", "3 creates 4 as a sibling")
     assert rule_of(made, "3 creates 4 as a sibling") == "session-from-sibling"
 
@@ -74,9 +54,7 @@ def test_a_leader_that_stands_above_never_was_below() -> None:
 
 
 def test_a_leader_that_lives_deeper_than_the_parent_makes_siblings() -> None:
-    text = "@1:0 1 2.1:1@1 3.2:1/3@1 4.3:1/3@1"
-    assert sessions(text).modes == {4: "sibling"}
-    assert rule_of(plan(text), "3 creates 4 as a sibling") == "session-from-sibling"
+    assert rule_of(plan("@1:0 1 2.1:1@1 3.2:1/3@1 4.3:1/3@1"), "3 creates 4 as a sibling") == "session-from-sibling"
 
 
 def test_an_entered_leader_whose_member_has_another_outer_parent_is_refused() -> None:
@@ -93,15 +71,14 @@ def test_an_init_makes_no_sibling() -> None:
 
 
 def test_two_crossed_leaders_one_is_born_below_the_other() -> None:
-    found = sessions("1 2:1/2 3:1/3 4:2/3 5:3/2")
-    assert {found.modes[4], found.modes[5]} == {"below", "window"}
-    (leader,) = found.below
-    assert found.below[leader] == [5 - leader]
+    made = plan("1 2:1/2 3:1/3 4:2/3 5:3/2")
+    rules = {step.rule for step in made.steps}
+    assert {"before-setsid", "session-below-parent"} <= rules
 
 
-def test_a_ring_of_leaders_is_peeled_in_reverse_order_of_birth() -> None:
-    found = sessions("1 2:1/2 3:1/3 4:1/4 12:3/2 13:4/3 14:2/4")
-    assert sorted(found.modes[pid] for pid in (12, 13, 14)) == ["below", "window", "window"]
+def test_in_a_ring_of_leaders_one_serves_from_below_and_two_by_their_windows() -> None:
+    rules = [step.rule for step in plan("1 2:1/2 3:1/3 4:1/4 12:3/2 13:4/3 14:2/4").steps]
+    assert (rules.count("session-below-parent"), rules.count("before-setsid")) == (1, 2)
 
 
 def test_longer_rings_are_planned_too() -> None:
