@@ -25,7 +25,7 @@ struct board {
 	char why[160];
 	int init;		/* the namespace's init, as the executor sees it */
 	int proc;		/* descriptor of the container's proc instance */
-	uint64_t deaf;		/* signals that ending children send: everybody blocks them */
+	uint64_t deaf;		/* signals that ending children send: all processes block them */
 	volatile sig_atomic_t stop;
 	int64_t *clocks;	/* when each step was done, where a program listens */
 	int *outside;		/* the executor's own children by its own numbers, for each process */
