@@ -40,7 +40,7 @@ def leftovers(tree: Tree, image: Path) -> list[str]:
     """Return what a checkpoint may not leave behind."""
     found = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if "/children" in line]
     found += [str(path) for path in image.parent.glob(".*crplan*")]
-    found += [str(path) for path in Path(DIRECTORY).glob("*.json")]
+    found += [str(path) for path in Path(DIRECTORY).glob("checkpoint-*.json")]
     found += (
         [line for line in Path(f"/proc/{tree.root}/cgroup").read_text().splitlines() if "crplan" in line] if tree.runs() else []
     )
@@ -153,7 +153,7 @@ def test_a_second_run_repairs_what_two_killed_processes_left(tmp_path: Path) -> 
         while not list(tmp_path.glob(".image*/part*/seen.json")):
             assert time.monotonic() < end
             time.sleep(0.01)
-        (journal,) = Path(DIRECTORY).glob("*.json")
+        (journal,) = Path(DIRECTORY).glob("checkpoint-*.json")
         process.kill()
         os.kill(json.loads(journal.read_text())["owner"], signal.SIGKILL)
         process.communicate()
