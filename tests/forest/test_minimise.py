@@ -41,7 +41,7 @@ def ages(text: str, pids: Iterable[int]) -> tuple[str, int] | None:
         # A session's leader below its own member, whatever else is wrong with it.
         ("!5 1:0/0/0 2:1/3/3 3:2/3/3 4:3/5/5z", "birth-circle", [2, 3]),
         ("1:0/0/0 2:1/4/4 3:1/4/4 4:3/4/4", "birth-circle", [3, 4]),
-        # A child in the session of a process above its parent, where the parent never was in that session: the leader's row is not needed.
+        # A child in the session of a process above its parent, and the parent never was in it: the leader's row is not needed.
         ("1:0/0/0 2:3/0/0 3:0/3/3 4:2/3/3z", "session-not-below", [2, 4]),
         # Nobody is above number 1, so that nothing needs to be known of the tasks between.
         ("!5 !6 1:0/1/1 2:1/5/5 3:2/6/6 4:3/1/1z", "session-not-below", [3, 4]),
@@ -81,7 +81,7 @@ def test_a_choice_is_left_open() -> None:
 
 
 def test_inits_adopt_what_was_never_below_them() -> None:
-    """Number 1 has a child of a session that it was never in; so has a nested init, and only the parent that is no init is refused."""
+    """Number 1 has a child of a session that it was never in; so has a nested init. Only a parent that is no init is refused."""
     assert not ages("!9 1:0/1 2:1/9", (1, 2))
     assert not ages("1:0/1 2.1:1/2 3.2:2/1", (2, 3))
     assert not ages("1:0/1 2.1:1/2 3.2:2/1 4.3:2/0", (2, 3, 4))

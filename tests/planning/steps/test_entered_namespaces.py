@@ -1,4 +1,4 @@
-"""Namespaces that are there from the start: a process that the executor creates enters its own, and those below it are born there."""
+"""Namespaces that are there from the start: what the executor creates enters its own, and those below are born there."""
 
 import random
 

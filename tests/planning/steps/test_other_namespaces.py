@@ -1,4 +1,4 @@
-"""Namespaces of other kinds than pid as the planner sees them: which task makes each, which joins it through which, and what is reported as lost."""
+"""Namespaces of other kinds than pid in a plan: which task makes each, which tasks join it, and what is reported as lost."""
 
 import random
 
