@@ -43,7 +43,7 @@ def ages(text: str, pids: Iterable[int]) -> tuple[str, int] | None:
         ("1:0/0/0 2:1/4/4 3:1/4/4 4:3/4/4", "birth-circle", [3, 4]),
         # A child in the session of a process above its parent, and the parent never was in it: the leader's row is not needed.
         ("1:0/0/0 2:3/0/0 3:0/3/3 4:2/3/3z", "session-not-below", [2, 4]),
-        # Nobody is above number 1, so that nothing needs to be known of the tasks between.
+        # No process is above number 1, so that nothing needs to be known of the tasks between.
         ("!5 !6 1:0/1/1 2:1/5/5 3:2/6/6 4:3/1/1z", "session-not-below", [3, 4]),
         ("!5 1:0/1/1 2:3/5/5 3:1/3/3 4:2/1/1z", "session-not-below", [2, 4]),
         # 6 is a child of 5, which was below 3, a member of session 6.

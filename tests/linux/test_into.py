@@ -145,7 +145,7 @@ def test_a_rebuild_fails_at_the_first_step_that_was_named(
     tmp_path: Path,
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    """In an outer namespace and in one below it; what is taken in the outer one alone is in nobody's way in the inner one."""
+    """In an outer namespace and in one below it; what is taken in the outer one alone is free in the inner one."""
     file = image(tmp_path, tree)
     with container(taken, levels=levels) as place:
         before = place.inhabitants()
@@ -351,7 +351,7 @@ def test_many_tasks_end_as_soon_as_one_may_expect(tree: str, tmp_path: Path) -> 
 
 
 def test_helpers_give_way(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """A helper whose number is nobody's in the image gets another where its own is taken."""
+    """A helper whose number no task of the image has gets another where its own is taken."""
     tree = "100 200:100/200 210:200/210 201:100/200 211:100/210"
     plan = plan_of(tree)
     free = [process.pid for process in plan.processes if process.role == "helper"]

@@ -1,7 +1,7 @@
 /*
  * The board: memory that all processes of the rebuild share.
  *
- * It says which steps are done and holds the first failure, and every process has its stack there. Where nobody sleeps on a
+ * It says which steps are done and holds the first failure, and every process has its stack there. Where no process sleeps on a
  * step, marking it done is one store and no system call.
  */
 #define STACK_SIZE 2048
@@ -116,7 +116,7 @@ static void ring(void)
 	wake(&board->bell);
 }
 
-/* Wait until a flag is up; a process that fails ends everything, so nobody needs to look for failures. */
+/* Wait until a flag is up; a process that fails ends everything, so no process needs to look for failures. */
 static void wait_for(uint32_t *flag)
 {
 	uint32_t seen;
