@@ -23,8 +23,8 @@ function goTo(number, follow = true) {
   keepAddress();
 }
 
-function showStep(follow) {
-  rebuildTree();
+function showStep(follow, made) {
+  rebuildTree(made);
   const seen = walk.touched.size ? [...walk.touched] : walk.now ? steps[walk.now - 1].about.map((pid) => placeOf.get(pid)) : [];
   const touched = seen.map((place) => rowOf.get(`p${place}`) ?? rowOf.get(foldOf.get(place))).filter((at) => at !== undefined);
   if (follow && touched.length) tree.reveal(Math.min(...touched), 4);
@@ -227,7 +227,6 @@ byId("search").addEventListener("submit", (event) => { event.preventDefault(); s
 const count = (role) => processes.filter((process) => process.role === role).length;
 const counts = [plural(count("task"), "task"), count("thread") && plural(count("thread"), "thread"), plural(namespaces.length, "pid namespace"),
   plural(steps.length, "step"), count("helper") && plural(count("helper"), "helper")];
-byId("title").textContent = story.title;
 byId("verdicts").append(...story.verdicts.map(([outcome, words]) => element("li", { class: outcome }, words)));
 byId("counts").textContent = counts.filter(Boolean).join(", ");
 byId("proof").textContent = story.proved ? "✓ proved on the model" : story.cut === null ? "! not proved" : `! not proved, as it stood at event ${story.cut}`;
@@ -241,8 +240,10 @@ const longest = processes.reduce((most, process) => Math.max(most, String(proces
 document.documentElement.style.setProperty("--chip", `${80 + longest * 9}px`);
 byId("steps").style.setProperty("--digits", `${String(steps.length).length + 1}ch`);
 stepList.setCount(steps.length);
+await inSlices(story.deltas, () => walk.forward());
 walk.seek(walk.last);
-showStep(false);
+showStep(false, await wholeInSlices(forestRows()));
+document.querySelector("main").removeAttribute("aria-busy");
 showDetails();
 chooseByAddress();
 addEventListener("hashchange", chooseByAddress);
