@@ -18,6 +18,9 @@ LIMIT: Final = "cgroup limit"
 MOST: Final = 10_000
 """Directories of cgroups that are recorded."""
 
+LONGEST: Final = 4096
+"""Characters of a path: what lies deeper can be no directory, and directories nested in one another cost a square."""
+
 LIMITS: Final = frozenset(
     " ".join(
         (
@@ -45,6 +48,8 @@ def cgroups(image: ImageFile) -> Iterator[ContentsEvent]:
                 directory = image.decode(messages.CG_DIRECTORY, data)
                 own = text(octets(directory, "dir_name")).strip("/")
                 path = f"{above}/{own}" if own else above
+                if len(path) > LONGEST:
+                    continue
                 yield PropertyRecorded(property=f"{DIRECTORY} {name}", value=path or "/", at=image.at)
                 yield from _limits(image, name, path or "/", parts(directory, "properties"))
                 waiting += [(path, child) for child in reversed(parts(directory, "children"))]

@@ -86,8 +86,19 @@ def dump() -> Directory:
     return files | {
         "files.img": files["files.img"] + dumps.image("files", *entries)[8:],
         "core-10.img": dumps.core(10, limits=limits),
+        "cgroup.img": dumps.image("cgroup", _cgroups()),
         "mountpoints-2.img": dumps.image("mountpoints", dumps.encoded(contents.MOUNT, _all(contents.MOUNT))),
     }
+
+
+def _cgroups() -> bytes:
+    """Return a controller with a directory in another one, each with a limit."""
+    limit = dumps.encoded(contents.CG_PROPERTY, {"name": "pids.max", "value": "9"})
+    inner = dumps.encoded(contents.CG_DIRECTORY, {"dir_name": "inner", "properties": limit})
+    outer = dumps.encoded(contents.CG_DIRECTORY, {"dir_name": "outer", "properties": limit, "children": inner})
+    return dumps.encoded(
+        contents.CGROUPS, {"controllers": dumps.encoded(contents.CG_CONTROLLER, {"cnames": "pids", "dirs": outer})}
+    )
 
 
 def _all(message: Message) -> dict[str, int | str]:

@@ -122,7 +122,7 @@ def test_directories_of_cgroups_may_be_deep_and_many(tmp_path: Path) -> None:
         deep = directory("x", deep)
     given = with_cgroups(tmp_path, "pids", deep)
     recorded = [each.value for each in given.contents.properties if each.property == "cgroup directory pids"]
-    assert len(recorded) == 3001 and recorded[1] == "/x/x"
+    assert (len(recorded), recorded[1]) == (2048, "/x/x")  # what is deeper has a path that no kernel takes
 
 
 HIERARCHIES = """\

@@ -1,4 +1,4 @@
-"""The answer to the question who creates whom: records that the search writes and the builder of steps reads."""
+"""A solution: the creator, session and group at birth of each process, as the search writes it and the builder reads it."""
 
 from typing import Literal
 
