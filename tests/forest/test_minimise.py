@@ -57,7 +57,7 @@ def ages(text: str, pids: Iterable[int]) -> tuple[str, int] | None:
         # All of a process has ended, its other threads too.
         ("1 5:1z+7z+8z 6:5", "zombie-with-child", [-8, -7, -5, 6]),
         ("@1:0 1 5.1:1/5z+7.2z@1 6.3:1/1@1", "zombie-init", [-7, -5, 5, 6]),
-        # A task that has left the group outside for a child: whoever is born there can be moved out of it, and not back.
+        # A task that has left the group outside for a child: a task that is born there can be moved out of it, and not back.
         ("@1:0 1:0/0/1 5.1:1/0/0@1 41.37:1/0/0@1 38.57:41//1@1", "group-out-of-sight", [38, 41]),
         # An init has ended: as the state says, and without it this would be a trap.
         ("!2.. 1:0/0/2z", "leader-without-namespace", [-1, 1]),

@@ -110,15 +110,15 @@ class Stage:
         if not self.acts(actor):
             return
         space = actor.namespace
-        number = target.pid.number_in(space)
+        moved = target.pid.number_in(space)
         pid = target.pid if leader is None else leader.pid
         led = number or pid.number_in(space)
         found = space.numbers.get(led)
-        if number <= 0 or led <= 0 or found is None:
+        if moved <= 0 or led <= 0 or found is None:
             return
         if ring_of(target, found):
             return  # The trap of the real kernel, which cannot be undone.
-        self.do("setpgid", self.seats[actor], number, led)
+        self.do("setpgid", self.seats[actor], moved, led)
 
     def join(self, actor: Process, target: Process, member: Process) -> None:
         """Let a process move itself or its child into the group that another process is in, with any leader."""

@@ -129,7 +129,7 @@ def _is_below(births: Births, pid: ProcessId, parent: ProcessId) -> bool:
 
 
 def _add_regular(groups: Groups, reduced: Reduced, births: Births) -> None:
-    """Add the births of whatever was taken off, parents first; dead group leaders are created beside a member who sees them."""
+    """Add the births of what was taken off, parents first; dead group leaders are created beside a member that sees them."""
     problem = groups.problem
     late: list[Process] = []
     lines = _Lines(births)

@@ -32,7 +32,7 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     places: tuple[NamespaceId, ...]
     """Pid namespaces that it can have lived in, best first; a task has one."""
     possible: tuple[NamespaceId, ...]
-    """Those, and pid namespaces in which it can have lived by its numbers alone, whatever its members are."""
+    """Those, and pid namespaces in which it can have lived by its numbers alone, without regard to its members."""
     parent: ProcessId | None
     session: ProcessId | None
     group: ProcessId | None
