@@ -352,6 +352,25 @@ def test_paper_gets_all_rows_and_the_screen_its_own_again(show: Callable[..., Br
     assert len(rows(page)) == seen < 201
 
 
+@pytest.mark.parametrize("theme", ["", "dark"])
+def test_paper_is_black_on_white_whatever_the_theme(show: Callable[..., Browser], chromium: Browser, theme: str) -> None:
+    page = show(planned(TREE, NAMES))
+    page.run(
+        "const box = document.getElementById('theme'); box.value = arguments[0]; box.dispatchEvent(new Event('change'))", theme
+    )
+    chromium.cdp(
+        "Emulation.setEmulatedMedia", {"media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    try:
+        colours = page.run(
+            "const of = (one, what) => getComputedStyle(document.querySelector(one))[what];"
+            "return [of('body', 'backgroundColor'), of('body', 'color'), of('#proof', 'color'), of('.player', 'display')]"
+        )
+    finally:
+        chromium.cdp("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    assert colours == ["rgb(255, 255, 255)", "rgb(0, 0, 0)", "rgb(0, 0, 0)", "none"]
+
+
 def spoken(page: Browser, *roles: str) -> list[tuple[str, str, str]]:
     """Return what the browser tells a screen reader: role, name and description of everything of these roles, in order."""
     page.settle()
