@@ -1,4 +1,4 @@
-"""How big records show themselves in notebooks.
+"""The display of large records in notebooks.
 
 A picture of a plan is made by a back end, which is a plugin, and a record knows of no plugin. So the library, which does,
 registers here how a record is shown; before it has been imported, records show their short repr only.

@@ -1,7 +1,7 @@
 """Human-readable text: `Shown` is what a terminal may get, and names from an image become that by `escaped`.
 
-Names are the bytes of who wrote the image. Which characters are shown is fixed here, and not left to the Unicode version of the
-Python that runs: the same image gives the same bytes everywhere.
+Names come from the image, and may hold any bytes. Which characters are shown is fixed here, and not left to the Unicode version
+of the Python that runs: the same image gives the same bytes everywhere.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""What a restore has made, written down before, so that what a killed one leaves is ended: by its guard, or by the next run.
+"""A record of what a restore is about to make, so that the guard or the next run can end what a killed restore leaves.
 
 The guard is a process that learns from a pipe that the restore has ended. The file is for the end of both at once.
 """

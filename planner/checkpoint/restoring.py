@@ -5,7 +5,7 @@ pid namespaces and, in the child that is the parent of an inner part's root, run
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -62,12 +62,15 @@ def refuse_plain(forest: Forest) -> None:
 
 def refuse(manifest: Manifest, forest: Forest) -> None:
     """Raise CannotEmit for what a restore does not bring back."""
-    for record in manifest.parts:
-        if record.entered:
-            kinds = ", ".join(record.entered)
-            raise CannotEmit(
-                f"{record.name} shares a namespace with its parent that is not the host's ({kinds}): not restored yet"
-            )
+    refuse_parts(forest, {record.name: record.entered for record in manifest.parts}, manifest.criu)
+
+
+def refuse_parts(forest: Forest, entered: Mapping[str, tuple[str, ...]], criu: str) -> None:
+    """Raise the same, by the kinds of namespace that parts share with their parents and the version of criu that dumped them."""
+    for name, shared in entered.items():
+        if shared:
+            kinds = ", ".join(shared)
+            raise CannotEmit(f"{name} shares a namespace with its parent that is not the host's ({kinds}): not restored yet")
     parts = parts_of(forest)
     roots = {part.name: part.root for part in parts}
     for part in parts[1:]:
@@ -75,8 +78,8 @@ def refuse(manifest: Manifest, forest: Forest) -> None:
         theirs = forest.other_namespaces.get(roots[part.enclosing], {})
         if "mnt" in mine and mine["mnt"] == theirs.get("mnt"):
             raise CannotEmit(f"{part.name} has no mount namespace of its own: not restored yet")
-    if "." in manifest.criu and version(manifest.criu) < LOWEST_CRIU:
-        raise CannotEmit(f"the images are of CRIU {manifest.criu}, expected 3.14 or later")
+    if "." in criu and version(criu) < LOWEST_CRIU:
+        raise CannotEmit(f"the images are of CRIU {criu}, expected 3.14 or later")
 
 
 def version(text: str) -> tuple[int, ...]:

@@ -102,7 +102,7 @@ def _work(task: Work, life: int, report: int) -> None:
             signal.signal(number, signal.SIG_IGN)
 
         def say(message: Ended | Going) -> None:
-            with suppress(OSError):  # nobody listens any more
+            with suppress(OSError):  # the command has ended
                 os.write(report, msgspec.json.encode(message) + b"\n")
 
         def wanted() -> None:

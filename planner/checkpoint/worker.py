@@ -69,7 +69,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 Tell = Callable[[Progress], None]
 Wanted = Callable[[], None]
-"""Raises `Abandoned` where nobody waits for the checkpoint any more."""
+"""Raises `Abandoned` where the command that waits for the checkpoint has ended."""
 
 
 class Abandoned(Exception):

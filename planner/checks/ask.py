@@ -25,7 +25,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def known_kinds(registry: Registry) -> dict[str, Kind]:
-    """Return the whole registry of kinds, those of the installed checks included; on a clash the first by plugin order stays."""
+    """Return all kinds of finding, also those of the installed checks; of two with one code the first by plugin order stays."""
     kinds = KINDS | PROBLEMS
     for check in registry.checks:
         for kind in check.kinds:

@@ -1,4 +1,4 @@
-"""From an image, hosts and a request to its entry in the report: choose the consumers, ask the checks, sum the verdicts."""
+"""Builds an image's entry in the report: chooses the consumers, asks the checks for each host, and sums the verdicts."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final

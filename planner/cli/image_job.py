@@ -64,7 +64,7 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     add_window_argument(parser)
     together = parser.add_mutually_exclusive_group()
     together.add_argument("--pod", action="store_true", help="the images are the containers of one pod; plan them together")
-    together.add_argument("--apart", action="store_true", help="plan every image by itself, whatever the images say")
+    together.add_argument("--apart", action="store_true", help="plan every image by itself, also containers of one pod")
     parser.add_argument("--replan", action="store_true", help="plan anew what a log or a plan has decided")
     parser.add_argument(
         "--until",
@@ -164,7 +164,7 @@ def worst(codes: Iterable[int]) -> int:
 class Job:
     """An image on its way from bytes to an artefact, or several that are the containers of one pod.
 
-    `history` is its log as far as it came, whatever happened. Raises `UsageError` where the images cannot be meant.
+    `history` is its log as far as it came, also after a failure. Raises `UsageError` where the images cannot be meant.
     """
 
     def __init__(self, args: argparse.Namespace, registry: Registry, group: Group | None = None) -> None:

@@ -31,7 +31,7 @@ GATE_ACTION: Final = "pre-restore"
 """The point of a restore at which CRIU's action script is listened to."""
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
-"""As if SIGPIPE had ended the command: whatever read its output has gone."""
+"""As if SIGPIPE had ended the command: the reader of its output has ended."""
 
 _SWITCHES: Final = frozenset({"--no-plugins", "--exit-zero"})
 

@@ -1,4 +1,4 @@
-"""The parser of a command's arguments, on standard streams in whatever state they are."""
+"""The parser of a command's arguments; its messages also work where a standard stream is closed."""
 
 import argparse
 from typing import NoReturn

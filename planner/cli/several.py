@@ -1,4 +1,4 @@
-"""Files of several groups of images in one directory."""
+"""Output for several groups of images: one file a group, in one directory."""
 
 import os
 import re

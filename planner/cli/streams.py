@@ -1,4 +1,4 @@
-"""The standard streams, in whatever state a command gets them: closed, full, or with no reader at the other end.
+"""The standard streams, which a command may get closed, full, or without a reader.
 
 Nothing is imported here that `crplan --version` does not need.
 """

@@ -1,4 +1,4 @@
-"""What changed between what the processes of two images hold: files, sockets, mounts, limits, sizes, and facts of the headers.
+"""Changes in what the processes of two images hold: files, sockets, mounts, limits, sizes, and facts of the headers.
 
 Files are the same where their paths are, sockets where what they are bound and connected to is, mounts where their mountpoints
 are: the numbers that an image gives them say nothing. Limits and sizes are compared between the same tasks.

@@ -129,7 +129,7 @@ class _Comparison:
         now = self.same.get(old, old)
         if now != new:
             known_as = f" (now {now})" if now != old else ""
-            yield PropertyChange(property=name, before=f"{_whom(old)}{known_as}", after=_whom(new))
+            yield PropertyChange(property=name, before=f"{_process_name(old)}{known_as}", after=_process_name(new))
 
     def _namespace(self, old: Task, new: Task) -> Iterator[PropertyChange]:
         was, now = _init(self.before, old), _init(self.after, new)
@@ -165,9 +165,9 @@ def _may_be(one: Leader, other: Leader) -> bool:
 def _facts(forest: Forest, task: Task) -> Iterator[tuple[Property, str]]:
     """Yield what is to be said of a task that is in one of the forests only."""
     yield "number", vector(task.pids)
-    yield "parent", _whom(task.parent)
-    yield "session", _whom(task.session)
-    yield "group", _whom(task.group)
+    yield "parent", _process_name(task.parent)
+    yield "session", _process_name(task.session)
+    yield "group", _process_name(task.group)
     if task.level and (init := _init(forest, task)) is not None:
         yield "namespace", _namespace_words(init)
     if task.state != "running":
@@ -178,7 +178,7 @@ def _facts(forest: Forest, task: Task) -> Iterator[tuple[Property, str]]:
         yield "subreaper", _switch(True)
 
 
-def _whom(pid: ProcessId) -> str:
+def _process_name(pid: ProcessId) -> str:
     return "outside" if pid == OUTSIDE else str(pid)
 
 

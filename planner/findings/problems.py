@@ -22,7 +22,7 @@ from planner.findings.registry import KINDS
 from planner.text import Shown, escaped, shortened, shown
 
 MOST_FACTS: Final = 24
-"""Facts of a refusal that are told: nobody reads more of them."""
+"""Facts of a refusal that are shown: more would not be read."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

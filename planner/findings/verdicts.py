@@ -1,4 +1,4 @@
-"""Verdicts: what comes of bringing a tree back in one way, by everything that is known of the image, the host and the request."""
+"""Verdicts: the predicted result of one way of restoring a tree, by what is known of the image, the host and the request."""
 
 from typing import Final, Literal
 

@@ -1,4 +1,4 @@
-"""Many checkpoints: one row each, whatever it is, wherever it lies, and however many processes look at them.
+"""A scan of many checkpoints, local or remote, by one process or many: the result is one row for each.
 
 `scan` is the library's function; `crplan fleet` writes what it yields as tables. The records of the rows are in
 `planner.fleet.rows`, and everything that is heavy is imported where it is used.

@@ -1,4 +1,4 @@
-"""Inputs through an executor: so many at most at a time, and none is lost when a worker dies.
+"""Runs inputs through an executor: a bounded number at a time, and no input is lost when a worker dies.
 
 The executor is that of `concurrent.futures`: a pool of processes, a cluster of Dask by `Client.get_executor`, or any other. There
 is no queue here. Where a pool breaks, it is not known by which input: so those that were in flight are run one at a time, and the

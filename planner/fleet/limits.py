@@ -1,6 +1,6 @@
 """Limits of time and memory, so that one image never holds up the others.
 
-Time is watched inside the worker, where the image's work is interrupted at its next instruction; a worker that does not even come
+Time is watched inside the worker, where the image's work is interrupted at its next instruction; a worker that does not react
 to that is ended, and the engine finds out by which image. Memory is a limit of the worker's process.
 """
 

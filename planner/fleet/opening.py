@@ -1,4 +1,4 @@
-"""Opening an input, wherever it lies, and counting what is read of it.
+"""Opens a local or remote input and counts the bytes that are read of it.
 
 A remote object is read by ranges. What follows a jump is small, so that headers cost little, and grows while reading goes on, so
 that a long read takes few requests. An object whose server knows no ranges is read once from its beginning.

@@ -1,4 +1,4 @@
-"""From what was given to inputs: files, directories, patterns, and URLs of whatever fsspec reads."""
+"""The inputs that the given sources stand for: files, directories, patterns, and URLs of every kind that fsspec reads."""
 
 import glob
 import hashlib

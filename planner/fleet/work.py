@@ -1,4 +1,4 @@
-"""What goes to a worker and what comes back: records that every executor can send between processes."""
+"""The order to a worker and its result: records that every executor can send between processes."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Who is older than whom: what parents, sessions and pid namespaces say about the order of births, and where that is a circle.
+"""The order of births: which process is older than which by parents, sessions and pid namespaces, and where that is a cycle.
 
 A process above a task is older than the task, at any time: a parent has cloned its child, or is the parent of the sibling that
 did, and an orphan goes to a process that was above it already, or to the init of its pid namespace, which came before all else in

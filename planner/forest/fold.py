@@ -1,6 +1,6 @@
 """The fold of the image events: tasks, threads, dead leaders, namespaces and sharing, each with the event that it came from.
 
-Facts that contradict each other raise `Contradiction`, which is exit code 3: the bytes were read, and what they say cannot be.
+Facts that contradict each other raise `Contradiction`, which is exit code 3: the image could be read, and is impossible.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Facts that exclude each other: what no kernel can ever have held, whatever its history.
+"""Facts that exclude each other, because no kernel can have held them together.
 
 Each check names the smallest set of events that contradict each other. Only laws that hold for every task at every moment stand
 here; whether a tree can be *reached* is the planner's question. Sources: fork, setsid, setpgid and pid allocation in the

@@ -1,6 +1,6 @@
 """A machine's facts, as `crplan host` records them and checks compare a plan with them.
 
-Whatever could not be found out is absent: None, a missing key, or a feature whose state is "unknown". Nothing in it names the
+A fact that could not be found out is absent: None, a missing key, or a feature whose state is "unknown". Nothing in it names the
 machine or the time. Numbers are those that the recording process saw: its own pid namespace is the namespace 0 of the file.
 """
 

@@ -1,4 +1,4 @@
-"""Features of the kernel, found by trying them in a child: what works for this user here, whatever the version says.
+"""Features of the kernel, found by trying them in a child: what works for this user here, independent of the version.
 
 Each trial runs in a child of its own, in new namespaces where it needs some, is given a few seconds, and leaves nothing behind:
 the child and the inits of its namespaces die with this process. What a child may not do is "no" with the errno; what could not be

@@ -1,4 +1,4 @@
-"""From the folds of an image to its entry in the document."""
+"""Builds an image's entry in the document from the folds of its events."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,6 @@
-"""Other orders than the plan's own, where these could bring inits into a ring.
+"""Orders other than the plan's own that could make inits wait for each other in a ring.
 
-Executors run actors side by side: whatever no wait and no actor's own row of steps puts in order can happen in either order.
+Executors run actors side by side: two steps of different actors can happen in either order unless waits put them in order.
 The proof runs a plan in plan order. That says enough about traps (`planner.kernel.deadlocks`) where no process's change of group
 can close a ring in any order, which is the rule, and where the steps that bring inits into a ring and out of it have only one
 order.

@@ -1,4 +1,4 @@
-"""Inits that could never finish dying: which one waits for which, and which for itself.
+"""Inits that could never finish dying, because each waits for the next in a ring (a cycle of inits).
 
 The init A of a pid namespace that dies kills every process in the namespace and below, and waits until no number but its own is
 in use there (Linux 6.18: zap_pid_ns_processes sleeps until `pid_allocated` has come down to the init's own, and free_pid counts

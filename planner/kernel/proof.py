@@ -98,7 +98,7 @@ class _Comparison:
             raise ProofFailed(task.pid, "exit status", task.exit_status, process.status)
 
     def _outside(self, first: ProcessId, property: str, expected: int, found: int) -> None:
-        # The reaper of a subtree image stands in for whatever the image has above its root.
+        # The reaper of a subtree image stands in for the ancestors of the image's root, which the image does not hold.
         if expected == OUTSIDE and found == self.reaper:
             return
         raise ProofFailed(first, property, expected, found)

@@ -24,9 +24,9 @@ def stop(pid: Pid | None) -> Process:
 
 
 def hung_up(ended: Process, orphans: Iterable[Process], processes: Processes) -> Iterator[Process]:
-    """Yield whom SIGHUP reaches when a process has ended and its children, `orphans`, have another parent already.
+    """Yield the processes that SIGHUP reaches when a process has ended and its children, `orphans`, have a new parent already.
 
-    They are continued. The caller ends those whom the signal ends.
+    They are continued. The caller ends those that the signal ends.
     """
     for child in orphans:
         yield from _of_group(child, ended, None, processes)

@@ -1,4 +1,4 @@
-"""From what was given to groups of images: which checkpoints an input holds, and which of them are planned together.
+"""The groups of images in the given inputs: which checkpoints an input holds, and which of them are planned together.
 
 An image that waits to be planned is a name and a way to read it. The first pass over several images reads no more than what says
 how they belong together.

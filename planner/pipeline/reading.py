@@ -1,4 +1,4 @@
-"""From a source to the events of its image, by the reader that recognises it."""
+"""Reads the events of an image from a source, by the reader that recognises it."""
 
 import io
 import os

@@ -1,6 +1,6 @@
-"""What a rebuild is written down from: its processes, and their births and changes in order.
+"""The processes of a rebuild, with their births and changes in order: the input of `planner.planning.steps`.
 
-`planner.planning.regular` or `planner.planning.builder` makes these records, and `planner.planning.steps` makes steps of them.
+`planner.planning.regular` or `planner.planning.builder` makes these records.
 """
 
 from collections.abc import Mapping

@@ -1,18 +1,18 @@
-"""From a forest to decisions: the planner's own path, one function for each arrow.
+"""The planner: from a forest to decisions, with one function for each arrow.
 
     forest -> regular (one pass) or solver (the creator of each process) -> builder (helpers, order) -> steps
 
 A plan that comes out is a proposal until the model kernel has run it; `planner.pipeline.resolve` hands out none that it refuses.
 
-Why a plan is found for a tree that a history has led to. Take such a history, and its tree of births: who cloned whom. Let no
-process die that has created another one, but stay as a helper; then every change of parent is an adoption that can be put off to
-the end, deepest helper first, since adoption only moves a task up to an ancestor, and the tree above is still as it was at birth.
-Let every process that sees its final group join it after the births; the group is kept by its leader, by a placeholder, or by an
-anchor. Let every zombie live until nothing more is asked of it. What cannot be put off is inherited at the clone: the session,
-and a group that has no number in the task's namespace. So a plan exists exactly when there is a tree of births in which each
-creator is in the right session and group at some moment, and in which each final parent is above its child, or the init of the
-namespace that a dying helper was in. A moment can be stretched: a helper cloned in it keeps the creator's session and group for
-as long as it is wanted. `planner.planning.solver` states this as rules and searches for births that keep them, and
+Why a plan is found for a tree that a history has led to. Take such a history, and its tree of births: which process cloned which.
+Let no process die that has created another one, but stay as a helper; then every change of parent is an adoption that can be put
+off to the end, deepest helper first, since adoption only moves a task up to an ancestor, and the tree above is still as it was at
+birth. Let every process that sees its final group join it after the births; the group is kept by its leader, by a placeholder, or
+by a keep-alive helper. Let every zombie live until nothing more is asked of it. What cannot be put off is inherited at the clone:
+the session, and a group that has no number in the task's namespace. So a plan exists exactly when there is a tree of births in
+which each creator is in the right session and group at some moment, and in which each final parent is above its child, or the
+init of the namespace that a dying helper was in. A moment can be stretched: a helper cloned in it keeps the creator's session and
+group for as long as it is wanted. `planner.planning.solver` states this as rules and searches for births that keep them, and
 `planner.planning.builder` makes processes, helpers and an order of them. `planner.planning.regular` does the same in one pass
 where every task is simply created by its parent.
 
@@ -42,7 +42,7 @@ def decide(forest: Forest, first: Sequence, *, thrift: bool = True, exactly: boo
 
     `first` is the sequence number that the first decision will have. Raises Contradiction with facts from which it was derived
     that the rules of births cannot be met, and "plan-undecided" where the search met its bound. `exactly` lifts the bound that
-    keeps a search short where many processes are entangled. Without `thrift` more helpers are cast: for a plan that came into a
+    keeps a search short where many processes are entangled. Without `thrift` there are more helpers: for a plan that came into a
     trap on the way.
     """
     refuse_faults_of_inits(forest)
@@ -51,7 +51,7 @@ def decide(forest: Forest, first: Sequence, *, thrift: bool = True, exactly: boo
 
 
 def decisions_of(cast: Cast, order: list[Event]) -> list[DecisionEvent]:
-    """Return the decisions that a cast with its births in order comes to."""
+    """Return the decisions that follow from the processes of a rebuild and their births in order."""
     from planner.planning.steps.phases import write_steps
 
     forest, clones = cast.forest, cast.clones
@@ -96,7 +96,7 @@ def _process(cast: Cast, clone: Clone) -> Process:
 
 
 def _built(forest: Forest, *, thrift: bool, exactly: bool) -> tuple[Cast, list[Event]]:
-    """Return a cast with its births in order: a regular forest in one pass, any other from what the exact search finds.
+    """Return the processes with their births in order: of a regular forest in one pass, of any other by the exact search.
 
     Raises as `decide` does.
     """

@@ -1,4 +1,4 @@
-"""What needs no search: a forest in which every task is created by its parent, in image order, and no helper is cast.
+"""Forests that need no search: every task is created by its parent, in image order, without helpers.
 
 It is planned in one pass. A task is regular if its parent stands before it in the image, in its pid namespace, or around it where
 the task is an init; if it is in its parent's session or leads its own; and if it makes its group, joins one that it sees, or
@@ -17,7 +17,7 @@ from planner.planning.spaces import Spaces, spaces_of
 
 
 def plan_regular(forest: Forest) -> tuple[Cast, list[Event]] | None:
-    """Return the cast of a regular forest, and its births and changes in order; None for any other."""
+    """Return the processes of a regular forest, and its births and changes in order; None for any other."""
     if forest.leaders or (forest.root != 1 and ProcessId(1) in forest.tasks):
         return None
     if not all(_keeps_session(forest, task) for task in forest.tasks.values()):

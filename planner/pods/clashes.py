@@ -1,4 +1,4 @@
-"""Where containers of one pid namespace exclude each other: a number that two images give to different things.
+"""Conflicts between containers of one pid namespace: a number that two images give to different tasks, sessions or groups.
 
 A number is used once in a pid namespace for as long as a task, a session or a group uses it. What is wrong within one image is
 not looked for here; `planner.forest.laws` does. The cost is linear in tasks.

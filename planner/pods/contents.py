@@ -1,4 +1,4 @@
-"""Numbers of what the processes hold, told apart where several images become one log: open files, tables and mount namespaces.
+"""Renumbers what the processes hold (open files, tables, mount namespaces), so that several images stay apart in one log.
 
 A dump counts its open files and mount namespaces by itself. Inodes are those of one machine, and stay as they are: the two
 ends of a socket or pipe may be in two containers of a pod.

@@ -1,4 +1,4 @@
-"""Renumbering that only one image gives a meaning to, told apart where several images become one log.
+"""Renumbers ids that have a meaning in one image only, so that those of several images stay apart in one log.
 
 A dump counts its namespaces and shared objects by itself, and calls its root task's namespaces 0. Processes of two containers
 share no memory and no tables, so all numbers of the second are moved behind those of the first. Namespaces are the same where

@@ -1,4 +1,4 @@
-"""What every record of a plugin keeps, whichever hook it is for."""
+"""Rules that the records of every hook must keep."""
 
 from collections.abc import Callable
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""The pen that plans for tests are written with."""
+"""A builder of hand-written plans for tests."""
 
 from typing import Final
 

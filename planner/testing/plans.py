@@ -1,4 +1,4 @@
-"""Plans written by hand, one for each thing that a plan can ask of an executor.
+"""Plans written by hand, one for each ability that a plan can need of an executor.
 
 They need neither an image nor the planner: a test of an executor, a back end or the model kernel takes `PLANS` and has every
 kind of step in small trees. Each says in its first line what is in it.

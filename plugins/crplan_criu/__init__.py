@@ -1,9 +1,14 @@
-"""Reader of CRIU image directories and of the archives that container engines put them in."""
+"""Reader of CRIU image directories and engines' archives, and back end `criu`, a restore through criu as a script."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from planner.events.records import AnyEvent
-from planner.hookspecs import Member, Reader, ReadRequest, Source, hookimpl
+from planner.hookspecs import Artefact, BackEnd, Member, Reader, ReadRequest, Source, hookimpl
+from planner.options import Option, Options
+from planner.text import Terminal
+
+CRIU_OPTIONS: Final = Option(name="criu-options", help="options for each criu restore, as one word")
 
 
 def _recognises(source: Source) -> bool:
@@ -59,6 +64,26 @@ def _advise(source: Source) -> str:
     from crplan_criu.advice import advise
 
     return advise(source)
+
+
+def _emit(artefact: Artefact, options: Options, terminal: Terminal) -> str:
+    from crplan_criu.restore_script import emit
+
+    return emit(artefact, str(options.get("criu-options", "")))
+
+
+@hookimpl
+def crplan_backends() -> tuple[BackEnd, ...]:
+    """Return the back end."""
+    return (
+        BackEnd(
+            name="criu",
+            help="a shell script that restores images of criu through criu, compared before they run (experimental)",
+            emit=_emit,
+            options=(CRIU_OPTIONS,),
+            executable=True,
+        ),
+    )
 
 
 @hookimpl

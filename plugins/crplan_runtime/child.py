@@ -1,7 +1,7 @@
 """Runs a program that carries out a plan as a child process, and turns what it tells into run events.
 
 The program gets CRPLAN_EVENTS, the descriptor of a pipe for lines like `done FIRST CLOCK...`, and CRPLAN_TIMEOUT. It is a process
-of its own, so that it stays small and creates others cheaply, and it ends everything when nobody reads its events any more.
+of its own, so that it stays small and creates others cheaply, and it ends everything when the reader of its events has ended.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ def run_program(program: Program, record: Callable[[AnyEvent], None], timeout: f
         except _Interrupted:
             pass
         except BaseException:
-            # Nobody can be told any more: it ends everything that it made, and then itself.
+            # The reader of the events has ended: the program ends everything that it made, and then itself.
             child.terminate()
             child.wait()
             raise

@@ -1,4 +1,4 @@
-"""Compiles the program of the executor `c` once, into a directory that nobody else can write to.
+"""Compiles the program of the executor `c` once, into a directory that no other user can write to.
 
 The directory is `crplan` in XDG_CACHE_HOME, in `.cache` of HOME, or in `.cache` of the user's own home: the first whose parents
 only root or the user can change. A program has the digest of its text in its name, and comes into its place by a rename: so two

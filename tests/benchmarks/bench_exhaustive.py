@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_exhaustive.py TASKS LEVELS HELPERS [nogroups] [living] [reached]
 
 prints how many candidates there are, how many the model kernel reaches with so many helpers, how many are planned and refused and
-with which codes. With `nogroups` everybody is in its session's group, with `living` nobody has ended, and with `reached` only
+with which codes. With `nogroups` every task is in its session's group, with `living` none has ended, and with `reached` only
 what the search reaches is planned, which says nothing about refusals. It ends with 1 when something is reached and refused, or
 breaks the planner. What it has printed stands in `exhaustive.md`.
 """

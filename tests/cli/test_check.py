@@ -46,7 +46,7 @@ def refused(tmp_path: Path) -> Path:
     return write(tmp_path, criu_image("1 2:1 3:1//2 4:1//4"))
 
 
-def test_an_image_with_nothing_amiss(crplan: Crplan, fine: Path) -> None:
+def test_an_image_without_a_problem(crplan: Crplan, fine: Path) -> None:
     code, out, err = crplan("check", fine)
     assert (code, err) == (0, "")
     assert out.rstrip().endswith("credentials, capabilities, security labels, seccomp filters and cgroups")

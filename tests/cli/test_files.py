@@ -13,7 +13,7 @@ from planner.cli import files
 from planner.errors import UsageError
 
 IMAGE = Path(__file__).parents[2] / "examples" / "images" / "nested.ckpt"
-SOMEONE = 4242
+OTHER_USER = 4242
 """A user who is not the one that runs the tests."""
 
 needs_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
@@ -31,7 +31,7 @@ def shared(tmp_path: Path) -> Path:
 def planted(file: Path, mode: int) -> Path:
     """Put a file of another user there."""
     file.write_text("planted")
-    os.chown(file, SOMEONE, SOMEONE)
+    os.chown(file, OTHER_USER, OTHER_USER)
     file.chmod(mode)
     return file
 
@@ -53,7 +53,7 @@ def test_a_program_takes_no_mode_over_from_a_file_of_another_user(tmp_path: Path
 
 
 @pytest.mark.parametrize(("old", "new"), [(0o6755, 0o755), (0o4711, 0o711), (0o1666, 0o664), (0o777, 0o775), (0o600, 0o600)])
-def test_of_ones_own_file_the_mode_is_kept_but_no_special_bit_and_no_write_bit_for_everybody(
+def test_of_ones_own_file_the_mode_is_kept_but_no_special_bit_and_no_write_bit_for_others(
     tmp_path: Path, old: int, new: int
 ) -> None:
     file = tmp_path / "out"
@@ -84,7 +84,7 @@ def test_a_link_of_another_user_in_a_directory_of_all_is_not_followed(shared: Pa
     secret.write_text("kept")
     link = shared / "link"
     link.symlink_to(secret)
-    os.chown(link, SOMEONE, SOMEONE, follow_symlinks=False)
+    os.chown(link, OTHER_USER, OTHER_USER, follow_symlinks=False)
     if hops == 2:
         (tmp_path / "ours").symlink_to(link)
         link = tmp_path / "ours"
@@ -98,7 +98,7 @@ def test_a_link_of_another_user_in_a_directory_of_all_is_not_followed(shared: Pa
 def test_a_pipe_of_another_user_in_a_directory_of_all_is_not_waited_for(shared: Path) -> None:
     pipe = shared / "pipe"
     os.mkfifo(pipe, 0o666)
-    os.chown(pipe, SOMEONE, SOMEONE)
+    os.chown(pipe, OTHER_USER, OTHER_USER)
     with pytest.raises(PermissionError):
         files.replace(str(pipe), [b"new"])
 
@@ -117,10 +117,10 @@ def test_what_is_ones_own_in_a_directory_of_all_is_written(shared: Path) -> None
 def test_bits_for_the_group_are_for_the_same_group(tmp_path: Path) -> None:
     file = tmp_path / "out"
     file.write_text("old")
-    os.chown(file, -1, SOMEONE)
+    os.chown(file, -1, OTHER_USER)
     file.chmod(0o640)
     files.replace(str(file), [b"new"])
-    assert (mode_of(file), file.stat().st_gid) == (0o640, SOMEONE)
+    assert (mode_of(file), file.stat().st_gid) == (0o640, OTHER_USER)
 
 
 @pytest.mark.parametrize("write", [files.replace, lambda name, data: files.open_to_write(name)])

@@ -334,7 +334,7 @@ def test_what_cannot_be_folded_is_an_error_in_every_format(crplan: Crplan, tmp_p
 
 
 def test_what_cannot_be_planned_is_compared_all_the_same(crplan: Crplan, tmp_path: Path) -> None:
-    """The second image has a group whose leader's session cannot be entered by anybody: its tasks can still be compared."""
+    """The second image has a group whose leader's session no task can enter: its tasks can still be compared."""
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.write_bytes(b"".join(log.lines(named("1 2:1", {}))))
     bad.write_bytes(b"".join(log.lines(named("1 2.2:1 3:1", {}))))

@@ -57,16 +57,16 @@ def create(number: int, actor: int, child: int, *, new: bool = False, waits: tup
 
 
 def verify(number: int, target: int, parent: int) -> StepPlanned:
-    nobody = ProcessId(0)
+    executor = ProcessId(0)
     return StepPlanned(
         step=Verify(
             number=StepNumber(number),
-            actor=nobody,
+            actor=executor,
             rule="verify",
             target=ProcessId(target),
             parent=ProcessId(parent),
-            group=nobody,
-            session=nobody,
+            group=executor,
+            session=executor,
         )
     )
 
@@ -256,7 +256,7 @@ def test_every_notation_that_is_printed_is_understood(
     ]
 
 
-@pytest.mark.parametrize("subject", ["21/3", "nobody", "step:99", "pid:", "", "step:job"])
+@pytest.mark.parametrize("subject", ["21/3", "executor", "step:99", "pid:", "", "step:job"])
 def test_what_is_not_there_is_a_usage_error(subject: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["explain", str(NESTED), subject]) == 2
     assert capsys.readouterr().err.count("\n") == 1

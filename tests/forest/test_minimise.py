@@ -41,9 +41,9 @@ def ages(text: str, pids: Iterable[int]) -> tuple[str, int] | None:
         # A session's leader below its own member, whatever else is wrong with it.
         ("!5 1:0/0/0 2:1/3/3 3:2/3/3 4:3/5/5z", "birth-circle", [2, 3]),
         ("1:0/0/0 2:1/4/4 3:1/4/4 4:3/4/4", "birth-circle", [3, 4]),
-        # A child in the session of somebody above its parent, who never was in that session: the leader's row is not needed.
+        # A child in the session of a process above its parent, and the parent never was in it: the leader's row is not needed.
         ("1:0/0/0 2:3/0/0 3:0/3/3 4:2/3/3z", "session-not-below", [2, 4]),
-        # Nobody is above number 1, so that nothing needs to be known of the tasks between.
+        # No process is above number 1, so that nothing needs to be known of the tasks between.
         ("!5 !6 1:0/1/1 2:1/5/5 3:2/6/6 4:3/1/1z", "session-not-below", [3, 4]),
         ("!5 1:0/1/1 2:3/5/5 3:1/3/3 4:2/1/1z", "session-not-below", [2, 4]),
         # 6 is a child of 5, which was below 3, a member of session 6.
@@ -52,12 +52,12 @@ def ages(text: str, pids: Iterable[int]) -> tuple[str, int] | None:
         ("1:0/1/1 2:1/2/2 3:2/0/0z 4:2/1/1z", "two-birth-sessions", [3, 4]),
         # The parent of an init in the init's own namespace: whether the init has ended does not matter.
         ("@1:0 1:0/0/0 2.42:1/0/0@1 3.1:2/0/0z@1", "namespace-init-below", [2, 3]),
-        # An init in a group that it sees, since nobody can have moved it there: whoever leads that group.
+        # An init in a group that it sees, since no process can have moved it there: the leader's row is not needed.
         ("@1:0 @2:0 !4 !5.45.. 1:0/0/0 2.1:0/4/5@1 3.1:0/4/2z@2", "init-trap", [2, 3]),
         # All of a process has ended, its other threads too.
         ("1 5:1z+7z+8z 6:5", "zombie-with-child", [-8, -7, -5, 6]),
         ("@1:0 1 5.1:1/5z+7.2z@1 6.3:1/1@1", "zombie-init", [-7, -5, 5, 6]),
-        # A task that has left the group outside for a child: whoever is born there can be moved out of it, and not back.
+        # A task that has left the group outside for a child: a task that is born there can be moved out of it, and not back.
         ("@1:0 1:0/0/1 5.1:1/0/0@1 41.37:1/0/0@1 38.57:41//1@1", "group-out-of-sight", [38, 41]),
         # An init has ended: as the state says, and without it this would be a trap.
         ("!2.. 1:0/0/2z", "leader-without-namespace", [-1, 1]),
@@ -81,7 +81,7 @@ def test_a_choice_is_left_open() -> None:
 
 
 def test_inits_adopt_what_was_never_below_them() -> None:
-    """Number 1 has a child of a session that it was never in; so has a nested init, and only whoever is none is refused."""
+    """Number 1 has a child of a session that it was never in; so has a nested init. Only a parent that is no init is refused."""
     assert not ages("!9 1:0/1 2:1/9", (1, 2))
     assert not ages("1:0/1 2.1:1/2 3.2:2/1", (2, 3))
     assert not ages("1:0/1 2.1:1/2 3.2:2/1 4.3:2/0", (2, 3, 4))

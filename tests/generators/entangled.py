@@ -67,7 +67,7 @@ class Tangle(Stage):
         return self.history
 
     def close(self) -> None:
-        """Let some die in the end: those in between, a leader where leaders may be dead, zombies where there may be some."""
+        """Let some die last: those in between, a leader where leaders may be dead, zombies where there may be some."""
         for process in self.living():
             if self.random.random() < 0.25 and (self.shape.dead or not process.leads_session):
                 adopted_away(self, process)
@@ -110,7 +110,7 @@ def adopted_away(stage: Tangle, process: Process) -> None:
 
 
 def leader(stage: Tangle, actor: Process) -> None:
-    """Somebody's child, or one left to somebody else, has children before its setsid and after it; some become leaders, too."""
+    """A child or an adopted orphan has children before its setsid and after it; some become leaders, too."""
     new = hands_on(stage, actor)
     waiting = [new]
     while waiting and stage.random.random() < 0.75:
@@ -179,7 +179,7 @@ def visit(stage: Tangle, actor: Process) -> None:
 
 
 def group_child(stage: Tangle, actor: Process) -> None:
-    """Somebody, or its child, makes a group or comes into another one of the session, and has a child there."""
+    """A process, or its child, makes a group or comes into another one of the session, and has a child there."""
     target = actor if stage.random.random() < 0.6 else stage.random.choice(stage.children(actor) or [actor])
     fellows = [other for other in stage.standing() if other.session is actor.session]
     if stage.random.random() < 0.5 or not fellows:

@@ -8,7 +8,7 @@ The search is made small by what changes nothing about the shapes that are reach
 * A subreaper's flag and an entered namespace are not part of a state: a task may set and clear them whenever it acts, so an exit
   comes with any adopter that a flag could choose, and a clone with any namespace that could be entered.
 * A process that ends is reaped at once, as long as others still act. Zombies that stay come last: a zombie does nothing that the
-  living process could not have done by staying, and whoever was adopted when it ended can be adopted when it ends later.
+  living process could not have done by staying, and what was adopted when it ended can be adopted when it ends later.
 
 `plain` leaves both reductions out, to hold them against the whole truth on the smallest sizes.
 """
@@ -276,7 +276,7 @@ def candidates(tasks: int, levels: int, *, groups: bool = True, zombies: bool = 
     """Return every shape of `tasks` tasks on up to `levels` levels whose facts do not exclude each other one by one.
 
     Left out is what the fold refuses by looking at one fact: children of zombies, members of what another task leads elsewhere,
-    parents in deeper namespaces, groups in two sessions, tasks in a namespace whose init has ended. Without `groups` everybody
+    parents in deeper namespaces, groups in two sessions, tasks in a namespace whose init has ended. Without `groups` every task
     is in the group of its session's number, without `zombies` nobody has ended.
     """
     shapes: set[Shape] = set()

@@ -1,16 +1,16 @@
 """Funnels: long wild histories of which few processes are left, played on the model kernel.
 
 Most processes of a wild history stand as plain forks would have left them, so whatever is strange about its end is thinly spread.
-Here a crowd lives through some hundred steps, and then most of it dies: in any order, those first whom nothing strange is known
-of, with subreapers that come and go and parents that do not wait. A handful is left whose creators, sessions, groups and
+Here a crowd lives through some hundred steps, and then most of it dies: in any order, those first of which nothing strange is
+known, with subreapers that come and go and parents that do not wait. A handful is left whose creators, sessions, groups and
 parents are nearly all gone or elsewhere, and it is planned in a millisecond, so that very many can be tried.
 
 The weights of the acts change with moods, within a history too; a profile (`PROFILES`) presses one kind of act and leaves the
 rest. Some acts are gestures of several steps: two leaders that change their groups, a child made far inside a namespace, an
 orphan handed to an ancestor that is a subreaper for just so long.
 
-A story is a list of steps that name processes by seats, in the order in which they sat down, never by numbers: whoever is
-missing does nothing, so any part of a story is a story, and a failing one is made small by leaving out steps and adding deaths
+A story is a list of steps that name processes by seats, in the order of their births, never by numbers: a missing
+process does nothing, so any part of a story is a story, and a failing one is made small by leaving out steps and adding deaths
 (`shrunk`). Forests that differ in numbers only have the same `shape`. The same forest is also told in other words (`TELLINGS`):
 in another order, with namespaces named otherwise or not at all, with dead leaders known in part or not at all.
 
@@ -33,7 +33,7 @@ from tests.generators.histories_model import image_events
 from tests.helpers import shrinking
 
 Seat = int
-"""A process of a story; seat 0 is whoever builds the container, seat 1 its init."""
+"""A process of a story; seat 0 is the process that builds the container, seat 1 its init."""
 
 Step = tuple[object, ...]
 """A word, the seat that acts, and what the word needs; see `Stage`."""
@@ -42,15 +42,15 @@ STATUSES = (0, 256, 768, 9)
 
 
 class Absent(Exception):
-    """Whoever a step names is not there, or not in sight of whoever acts."""
+    """A process that a step names is not there, or the actor does not see it."""
 
 
 class Stage:
     """Plays steps on the model kernel and keeps those that had an effect as `story`.
 
-    The steps are `clone` (actor, child, vector, in a new namespace, as sibling), `setsid` (actor), `group` (actor, whom, leader),
-    `enter` (actor, whose namespace), `subreaper` (actor, on), `exec` (actor), `exit` (actor, status), `wait` (actor, for whom),
-    `thread` (actor, thread, vector), `end-thread` (actor, thread), `end-leading` (actor, status).
+    The steps are `clone` (actor, child, vector, in a new namespace, as sibling), `setsid` (actor), `group` (actor, target,
+    leader), `enter` (actor, whose namespace), `subreaper` (actor, on), `exec` (actor), `exit` (actor, status), `wait` (actor,
+    child), `thread` (actor, thread, vector), `end-thread` (actor, thread), `end-leading` (actor, status).
     """
 
     def __init__(self, story: Sequence[Step] = ()) -> None:
@@ -62,7 +62,7 @@ class Stage:
             self.play(*step)
 
     def play(self, *step: object) -> bool:
-        """Carry a step out; False where the kernel refuses it, or somebody is missing."""
+        """Carry a step out; False where the kernel refuses it, or a process is missing."""
         word, seat, *rest = step
         try:
             actor = self._living(seat)
@@ -278,7 +278,7 @@ class Funnel:
         """How often a nested number is one of the low ones that are free, instead of the next."""
         self.wildness = random.choice((0.5, 1, 1.5))
         self.taste = random.choice((0, 0.3, 0.6, 0.9))
-        """How often those die first about whom nothing is strange."""
+        """How often those die first that have nothing strange."""
         self.highest: dict[Namespace, int] = {}
         self.seats = 1
         self._look()
@@ -372,7 +372,7 @@ class Funnel:
         self.seat_of = {process: seat for seat, process in self.cast.items()}
 
     def _anyone(self) -> Seat:
-        """Choose who acts on others: now and then whoever stands outside."""
+        """Choose the actor: now and then the process outside."""
         return 0 if self.random.random() < 0.1 else self._one()
 
     def _one(self) -> Seat:
@@ -411,9 +411,9 @@ class Funnel:
             if child.state == LIVING and child.session is process.session and not child.leads_session
         ]
 
-    def _groups(self, seat: Seat, whom: Seat) -> list[Seat]:
-        """Return the leaders, dead ones too, of the groups that a process sees in its session and that do not trap `whom`."""
-        process, target = self.cast[seat], self.cast[whom]
+    def _groups(self, seat: Seat, moved: Seat) -> list[Seat]:
+        """Return the leaders, dead ones too, of the groups that a process sees in its session and that do not trap `moved`."""
+        process, target = self.cast[seat], self.cast[moved]
         groups = dict.fromkeys(other.group for other in self.stage.kernel.processes() if other.session is process.session)
         seats = {other.pid: at for at, other in self.cast.items()}
         own = target.namespace if self.stage.kernel.is_init(target) else None
@@ -525,9 +525,9 @@ class Funnel:
             if self.random.random() < 0.5:
                 self._clone(seat)
 
-    def _move(self, seat: Seat, whom: Seat) -> None:
-        if groups := self._groups(seat, whom):
-            self.stage.play("group", seat, whom, self.random.choice(groups))
+    def _move(self, seat: Seat, moved: Seat) -> None:
+        if groups := self._groups(seat, moved):
+            self.stage.play("group", seat, moved, self.random.choice(groups))
 
     def swap(self) -> None:
         """Two leaders change their groups, each of which a child holds meanwhile."""
@@ -662,9 +662,9 @@ class Garden:
                 case "clone", (int(child), _, bool(new), bool(sibling)):
                     if found := self._clone(actor, new, sibling):
                         seats[child] = found
-                case "group", (int(whom), int(leader)):
-                    if whom in seats and leader in seats:
-                        self.stage.play("group", actor, seats[whom], seats[leader])
+                case "group", (int(moved), int(leader)):
+                    if moved in seats and leader in seats:
+                        self.stage.play("group", actor, seats[moved], seats[leader])
                 case "enter" | "wait", (int(other),):
                     if other in seats:
                         self.stage.play(word, actor, seats[other])

@@ -30,7 +30,7 @@ OPERATIONS = {
     "setpgid-other": "actor outside, number of the target or 0 for itself, seat of a process outside into whose group it is put",
     "subreaper": "actor, 1 or 0",
     "enter": "actor, number of a task in the namespace to enter, 0 for the actor's own",
-    "enter-root": "actor; the container's root namespace by a descriptor that everybody holds",
+    "enter-root": "actor; the container's root namespace by a descriptor that every process holds",
     "exec": "actor",
     "exit": "actor, code; the whole process",
     "end": "actor, code; this thread alone",
@@ -64,7 +64,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     `state` is "living", "zombie" or "dying", which is an init that has begun to end and waits for its namespace to empty.
     `leading` is false where the leading thread has ended before others. `status` means something for what has ended. The
-    parent gets `exit_signal`. `common` tells which table it shares with whom, and which namespace it is in together with whom:
+    parent gets `exit_signal`. `common` tells which table and which namespace it shares with which process:
     the one with the lowest number, which is also named for a namespace that it has alone.
     """
 
@@ -84,7 +84,7 @@ World = dict[int, Standing]
 
 
 class Player(Protocol):
-    """Somebody who carries operations out."""
+    """A process that carries operations out."""
 
     def play(self, operation: Operation) -> Answer:
         """Carry one operation out; return a number, or the name of the errno."""
@@ -219,7 +219,7 @@ class Historian:
             kind = self.random.choices(kinds, weights)[0]
             if kind.removeprefix("outside-") in ("clone", "nest", "sibling", "share", "thread") and len(self.view) >= self.most:
                 kind = "wait"
-            actor = self._anybody()
+            actor = self._any_seat()
             if kind.startswith("outside-"):
                 actor, kind = self.random.choice(self.outsiders), kind.removeprefix("outside-")
             operation = getattr(self, "_" + kind.replace("-", "_"))(actor)
@@ -277,7 +277,7 @@ class Historian:
 
     # Choosing.
 
-    def _anybody(self) -> Seat:
+    def _any_seat(self) -> Seat:
         """A seat that can act: a thread now and then, the outside one now and then, else a living process."""
         if self.random.random() < 0.06:
             return self.seats[0]
@@ -389,14 +389,14 @@ class Historian:
         return self._no_trap(("setpgid", actor.number, child, group))
 
     def _setpgid_own(self, actor: Seat) -> Operation | None:
-        """A child of somebody outside is put into the group of the actor, whose child it may be."""
+        """A child of a process outside is put into the group of the actor, whose child it may be."""
         child = self._seen(actor, lambda standing: standing.parent == 0)
         if self.random.random() < self.wrong:
             child = self._anything(actor)
         return ("setpgid-own", actor.number, child) if child else None
 
     def _setpgid_other(self, actor: Seat) -> Operation | None:
-        """A child of somebody outside, or itself, is put into the group of another one there."""
+        """A child of a process outside, or itself, is put into the group of another one there."""
         child = 0 if actor.number and self.random.random() < 0.3 else self._seen(actor, lambda standing: standing.parent == 0)
         if not child and not actor.number:
             return None
@@ -515,7 +515,7 @@ class Historian:
         return ("split", actor.number, bits(TABLES, self.random.sample(kinds, self.random.randrange(1, 4))))
 
     def _unshare(self, actor: Seat) -> Operation | None:
-        """New namespaces; one user namespace alone, and never the first task's, who could then create nobody."""
+        """New namespaces; one user namespace alone, and never the first task's, which could then create no child."""
         if self.random.random() < 0.12:
             threaded = actor.number == actor.process and not actor.outside
             return ("unshare", actor.number, bits(SPACES, ("user",))) if threaded and actor.number != 1 else None
@@ -524,7 +524,7 @@ class Historian:
         return ("unshare", actor.number, bits(SPACES, chosen)) if self._alone(actor) else None
 
     def _join(self, actor: Seat) -> Operation | None:
-        """A namespace of somebody's, mostly of somebody who has one that is not the first task's."""
+        """A namespace of a process, mostly one that is not the first task's."""
         if actor.outside or actor.number != actor.process:
             return None
         kind = self.random.choice(SPACES if actor.number != 1 else SPACES[1:])
@@ -568,7 +568,7 @@ def _counted_in(led: Seat) -> Space:
 
 
 def _kept_waiting(led: Seat) -> list[int]:
-    """Return the inits that cannot finish dying before everybody has left the group of `led`."""
+    """Return the inits that cannot finish dying before every process has left the group of `led`."""
     space: Space | None = _counted_in(led)
     found: list[int] = []
     while space is not None and space.level >= 0:

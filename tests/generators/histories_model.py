@@ -151,9 +151,9 @@ WORDS: dict[str, Callable[..., int | None]] = {
 
 
 def _alike(processes: list[Process], outside: Process) -> dict[int, tuple[tuple[str, int], ...]]:
-    """Return for each living process with whom it has which table or namespace in common, the first of all being named.
+    """Return for each living process which table or namespace it shares with which process, the first sharer being named.
 
-    Nothing is said of tables that are its own, nor of the namespaces that everybody begins with.
+    Nothing is said of tables that are its own, nor of the namespaces that every process begins with.
     """
     first: dict[object, int] = {}
     found: dict[int, tuple[tuple[str, int], ...]] = {}

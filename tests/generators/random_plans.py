@@ -53,8 +53,8 @@ def random_plan(seed: int, tries: int = 120) -> Plan:
 
 def _propose(random: Random, draft: Draft, world: World, after: tuple[int, ...]) -> None:
     """Add one step of a random living actor; the model may refuse it."""
-    everybody = list(world.kernel.processes())
-    living = [process for process in everybody if process.state == LIVING and not process.main_ended]
+    all_processes = list(world.kernel.processes())
+    living = [process for process in all_processes if process.state == LIVING and not process.main_ended]
     actor = random.choice(living)
     me, init = actor.pid.first, actor.namespace.init is actor
     chance = random.random()
@@ -71,7 +71,7 @@ def _propose(random: Random, draft: Draft, world: World, after: tuple[int, ...])
         draft.setsid(me, after)
     elif chance < 0.62:
         target = random.choice([actor, *(child for child in actor.children or ())])
-        group = random.choice([target, *everybody])
+        group = random.choice([target, *all_processes])
         draft.setpgid(me, target.pid.first, group.pid.first, after)
     elif chance < 0.68:
         draft.subreaper(me, not actor.subreaper, after)

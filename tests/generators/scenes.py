@@ -1,9 +1,9 @@
-"""Histories made of scenes: what people do with processes, what nobody in his senses does, and both at once.
+"""Histories made of scenes: what programs usually do with processes, what no sane program does, and both at once.
 
 It is another generator than `tests.generators.histories`, with another idea: a history is not a row of operations but of scenes.
-A daemon, a pipeline, groups that are swapped, somebody who enters a container and leaves children there, a chain of subreapers
-that collapses: each is begun by whoever happens to live, and cut short now and then. Numbers are given densely, so that they are
-used again, or sparsely. Operations are those of `tests.generators.histories`, so that both kernels play them.
+A daemon, a pipeline, groups that are swapped, a process that enters a container and leaves children there, a chain of
+subreapers that collapses: each is begun by a random living process, and cut short now and then. Numbers are given densely, so
+that they are used again, or sparsely. Operations are those of `tests.generators.histories`, so that both kernels play them.
 """
 
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class Stage:
             before = len(self.history)
             scene = self.random.choice(self.kinds)
             with suppress(Cut):
-                scene(self, self.anybody())
+                scene(self, self.any_process())
             idle = 0 if len(self.history) > before else idle + 1
         return self.history
 
@@ -63,7 +63,7 @@ class Stage:
         return self.made
 
     def fork(self, actor: Process, *, nest: bool = False, sibling: bool = False, signal: int = 17) -> Process:
-        """Let somebody create a child where its children are born; the scene is cut where that fails."""
+        """Let a process create a child where its children are born; the scene is cut where that fails."""
         if len(self.standing()) >= self.most or not self.acts(actor):
             raise Cut
         space = actor.births
@@ -106,22 +106,22 @@ class Stage:
             self.do("setsid", self.seats[actor])
 
     def group(self, actor: Process, target: Process, leader: Process | None = None, number: int = 0) -> None:
-        """Let somebody move itself or its child into the group of `leader`, of a number, or into its own."""
+        """Let a process move itself or its child into the group of `leader`, of a number, or into its own."""
         if not self.acts(actor):
             return
         space = actor.namespace
-        whom = target.pid.number_in(space)
+        moved = target.pid.number_in(space)
         pid = target.pid if leader is None else leader.pid
         led = number or pid.number_in(space)
         found = space.numbers.get(led)
-        if whom <= 0 or led <= 0 or found is None:
+        if moved <= 0 or led <= 0 or found is None:
             return
         if ring_of(target, found):
             return  # The trap of the real kernel, which cannot be undone.
-        self.do("setpgid", self.seats[actor], whom, led)
+        self.do("setpgid", self.seats[actor], moved, led)
 
     def join(self, actor: Process, target: Process, member: Process) -> None:
-        """Let somebody move itself or its child into the group that a process is in, led by whoever it may be."""
+        """Let a process move itself or its child into the group that another process is in, with any leader."""
         number = member.group.number_in(actor.namespace)
         if number > 0:
             self.group(actor, target, number=number)
@@ -131,7 +131,7 @@ class Stage:
             self.do("subreaper", self.seats[actor], int(on))
 
     def enter(self, actor: Process, space: Namespace) -> None:
-        """Let somebody's children be born in a namespace below."""
+        """Let a process's children be born in a namespace below."""
         init = space.init
         if not self.acts(actor) or init is None or init.state != LIVING or not space.within(actor.namespace):
             raise Cut
@@ -145,7 +145,7 @@ class Stage:
             self.do("enter", self.seats[actor], 0)
 
     def end(self, process: Process, reaped: bool | None = None) -> None:
-        """Let somebody end, and its parent wait for it or not."""
+        """Let a process end, and its parent wait for it or not."""
         if not self.acts(process) or process is self.root or process is self.player.kernel.outside:
             return
         self.do("exit", self.seats[process], self.random.choice((0, 0, 0, 3, 255)))
@@ -175,7 +175,7 @@ class Stage:
     def living(self) -> list[Process]:
         return [process for process in self.standing() if self.acts(process)]
 
-    def anybody(self) -> Process:
+    def any_process(self) -> Process:
         """Choose who begins a scene: mostly young people, now and then old ones."""
         living = self.living()
         if self.random.random() < 0.08 or not living:
@@ -185,7 +185,7 @@ class Stage:
         return self.random.choice(living)
 
     def spaces(self, actor: Process) -> list[Namespace]:
-        """The namespaces with a living init that somebody may enter, the own one left out."""
+        """The namespaces with a living init that a process may enter, the own one left out."""
         inits = [process for process in self.living() if self.player.kernel.is_init(process)]
         return [
             init.namespace for init in inits if init.namespace is not actor.namespace and init.namespace.within(actor.namespace)
@@ -208,12 +208,12 @@ Scene = Callable[[Stage, Process], None]
 
 
 def inside(stage: Stage, actor: Process) -> Process:
-    """The actor, or somebody in the container where it stands outside."""
+    """The actor, or a process in the container where the actor is outside."""
     return stage.root if actor is stage.player.kernel.outside else actor
 
 
 def family(stage: Stage, actor: Process) -> None:
-    """Some children, of whom some have children."""
+    """Some children, some of which have children."""
     actor = inside(stage, actor)
     for _ in range(stage.random.randrange(1, 4)):
         child = stage.fork(actor, signal=stage.random.choice((17, 17, 17, 0, 28)))
@@ -222,7 +222,7 @@ def family(stage: Stage, actor: Process) -> None:
 
 
 def generation(stage: Stage, actor: Process) -> None:
-    """Everybody has a child, the oldest first or last."""
+    """Every process has a child, the oldest first or last."""
     people = stage.living()
     if stage.random.random() < 0.5:
         people.reverse()
@@ -283,7 +283,7 @@ def swap(stage: Stage, actor: Process) -> None:
 
 
 def trip(stage: Stage, actor: Process) -> None:
-    """Somebody goes from group to group and has a child in each."""
+    """A process goes from group to group and has a child in each."""
     actor = inside(stage, actor)
     fellows = [other for other in stage.standing() if other.session is actor.session]
     for fellow in stage.some(fellows, 4):
@@ -352,7 +352,7 @@ def nest(stage: Stage, actor: Process) -> None:
 
 
 def visit(stage: Stage, actor: Process) -> None:
-    """Somebody enters a namespace below, has children there, perhaps goes back, perhaps ends; they have siblings."""
+    """A process enters a namespace below, has children there, perhaps goes back, perhaps ends; they have siblings."""
     for space in stage.place(actor):
         if stage.random.random() < 0.5 and actor.namespace.level >= 0:
             actor = stage.fork(actor)
@@ -464,7 +464,7 @@ def massacre(stage: Stage, actor: Process) -> None:
 
 
 def ruin(stage: Stage, actor: Process) -> None:
-    """A namespace dies, by its init or by a signal from above; whoever was left to outer parents is waited for or not."""
+    """A namespace dies, by its init or a signal from above; tasks with parents in ancestor namespaces are waited for or not."""
     inits = [other for other in stage.living() if stage.player.kernel.is_init(other) and other is not stage.root]
     if not inits:
         return
@@ -474,7 +474,7 @@ def ruin(stage: Stage, actor: Process) -> None:
     else:
         stage.kill(stage.root, init)
     for zombie in [other for other in stage.standing() if other.state == ZOMBIE]:
-        # A namespace that cannot die, for lack of somebody who waits, is nothing that a checkpoint could be taken of.
+        # A namespace that cannot die, for lack of a process that waits, cannot be checkpointed.
         if stage.random.random() < 0.95:
             stage.reap(zombie)
 

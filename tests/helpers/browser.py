@@ -89,8 +89,11 @@ class Browser:
         return str(self.do("POST", "/element", {"using": "css selector", "value": selector})[_ELEMENT])
 
     def settle(self) -> None:
-        """Wait until what was asked for is drawn."""
-        self.run_later("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(null)))")
+        """Wait until the page is no longer busy, and what was asked for is drawn."""
+        self.run_later(
+            "const done = arguments[0], drawn = () => requestAnimationFrame(() => requestAnimationFrame(() => done(null)));"
+            "const look = () => document.querySelector('[aria-busy=true]') ? setTimeout(look, 10) : drawn(); look()"
+        )
 
     def complaints(self) -> list[str]:
         """Return the errors and warnings of the console since the last call: failed scripts, refused or missing resources."""

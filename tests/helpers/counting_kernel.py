@@ -25,7 +25,7 @@ class CountingKernel(Kernel):
         exit_signal: int = SIGCHLD,
         shared: tuple[str, ...] = (),
     ) -> Process:
-        """Count births that inherit from somebody who is not the parent, or who has left its parent's session or group."""
+        """Count births that inherit from a creator that is not the parent, or that has left its parent's session or group."""
         child = super().clone(caller, pids, new_namespace, sibling, exit_signal, shared)
         if sibling or (caller.session, caller.group) != (caller.parent.session, caller.parent.group):
             self.met["birth"] += 1

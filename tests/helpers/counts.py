@@ -1,6 +1,6 @@
 """What tests have counted, shown at the end of a run: how many were tried, reached, planned and refused; which rules were met.
 
-Counts are results like any other, and nobody sees what a passing test prints; so `tests/conftest.py` shows them always.
+Counts are results like any other, and pytest hides what a passing test prints; so `tests/conftest.py` shows them always.
 """
 
 from collections import Counter

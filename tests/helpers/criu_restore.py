@@ -105,7 +105,7 @@ def below_helpers(items: dict[int, Item], root: Item) -> None:
 
 
 def births(items: dict[int, Item], root: Item) -> None:
-    """Say for everybody between a task and its session's leader in which session they were born."""
+    """Say for every task between a task and its session's leader in which session it was born."""
     for item in list(items.values()):
         if item is root or item.session == item.pid or (item.parent is not None and item.session == item.parent.session):
             continue

@@ -27,7 +27,7 @@ from planner.testing.forests import events
 from tests.generators.exhaustive import NOBODY, Shape, Task, candidates, text_of
 
 Fact = tuple[str, int]
-"""What kind of event ("task", "state", "dead") and of whom: the index of a task, or the place of a dead leader."""
+"""What kind of event ("task", "state", "dead") and its subject: the index of a task, or the place of a dead leader."""
 
 Facts = frozenset[Fact]
 
@@ -88,8 +88,8 @@ def all_verdicts(tasks: int, levels: int, *, groups: bool = True) -> dict[Shape,
 def is_trap(shape: Shape, *, surely: bool) -> bool:
     """Tell whether an init waits for itself, or inits for each other (`planner.kernel.deadlocks`).
 
-    That is `surely` so wherever dead leaders lived, else for some places of theirs. A dead leader of whom two numbers are known
-    may have lived in any nested pid namespace; one of whom one is known may have lived at level 0.
+    That is `surely` so wherever dead leaders lived, else for some places of theirs. A dead leader with two known numbers
+    may have lived in any nested pid namespace; one with one known number may have lived at level 0.
     """
     tasks, dead = shape
     if tasks[0].group not in (0, NOBODY):

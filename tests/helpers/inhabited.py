@@ -17,7 +17,7 @@ class Container:
         self.level = len(_vector(init)) - 1
 
     def inhabitants(self) -> dict[int, int]:
-        """Return everybody in the namespace and below it: the number there, and the number here."""
+        """Return every task in the namespace and below it: the number there, and the number here."""
         found = {}
         for name in os.listdir("/proc"):
             if not name.isdigit():
@@ -82,7 +82,7 @@ def _inhabit(write: int, numbers: Sequence[int], levels: int, pid_max: int) -> N
                 os.waitpid(child, 0)
                 os._exit(0)
             kernel.prctl(1, signal.SIGKILL)
-        # An init reaps whoever comes to it.
+        # An init reaps every orphan that it adopts.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         if pid_max:
             with open("/proc/sys/kernel/pid_max", "w", encoding="ascii") as file:

@@ -323,7 +323,7 @@ static void be_arena(void)
 	int player = fork();
 	if (!player) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		/* Whoever stands outside leaves its children to seat 0. */
+		/* A process outside leaves its children to seat 0. */
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 		/* So its group has a number here, which it can name. */
 		setsid();

@@ -164,7 +164,7 @@ class Arena:
     def _command(self, seat: int, word: str, arguments: list[int], vector: tuple[int, ...]) -> int:
         at = HEAD + seat * SLOT
         if word in ("clone", "thread", "outsider"):
-            # The seat may have been somebody's before.
+            # The seat may have been another process's before.
             struct.pack_into("=III", self._map, HEAD + arguments[0] * SLOT, 0, 0, 0)
         self._requests += 1
         request = self._requests
@@ -177,7 +177,7 @@ class Arena:
         if word in ("exit", "end"):
             return 0
         if word == "kill":
-            # Whoever kills itself gives no answer.
+            # A process that kills itself gives no answer.
             for _ in range(400):
                 if self._wait(at + 8, lambda value: value == request, patience=0.005):
                     break
@@ -193,7 +193,7 @@ class Arena:
         return bool(struct.unpack_from("=I", self._map, at + 4)[0] == struct.unpack_from("=I", self._map, at + 8)[0])
 
     def _wait(self, at: int, wanted: Callable[[int], bool], patience: float = PATIENCE, wake: bool = True) -> bool:
-        """Wait until a word of the shared memory is as wanted; `wake` says that whoever changes it wakes the sleepers."""
+        """Wait until a word of the shared memory is as wanted; `wake` says that the writer wakes the sleepers."""
         end = time.monotonic() + patience
         while True:
             value = struct.unpack_from("=I", self._map, at)[0]
@@ -215,7 +215,7 @@ class Arena:
         return self._with_common(world) if self._mingled else world
 
     def _with_common(self, world: World) -> World:
-        """Add to all who live what they have in common with whom, by kcmp and by the links of their namespaces."""
+        """Add to all living tasks what they share with which others, by kcmp and by the links of their namespaces."""
         living = sorted(first for first, standing in world.items() if standing.state == "living" and standing.leading)
         assert len(living) < PLACES
         common: dict[int, list[tuple[str, int]]] = {first: [] for first in living}
@@ -239,7 +239,7 @@ class Arena:
         }
 
     def _settle(self) -> World:
-        """Look until two looks are the same, and everybody sleeps or has ended; a dying init is looked at for longer."""
+        """Look until two looks are the same, and every process sleeps or has ended; a dying init is looked at for longer."""
         end = time.monotonic() + PATIENCE
         before: World | None = None
         since = 0.0

@@ -6,7 +6,7 @@ host, and reaps as an init should. It writes `ended STATUS` (in wait's format) o
 Options: `proc` mounts /proc anew (otherwise it shows the host's), `ignore` ignores SIGCHLD, `ignore=N` signal N, `block` blocks
 every signal but SIGTERM, `block=N` signal N, `uid=N` gives root away, `bare` all capabilities alone, `descriptors=N` and
 `processes=N` are limits, `forbid=N` has system call N fail with EPERM, and `closed=N`, `full=N`, `gone=N` and `stuck=N` are what
-is wrong with standard stream N: it is closed, is /dev/full, a pipe without a reader, or a full pipe that nobody reads.
+is wrong with standard stream N: it is closed, is /dev/full, a pipe without a reader, or a full pipe without an active reader.
 """
 
 import contextlib
@@ -105,14 +105,14 @@ def replaced_by(make: Callable[[], int]) -> Callable[[int], None]:
 
 
 def pipe_without_reader() -> int:
-    """Return the end of a pipe that nobody can read."""
+    """Return the writing end of a pipe without a reader."""
     reader, writer = os.pipe()
     os.close(reader)
     return writer
 
 
 def full_pipe() -> int:
-    """Return the end of a pipe that has no room; the other end is open, and nobody reads it."""
+    """Return the end of a pipe that has no room; the other end is open and is not read."""
     reader, writer = os.pipe()
     os.set_inheritable(reader, True)
     os.dup2(reader, SOMEWHERE)

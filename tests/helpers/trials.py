@@ -44,7 +44,7 @@ def random_history(seed: int | str, profile: str = "mixture", steps: int = 60, m
 def image_of(operations: Sequence[Operation]) -> list[AnyEvent]:
     """Play a history on the model, and return what a checkpoint would record of its end.
 
-    Whoever does not live does nothing, so that any part of a history that makes a container is a history too. Of a process that
+    An ended process does nothing, so that any part of a history that makes a container is a history too. Of a process that
     is dying no checkpoint can be taken: the end of the history is left out as far as one is there.
     """
     player = ModelPlayer()

@@ -1,4 +1,4 @@
-"""`crplan inspect`: what is held and by whom, in a document that programs read and a page that people read."""
+"""`crplan inspect`: the files and objects that each process holds, as a document for programs and as a human-readable page."""
 
 import json
 from pathlib import Path

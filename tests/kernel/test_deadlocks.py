@@ -41,7 +41,7 @@ CROSSED = (nested(2), nested(3), inside(4, 2), inside(5, 3), ("setpgid", 4, 0, 0
 """Two namespaces, in each of which a group is led."""
 
 LED = {number: ("setpgid", number, 0, 0) for number in (3, 4, 5, 7)}
-"""Somebody leads a group of its own."""
+"""A process leads a group of its own."""
 
 NEVER_ENDING: dict[str, tuple[tuple[Operation, ...], set[int]]] = {
     "led in its own namespace": ((nested(2), inside(3, 2), LED[3], ("setpgid", 2, 0, 3)), {2}),
@@ -106,7 +106,7 @@ def test_what_is_no_ring_ends_with_the_container(name: str) -> None:
     assert not list(player.kernel.processes())
 
 
-def test_the_shortest_ring_is_given_by_who_holds_up_whom() -> None:
+def test_the_shortest_ring_follows_from_which_init_holds_up_which() -> None:
     player = played(*NEVER_ENDING["over two levels"][0])
     two, three = player.processes[2], player.processes[3]
     assert ring_of(two) == [two, three]
@@ -116,7 +116,7 @@ def test_the_shortest_ring_is_given_by_who_holds_up_whom() -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_rings_are_those_of_a_search_from_everybody(seed: int) -> None:
+def test_rings_are_those_of_a_search_from_every_process(seed: int) -> None:
     random = Random(seed)
     size = random.randrange(1, 9)
     graph = {one: [other for other in range(size) if random.random() < 1.2 / size] for one in range(size)}

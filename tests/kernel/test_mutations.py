@@ -80,7 +80,7 @@ UNSEEN = {
 """Mutants that no transcript tells from the model, each with the reason; there are no others."""
 
 UNSEEN_IN_PLANS = {
-    # A plan names whom it has created: such a number is free, once the task has been waited for, or a session's or group's.
+    # A plan names processes that it has created: such a number is free once the task is reaped, or a session's or group's.
     "map_ids: (target is None or target.owner is None) without",
 }
 

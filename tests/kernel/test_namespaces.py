@@ -99,7 +99,7 @@ def test_threads_come_after_the_namespaces_of_their_process(kind: str) -> None:
     assert refused(other) == "namespace-threads"
 
 
-def test_whom_one_cannot_see_one_cannot_follow() -> None:
+def test_a_namespace_is_not_joined_through_a_process_out_of_sight() -> None:
     draft = family()
     draft.create(1, 10, 1, new_namespace=True)
     made = draft.unshare(2, "uts")
@@ -171,7 +171,7 @@ def test_id_maps_are_written_once_and_from_above() -> None:
     assert refused(below) == "map-from-above"
 
 
-def test_a_map_needs_somebody_whose_it_is() -> None:
+def test_a_map_needs_a_living_target() -> None:
     draft = family()
     draft.unshare(2, "user")
     ended = draft.exit(2)

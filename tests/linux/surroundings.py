@@ -21,7 +21,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """One condition: the options of the sandbox, and what comes of it.
 
     `error` matches the end of the one line that says what failed, "" where the tree must stand. `either` allows both. `silent`
-    says that nobody can be told, and `for_shells` whether a shell can begin at all.
+    says that no reader is left, and `for_shells` whether a shell can begin at all.
     """
 
     name: str

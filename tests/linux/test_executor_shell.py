@@ -79,7 +79,7 @@ class ShellSuite(ExecutorSuite):
         assert not list(tmp_path.glob("core*"))
 
     @kill_rounds
-    def test_whoever_is_killed_nothing_is_left(self, rounds: range, tmp_path: Path) -> None:
+    def test_nothing_is_left_when_any_process_is_killed(self, rounds: range, tmp_path: Path) -> None:
         """The agent or a process that it made, at any moment; who ends early says so in one line or is dead."""
         for round_ in rounds:
             chance = random.Random(f"anybody {round_}")

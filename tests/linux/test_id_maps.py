@@ -1,6 +1,6 @@
 """The kernel's rules of id maps, which plans follow and puppets don't: each tried on the running kernel.
 
-Puppets map themselves as soon as they have a user namespace; here everybody waits to be told.
+Puppets map themselves as soon as they have a user namespace; here every puppet waits for a command.
 """
 
 import ctypes
@@ -127,7 +127,7 @@ def test_a_map_is_written_from_the_user_namespace_above() -> None:
         assert write(one.map(), "0 0 1") == number("map-from-above"), "two levels above"
 
 
-def test_whoever_is_gone_has_no_map() -> None:
+def test_an_ended_process_has_no_map() -> None:
     with child() as one:
         one.does("unshare")
         path = one.map()

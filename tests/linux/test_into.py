@@ -117,7 +117,7 @@ class Run:
 
 
 def expect(place: Container, inhabitants: dict[int, int]) -> None:
-    """Wait a moment until the namespace holds these and nobody else."""
+    """Wait a moment until the namespace holds these processes and no others."""
     deadline = time.monotonic() + 3
     while (now := place.inhabitants()) != inhabitants and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -145,7 +145,7 @@ def test_a_rebuild_fails_at_the_first_step_that_was_named(
     tmp_path: Path,
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    """In an outer namespace and in one below it; what is taken in the outer one alone is in nobody's way in the inner one."""
+    """In an outer namespace and in one below it; what is taken in the outer one alone is free in the inner one."""
     file = image(tmp_path, tree)
     with container(taken, levels=levels) as place:
         before = place.inhabitants()
@@ -351,7 +351,7 @@ def test_many_tasks_end_as_soon_as_one_may_expect(tree: str, tmp_path: Path) -> 
 
 
 def test_helpers_give_way(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """A helper whose number is nobody's in the image gets another where its own is taken."""
+    """A helper whose number no task of the image has gets another where its own is taken."""
     tree = "100 200:100/200 210:200/210 201:100/200 211:100/210"
     plan = plan_of(tree)
     free = [process.pid for process in plan.processes if process.role == "helper"]
@@ -365,7 +365,7 @@ def test_helpers_give_way(tmp_path: Path, capsysbinary: pytest.CaptureFixture[by
         expect(place, before)
 
 
-def test_a_dry_run_shows_whom_the_plan_turns_to(
+def test_a_dry_run_shows_the_namespace_of_the_plan(
     tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRPLAN_DRY_RUN", "1")
@@ -395,7 +395,7 @@ def test_our_own_pid_namespace_serves_too(tmp_path: Path, capsysbinary: pytest.C
     assert not Path(f"/proc/{free}").exists()
 
 
-def everybody(run: Run, place: Container, before: dict[int, int]) -> list[int]:
+def all_processes(run: Run, place: Container, before: dict[int, int]) -> list[int]:
     """Return all processes of a run: the command, the program outside, and what is in the namespace."""
     found = [run.child.pid]
     for pid in found:
@@ -410,7 +410,7 @@ def everybody(run: Run, place: Container, before: dict[int, int]) -> list[int]:
 
 
 @pytest.mark.slow
-def test_whoever_is_killed_nothing_is_left_and_nobody_else_dies(tmp_path: Path) -> None:
+def test_when_any_process_is_killed_nothing_is_left_and_no_other_process_dies(tmp_path: Path) -> None:
     """One process of the run's own, at any moment: the command, keeper, executor, reaper, a task, a helper."""
     tree = "100 200:100/200 210:200/210 201:100/200 211:100/210 250.1:100 251.2:250 260:100+261"
     file = image(tmp_path, tree)
@@ -423,9 +423,11 @@ def test_whoever_is_killed_nothing_is_left_and_nobody_else_dies(tmp_path: Path) 
                     run.ready()
                 else:
                     size, deadline = chance.randrange(2, 14), time.monotonic() + 10
-                    while len(everybody(run, place, before)) < size and run.child.poll() is None and time.monotonic() < deadline:
+                    while (
+                        len(all_processes(run, place, before)) < size and run.child.poll() is None and time.monotonic() < deadline
+                    ):
                         time.sleep(0.001)
-                victims = everybody(run, place, before)
+                victims = all_processes(run, place, before)
                 victim = chance.choice(victims)
                 try:
                     os.kill(victim, signal.SIGKILL)

@@ -32,7 +32,7 @@ SETTLING = ("exit", "end", "kill", "wait", "split", "unshare", "join")
 
 
 def difference(operations: Sequence[Operation], model: ModelPlayer | None = None) -> str:
-    """Play operations on both; return what differs first, "" where nothing does. Whoever does not live does nothing.
+    """Play operations on both; return what differs first, "" where nothing does. An ended process does nothing.
 
     A history of which something was left out may come into a trap that the whole one avoids: the kernel does not play that.
     """

@@ -81,10 +81,10 @@ def test_containers_are_together_in_the_namespaces_of_their_pod_and_apart_in_the
     with started(written([web(), shipper()], tmp_path)) as sandbox:
         sandbox.ready(60)
         hosts = {seen.pids[0]: seen.host for seen in sandbox.processes() if seen.pids[0] in {7, 12, 13, 21, 25}}
-        everybody = {frozenset({7, 12, 13, 21, 25})}
+        all_of_them = {frozenset({7, 12, 13, 21, 25})}
         apart = {frozenset({7, 12, 13}), frozenset({21, 25})}
         found = {kind: together(hosts, kind) for kind in (*KINDS, "pid")}
-        assert found == {kind: apart if kind in {"mnt", "cgroup"} else everybody for kind in found}
+        assert found == {kind: apart if kind in {"mnt", "cgroup"} else all_of_them for kind in found}
         sandbox.signal(signal.SIGTERM)
         assert sandbox.ended().code == 0
         assert sandbox.left() == []

@@ -254,3 +254,59 @@ def test_a_dry_run_prints_every_file_and_command(tmp_path: Path) -> None:
     said = run(tmp_path / "image", "--dry-run").stdout
     assert all(f"WORK/{name}" in said for name in ("part0.table", "part1.sh", "part1.action"))
     assert manifests.there(str(tmp_path / "image"))
+
+
+def by_script(image: Path, *shell: str) -> "subprocess.CompletedProcess[str]":
+    """Restore by the script of the back end `criu`."""
+    script = image.parent / "restore.sh"
+    crplan = [sys.executable, "-m", "planner", str(image), "--emit", "criu", "-o", str(script)]
+    subprocess.run(crplan, check=True, capture_output=True, timeout=60)
+    environment = {**os.environ, "CRPLAN_CRIU": nested.criu()}
+    return subprocess.run([*shell, script, image], capture_output=True, text=True, timeout=300, check=False, env=environment)
+
+
+def left_by_scripts() -> list[Path]:
+    """Return what scripts leave behind that do not undo what they made."""
+    return [*Path("/run").glob("restore.*"), *Path("/sys/fs/cgroup").glob("**/restore-*")]
+
+
+@contextmanager
+def stands(done: "subprocess.CompletedProcess[str]") -> Iterator[int]:
+    """Give the number of the root that a script has restored to the body of a `with`, and end it behind that."""
+    assert done.returncode == 0, done.stderr
+    root = int(done.stdout.removeprefix("ready "))
+    try:
+        yield root
+    finally:
+        os.kill(root, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("words", ["(([])(S()))[([()])(Z)]", "(Z)[t(t)][[tt(t)]](t)"])
+def test_a_script_brings_a_tree_in_parts_back_without_crplan(words: str, tmp_path: Path) -> None:
+    with Tree(tmp_path, words) as tree:
+        before = nested.below(tree.root)
+        assert checkpoint(tree, tmp_path / "image", nested.criu())[0] == 0
+    with stands(by_script(tmp_path / "image", "sh")) as root:
+        assert nested.below(root) == before
+        assert tree.counts_on()
+    assert left_by_scripts() == []
+
+
+def test_a_script_brings_plain_images_back(tmp_path: Path) -> None:
+    with plain(tmp_path, "t(S)(Z)(Gt)") as (tree, images):
+        before = nested.below(tree.root)
+    with stands(by_script(images, "sh")) as root:
+        assert nested.below(root) == before
+        assert tree.counts_on()
+    assert left_by_scripts() == []
+
+
+def test_a_script_ends_what_differs_from_the_image(tmp_path: Path) -> None:
+    with Tree(tmp_path, "([()])") as tree:
+        assert checkpoint(tree, tmp_path / "image", nested.criu())[0] == 0
+    changed = 'sed -i \'/^expected/,/^}/s/ alive 0$/ dead 9/\' "$0"; exec sh "$0" "$1"'
+    done = by_script(tmp_path / "image", "sh", "-c", changed)
+    assert done.returncode == 1
+    assert "what criu has restored differs from the image" in done.stderr
+    assert nested.running(tmp_path) == []
+    assert left_by_scripts() == []

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("exhaustive")
 
 
 def without_groups(shape: Shape) -> Shape:
-    """Return the shape in which everybody is in the group that its session's leader has."""
+    """Return the shape in which every task is in the group that its session's leader has."""
     tasks, dead = shape
     kept = [number for number in range(len(dead)) if any(task.session == -2 - number for task in tasks)]
     label = {-2 - number: -2 - place for place, number in enumerate(kept)}
@@ -66,7 +66,7 @@ def test_up_to_3_tasks_on_one_level() -> None:
 
 
 def groups_are_led(shape: Shape) -> bool:
-    """Tell whether, on one level, everybody can have come by its group.
+    """Tell whether, on one level, every task can have come by its group.
 
     All numbers are visible to all, so that groups can be made and joined last. What is left: a task in the group outside has
     never left it, and so has made no group, or its parent outside has put it back; and an init that is in a group of its own
@@ -145,13 +145,13 @@ def test_up_to_2_tasks_on_two_levels() -> None:
 def test_3_tasks_on_two_levels() -> None:
     """The search has groups without a helper, and a helper without groups; what is planned beyond that was proved.
 
-    What a search reaches through a trap, and is none in the end, can be reached without one, with a helper.
+    A tree without a trap that a search reaches through one can be reached without one, with a helper.
     """
     found = reached(3, 2, 0) | reached(3, 2, 1, groups=False)
     said = judge("3 tasks on two levels", all_verdicts(3, 2), {shape for shape in found if len(shape[0]) == 3})
     trapped = {shape for shape in reached(3, 2, 0, traps=True) - found if len(shape[0]) == 3}
     left = sorted(shape for shape in trapped if not is_trap(shape, surely=False))
-    count(f"{len(trapped)} more are reached through a trap, {len(left)} of which are none in the end")
+    count(f"{len(trapped)} more are reached through a trap, {len(left)} of which are none themselves")
     assert not [text_of(shape) for shape in left if said[shape]]
     count(columns(f"{number:7} {code}" for code, number in Counter(said.values()).most_common() if code))
 

@@ -1,7 +1,7 @@
 """Least change: plans for small forests against the fewest processes that any history needs for them.
 
 The search knows nothing of the planner. Its optimum counts every process that is ever created, in histories that never come into
-a trap, not even for a moment: a rebuild that failed just then would leave an init that nobody can end. The helpers that it allows
+a trap, not even for a moment: a rebuild that failed then would leave an init that cannot be ended. The helpers that it allows
 at one time are few, so that for a rare shape the planner may even need less.
 """
 

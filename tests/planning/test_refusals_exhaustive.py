@@ -78,7 +78,7 @@ def small_reached() -> set[Shape]:
 
 @cache
 def traps() -> set[Shape]:
-    """Return those that it reaches only if it may come into a trap, most of which are one in the end."""
+    """Return those that it reaches only if it may come into a trap, most of which are traps themselves."""
     return reached(3, 2, 0, traps=True) - small_reached()
 
 

@@ -67,7 +67,7 @@ def shape_of(forest: Forest) -> Shape | None:
 
 
 def tidied(tasks: tuple[Task, ...], known: list[int]) -> Shape:
-    """Return a shape without the dead leaders that nobody names; of the others two numbers are known as far as a member sees."""
+    """Return a shape without the dead leaders that no task names; of the others two numbers are known as far as a member sees."""
     labels = sorted({label for task in tasks for label in (task.session, task.group) if label < NOBODY}, reverse=True)
     new = {label: -2 - place for place, label in enumerate(labels)}
     dead: list[tuple[int, int]] = []

@@ -1,7 +1,7 @@
 """Refusals of forests of five tasks, drawn at random: no forest that is planned holds the facts which a refusal names.
 
 Five tasks are too many to look at every forest, and it takes five before a leader can be demanded below two others. Sessions are
-what contradicts itself here, so everybody is in the group of its session's number and nobody has ended. Whether a fact is
+what contradicts itself here, so every task is in the group of its session's number and none has ended. Whether a fact is
 superfluous is not asked: among so few forests of this size there need be none that shows it.
 """
 

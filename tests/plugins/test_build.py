@@ -1,4 +1,4 @@
-"""The program of the executor `c`: compiled once, where nobody else can change it."""
+"""The program of the executor `c`: compiled once, where no other user can change it."""
 
 import os
 import shutil

@@ -206,7 +206,7 @@ NOT_FORETOLD = {
     "rc 0, SYSVSEM lost": "no image records it, and tasks made by fork(3) do not share it; those cloned otherwise are unknown",
     "Requested sid A doesn't match inherited B": "guards against a mistake in CRIU's own plan; no image is known that meets it",
     "Unable to restore into an empty PID namespace": "needs an external pid namespace, which is given on the command line",
-    "Pid X do not match expected N": "kernels before 5.5 only, and a race with whoever else forks",
+    "Pid X do not match expected N": "kernels before 5.5 only, and a race with another process that forks",
     "Unexpected task T in a tree I": "a task of a kind that only exists while CRIU runs",
     "N exited, N killed by signal": "what happens to a task while it is restored is in no image",
     "Zombie thread, individually stopped threads": "refused at the dump; the image has no field for it",

@@ -1,4 +1,4 @@
-"""The packages of `planner/`: who may import from whom, and which imports stand inside functions."""
+"""The packages of `planner/`: which may import which, and which imports stand inside functions."""
 
 import ast
 from collections.abc import Iterator

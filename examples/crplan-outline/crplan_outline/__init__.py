@@ -11,7 +11,7 @@ def crplan_backends() -> tuple[BackEnd, ...]:
     return (
         BackEnd(
             name="outline",
-            help="who creates whom, one line a process, indented by creator",
+            help="the processes in the order of their creation, one a line, indented below their creators",
             emit=_emit,
             options=(Option(name="rules", help="with the rule behind each process", kind="switch", default=True),),
         ),

@@ -24,7 +24,7 @@ SECONDS: Final = 10
 """How long a judgement may take, from the start of the process on, and half of it at least; then the restore goes on."""
 
 RUNNING: Final = ("criu-not-installed",)
-"""Codes that cannot hold where CRIU itself is the caller, whatever PATH says."""
+"""Codes that cannot hold where CRIU itself is the caller, with any PATH."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

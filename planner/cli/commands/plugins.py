@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, registry: Registry) -> int:
-    """List the plugins; the exit code is 0 whatever became of them."""
+    """List the plugins; the exit code is 0 also where some could not be loaded."""
     if args.action == "new":
         if not args.name:
             raise UsageError("name the package: crplan plugins new NAME --hook HOOK")

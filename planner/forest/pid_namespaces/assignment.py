@@ -1,4 +1,4 @@
-"""From cells to answers: namespaces are values, numbers keep cells apart, and what is left open is searched part by part."""
+"""The assignment of a pid namespace to each cell: some leave no choice, the others are searched in independent parts."""
 
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush

@@ -1,4 +1,4 @@
-"""What the search for namespaces has to choose from: the open cells, and the namespaces that each may be."""
+"""The domains of the search for namespaces: the open cells, and the namespaces that each may be."""
 
 from collections.abc import Callable
 from typing import NamedTuple

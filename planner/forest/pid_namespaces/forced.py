@@ -1,4 +1,4 @@
-"""What stands before any search: which cells are namespaces, what lies below what, and which numbers each cell has."""
+"""What is known before any search: which cells are namespaces, which cell lies below which, and the numbers in each."""
 
 from operator import itemgetter
 

@@ -1,4 +1,4 @@
-"""Whose namespace: inference of pid namespaces that an image does not name.
+"""Inference of the pid namespaces that an image does not name.
 
 A linux-cr image stores a number for each level and no identity; others name the namespaces of some tasks, and what encloses
 some namespaces. `infer` returns the decisions that give every task, every zombie and every dead leader its namespace, and every

@@ -1,7 +1,7 @@
 """What events say of pid namespaces: which there are, what encloses them, and who is in them.
 
 An image may say all of it, some of it or nothing. What it does not say is unknown (-1) until a decision has found it
-(`planner.forest.pid_namespaces.infer`); what it says stays, whatever order the events come in.
+(`planner.forest.pid_namespaces.infer`); what it says stays, in any order of the events.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """What an image says of pid namespaces itself, as evidence beside numbers, parents and sessions.
 
 An image may name the namespaces of some tasks, and of some namespaces what encloses them. Each such statement is a fact of its
-own, which may be at fault alone; facts are counted on behind the bearers of `planner.forest.pid_namespaces.cells`. Two laws
+own, which may be at fault alone; these facts are numbered after those of `planner.forest.pid_namespaces.cells`. Two laws
 join those of the cells: all that are in one recorded namespace share a cell, and the cell of a namespace lies below that of the
 namespace that is recorded around it. A namespace that no task says to be in or below is no evidence: it may be empty,
 or be that of an init which does not say so (`planner.forest.pid_namespaces.ids`).

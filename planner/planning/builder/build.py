@@ -1,4 +1,4 @@
-"""From a solution to a cast and its order."""
+"""Builds from a solution the processes of the rebuild, and the order of their births and changes."""
 
 from planner.forest.model import Forest
 from planner.identity import ProcessId
@@ -12,7 +12,7 @@ from planner.planning.spaces import spaces_of
 
 
 def build(forest: Forest, solution: Solution, *, thrift: bool = True) -> tuple[Cast, list[Event]]:
-    """Return the cast of a rebuild that does what a solution says, and its births and changes in order.
+    """Return the processes of a rebuild that does what a solution says, and its births and changes in order.
 
     With `thrift` the solution is changed first so that it takes fewer helpers. Raises Unordered where the rules of the search and
     those of the builder disagree.

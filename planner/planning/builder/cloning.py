@@ -33,7 +33,7 @@ class _Here(msgspec.Struct, frozen=True):
 
 
 class _Layer(msgspec.Struct, frozen=True):
-    """A helper between a creator and what it creates: why it is cast, where it lives, and which process adopts what it leaves."""
+    """A helper between a creator and its child: why it is needed, where it lives, and which process adopts what it leaves."""
 
     rule: str
     namespace: NamespaceId
@@ -74,7 +74,7 @@ class Cloning:
         return self.clones
 
     def _anchor(self, leader: Clone) -> None:
-        """Cast a helper that keeps the group of a leader alive when that goes on to another."""
+        """Add a helper that keeps a leader's group alive when the leader moves to another group."""
         helper = self._helper(leader, _Here(leader.pid, leader.pid, False), _Layer("group-anchor", leader.namespace), None)
         anchor = self.clones[helper.creator]
         self.clones[anchor.pid] = msgspec.structs.replace(
@@ -177,7 +177,7 @@ class Cloning:
         return True
 
     def _helper(self, served: Clone, here: "_Here", layer: "_Layer", joined: ProcessId | None) -> "_Here":
-        """Return how a helper clones what it is cast for: its child where it has an adopter, else its sibling."""
+        """Return how a helper clones its process: as its child where an adopter takes that, else as its sibling."""
         key = (here, layer, joined)
         pid = self._helpers.get(key)
         if pid is None:

@@ -166,7 +166,7 @@ class Sorting:
         return False
 
     def _unblock(self, pid: ProcessId, met: set[ProcessId]) -> None:
-        """Have a process leave its stage, or whatever it waits for."""
+        """Have a process leave its stage, or the process that it waits for."""
         met.add(pid)
         if waiting := self._waiting(pid):
             self._keep(pid, waiting)

@@ -1,4 +1,4 @@
-"""Births of a solution as they are changed: what is known of them, and where another birth keeps the rules.
+"""A solution whose births are changed one by one: what is known of each birth, and which other birth keeps the rules.
 
 A process that leads a session may be born in another one where its creator was in it. A group may be inherited from creators that
 are in it anyway, that join it first, or that are inits whose parent moves them to it.

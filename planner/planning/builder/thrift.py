@@ -1,4 +1,4 @@
-"""A solution with fewer helpers: the same forest, by births that take less.
+"""Changes of a solution that save helpers and end in the same forest.
 
 What the search finds need not be the cheapest. A process that is born in its group need not be moved there. A parent that is in
 the right session and group creates its child itself. A process that has its creator's parent is cloned beside it. A change is

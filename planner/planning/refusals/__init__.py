@@ -1,4 +1,4 @@
-"""Refusals that are proofs: as few facts as exclude each other by the rules of births, and the law that says why.
+"""Refusals that are proofs: facts that exclude each other by the rules of births, as few as possible, and the law that says why.
 
 The search names the rows that it derived a contradiction from, made fewer one by one. `evidence` adds what these lean on, `laws`
 has the sentences; where no law is recognised the facts speak for themselves.

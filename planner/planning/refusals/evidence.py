@@ -75,7 +75,7 @@ def _named(forest: Forest, rows: Collection[ProcessId]) -> list[ProcessId]:
 
 
 def _excludes(forest: Forest, known: Known) -> bool:
-    """Return whether facts exclude each other, whatever is chosen for what they leave open."""
+    """Return whether facts exclude each other for every choice of what they leave open."""
     rows = {pid: task for pid, task in forest.tasks.items() if task.recorded in known}
     cases = _cases(forest, rows)
     problems = (_partial(forest, known, inits) for inits in cases)

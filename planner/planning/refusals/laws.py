@@ -43,7 +43,7 @@ class Facts:
 
     @cached_property
     def ages(self) -> Words:
-        """What follows from all of the rows by who is older than whom: sentences, by the code of the law."""
+        """What follows from all of the rows by the order of births: sentences, by the code of the law."""
         numbers = {task.recorded for task in self.rows.values()}
         found = Ages(self._forest, self.rows).contradictions()
         return {law.code: law.message for law in found if numbers.issubset(law.because)}

@@ -1,7 +1,7 @@
-"""Inits that could never finish dying, by groups whose leaders live: a ring of those, and its facts.
+"""Cycles of inits that could never finish dying, each in a group whose living leader another one encloses; and their facts.
 
-`planner.kernel.deadlocks` says who waits for whom. A tree with such a ring can be reached, and is refused: it could never end.
-Where leaders are dead the search tells.
+`planner.kernel.deadlocks` says which init waits for which. A history can lead to a tree with such a cycle; the tree is refused,
+because it could never end. Where leaders are dead the search finds such cycles.
 """
 
 from planner.errors import Contradiction

@@ -1,4 +1,4 @@
-"""Births of all processes of a forest: what is searched for, what follows from it for the rest, and an order of events."""
+"""The births of all processes of a forest: those of the core by the search, the others by what it found, and their order."""
 
 import heapq
 from collections.abc import Iterator
@@ -118,7 +118,7 @@ def _how(births: Births, birth: Birth) -> How:
 
 
 def _is_below(births: Births, pid: ProcessId, parent: ProcessId) -> bool:
-    """Return whether a process was born below another, with nobody between them outside the other's pid namespace."""
+    """Return whether a process was born below another, with no process between them outside the other's pid namespace."""
     namespace = births[parent].namespace if parent != OUTSIDE else None
     while pid != OUTSIDE and births[pid].namespace == namespace:
         birth = births[pid]
@@ -129,7 +129,7 @@ def _is_below(births: Births, pid: ProcessId, parent: ProcessId) -> bool:
 
 
 def _add_regular(groups: Groups, reduced: Reduced, births: Births) -> None:
-    """Add the births of whatever was taken off, parents first; dead group leaders are created beside a member who sees them."""
+    """Add the births of what was taken off, parents first; dead group leaders are created beside a member that sees them."""
     problem = groups.problem
     late: list[Process] = []
     lines = _Lines(births)
@@ -191,7 +191,7 @@ def _regular(problem: Problem, groups: Groups, births: Births, process: Process)
 
 
 def _way(problem: Problem, births: Births, parent: ProcessId, session: ProcessId) -> tuple[How, ProcessId]:
-    """Return how a process comes to have a child in a session that depends on nobody else, and who creates it."""
+    """Return how a process gets a child in a session, where no other process depends on the child, and the child's creator."""
     own = OUTSIDE if parent == OUTSIDE else births[parent].session
     if session in (own, parent):
         return "created", parent
@@ -206,7 +206,7 @@ def _way(problem: Problem, births: Births, parent: ProcessId, session: ProcessId
 
 
 def _dead_session_leader(problem: Problem, process: Process) -> Birth:
-    """Return the birth of a dead session leader on whom nothing depends: its namespace's init creates it."""
+    """Return the birth of a dead session leader on which nothing depends: its namespace's init creates it."""
     place = process.places[0]
     init = problem.processes[problem.namespaces.init[place]]
     assert init.session is not None

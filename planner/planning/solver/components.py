@@ -1,4 +1,4 @@
-"""A core in parts that have nothing to do with each other but the container's init."""
+"""The independent parts of a core: they have only the container's init in common."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,9 @@ from planner.planning.solver.reduction import Reduced
 def components(problem: Problem, reduced: Reduced) -> list[Reduced]:
     """Return the parts of a core, each with the container's init, in image order of their first processes.
 
-    Two processes belong together where one is the other's parent, leads its session or its hidden group, or is the init without
-    whom its namespace is not there. Nobody else is needed between a process and those whom it belongs with: what a process of
-    another part creates its own creator can create as well.
+    Two processes belong together where one is the other's parent, leads its session or its hidden group, or is the init of
+    a namespace that the other needs. No process of another part is needed between them: what such a process creates, its own
+    creator can create as well.
     """
     first: dict[ProcessId, ProcessId] = {pid: pid for pid in reduced.core}
     for one, other in _ties(problem, reduced):

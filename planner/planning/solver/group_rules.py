@@ -12,11 +12,11 @@ from planner.planning.solver.problem import EXECUTOR_NAMESPACE, INIT
 from planner.planning.solver.vocabulary import Vocabulary, constant
 
 Edge = tuple[Literal, int, int]
-"""A literal, and who comes before whom where it holds."""
+"""A literal, and two processes, of which the first comes before the second where the literal holds."""
 
 
 def say_groups(words: Vocabulary, before: list[Edge], waits: list[Edge]) -> None:
-    """Write down the rules of the hidden groups; add to who must be there before whom, and which init waits for which."""
+    """Write down the rules of the hidden groups; add to `before` the order of births, and to `waits` which init awaits which."""
     for pid in words.core:
         _say_final_group(words, pid)
         words.at_most_one(words.born_in(pid, group) for group in words.groups(pid))

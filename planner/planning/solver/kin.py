@@ -1,4 +1,4 @@
-"""What is tried first where many processes are entangled: for each process the creators, sessions and groups named near it."""
+"""The candidates that are tried first in a large core: for each process the creators, sessions and groups named near it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Why a parent is not the one who creates its child: what excludes it, found together with the plan.
+"""Why a parent cannot create its child itself: the facts that exclude it, found together with the plan.
 
 The question is put to the rules that the search went by: the rows of the image are assumed, the births that were decided before,
 and "the parent creates it", where a helper of the parent counts as the parent. What the contradiction was derived from is made

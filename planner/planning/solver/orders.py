@@ -1,7 +1,7 @@
-"""Orders as theories of the search: who is born below whom, and what must come before what.
+"""Orders as theories of the search: which process is born below which, and which birth comes before which.
 
-Written as clauses either one has the cube of its members, nearly all of which never matter. These give the clause that does, when
-it does.
+Written out, either order takes as many clauses as the cube of its members, and nearly all of them never matter. A theory gives
+the engine a clause at the moment when it matters (satisfiability modulo theories).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ Matrix = list[list[Literal]]
 
 
 class TreeOrder:
-    """The ancestors in a tree of creators: who is born below whom.
+    """The ancestors in a tree of creators: which process is born below which.
 
     A strict partial order in which the ancestors of each member are a chain, and its creator is the nearest of them. Sets of
     members are bit masks.
@@ -119,7 +119,7 @@ class TreeOrder:
         """Yield what follows from y being no ancestor of x, and from what is known of others."""
         lit = self.literal
         cause = lit[y][x]
-        # Nobody is below y and above x.
+        # No member is below y and above x.
         for z in bits(self.above[x] & ~self._not_below[y] & ~(1 << y)):
             yield -lit[y][z], cause, -lit[z][x]
         for z in bits(self.below[y] & ~self._not_above[x] & ~(1 << x)):
@@ -142,7 +142,7 @@ class TreeOrder:
             for z in bits(common & -common):
                 yield lit[x][y], cause, -lit[x][z], -lit[y][z]
         else:
-            # They stand apart, so that nobody is below both.
+            # Neither is above the other, so that no member is below both.
             for z in bits(self.below[x] & ~self._not_below[y] & ~(1 << y)):
                 yield -lit[y][z], cause, lit[x][y], -lit[x][z]
             for z in bits(self.below[y] & ~self._not_below[x] & ~(1 << x)):
@@ -224,8 +224,8 @@ class Regions:
         """For each member the leader in whose session it was born, -1 where that is open."""
         self._region = [0] * (tree.members + 1)
         """For each leader who was born in its session."""
-        everybody = (1 << tree.members) - 1
-        self._foreign = [everybody] * (tree.members + 1)
+        all_members = (1 << tree.members) - 1
+        self._foreign = [all_members] * (tree.members + 1)
         """For each leader who was not."""
         for (member, leader), literal in born.items():
             self._foreign[leader] &= ~(1 << member)

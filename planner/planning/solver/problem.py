@@ -1,7 +1,7 @@
-"""The question who creates whom, as records: processes, their possible pid namespaces, and what the image states of them.
+"""The problem that the search solves, as records: processes, their possible pid namespaces, and what the image states of them.
 
 Processes are the tasks of the image, the dead leaders that its sessions and groups name, and the init above a subtree image.
-What the fold of a forest refuses by itself is not looked for again.
+Contradictions that the fold of the forest finds are not looked for again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,14 +32,14 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     places: tuple[NamespaceId, ...]
     """Pid namespaces that it can have lived in, best first; a task has one."""
     possible: tuple[NamespaceId, ...]
-    """Those, and pid namespaces in which it can have lived by its numbers alone, whatever its members are."""
+    """Those, and pid namespaces in which it can have lived by its numbers alone, without regard to its members."""
     parent: ProcessId | None
     session: ProcessId | None
     group: ProcessId | None
     is_init: bool = False
     """Whether it is the init of its pid namespace, whichever that is."""
     ended: bool = False
-    """Whether it is a zombie in the end, with no thread left."""
+    """Whether it is a zombie in the image, with no thread left."""
     dead: bool = False
     """Whether it is a dead leader, for which a placeholder is created."""
     or_outside: bool = False
@@ -90,7 +90,7 @@ class Problem(msgspec.Struct, frozen=True):
     sessions: dict[ProcessId, ProcessId]
     """The session of each group."""
     led: dict[ProcessId, list[ProcessId]]
-    """For each group its other members, of whom one is enough for the leader to have left its birth group."""
+    """For each group its other members: where there is one, the leader has left its birth group."""
 
     def is_init(self, pid: ProcessId) -> bool:
         """Return whether a process is the init of its pid namespace."""

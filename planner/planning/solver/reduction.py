@@ -1,10 +1,10 @@
-"""What is regular, taken off the tree leaf by leaf in linear time; what stays is the core that needs a search.
+"""Reduction in linear time: regular processes are taken off the tree leaf by leaf, and the core that stays needs a search.
 
-A process is taken off where its parent can create it whatever becomes of the rest: nobody who stays is its child, in its session
-or led by it, and it is in its parent's session, leads one, or has an init for its parent, which adopts whatever dies in its
-namespace. A leaf in another session is taken off, too, and leaves a demand on its parent: to have a child in that session.
+A process is taken off where its parent can create it in every solution of the rest: no process that stays is its child, in its
+session or led by it, and it is in its parent's session, leads one, or has an init for its parent, which adopts all orphans in
+its namespace. A leaf in another session is taken off, too, and leaves a demand on its parent: to have a child in that session.
 
-A head is taken off whatever is demanded of it. A head is a session leader, the child of its namespace's init, and no process that
+A head is taken off with all demands on it. A head is a session leader, the child of its namespace's init, and no process that
 stays is in its session. The init creates the head first, and the head creates the others; so the leaders of the sessions that the
 head's children are in are born below it. No session may come into the namespace from outside but the init's own, and no group may
 be out of sight.
@@ -20,7 +20,7 @@ from planner.planning.solver.problem import EXECUTOR_NAMESPACE, INIT, Problem, P
 
 
 class Demand(msgspec.Struct, frozen=True, gc=False):
-    """The parent must be able to have a child in a session, on whom nothing else depends."""
+    """The parent must be able to have a child in a session, and no other process depends on that child."""
 
     parent: ProcessId
     session: ProcessId
@@ -284,7 +284,7 @@ def _may_go(process: Process, groups: Groups) -> bool:
 
 
 def _is_granted(problem: Problem, process: Process) -> bool:
-    """Return whether the parent can have this child in its session, whatever happens elsewhere."""
+    """Return whether the parent can have this child in its session in every solution of the rest."""
     session, parent = process.session, process.parent
     if parent is None or session == process.pid:
         return True

@@ -1,4 +1,4 @@
-"""Why there are no births: rows of the image that cannot all hold, none of which can be left out."""
+"""Why no births lead to an image: a smallest set of rows (parent, session and group of a task) that cannot all hold."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -72,9 +72,9 @@ def _contradiction(problem: Problem, reduced: Reduced, rows: Rows, most_conflict
 
 
 def _about(problem: Problem, reduced: Reduced, rows: Rows) -> Reduced:
-    """Return the part of a core that some rows are about: who else there is has no row, and nobody needs it.
+    """Return the part of a core that some rows are about: every other process is left out.
 
-    Whatever it could create its own creator can.
+    A process without a row is not needed: its own creator can create all that it could create.
     """
     kept = set(rows)
     demands = tuple(demand for demand in reduced.demands if demand.process in kept)
@@ -100,7 +100,7 @@ def _about(problem: Problem, reduced: Reduced, rows: Rows) -> Reduced:
 
 
 def _inits_before(problem: Problem, pid: ProcessId) -> Iterator[ProcessId]:
-    """Yield the inits without whom a process cannot live where it can have lived."""
+    """Yield the inits of the pid namespaces that a process can have lived in."""
     if pid != OUTSIDE:
         yield from (problem.init_before(pid, place) for place in problem.processes[pid].possible)
 

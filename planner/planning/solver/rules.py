@@ -1,9 +1,9 @@
 """The rules of births: which creators, sessions and groups at birth lead to what an image states.
 
-One assignment that satisfies them is one way to create everybody. There are no helpers here: a process that is in a session or
-group can fork a helper that stays in it, so whatever was possible once stays possible, and the helper acts in the process's
-name. The executor is process 0. The sources of the rules are fork, setsid, setpgid, exit and zap_pid_ns_processes in Linux; each
-was tried on 6.18. The rules of groups are in `group_rules`.
+One assignment that satisfies them is one way to create all processes. There are no helpers here: a process that is in a session
+or group can fork a helper that stays in it, so all that was possible once stays possible, and the helper acts for the process.
+The executor is process 0. The sources of the rules are fork, setsid, setpgid, exit and zap_pid_ns_processes in Linux; each was
+tried on 6.18. The rules of groups are in `group_rules`.
 """
 
 from typing import Literal as OneOf
@@ -41,7 +41,7 @@ class Rules:
         for demand in words.demands:
             _say_demand(words, demand)
         self.before: list[Edge] = []
-        """Who must be there before whom; it matters only where groups are made for others to be born in."""
+        """Pairs of processes, the first born before the second; needed only where groups are made for others to be born in."""
         self.waits: list[Edge] = []
         """Inits of which the first cannot finish dying before the second has."""
         if (words.hidden and lifted != "groups") or near:
@@ -67,7 +67,7 @@ class Rules:
         return engine
 
     def _ancestors(self) -> tuple[Matrix, Pairs, Pairs]:
-        """Return who can be above, the creator of and born in the session of whom.
+        """Return the literals for pairs of processes: one above the other, its creator, and one born in the session of the other.
 
         That ancestors are a tree follows from the creators, and makes far better conflicts.
         """
@@ -134,7 +134,7 @@ def _say_leader(words: Vocabulary, pid: ProcessId) -> None:
 def _say_creator(words: Vocabulary, pid: ProcessId) -> None:
     """A process has one creator, who is or was in the session that it is born in, and lives in its namespace or around it.
 
-    The creator of an init lives around the init's namespace, in which nobody is before it.
+    The creator of an init lives around the init's namespace, in which it is the first process.
     """
     if pid == INIT:
         _say_top(words, pid, TRUE)
@@ -156,7 +156,7 @@ def _say_creator(words: Vocabulary, pid: ProcessId) -> None:
 
 
 def _say_top(words: Vocabulary, pid: ProcessId, holds: Literal) -> None:
-    """A process that the executor creates, where that `holds`, is below nobody."""
+    """A process that the executor creates, where that `holds`, is below no other process."""
     for other in words.core if words.near is None else ():
         if other != pid:
             words.clause(-holds, -words.above(other, pid))
@@ -227,7 +227,7 @@ def _say_demand(words: Vocabulary, demand: Demand) -> None:
 
 
 def _births_before(words: Vocabulary, pid: ProcessId) -> list[Edge]:
-    """Return who is born before a process: its creator, and the init without whom its namespace is not there."""
+    """Return the births before that of a process: those of its creator and of the init of its namespace."""
     edges: list[Edge] = [(words.creator(pid, creator), creator, pid) for creator in words.creators(pid)]
     inits = ((place, words.problem.init_before(pid, place)) for place in words.places(pid))
     return edges + [(words.lives_in(pid, place), init, pid) for place, init in inits if init != OUTSIDE]

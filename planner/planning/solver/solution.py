@@ -1,4 +1,4 @@
-"""The answer to the question who creates whom: records that the search writes and the builder of steps reads."""
+"""A solution: the creator, session and group at birth of each process, as the search writes it and the builder reads it."""
 
 from typing import Literal
 
@@ -56,7 +56,7 @@ class Excluded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     parent: ProcessId
     facts: tuple[Sequence, ...]
     given: tuple[ProcessId, ...] = ()
-    """Processes whose births were decided before; without any where the facts exclude each other whatever is decided."""
+    """Processes whose births were decided before; none where the facts exclude each other without any decision."""
 
 
 class Solution(msgspec.Struct, frozen=True, kw_only=True):

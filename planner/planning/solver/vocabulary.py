@@ -26,7 +26,7 @@ class Vocabulary:
         self.questioned = questioned
         """Whether rows are literals, so that some of them can be left out."""
         self.near = Kin(problem, reduced) if near else None
-        """What alone is considered for each process; then nothing is said of who is above whom. None for everything."""
+        """The only candidates for each process; then there are no literals for ancestors. None: all processes are candidates."""
         self.clauses: list[Clause] = []
         self.lines: list[tuple[ProcessId, ProcessId]] = []
         """Pairs of a process and a parent for which `line` was asked for, and what it takes is not said yet."""
@@ -139,7 +139,7 @@ class Vocabulary:
         return self._of_places("is beside", one, other, lambda place, others: place == others)
 
     def line(self, pid: ProcessId, parent: ProcessId) -> Literal:
-        """A process is born below `parent`, with nobody between them who lives outside the pid namespace of `parent`."""
+        """A process is born below `parent`, and each process between them lives in the pid namespace of `parent`."""
         if parent == OUTSIDE:
             return self.creator(pid, OUTSIDE) if OUTSIDE in self._creators[pid] else FALSE
         if pid == INIT:
@@ -219,8 +219,8 @@ class Vocabulary:
             return []
         parent = self.problem.processes[pid].parent
         first = [parent] if parent in self._members else []
-        everybody = dict.fromkeys((*first, *(self.core if self.near is None else self.near.creators(pid)), OUTSIDE))
-        return [other for other in everybody if other != pid and self._may_create(other, pid)]
+        candidates = dict.fromkeys((*first, *(self.core if self.near is None else self.near.creators(pid)), OUTSIDE))
+        return [other for other in candidates if other != pid and self._may_create(other, pid)]
 
     def _may_create(self, creator: ProcessId, pid: ProcessId) -> bool:
         fits = self.is_outside(creator, pid) if self.problem.is_init(pid) else self.covers(creator, pid)
@@ -243,7 +243,7 @@ class Vocabulary:
         return self._names.setdefault(name, len(self._names) + 2)
 
     def is_new(self, *name: Name) -> bool:
-        """Return whether nobody has asked for the literal of a name."""
+        """Return whether the literal of a name has not been asked for yet."""
         return name not in self._names
 
     def clause(self, *literals: Literal) -> None:

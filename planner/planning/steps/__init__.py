@@ -1,1 +1,1 @@
-"""Steps: what is written down of the births, phase by phase."""
+"""The steps of a plan, written phase by phase from the ordered births."""

@@ -1,4 +1,4 @@
-"""The book that a plan's steps are written into: the steps so far, and what they have led to.
+"""The draft of a plan: the steps so far, and the state that they have led to.
 
 Each phase of `planner.planning.steps.phases` adds steps here and reads what the phases before it have left: who was created by
 which step, who is in which group, which step every process did last. From that come the steps of other processes that a step
@@ -20,10 +20,10 @@ Needs = list[tuple[int, str]]
 
 
 class Book:
-    """The steps of one cast as they are written, numbered from 1, and what stands after them."""
+    """The draft of a plan's steps, numbered from 1, and the state after them."""
 
     def __init__(self, cast: Cast, born: list[ProcessId]) -> None:
-        """Open an empty book; `born` are all actors in the order of their births."""
+        """Begin without a step; `born` are all actors in the order of their births."""
         self.cast = cast
         sharing = Sharing(cast, born)
         self.share = sharing.flags
@@ -48,7 +48,7 @@ class Book:
         self.siblings: dict[ProcessId, list[int]] = {}
         """Steps of others that gave a process a child."""
         self.moved: dict[ProcessId, int] = {}
-        """The last step by which an outer parent moved a process."""
+        """The last step by which a parent in an ancestor pid namespace moved a process."""
         self.last: dict[ProcessId, int] = {}
         """The last step of each process so far."""
         self.entries: dict[ProcessId, list[int]] = {}

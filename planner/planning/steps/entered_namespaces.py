@@ -3,8 +3,9 @@
 The root makes what its namespaces differ in from the executor's as soon as it is there, and all below it are born into them. A
 user namespace of its own is made with the first task, and owns the pid namespace: in it all numbers can be chosen. A
 container that joins the pid namespace of another has a root of its own, which the executor creates: it makes and joins its
-namespaces at once as well, so that those below it need not follow one by one. That is left to the end, kind by kind, where
-somebody below is with the executor, and wholly where user namespaces decide who may do what.
+namespaces at once as well, so that those below it need not follow one by one. A kind of namespace is left to the end where a
+process below the root is in the executor's namespace of that kind. All kinds are left to the end where tasks live
+in user namespaces other than the executor's.
 """
 
 from collections.abc import Iterable
@@ -40,14 +41,14 @@ class NamespaceEntry(msgspec.Struct, frozen=True, gc=False):
 
 
 class FromTheStart:
-    """Who makes and joins which namespaces right after birth, and who is born into them."""
+    """Which task makes or joins which namespaces right after its birth, and which processes are born into them."""
 
     def __init__(self, cast: Cast, born: Iterable[ProcessId], root_makes: tuple[str, ...]) -> None:
-        """Decide for a cast, given all actors in order of birth and the kinds that the root makes."""
+        """Decide for all processes, given the actors in order of birth and the kinds that the root makes."""
         self.moves: dict[ProcessId, list[Make | NamespaceEntry]] = {}
         """What tasks do right after birth, those of the root excepted."""
         self.holders: dict[Key, ProcessId] = {(kind, ROOT): cast.forest.root for kind in root_makes}
-        """Who makes each of these namespaces."""
+        """The task that makes each of these namespaces."""
         self._cast = cast
         self._inherited: dict[ProcessId, dict[str, NamespaceId]] = {}
         self._decide(list(born), root_makes)
@@ -81,7 +82,7 @@ class FromTheStart:
         self._inherited.update((pid, kinds) for pid in members)
 
     def _may_begin(self, top: ProcessId) -> bool:
-        """Tell whether a task can do this: a living one at level 0, who sees the others that do."""
+        """Tell whether a task can do this: it lives at level 0, so that it sees the others that do."""
         task = self._cast.forest.tasks.get(top)
         return task is not None and not task.zombie and task.level == 0
 

@@ -3,7 +3,7 @@
 A task tells its parent of its end by the signal that it was cloned with; 0 is none, and then the parent waits with __WALL or
 __WCLONE (wait(2)). A sibling (CLONE_PARENT) gets its creator's signal, adoption makes it SIGCHLD (reparent_leader), and so does
 execve (begin_new_exec), which no executor calls. So a task that is adopted has SIGCHLD, all siblings that one creator leads to
-have one signal, and whatever else is recorded is told in a finding. Where the image says nothing, the signal is SIGCHLD.
+have one signal, and every other recorded signal is reported in a finding. Where the image says nothing, the signal is SIGCHLD.
 """
 
 from typing import Final

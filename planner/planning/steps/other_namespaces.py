@@ -1,4 +1,4 @@
-"""Namespaces of other kinds than pid: which task makes each, which task joins it by which other one, and what cannot be had.
+"""Namespaces of other kinds than pid: which task makes each, which task joins it by which other one, and what cannot be restored.
 
 All happens when every task has been born and adopted, so it does not matter which created which, but for what is there from the
 start and inherited (`planner.planning.steps.entered_namespaces`).
@@ -22,14 +22,14 @@ from planner.plans.fold import NOT_COVERED
 MOST_USER_LEVELS: Final = 32
 """User namespaces nest no deeper: create_user_ns."""
 
-UNSEEN: Final = "nobody who is in it can be seen from the task's pid namespace"
+UNSEEN: Final = "no process in it can be seen from the task's pid namespace"
 
 
 class OtherNamespaces:
-    """What a cast does about namespaces other than pid; everything is empty where the image says nothing of them."""
+    """How a rebuild makes and joins namespaces other than pid; everything is empty where the image says nothing of them."""
 
     def __init__(self, cast: Cast, born: Iterable[ProcessId], share: dict[ProcessId, tuple[str, ...]]) -> None:
-        """Decide for a cast, given all actors in order of birth and what each birth shares."""
+        """Decide for all processes, given the actors in order of birth and what each birth shares."""
         self.findings: list[FindingRaised] = []
         self.early: tuple[str, ...] = ()
         """Kinds that the root makes as soon as it is there."""
@@ -136,7 +136,7 @@ class OtherNamespaces:
         if USER in self.early and not self._start.has(pid, (USER, ROOT)):
             return "it is created outside the root's user namespace"
         if kind == USER and self._cast.forest.threads.get(pid):
-            return "its threads must be created with their numbers, which nobody in it may choose"
+            return "its threads must be created with their numbers, which no process in it may choose"
         if kind in (USER, "mnt") and pid in self._fs:
             return "it shares filesystem information, which ends when it enters one"
         if kind == "ipc" and pid in self._undo:
@@ -148,7 +148,7 @@ class OtherNamespaces:
     def _why_not_made(self, identity: NamespaceId) -> str:
         """Say why no user namespace can be made there, "" where it can."""
         if self._has_no_ids(identity):
-            return "nobody makes a user namespace in one without id maps"
+            return "no process can make a user namespace in one without id maps"
         if len(self._above(identity)) > MOST_USER_LEVELS:
             return f"user namespaces nest {MOST_USER_LEVELS} levels deep and no deeper"
         return ""

@@ -1,9 +1,9 @@
-"""Waits that say nothing new are left out: a process does not wait for a step that it knows to be done.
+"""Redundant waits are left out: a process does not wait for a step that it knows to be done.
 
-Three things are known. The steps of one process come in order. A process knows all that its creator knew when it created it. A
-process that has waited for a step knows what the actor of that step knew then. So what stays are the steps of a plan that really
-wait, and nothing about the orders that the plan allows is different. What is known is looked up a bounded number of hops away, so
-that the cost stays linear: now and then a wait stays that could go.
+Three rules say what a process knows. The steps of one process come in order. A process knows all that its creator knew when it
+created it. A process that has waited for a step knows what the actor of that step knew then. So what stays are the steps of a
+plan that really wait, and nothing about the orders that the plan allows is different. What is known is looked up a bounded number
+of hops away, so that the cost stays linear: now and then a wait stays that could go.
 """
 
 from bisect import bisect_right

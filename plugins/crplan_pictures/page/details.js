@@ -98,7 +98,7 @@ function aboutNamespace(place) {
 }
 
 const stepsAbout = new Map();
-steps.forEach((step, at) => {
+await inSlices(steps, (step, at) => {
   for (const pid of step.about) { const found = stepsAbout.get(pid); if (found) found.push(at + 1); else stepsAbout.set(pid, [at + 1]); }
 });
 

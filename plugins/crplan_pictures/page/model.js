@@ -1,6 +1,11 @@
 // The plan's story, and the states of its processes at any step.
 
-const story = JSON.parse(document.getElementById("data").textContent);
+const story = {};
+await inSlices([...document.querySelectorAll("script[data-part]")], (part) => {
+  const name = part.dataset.part, value = JSON.parse(part.textContent);
+  if (name in story) for (const each of value) story[name].push(each); else story[name] = value;
+  if (name === "title") document.getElementById("title").textContent = value;
+}, 1);
 
 const STATE = 0, PARENT = 1, SESSION = 2, GROUP = 3, SUBREAPER = 4, BIRTHS = 5, STATUS = 6, FIELDS = 7;
 const ABSENT = 0, RUNS = 1, DIES = 2, IS_ZOMBIE = 3, LEADER_ENDED = 4, GONE = 5;
@@ -10,10 +15,14 @@ const processes = story.processes.map(([pid, vector, role, name, namespace, thre
 const placeOf = new Map(processes.map((process, place) => [process.pid, place]));
 const namespaces = story.namespaces.map(([init, around, level, words]) => ({ init, around, level, words }));
 const namespaceOf = new Map(namespaces.map((namespace, place) => [namespace.init, place]));
-const steps = story.steps.map(([words, rule, about, waits, because]) => ({ words, rule, about, waits, because }));
+const steps = [];
+await inSlices(story.steps, ([words, rule, about, waits, because]) => steps.push({ words, rule, about, waits, because }));
 const rules = new Map(story.rules.map(([name, sentence, source]) => [name, { sentence, source }]));
-const evidence = new Map(story.evidence.map(([number, place, text]) => [number, { place, text }]));
-const births = new Map(story.births.map(([pid, creator, rule, because]) => [pid, { creator, rule, because }]));
+const evidence = new Map();
+await inSlices(story.evidence, ([number, place, text]) => evidence.set(number, { place, text }));
+const births = new Map();
+await inSlices(story.births, ([pid, creator, rule, because]) => births.set(pid, { creator, rule, because }));
+if (due()) await rested();
 const reasons = new Map(story.reasons);
 const told = new Map(story.told);
 const findings = story.findings.map(([severity, code, message, pid, place, hint, values]) => (
@@ -68,21 +77,21 @@ const walk = {
 };
 
 // Every process learns the step after which it first stands.
-story.deltas.forEach((delta, step) => {
+await inSlices(story.deltas, (delta, step) => {
   for (let at = 0; at < delta.length; at += 3) {
     if (delta[at + 1] === STATE && !processes[delta[at]].born) processes[delta[at]].born = step + 1;
   }
 });
 
 // Sessions and groups get their look in the order of their numbers, so that neighbours differ: 8 colours, then 5 patterns.
-function looks(field) {
+async function looks(field) {
   const numbers = new Set();
-  for (const delta of story.deltas) {
+  await inSlices(story.deltas, (delta) => {
     for (let at = 0; at < delta.length; at += 3) if (delta[at + 1] === field && delta[at + 2]) numbers.add(delta[at + 2]);
-  }
+  });
   return new Map([...numbers].sort((a, b) => a - b).map((number, place) => [number, [place % 8, Math.floor(place / 8) % 5]]));
 }
-const sessionLooks = looks(SESSION), groupLooks = looks(GROUP);
+const sessionLooks = await looks(SESSION), groupLooks = await looks(GROUP);
 
 function statusWords(status) {
   const signal = status & 0x7f;

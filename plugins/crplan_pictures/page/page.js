@@ -19,7 +19,12 @@ const stepList = new RowList(byId("steps"), () => 26, drawStep);
 // Shows the forest after a step; a step that the model refuses is not reached.
 function goTo(number, follow = true) {
   walk.seek(Math.max(0, Math.min(number, walk.last)));
-  rebuildTree();
+  showStep(follow);
+  keepAddress();
+}
+
+function showStep(follow, made) {
+  rebuildTree(made);
   const seen = walk.touched.size ? [...walk.touched] : walk.now ? steps[walk.now - 1].about.map((pid) => placeOf.get(pid)) : [];
   const touched = seen.map((place) => rowOf.get(`p${place}`) ?? rowOf.get(foldOf.get(place))).filter((at) => at !== undefined);
   if (follow && touched.length) tree.reveal(Math.min(...touched), 4);
@@ -30,32 +35,66 @@ function goTo(number, follow = true) {
   if (selected && selected.kind !== "step") showDetails();
 }
 
-// The address names what is chosen, so that it can be sent to others: #step:5, #pid:21/2, and #ns:20/1 for the namespace of an init.
+// The address names what is chosen, so that it can be sent to others: #step:5, #pid:21/2, #ns:20/1 for the namespace of an init.
+// Away from the end it names the step, too: #pid:21/2&step:5.
 function address() {
-  if (!selected) return "";
-  if (selected.kind === "step") return `#step:${selected.at + 1}`;
-  return `#${selected.kind === "namespace" ? "ns" : "pid"}:${processes[selected.at].vector}`;
+  const step = walk.now === walk.last ? "" : `step:${walk.now}`;
+  if (!selected) return step;
+  if (selected.kind === "step") return step || `step:${selected.at + 1}`;
+  const chosen = `${selected.kind === "namespace" ? "ns" : "pid"}:${processes[selected.at].vector}`;
+  return step ? `${chosen}&${step}` : chosen;
 }
 
-function chooseByAddress() {
-  const [, kind, named] = /^#(step|pid|ns):(.+)$/.exec(decodeURIComponent(location.hash)) || [];
-  if (kind === "step" && steps[Number(named) - 1]) {
+let addressed = 0, addressing = 0;
+
+// What changes at once is written once; browsers refuse more than some 20 changes a second.
+function keepAddress() {
+  clearTimeout(addressing);
+  addressing = setTimeout(writeAddress, Math.max(0, addressed + 100 - performance.now()));
+}
+
+function writeAddress() {
+  addressed = performance.now();
+  try {
+    if (`#${address()}` !== (location.hash || "#")) history.replaceState(null, "", `#${address()}`);
+  } catch { /* a page within another has no address of its own */ }
+}
+
+// Goes to what a notation such as step:5, pid:21/2 or ns:20/1 names, and returns whether there is such a thing.
+function goToNamed(kind, named, moved = false) {
+  if (kind === "step") {
+    if (!steps[Number(named) - 1]) return false;
     goTo(Number(named));
     choose({ kind: "step", at: Number(named) - 1 });
-  } else if (kind === "pid" || kind === "ns") {
-    const place = processes.findIndex((process) => process.vector === named || String(process.pid) === named);
-    if (place < 0) return;
-    if (!walk.stands(place) && processes[place].born) goTo(processes[place].born, false);
-    reveal(place);
-    choose({ kind: kind === "ns" && namespaceOf.has(processes[place].pid) ? "namespace" : "process", at: place });
+    return true;
+  }
+  const place = processes.findIndex((process) => process.vector === named || String(process.pid) === named);
+  if (place < 0 || (kind === "ns" && !namespaceOf.has(processes[place].pid))) return false;
+  if (!moved && !walk.stands(place) && processes[place].born) goTo(processes[place].born, false);
+  reveal(place);
+  choose({ kind: kind === "ns" ? "namespace" : "process", at: place });
+  return true;
+}
+
+const NOTATION = /^(step|pid|ns)[:=](.+)$/;
+
+// Both #step:5 and #step=5 are understood.
+function chooseByAddress() {
+  let words;
+  try { words = decodeURIComponent(location.hash.slice(1)); } catch { return; }
+  const named = new Map(words.split("&").map((part) => (NOTATION.exec(part) || []).slice(1)));
+  const step = named.get("step"), kind = ["pid", "ns"].find((each) => named.has(each));
+  if (!kind && step === "0") { choose(null); goTo(0); }
+  else if (!kind && step) goToNamed("step", step);
+  else if (kind) {
+    goTo(/^[0-9]+$/.test(step) ? Number(step) : walk.now, false);
+    goToNamed(kind, named.get(kind), step !== undefined);
   }
 }
 
 function choose(subject) {
   selected = subject;
-  try {
-    if (address() !== decodeURIComponent(location.hash)) history.replaceState(null, "", address() || "#");
-  } catch { /* a page within another has no address of its own */ }
+  keepAddress();
   if (selected?.kind === "step" && selected.at >= walk.last) selected.at = Math.min(selected.at, steps.length - 1);
   tree.show();
   showDetails();
@@ -143,7 +182,7 @@ byId("steps").addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// A number is looked for at every level, a vector whole, and any words in names.
+// A number is looked for at every level, a vector whole, and any words in names; step:5, pid:20 and ns:20 name one thing each.
 function matching(query) {
   const words = query.trim().toLowerCase(), found = [];
   if (!words) return found;
@@ -157,7 +196,14 @@ function matching(query) {
 let matches = [], matchAt = -1, asked = "";
 
 function search(next) {
-  const query = byId("query").value;
+  const query = byId("query").value, [, kind, named] = NOTATION.exec(query.trim().toLowerCase()) || [];
+  if (kind) {
+    asked = query;
+    matches = [];
+    hits = new Set();
+    byId("hits").textContent = goToNamed(kind, named) ? "1 of 1" : "none";
+    return;
+  }
   if (query !== asked) {
     asked = query;
     matches = matching(query);
@@ -181,7 +227,6 @@ byId("search").addEventListener("submit", (event) => { event.preventDefault(); s
 const count = (role) => processes.filter((process) => process.role === role).length;
 const counts = [plural(count("task"), "task"), count("thread") && plural(count("thread"), "thread"), plural(namespaces.length, "pid namespace"),
   plural(steps.length, "step"), count("helper") && plural(count("helper"), "helper")];
-byId("title").textContent = story.title;
 byId("verdicts").append(...story.verdicts.map(([outcome, words]) => element("li", { class: outcome }, words)));
 byId("counts").textContent = counts.filter(Boolean).join(", ");
 byId("proof").textContent = story.proved ? "✓ proved on the model" : story.cut === null ? "! not proved" : `! not proved, as it stood at event ${story.cut}`;
@@ -195,7 +240,10 @@ const longest = processes.reduce((most, process) => Math.max(most, String(proces
 document.documentElement.style.setProperty("--chip", `${80 + longest * 9}px`);
 byId("steps").style.setProperty("--digits", `${String(steps.length).length + 1}ch`);
 stepList.setCount(steps.length);
-goTo(walk.last, false);
+await inSlices(story.deltas, () => walk.forward());
+walk.seek(walk.last);
+showStep(false, await wholeInSlices(forestRows()));
+document.querySelector("main").removeAttribute("aria-busy");
 showDetails();
 chooseByAddress();
 addEventListener("hashchange", chooseByAddress);

@@ -14,8 +14,9 @@ const timeline = {
   box: byId("lanes"), canvas: byId("canvas"), room: byId("room"), run: clock.length > 0, scale: 1, lanes: [], laneOf: new Map(), hovered: -1,
 
   // A lane's steps are in plan order, which is also their order in time. Checks come after all other steps, and have no place here.
-  prepare() {
-    actors.forEach((actor, at) => {
+  async prepare() {
+    this.span = this.run ? clockSpan : orderSpan;
+    await inSlices(actors, (actor, at) => {
       if (begins[at] < 0) return;
       if (!this.laneOf.has(actor)) {
         this.laneOf.set(actor, this.lanes.length);
@@ -24,7 +25,6 @@ const timeline = {
       }
       this.lanes[this.laneOf.get(actor)].steps.push(at);
     });
-    this.span = this.run ? clockSpan : orderSpan;
     this.end = this.lanes.reduce((most, lane) => Math.max(most, this.span(lane.steps[lane.steps.length - 1])[1]), 1);
   },
 
@@ -175,7 +175,7 @@ function timeWords(at) {
   return words.join(" ");
 }
 
-timeline.prepare();
+await timeline.prepare();
 const placed = timeline.lanes.reduce((sum, lane) => sum + lane.steps.length, 0);
 
 function showSummary() {
@@ -188,9 +188,9 @@ function showSummary() {
 
 showSummary();
 byId("axisbox").hidden = !clock.length;
-byId("axis").addEventListener("change", () => {
+byId("axis").addEventListener("change", async () => {
   Object.assign(timeline, { run: byId("axis").value === "run", laneOf: new Map(), lanes: [] });
-  timeline.prepare();
+  await timeline.prepare();
   timeline.begin();
   showSummary();
 });

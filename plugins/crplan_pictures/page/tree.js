@@ -16,10 +16,11 @@ let hits = new Set();
 
 // Names that differ in their digits alone have one shape.
 const shapes = new Map();
-const shapeOf = processes.map(({ name }) => {
+const shapeOf = [];
+await inSlices(processes, ({ name }) => {
   const shape = name.replace(/[0-9]+/g, "#");
   if (!shapes.has(shape)) shapes.set(shape, shapes.size);
-  return shapes.get(shape);
+  shapeOf.push(shapes.get(shape));
 });
 
 // Whether siblings without children differ in their numbers alone; sessions and groups of their own count as alike.
@@ -32,7 +33,7 @@ function alike(a, b) {
 }
 
 // Returns the children of a row, where those in a row that are alike are one: { id, place, size }.
-function runsOf(list, below) {
+function* runsOf(list, below) {
   const found = [], leaf = (id) => id[0] === "p" && !below.has(id) && processes[Number(id.slice(1))].role !== "thread";
   for (let at = 0; at < list.length;) {
     const place = Number(list[at].slice(1));
@@ -41,19 +42,21 @@ function runsOf(list, below) {
     if (end - at >= FEWEST_ALIKE) found.push({ id: `f${place}`, members: list.slice(at, end) });
     else for (let each = at; each < end; each += 1) found.push({ id: list[each] });
     at = end;
+    if (found.length % 256 === 0) yield;
   }
   return found;
 }
 
 // Returns what stands now as rows, parents first. A namespace hangs below the parent of its init; a task whose parent lives in
 // another namespace stands directly in its own.
-function forestRows() {
+function* forestRows() {
   const below = new Map();
   foldOf = new Map();
   inhabitants = new Map();
   const put = (parent, child) => { const list = below.get(parent); if (list) list.push(child); else below.set(parent, [child]); };
-  processes.forEach((process, place) => {
-    if (!walk.stands(place)) return;
+  for (const [place, process] of processes.entries()) {
+    if (place % 256 === 0) yield;
+    if (!walk.stands(place)) continue;
     const parent = placeOf.get(process.role === "thread" ? process.threadGroup : walk.get(place, PARENT));
     const there = parent !== undefined && walk.stands(parent);
     const home = placeOf.get(process.namespace);
@@ -64,13 +67,14 @@ function forestRows() {
       put(space, `p${place}`);
     } else if (there && processes[parent].namespace === process.namespace) put(`p${parent}`, `p${place}`);
     else put(home !== undefined && walk.stands(home) ? `n${home}` : "top", `p${place}`);
-  });
+  }
   const found = [], stack = [];
   const push = (list, depth, spaces) => {
     for (let at = list.length - 1; at >= 0; at -= 1) stack.push({ ...list[at], depth, spaces, at: at + 1, of: list.length });
   };
-  push(runsOf(below.get("top") || [], below), 0, []);
+  push(yield* runsOf(below.get("top") || [], below), 0, []);
   while (stack.length) {
+    if (found.length % 256 === 0) yield;
     const { id, members, depth, spaces, at, of } = stack.pop();
     const place = Number(id.slice(1)), space = id[0] === "n";
     const within = space ? [...spaces, { depth, level: namespaces[namespaceOf.get(processes[place].pid)]?.level ?? 0 }] : spaces;
@@ -84,7 +88,7 @@ function forestRows() {
       row.open = row.children > 0 && !collapsed.has(id);
     }
     found.push(row);
-    if (row.open) push(members ? members.map((member) => ({ id: member })) : runsOf(below.get(id), below), depth + 1, within);
+    if (row.open) push(members ? members.map((member) => ({ id: member })) : yield* runsOf(below.get(id), below), depth + 1, within);
   }
   return found;
 }
@@ -218,9 +222,9 @@ function toggle(at) {
   tree.activate(at);
 }
 
-function rebuildTree() {
+function rebuildTree(made = whole(forestRows())) {
   const kept = tree.active >= 0 ? rows[tree.active]?.id : undefined;
-  rows = forestRows();
+  rows = made;
   rowOf = new Map(rows.map((row, at) => [row.id, at]));
   tree.setCount(rows.length);
   tree.active = kept !== undefined && rowOf.has(kept) ? rowOf.get(kept) : -1;

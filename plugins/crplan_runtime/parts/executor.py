@@ -278,9 +278,9 @@ class Executor(Rebuild):
             if descriptor == self.board.bell:
                 os.read(descriptor, 64)
             elif descriptor in self._tell:
-                raise self.failed("nobody listens any more", "EPIPE")
+                raise self.failed("the reader of the events has ended", "EPIPE")
         if self._unheard:
-            raise self.failed("nobody listens any more", "EPIPE")
+            raise self.failed("the reader of the events has ended", "EPIPE")
         failure = self.board.failure()
         if failure:
             raise self.failed(failure[1], failure[0])
@@ -337,7 +337,7 @@ class Executor(Rebuild):
             what = "the ready line cannot be written to standard output"
             raise Failed(-1, self.plan.root, what, error_name(error)) from None
         if self._unheard:
-            raise Failed(-1, self.plan.root, "nobody listens any more", "EPIPE")
+            raise Failed(-1, self.plan.root, "the reader of the events has ended", "EPIPE")
         poll = select.poll()
         poll.register(reader, select.POLLIN)
         poll.register(self._init_descriptor if root_is_zombie else root, select.POLLIN)

@@ -1,9 +1,10 @@
 """The executor as a guest: it rebuilds the tree in a pid namespace that is there already, where no init dies with it.
 
 Two processes of it live in the namespace, each with a number that the plan does not need: the keeper, and below it the executor,
-whose first child is the plan's reaper. All three are subreapers, so whatever one of them leaves behind comes to the one above,
-which kills it: the executor when the reaper dies, the keeper when the executor does. The executor ends all when the keeper dies,
-the keeper when the program outside does. An executor that has lost its keeper is for the namespace's init to reap, as any orphan.
+whose first child is the plan's reaper. All three are subreapers, so the orphans that one of them leaves become children of the
+one above, which kills them: the executor when the reaper dies, the keeper when the executor does. The executor ends all when the
+keeper dies, the keeper when the program outside does. An executor that has lost its keeper is for the namespace's init to reap,
+as any orphan.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Guest(Executor):
         prctl(PR_SET_CHILD_SUBREAPER, 1)
 
     def woken(self, me: int) -> None:
-        """Nobody asks the reaper for numbers."""
+        """The reaper is never asked for numbers."""
 
     def rest(self, me: int) -> None:
         """Wait for ever."""
@@ -110,7 +111,7 @@ class Guest(Executor):
 def end_children(proc: Proc) -> None:
     """Kill the caller's children and what becomes one by it, until there are none; raises TimeoutError.
 
-    Nobody else can reap a child, so its number cannot have become another's.
+    Only its parent can reap a child, so its number cannot have become that of another process.
     """
     me, deadline, pause = os.getpid(), 0.0, 0.0
     while True:

@@ -37,7 +37,7 @@ def has_ended(descriptor: int) -> bool:
 
 
 def hung_up(link: socket.socket) -> bool:
-    """Tell whether nobody is at the other end."""
+    """Tell whether the other end has no reader."""
     poll = select.poll()
     poll.register(link, 0)
     return bool(poll.poll(0))

@@ -1,4 +1,4 @@
-"""What the program says: on standard streams that may be closed, full, or read by nobody."""
+"""Output of the program, on standard streams that may be closed, full, or without a reader."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 /*
  * The board: memory that all processes of the rebuild share.
  *
- * It says which steps are done and holds the first failure, and every process has its stack there. Where nobody sleeps on a
+ * It says which steps are done and holds the first failure, and every process has its stack there. Where no process sleeps on a
  * step, marking it done is one store and no system call.
  */
 #define STACK_SIZE 2048
@@ -25,7 +25,7 @@ struct board {
 	char why[160];
 	int init;		/* the namespace's init, as the executor sees it */
 	int proc;		/* descriptor of the container's proc instance */
-	uint64_t deaf;		/* signals that ending children send: everybody blocks them */
+	uint64_t deaf;		/* signals that ending children send: all processes block them */
 	volatile sig_atomic_t stop;
 	int64_t *clocks;	/* when each step was done, where a program listens */
 	int *outside;		/* the executor's own children by its own numbers, for each process */
@@ -116,7 +116,7 @@ static void ring(void)
 	wake(&board->bell);
 }
 
-/* Wait until a flag is up; a process that fails ends everything, so nobody needs to look for failures. */
+/* Wait until a flag is up; a process that fails ends everything, so no process needs to look for failures. */
 static void wait_for(uint32_t *flag)
 {
 	uint32_t seen;

@@ -1,13 +1,13 @@
 /*
  * The rebuild as a guest, where INSIDE: in a pid namespace that is there already and whose init does not die with it.
  *
- * Its executor is a subreaper, and so are the reaper of the plan below it and its keeper above it. So whatever one of them leaves
- * behind comes to the one above, which kills it.
+ * Its executor is a subreaper, and so are the reaper of the plan below it and its keeper above it. So the orphans that one of
+ * them leaves become children of the one above, which kills them.
  */
 
 /*
- * Kill the caller's children and whatever becomes one by it, until there are none; false when they do not end. Nobody else can
- * reap a child, so its number cannot have become another's.
+ * Kill the caller's children, and the orphans that become its children by that, until there are none; false when they do not
+ * end. Only the caller can reap its child, so the child's number cannot have become that of another process.
  */
 static int end_children(int proc, long long limit)
 {

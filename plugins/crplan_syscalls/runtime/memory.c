@@ -89,7 +89,7 @@ static long spawn_beside(unsigned long flags, void *stack, void (*life)(long))
 }
 
 /*
- * CLONE_VFORK holds the caller inside the kernel for as long as the child lives, so nobody writes to the pages while they are
+ * CLONE_VFORK holds the caller inside the kernel for as long as the child lives, so no process writes to the pages while they are
  * replaced. Where /proc cannot be read they stay private: slower, and no less right.
  */
 static void share_memory(void *stack)

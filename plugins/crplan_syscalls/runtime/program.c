@@ -294,7 +294,7 @@ static void have_group(void)
 			CALL2(SYS_setpgid, 0, 0);
 }
 
-/* What comes before anything else: streams, the time that a step has, and who listens. */
+/* What comes before anything else: streams, the time that a step has, and the reader of the events. */
 static void begin(void)
 {
 	fill_standard_streams();

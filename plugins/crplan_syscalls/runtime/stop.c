@@ -39,7 +39,7 @@ static void stop_task(unsigned step)
 		fail(step, steps[step].subject, "the task does not stop", stopped ? ESRCH : ETIMEDOUT);
 }
 
-/* When all else is done: nothing ends any more, so the kernel continues nobody. */
+/* When all else is done: nothing ends any more, so the kernel continues no task. */
 static void stop_tasks(void)
 {
 	unsigned number;

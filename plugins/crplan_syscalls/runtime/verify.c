@@ -1,5 +1,5 @@
 /*
- * What stands, held against the plan: every VERIFY step, and that nobody else is there.
+ * What stands, held against the plan: every VERIFY step, and that no other process is there.
  *
  * By now no step is left that could change a fact. The executor's two threads share the work.
  */

@@ -16,7 +16,7 @@ static long long patience;	/* nanoseconds without progress that are a failure */
 /*
  * Kill the init, which takes the namespace along, and reap all children; false when they do not end.
  *
- * Where the plan has calls for this (kill, wait4), others are taken here, so that a trace tells them apart. Whoever traces a
+ * Where the plan has calls for this (kill, wait4), others are taken here, so that a trace tells them apart. The tracer of a
  * member can keep it, and with it the init, for as long as it likes.
  */
 static int end_all(void)
@@ -130,7 +130,7 @@ static void report_and_finish(unsigned step, unsigned process, const char *what,
 	/* The main thread may come here at the same time. */
 	if (__atomic_exchange_n(&board->reported, 1, __ATOMIC_ACQ_REL))
 		hold();
-	/* Nobody may read what is said: so it comes last. */
+	/* A write to a stream that no process reads can block: so it comes last. */
 	ended = end_all();
 	complain(step, process, what, error);
 	if (!ended)
@@ -200,7 +200,7 @@ static void look_for_the_dead(void)
 			continue;
 		for (blame = processes[process].first; blame && look(&board->done[blame]) == DONE; blame = steps[blame].next)
 			;
-		fail(blame ? blame : step, process, "the process was ended by somebody else", ESRCH);
+		fail(blame ? blame : step, process, "the process was killed", ESRCH);
 		return;
 	}
 }
@@ -216,7 +216,7 @@ static void look_after_init(void)
 	    && info.si_pid == board->init) {
 		unsigned step = first_pending();
 
-		fail(step ? step : 1, steps[1].subject, "the init was ended by somebody else", ESRCH);
+		fail(step ? step : 1, steps[1].subject, "the init was killed", ESRCH);
 	}
 }
 
@@ -251,7 +251,7 @@ static void watch_steps(void)
 		stop_if_asked();
 		tell_progress();
 		if (is_unheard())
-			fail(first_pending(), steps[1].subject, "nobody listens any more", EPIPE);
+			fail(first_pending(), steps[1].subject, "the reader of the events has ended", EPIPE);
 		pending = board->proc >= 0 && settle_ends();
 		if (!look(&board->left) && board->proc >= 0)
 			return;

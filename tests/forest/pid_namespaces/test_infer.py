@@ -284,7 +284,7 @@ def test_a_choice_says_how_many_would_have_fitted() -> None:
 
 
 def test_a_value_that_only_search_can_refute_is_not_counted() -> None:
-    """Three tasks with number 2 and three with number 3 fill three namespaces; task 9 shares both numbers' places with nobody."""
+    """Three tasks with number 2 and three with number 3 fill three namespaces; task 9 shares neither number with another task."""
     decisions = infer(forest("1 2.1:1 3.1:1 4.2:1 5.2:1 6.3:2 7.3:1"))
     assert {pid: placed(decisions)[pid].choices for pid in (4, 5, 6, 7)} == {4: 2, 5: 2, 6: 1, 7: 1}
 

@@ -128,7 +128,7 @@ def test_small_images_are_placed_exactly_where_a_placing_exists() -> None:
 
 
 def keeps_what_is_said(text: str, log: list[AnyEvent], whole: Forest) -> None:
-    """Hold an answer against the statements, and everybody's namespaces against each other."""
+    """Hold an answer against the statements, and the namespaces of all tasks against each other."""
     for event in log:
         if isinstance(event, TaskNamespacesRecorded):
             assert whole.tasks[event.pid].namespace == event.namespaces["pid"], text

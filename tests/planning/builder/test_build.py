@@ -46,7 +46,7 @@ def test_entangled_leaders_are_planned_where_a_history_reaches_them(text: str) -
 
 
 def test_a_move_that_would_come_too_late_is_made_by_a_helper() -> None:
-    """Group 4 is led where nobody is before task 1 has left the session: a helper of its stays behind and moves task 2."""
+    """Group 4 has no member until task 1 has left the session: a helper of task 1 stays behind and moves task 2."""
     plan = built(forest("@1:0 @2:0 !4.44.. 1 2.1:1/0/4@1 3.1:1@2"))
     assert plan is not None
     assert plan.counts().helpers == 3

@@ -1,4 +1,4 @@
-"""Who creates whom: children, siblings, and orphans that a helper's death gives to their final parent."""
+"""The creator of each process: of children, siblings, and orphans that a helper's death gives to their final parent."""
 
 import pytest
 
@@ -76,7 +76,7 @@ def test_a_task_that_serves_those_below_another_is_born_there_and_moves_up() -> 
     assert "session-below-parent" in {step.rule for step in made.steps}
 
 
-def test_whoever_has_somebody_below_it_for_its_creator_is_not_born_beside_that_creator() -> None:
+def test_a_process_that_is_above_its_creator_is_not_born_beside_it() -> None:
     """4 comes to 2 from below 3, so that 3, which could be the sibling of 2 otherwise, is born below 2."""
     made = plan("1 2:1/2 3:1/2 4:2/4 5:3/4")
     assert rule_of(plan("1 2:1/2 3:1/2"), "2 creates 3 as a sibling") == "session-from-sibling"
@@ -90,7 +90,7 @@ def test_whoever_has_somebody_below_it_for_its_creator_is_not_born_beside_that_c
         "1:0/1 2:0/0 3:1/0 4:2/6 5:3/6 6:1/6",
         "!7 1:0/1 2:0/0 3:1/7 4:2/6 5:3/6 6:1/6",
         "!7 1:0/0 2:0/7 3:1/7 4:2/6 5:3/6 6:1/6",
-        # 7 is born below 2, and so 4 and 5 are; nobody needs to put 2 below 4.
+        # 7 is born below 2, and so 4 and 5 are; 2 need not be put below 4.
         "!6 !7 1:0/1 2:1/6 3:4/5 4:2/7 5:2/5",
         # 5 is below 2, a member of session 4, so that 4 is older and cannot have been born in session 5.
         "1:0/0 2:1/4 3:4/5 4:1/4 5:2/5",
@@ -128,7 +128,7 @@ def test_an_adopter_is_a_subreaper_for_the_adoption_only() -> None:
     assert rule_of(made, f"{adopter} adopts no more") == "adopter-done"
 
 
-def test_helpers_are_reaped_by_whoever_has_them_as_a_child() -> None:
+def test_helpers_are_reaped_by_their_parent() -> None:
     made = plan("!5 1 2:1 6:2/5")
     assert happens(made, "5 ends", "2 reaps 5")
     assert waits_of(made, "2 reaps 5") == {"5 ends": "ended-before-reaped"}

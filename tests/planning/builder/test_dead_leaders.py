@@ -1,4 +1,4 @@
-"""Stand-ins for dead leaders: where they live, and that their numbers are borne as long as anybody needs them."""
+"""Placeholders for dead leaders: where they live, and that they keep their numbers as long as a process needs them."""
 
 import pytest
 

@@ -134,7 +134,7 @@ def test_a_task_whose_child_holds_the_group_of_its_birth_is_moved_before_its_par
     assert happens(made, "140 joins 140", "149 puts 51 into 140")
 
 
-def test_an_init_is_not_asked_for_a_group_that_somebody_above_it_cannot_have_been_in() -> None:
+def test_an_init_is_not_asked_for_a_group_that_a_process_above_it_cannot_have_been_in() -> None:
     """9 is in group 1 from birth, so that 157 cannot have been born in the group outside; the executor enters and creates 7."""
     made = plan("@1:0 @2:1 @3:2 1:0/0/1 72.1:1@1 9.2:72@1 8.9:72//8@1 157.3.1:9//8@2 7.6.4.1:157//0@3")
     (helper,) = helpers(made)
@@ -172,7 +172,7 @@ def test_a_leader_that_is_moved_on_leaves_an_anchor_in_its_group() -> None:
 
 
 def test_an_init_that_led_a_group_comes_back_to_one_from_above_by_a_helper_that_was_its_parent() -> None:
-    """Task 110 has led the group that 92 is in; of its session nobody is its parent, and none but a parent can move it."""
+    """Task 110 has led the group that 92 is in; its parent is not in its session, and only a parent can move it."""
     made = plan("@1:0 @2:1 1:0/0 5:1/5 8.1:1@1 92.4:1/5/110@1 110.20.1:1/5@2")
     mover = next(line.split()[0] for line in told(made) if line.endswith("puts 110 into 5"))
     assert int(mover) in helpers(made)

@@ -88,7 +88,7 @@ def test_longer_rings_are_planned_too() -> None:
         assert told(plan(f"1 {leaders} {members}"))
 
 
-def test_leaders_of_whom_no_choice_is_left_are_born_in_their_order_too() -> None:
+def test_leaders_with_one_possible_creator_are_born_in_image_order_too() -> None:
     """The dead leaders 8 and 24 are both below 25, and the others pass their sessions on to them by windows."""
     made = plan("1 25:1 29:25/29 19:25/19 30:29/24 27:19/29 36:19/36 38:36/38 40:38/8")
     assert helpers(made) == [24, 8]

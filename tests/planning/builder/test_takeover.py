@@ -1,4 +1,4 @@
-"""Whoever is there anyway does what a helper would be cast for: zombies, stand-ins for dead leaders, and siblings."""
+"""Reuse: zombies, placeholders for dead leaders and siblings do the work that would need a helper."""
 
 from tests.helpers.stories import happens, helpers, plan, rule_of, waits_of
 

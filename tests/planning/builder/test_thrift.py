@@ -58,7 +58,7 @@ def test_a_task_with_another_exit_signal_is_not_cloned_beside_its_creator() -> N
     assert births("1 6:1/6x12 17:1/6x12")[17].how == "sibling"
 
 
-def test_a_leader_on_whom_nothing_waits_is_born_when_its_creator_has_its_own_session() -> None:
+def test_a_leader_that_no_process_waits_for_is_born_when_its_creator_has_its_own_session() -> None:
     assert births("@1:0 @2:1 !32.5 1 23.1:1/23s@1 35.8.1:23/32@2")[32].session == 1
 
 

@@ -23,7 +23,7 @@ from tests.helpers.stories import plan, told
 
 
 def refused(text: str) -> tuple[str, list[int]]:
-    """Return the code of a refusal, and whom its evidence is about."""
+    """Return the code of a refusal, and the processes that its evidence is about."""
     image = events(text)
     with pytest.raises(Contradiction) as refusal:
         resolve(list(image))

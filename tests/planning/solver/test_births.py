@@ -1,4 +1,4 @@
-"""Who creates whom: forests with a known truth, and what the birth records say."""
+"""The creator of each process: forests with a known truth, and what the birth records say."""
 
 from pathlib import Path
 

@@ -24,11 +24,11 @@ ONE_CREATOR = [
     *([-TOP[lower], -ABOVE[upper][lower]] for upper, lower in PAIRS),
     *([-CREATORS[child, one], -CREATORS[child, other]] for one, other in PAIRS for child in MEMBERS if child not in (one, other)),
 ]
-"""The theory presupposes that everybody has one creator or is at the top."""
+"""The theory presupposes that every member has one creator or is at the top."""
 
 
 def lines(creators: tuple[int, ...]) -> list[list[int]] | None:
-    """Return everybody above each member, the creator first; None where there is a circle. -1 stands for no creator."""
+    """Return all members above each member, the creator first; None where there is a circle. -1 stands for no creator."""
     found = []
     for member in MEMBERS:
         line: list[int] = []
@@ -67,14 +67,14 @@ def literals(creators: tuple[int, ...], found: list[list[int]]) -> list[int]:
 
 def test_every_tree_satisfies_its_order() -> None:
     assert len(TREES) == 125
-    nobody_in_a_session = [-literal for literal in BORN.values()]
+    none_in_a_session = [-literal for literal in BORN.values()]
     for creators, found in TREES:
-        assert tree_engine([[literal] for literal in literals(creators, found) + nobody_in_a_session]).search()
+        assert tree_engine([[literal] for literal in literals(creators, found) + none_in_a_session]).search()
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_what_no_tree_satisfies_is_refused(seed: int) -> None:
-    """A few statements about who is above whom hold in some tree, or the theory says that they do not."""
+    """A few statements about which member is above which hold in some tree, or the theory says that they do not."""
     random = Random(seed)
     said = [random.choice((1, -1)) * ABOVE[upper][lower] for upper, lower in random.sample(PAIRS, random.randint(3, 9))]
     said += [random.choice((1, 1, -1)) * literal for literal in random.sample(list(CREATORS.values()), random.randint(0, 2))]
@@ -83,7 +83,7 @@ def test_what_no_tree_satisfies_is_refused(seed: int) -> None:
 
 
 def regions(creators: tuple[int, ...], found: list[list[int]]) -> Iterator[set[int]]:
-    """Yield the birth sessions that a tree allows: a leader above, or none, and the same one for everybody on the way."""
+    """Yield the birth sessions that a tree allows: a leader above, or none, and the same one for every member on the way."""
     for sessions in product((-1, *MEMBERS), repeat=len(MEMBERS)):
         if all(
             session < 0 or (session in found[member] and (creators[member] == session or sessions[creators[member]] == session))

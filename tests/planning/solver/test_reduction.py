@@ -1,4 +1,4 @@
-"""What is taken off the tree is regular: a search over everybody comes to the same answer."""
+"""What is taken off the tree is regular: a search over all processes comes to the same answer."""
 
 from random import Random
 
@@ -60,7 +60,7 @@ def test_a_leader_that_is_not_below_the_init_is_put_below_no_other_leader(text: 
     "text",
     [
         "1 2:1 3:2 4:2/4 5:4/4/5",  # children in their parents' sessions
-        "1:0/0/0 2:1/0/0 3:2/0/0 4:3/4",  # everybody in the group outside
+        "1:0/0/0 2:1/0/0 3:2/0/0 4:3/4",  # all in the group outside
         "1 2:1/90 3:2/90 4:1/91",  # daemons whose leaders are gone, below an init
         "1 2:1/2 3:2/2/80 4:2/2/80",  # a pipeline whose group leader is gone
         "1 2:1/2 3:2/1",  # a leader with a child from before its setsid

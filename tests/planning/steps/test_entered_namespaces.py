@@ -1,4 +1,4 @@
-"""Namespaces that are there from the start: whom the executor creates gets into its own, and those below are born there."""
+"""Namespaces that are there from the start: what the executor creates enters its own, and those below are born there."""
 
 import random
 
@@ -11,7 +11,7 @@ from tests.helpers.images import KINDS, Image
 
 
 def moves(plan: Plan) -> list[tuple[object, ...]]:
-    """Births and namespace steps in short, in plan order: (creator, child), who makes which kinds, who joins whom."""
+    """Births and namespace steps in short, in plan order: (creator, child), (maker, kinds), (joining task, kind, target)."""
     told: list[tuple[object, ...]] = []
     for step in plan.steps:
         if isinstance(step, Create):
@@ -48,12 +48,12 @@ def test_who_is_below_and_elsewhere_moves_on() -> None:
     assert moves(image.plan()) == [(0, 1), (0, 2), (2, "net"), (2, 3), (2, 4), (4, "net")]
 
 
-def test_it_is_left_to_the_end_where_somebody_below_is_with_the_executor() -> None:
+def test_it_is_left_to_the_end_where_a_process_below_is_in_the_executors_namespace() -> None:
     image = guests().task(4, parent=2, session=2, net=0)
     assert moves(image.plan()) == [(0, 1), (0, 2), (2, 3), (2, 4), (2, "net"), (3, "net", 2)]
 
 
-def test_only_the_kind_in_which_somebody_is_there_is_left_to_the_end() -> None:
+def test_only_the_kind_that_a_process_below_shares_with_the_executor_is_left_to_the_end() -> None:
     image = Image().task(1).task(2, session=2, net=5, uts=6).task(3, parent=2, session=2, net=0, uts=6)
     assert moves(image.plan()) == [(0, 1), (0, 2), (2, "uts"), (2, 3), (2, "net")]
 
@@ -73,7 +73,7 @@ def test_who_shares_its_directory_is_in_the_mount_namespace_of_its_creator() -> 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_random_guests_are_planned_and_proved(seed: int) -> None:
-    """Nothing is lost here: nobody shares anything, there are no user namespaces, and all see each other."""
+    """No namespace is lost here: no tasks share objects, there are no user namespaces, and all tasks see each other."""
     chance = random.Random(seed)
     kinds = [kind for kind in KINDS if kind != "user"]
     roots = [pid for pid in range(2, 9) if chance.random() < 0.4] or [2]

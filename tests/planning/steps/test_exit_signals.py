@@ -41,14 +41,14 @@ def test_where_the_image_says_nothing_the_signal_is_sigchld_and_nobody_looks() -
 
 
 def test_a_sibling_needs_its_creators_signal() -> None:
-    # 5 leads a session and lives below nobody of it but its own parent: 6 is in its session, and a child of that parent.
+    # 5 leads a session and lives below no member of it but its own parent: 6 is in its session, and a child of that parent.
     plan, findings = rebuilt("!1 30:0 5:30/5x10 6:30/5x10")
     assert happens(plan, "5 creates 6 as a sibling")
     assert verified(plan)[6] == 10
     assert findings == []
 
 
-def test_whoever_needs_sigchld_is_adopted_and_not_made_a_sibling() -> None:
+def test_a_task_with_sigchld_is_adopted_and_not_made_a_sibling() -> None:
     plan, findings = rebuilt("!1 30:0 5:30/5x10 6:30/5x17")
     assert not happens(plan, "5 creates 6 as a sibling")
     assert verified(plan) == {30: -1, 5: 10, 6: 17}
@@ -71,7 +71,7 @@ def test_siblings_of_one_creator_with_two_signals_are_told() -> None:
     assert verified(plan)[7] == 12
 
 
-def test_whoever_must_be_adopted_has_sigchld() -> None:
+def test_an_adopted_task_has_sigchld() -> None:
     plan, (lost,) = rebuilt("@1:0 !5 1 2.1:1@1 6.4:2/5x10@1")
     assert (lost.pid, lost.target) == (6, "17")
     assert "adopts" in lost.detail

@@ -1,4 +1,4 @@
-"""Namespaces of other kinds than pid as the planner sees them: who makes them, who joins whom, and what is told as lost."""
+"""Namespaces of other kinds than pid in a plan: which task makes each, which tasks join it, and what is reported as lost."""
 
 import random
 
@@ -15,7 +15,7 @@ from tests.helpers.images import KINDS, Image
 
 
 def moves(plan: Plan) -> list[tuple[object, ...]]:
-    """Return the namespace steps in short: who makes which kinds, who joins whom for which kind."""
+    """Return the namespace steps in short: (maker, kinds) and (joining task, kind, target)."""
     return [
         (int(step.actor), *step.kinds) if isinstance(step, Unshare) else (int(step.actor), step.kind, int(step.target))
         for step in plan.steps
@@ -149,7 +149,7 @@ def test_a_user_namespace_comes_before_what_it_owns_and_after_what_it_does_not()
     assert moves(image.plan()) == [(2, "uts"), (3, "uts", 2), (3, "user"), (3, "net"), (4, "user", 3), (4, "net", 3)]
 
 
-def test_an_owner_that_is_not_recorded_is_that_of_whoever_makes_the_namespace() -> None:
+def test_an_owner_that_is_not_recorded_is_that_of_the_maker_of_the_namespace() -> None:
     image = Image().task(1).task(2, parent=1, user=5, net=6).task(3, parent=1, net=6).task(4, parent=1, user=8, net=6)
     assert moves(image.plan()) == [(2, "user"), (2, "net"), (3, "net", 2), (4, "net", 2), (4, "user")]
 
@@ -167,7 +167,7 @@ def test_user_namespaces_nest() -> None:
     ]
 
 
-def test_whoever_can_be_seen_by_most_makes_the_namespace() -> None:
+def test_the_task_that_most_others_see_makes_the_namespace() -> None:
     image = Image().task(1).task(2, parent=1, net=7).task(3, 1, parent=1, net=7).task(4, 2, parent=3, net=7)
     image.record("pid", 10, parent=0)
     assert moves(image.plan()) == [(3, "net"), (4, "net", 3), (2, "net", 3)]

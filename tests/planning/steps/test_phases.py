@@ -82,7 +82,7 @@ def test_adoptions_come_one_after_the_other() -> None:
     assert {"adoptions-in-order", "flag-before-adoption", "ended-before-reaped", "reaped-before-flag-off"} <= rules
 
 
-def test_whoever_entered_goes_back_before_it_makes_threads() -> None:
+def test_a_task_that_entered_a_namespace_goes_back_before_it_makes_threads() -> None:
     assert happens(plan("@1:0 1 2.1:1@1 3:1+5 4.2:3@1"), "3 enters 2", "3 enters 1", "3 makes thread 5")
 
 

@@ -55,7 +55,7 @@ def test_signal_handlers_without_memory_are_told() -> None:
 
 
 @pytest.mark.parametrize("kind", ["memory", "files", "fs", "sysv_undo"])
-def test_whoever_has_another_creator_has_its_own_and_that_is_told(kind: str) -> None:
+def test_a_task_with_another_creator_shares_nothing_and_that_is_reported(kind: str) -> None:
     image = family().shares(2, **{kind: 2}).shares(3, **{kind: 3}).shares(4, **{kind: 3}).shares(5, **{kind: 2})
     assert flags(image.plan()) == {}
     assert lost(image) == [
@@ -64,7 +64,7 @@ def test_whoever_has_another_creator_has_its_own_and_that_is_told(kind: str) -> 
     ]
 
 
-def test_whoever_shares_with_one_that_has_lost_it_is_told_too() -> None:
+def test_a_task_that_shares_with_one_that_lost_it_is_reported_too() -> None:
     image = Image().task(1).task(2, parent=1).task(3, parent=1).task(4, parent=3)
     for pid, memory in ((1, 1), (2, 7), (3, 7), (4, 7)):
         image.shares(pid, memory=memory)
@@ -91,7 +91,7 @@ def test_a_zombie_shares_nothing() -> None:
     assert lost(image) == []
 
 
-def test_whoever_shares_memory_enters_no_time_namespace() -> None:
+def test_a_task_that_shares_memory_enters_no_time_namespace() -> None:
     image = Image().task(1).task(2, parent=1, time=5, net=6).task(3, parent=2, time=5, net=6)
     image.shares(2, memory=3).shares(3, memory=3)
     assert image.lost() == [(2, "time"), (3, "time")]
