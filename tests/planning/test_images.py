@@ -104,6 +104,11 @@ def test_a_large_image_on_many_levels_is_planned(profile: str, block: range) -> 
     try_all([(f"large {seed}", profile, LARGE, generation) for seed in block for generation in GENERATIONS])
 
 
+def test_a_dead_group_leader_is_born_before_members_that_do_not_see_it() -> None:
+    """In this image they are the deepest members, and the leader was to be created by one of them: a circle of births."""
+    try_all([("large 4", "deep", LARGE, "P3")])
+
+
 def test_kin_of_a_dead_leader_are_placed_together() -> None:
     """Two tasks that entered can have come back to their session's group only where they see it: in the same namespace."""
     inits = " ".join(f"{pid}.1:1" for pid in range(2, 22))

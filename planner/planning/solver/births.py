@@ -214,15 +214,19 @@ def _dead_session_leader(problem: Problem, process: Process) -> Birth:
 
 
 def _dead_group_leader(problem: Problem, groups: Groups, births: Births, process: Process) -> Birth:
-    """Return the birth of a dead group leader whose members see it: the creator of one that lives deepest creates it."""
-    members = [pid for pid in groups.members[process.pid] if pid != process.pid]
-    level = problem.namespaces.level
-    deepest = max(members, key=lambda pid: level[births[pid].namespace])
+    """Return the birth of a dead group leader that members see: the creator of the deepest of these creates it.
+
+    Members that do not see it are born in its group, and so after it.
+    """
+    place = process.places[0]
+    namespaces = problem.namespaces
+    seeing = [pid for pid in groups.members[process.pid] if pid != process.pid and namespaces.covers(births[pid].namespace, place)]
+    deepest = max(seeing, key=lambda pid: namespaces.level[births[pid].namespace])
     session = births[deepest].session
     return Birth(
         pid=process.pid,
         creator=births[deepest].creator,
-        namespace=process.places[0],
+        namespace=place,
         session=session,
         group=None,
         parent=None,
