@@ -220,7 +220,8 @@ def _dead_group_leader(problem: Problem, groups: Groups, births: Births, process
     """
     place = process.places[0]
     namespaces = problem.namespaces
-    seeing = [pid for pid in groups.members[process.pid] if pid != process.pid and namespaces.covers(births[pid].namespace, place)]
+    members = [pid for pid in groups.members[process.pid] if pid != process.pid]
+    seeing = [pid for pid in members if namespaces.covers(births[pid].namespace, place)]
     deepest = max(seeing, key=lambda pid: namespaces.level[births[pid].namespace])
     session = births[deepest].session
     return Birth(
